@@ -1,0 +1,91 @@
+import { Inject } from '@nestjs/common';
+import { InvalidOptionError } from '../redlock.errors.js';
+import type { JobOptions } from '../redlock.options.js';
+import {
+  EXCLUSIVE_METHOD,
+  ExclusiveJobs,
+  type ExclusiveMethod,
+  type JobName,
+} from '../services/exclusive-jobs.service.js';
+
+/** Where the instances of decorated classes get `ExclusiveJobs`. Its description is what Nest says when it is missing. */
+const JOBS = Symbol('@Exclusive: add RedlockModule.forRoot(...) to the imports of AppModule');
+
+/** What `@Exclusive` returns. */
+export type ExclusiveDecorator = <Method extends (...args: never[]) => unknown>(
+  target: object,
+  key: string | symbol,
+  descriptor: TypedPropertyDescriptor<Method>,
+) => void;
+
+/**
+ * Of all the instances of the application, one runs each tick of this method. Stands above or below `@Cron`,
+ * `@Interval` or `@Timeout`, or on any method of a provider or controller.
+ *
+ * - On `@Cron`, each scheduled time runs at most once over the fleet, and once if any instance can reach a quorum.
+ * - On `@Interval`, at most once per interval over the fleet; every call without arguments counts.
+ * - On all else, and on a plain call such as `service.report()`, two runs never go on at the same time.
+ *
+ * A call that loses resolves to `undefined`; one that wins resolves or rejects as the method does.
+ *
+ * @param name Names the job over the whole fleet: a text, or a function of the arguments of the call, such as
+ * `(tenant: string) => `report:${tenant}``. Default: `ClassName.method`.
+ * @param options What the job sets for itself. Default: what the module says.
+ * @throws InvalidOptionError where it stands on something that is no method, or has an empty name. Wrong options, and
+ * a name that stands on two methods, are found at the start of the application.
+ *
+ * @example
+ * ```ts
+ * @Cron('0 *\/10 * * * *')
+ * @Exclusive('report')
+ * async report() {}
+ * ```
+ */
+export function Exclusive(name?: JobName, options?: JobOptions): ExclusiveDecorator;
+export function Exclusive(options: JobOptions): ExclusiveDecorator;
+export function Exclusive(
+  nameOrOptions?: JobName | JobOptions,
+  optionsAfterName: JobOptions = {},
+): ExclusiveDecorator {
+  const [name, options] =
+    typeof nameOrOptions === 'object' ? [undefined, nameOrOptions] : [nameOrOptions, optionsAfterName];
+  return (target, key, descriptor) => {
+    const place = `@Exclusive on ${placeOf(target, key)}`;
+    const original: unknown = descriptor?.value;
+    if (typeof original !== 'function' || typeof target === 'function') {
+      throw new InvalidOptionError(place, typeof original, 'put it on a method of an instance');
+    }
+    if (name !== undefined && typeof name !== 'function' && (typeof name !== 'string' || name === '')) {
+      throw new InvalidOptionError(
+        `The name of ${place}`,
+        name,
+        "give a text such as 'report', a function that returns one, or nothing for ClassName.method",
+      );
+    }
+    const method = { original: original as ExclusiveMethod['original'], key, name, options };
+    const wrapper = new Proxy(method.original, {
+      apply: (_original, instance: object, args: never[]) =>
+        jobsOf(instance, place).call(exclusive, instance, args),
+    });
+    const exclusive: ExclusiveMethod = { ...method, wrapper };
+    for (const metadataKey of Reflect.getMetadataKeys(original)) {
+      Reflect.defineMetadata(metadataKey, Reflect.getMetadata(metadataKey, original), wrapper);
+    }
+    Reflect.defineMetadata(EXCLUSIVE_METHOD, exclusive, wrapper);
+    Inject(ExclusiveJobs)(target, JOBS);
+    descriptor.value = wrapper as typeof descriptor.value;
+  };
+}
+
+function jobsOf(instance: object, place: string): ExclusiveJobs {
+  const jobs: unknown = Reflect.get(instance ?? {}, JOBS);
+  if (jobs instanceof ExclusiveJobs) return jobs;
+  throw new Error(
+    `${place} was called on an object that Nest did not make; take it from the application, or a test module`,
+  );
+}
+
+function placeOf(target: object, key: string | symbol | undefined): string {
+  const name = typeof target === 'function' ? target.name : target.constructor.name;
+  return key === undefined ? name : `${name}.${String(key)}`;
+}

@@ -1,0 +1,109 @@
+/**
+ * What one run asks of the nodes. A node grants all of it or nothing.
+ *
+ * All durations are milliseconds, all moments are milliseconds since the epoch.
+ */
+export interface Claim {
+  /** The key that keeps two runs of a job apart. It ends with the lease. */
+  readonly lock: string;
+  /** The tick that is claimed, if the run belongs to one. */
+  readonly tick?: TickClaim;
+  /** The marker of `every` and of `@Interval`: nobody else may start while it exists. */
+  readonly every?: Marker;
+}
+
+/** A key, and how long it lives from the moment of the claim. */
+export interface Marker {
+  readonly key: string;
+  readonly keep: number;
+}
+
+/** A claim of one tick of a job. */
+export interface TickClaim extends Marker {
+  /** The nominal time of the tick: the identity that all instances agree on. */
+  readonly at: number;
+  /** The key that holds the newest settled tick of the job. */
+  readonly last: string;
+  /**
+   * Whether a claim of this same tick may take over once the lease has ended. Then the lock lives for another
+   * `TAKEOVER` milliseconds, in which it is closed to all but this tick: else the next tick would come first, and
+   * make this one too old.
+   */
+  readonly recover: boolean;
+}
+
+/** How a node answers a claim. */
+export type Vote =
+  | { readonly vote: 'granted' }
+  /**
+   * The tick, or the interval, is being run by `holder` (the token of its claim). Its lease goes on for `lease`
+   * milliseconds if it is not renewed; said only of ticks that recover.
+   */
+  | { readonly vote: 'elsewhere'; readonly holder: string; readonly lease?: number }
+  /** The lock is held by `holder`, for another tick or for a plain call. */
+  | { readonly vote: 'overlap'; readonly holder: string }
+  /** The interval has had its run, started by `holder`; or, where there is no holder, this tick or a later one is settled. */
+  | { readonly vote: 'settled'; readonly holder?: string }
+  /** By the clock of the node, the tick is due only in `wait` milliseconds. */
+  | { readonly vote: 'early'; readonly wait: number };
+
+/** What a node says of itself when it is asked at start. */
+export interface NodeReport {
+  /** What makes this server different from any other (`run_id`), if it has such a thing. */
+  readonly identity?: string;
+  /** Why this server cannot vote at all, such as being a read-only replica. */
+  readonly unfit?: string;
+  /** What an operator should know, such as an eviction policy that may drop locks. */
+  readonly warnings: readonly string[];
+  /** The clock of the node less the clock of this process, in milliseconds. */
+  readonly clockOffset: number;
+}
+
+/**
+ * One voting node: an independent store that grants claims. `RedisNode` and `MemoryNode` are the two that come with
+ * the package; another store can join by keeping this contract. Each clause is there to prevent one race:
+ *
+ * - **All or nothing, in one step.** `claim` looks and writes with nothing in between; else two instances both look,
+ *   and both write.
+ * - **The same token means yes.** A claim that arrives twice with one token is granted twice; else a resent command
+ *   takes its own key for somebody else's.
+ * - **Keys end by themselves**, each at its own time; else a dead process blocks its job for ever.
+ * - **Only the holder changes a key.** `extend`, `settle` and `release` compare the token first; else a slow process
+ *   removes the lock of its successor.
+ * - **No tick after its successor.** `claim` refuses a tick that is not newer than the newest settled one.
+ * - **No tick before its time**, by the clock of the node; else an instance whose clock is ahead runs a tick that
+ *   makes the ticks before it, still due elsewhere, too old.
+ * - **An answer or a rejection in bounded time.** A node that hangs must reject, and when a late claim is granted
+ *   after all, release it; else an orphan blocks the job.
+ */
+export interface LockNode {
+  /** Where the node is, for messages: host and port, never a password. */
+  readonly address: string;
+  /** Grants the whole claim to `token`, its lock for `ttl` milliseconds, or nothing. Rejects if it cannot answer. */
+  claim(claim: Claim, token: string, ttl: number): Promise<Vote>;
+  /**
+   * Gives the lock (and the marker of a tick that recovers) another `ttl` milliseconds from now, if `token` holds it or
+   * nobody does. Resolves to whether `token` holds it now.
+   */
+  extend(claim: Claim, token: string, ttl: number): Promise<boolean>;
+  /**
+   * The run is over: frees the lock, keeps the markers, and writes down that the tick has been run, whether `token`
+   * still held the lock or not. Resolves to whether it did.
+   */
+  settle(claim: Claim, token: string): Promise<boolean>;
+  /** Undoes the claim, as though it had never been. Resolves to whether `token` held the lock. */
+  release(claim: Claim, token: string): Promise<boolean>;
+  /** Connects, if that is needed, and looks the server over. Rejects if it cannot be reached now. */
+  open(): Promise<NodeReport>;
+  /** Ends what `open` began, and never what the application brought along. */
+  close(): Promise<void>;
+}
+
+/** How far ahead of its time a tick may be claimed, in milliseconds: half the shortest period of a cron expression. */
+export const EARLY_CLAIM = 500;
+
+/** How long a tick that recovers is kept for its takeover after the lease has ended, in milliseconds. */
+export const TAKEOVER = 1000;
+
+/** How long a node remembers the newest settled tick of a job, in milliseconds: one day. */
+export const KEEP_LAST = 24 * 60 * 60 * 1000;

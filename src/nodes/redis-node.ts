@@ -1,0 +1,253 @@
+import { once } from 'node:events';
+import { Logger } from '@nestjs/common';
+import { type Cluster, Redis, type RedisOptions } from 'ioredis';
+import { NodeUnreachableError } from '../redlock.errors.js';
+import { addressOf } from './address.js';
+import { Deadline } from './deadline.js';
+import type { Claim, LockNode, NodeReport, Vote } from './lock-node.js';
+import { CLAIM, EXTEND, RELEASE, type Script, SETTLE } from './scripts.js';
+
+/** How a node is reached, and how long it may take. */
+export interface RedisNodeSettings {
+  /** How long one answer may take, in milliseconds. */
+  readonly nodeTimeout: number;
+  /** Shown by `CLIENT LIST` for the connections that we create. */
+  readonly connectionName: string;
+}
+
+type ClaimReply =
+  1 | ['settled', string?] | ['early', number] | ['elsewhere', string, number?] | ['overlap', string];
+
+/** A command that could not be delivered, kept for when the server is back. */
+interface Owed {
+  readonly script: Script;
+  readonly claim: Claim;
+  readonly until: number;
+}
+
+/** How long an undelivered release or settle stays worth delivering, in milliseconds. */
+const OWED_FOR = 60_000;
+/** How many of them a node keeps: the oldest goes first. */
+const OWED_AT_MOST = 10_000;
+
+/** How many commands in a row without an answer make a connection a hung one. */
+const HUNG_AFTER = 3;
+
+const logger = new Logger('RedlockModule');
+
+/**
+ * One Redis server, Sentinel group or Cluster as a voting node. Answers within `nodeTimeout`, whatever Redis does, and
+ * sends nothing while the connection is not ready: what waits in a queue would be claimed late.
+ */
+export class RedisNode implements LockNode {
+  readonly address: string;
+  private readonly deadline: Deadline;
+  private readonly owed = new Map<string, Owed>();
+  private reachable = true;
+  /** How many commands in a row got no answer in time. */
+  private unanswered = 0;
+  private lastError = 'no connection yet';
+
+  private constructor(
+    private readonly client: Redis | Cluster,
+    private readonly ours: boolean,
+    private readonly settings: RedisNodeSettings,
+  ) {
+    this.address = addressOf(client);
+    this.deadline = new Deadline(settings.nodeTimeout);
+    client.on('error', this.onError);
+    client.on('close', this.onClose);
+    client.on('ready', this.onReady);
+  }
+
+  /** A node with a connection of its own, made by `open` and ended by `close`. */
+  static connecting(options: RedisOptions, settings: RedisNodeSettings): RedisNode {
+    const client = new Redis({
+      connectTimeout: Math.max(settings.nodeTimeout, 1000),
+      connectionName: settings.connectionName.replace(/[^\x21-\x7e]/g, '_'),
+      ...options,
+      lazyConnect: true,
+      // What cannot be answered now is a vote against, now: nothing may be queued and run late.
+      enableOfflineQueue: false,
+      autoResendUnfulfilledCommands: false,
+      maxRetriesPerRequest: 0,
+      // Reconnection without end, soon enough to be back within two seconds.
+      retryStrategy: (attempt) => Math.min(attempt * 50, 500),
+    });
+    return new RedisNode(client, true, settings);
+  }
+
+  /** A node over a connection that the application has, and keeps. */
+  static over(client: Redis | Cluster, settings: RedisNodeSettings): RedisNode {
+    return new RedisNode(client, false, settings);
+  }
+
+  async claim(claim: Claim, token: string, ttl: number): Promise<Vote> {
+    const reply = await this.call<ClaimReply>(CLAIM, claim, token, ttl, (late) => {
+      if (late === 1) void this.release(claim, token).catch(() => {});
+    });
+    if (reply === 1) return { vote: 'granted' };
+    switch (reply[0]) {
+      case 'early':
+        return { vote: 'early', wait: reply[1] };
+      case 'settled':
+        return { vote: 'settled', holder: reply[1] };
+      case 'elsewhere':
+        return { vote: 'elsewhere', holder: reply[1], lease: reply[2] };
+      case 'overlap':
+        return { vote: 'overlap', holder: reply[1] };
+    }
+  }
+
+  async extend(claim: Claim, token: string, ttl: number): Promise<boolean> {
+    return (await this.call<number>(EXTEND, claim, token, ttl)) === 1;
+  }
+
+  settle(claim: Claim, token: string): Promise<boolean> {
+    return this.deliver(SETTLE, claim, token);
+  }
+
+  release(claim: Claim, token: string): Promise<boolean> {
+    return this.deliver(RELEASE, claim, token);
+  }
+
+  async open(): Promise<NodeReport> {
+    if (this.client.status === 'wait') this.client.connect().catch(() => {});
+    try {
+      if (this.client.status !== 'ready') await this.connected();
+      return await this.inspect();
+    } catch (error) {
+      this.becomeUnreachable();
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    this.client.off('error', this.onError).off('close', this.onClose).off('ready', this.onReady);
+    if (!this.ours) return;
+    this.client.on('error', () => {});
+    await this.within(this.client.quit()).catch(() => this.client.disconnect());
+  }
+
+  private readonly onError = (error: Error): void => {
+    this.lastError = error.message;
+    this.becomeUnreachable();
+  };
+
+  private readonly onClose = (): void => this.becomeUnreachable();
+
+  private readonly onReady = (): void => {
+    if (!this.reachable) logger.log(`Node ${this.address} can be reached again`);
+    this.reachable = true;
+    const now = performance.now();
+    for (const [token, { script, claim, until }] of this.owed) {
+      this.owed.delete(token);
+      if (until > now) void this.deliver(script, claim, token).catch(() => {});
+    }
+  };
+
+  private becomeUnreachable(): void {
+    if (this.reachable) logger.warn(`Node ${this.address} cannot be reached: ${this.lastError}`);
+    this.reachable = false;
+  }
+
+  /** Waits until the connection can be used, for as long as one answer may take. */
+  private async connected(): Promise<void> {
+    const waiting = new AbortController();
+    try {
+      await this.within(once(this.client, 'ready', { signal: waiting.signal }));
+    } catch {
+      throw this.unreachable(this.lastError);
+    } finally {
+      waiting.abort();
+    }
+  }
+
+  private async inspect(): Promise<NodeReport> {
+    const before = Date.now();
+    const [seconds, microseconds] = await this.within(this.client.time());
+    const clockOffset = Number(seconds) * 1000 + Number(microseconds) / 1000 - (before + Date.now()) / 2;
+    // The nodes of a Cluster differ in all of what follows.
+    if (this.client.isCluster) return { warnings: [], clockOffset };
+    const info = await this.within(this.client.info());
+    const field = (name: string): string | undefined => new RegExp(`^${name}:(.*?)\r?$`, 'm').exec(info)?.[1];
+    const eviction = field('maxmemory') !== '0' ? field('maxmemory_policy') : 'noeviction';
+    return {
+      identity: field('run_id'),
+      unfit:
+        field('role') === 'slave' || field('role') === 'replica'
+          ? 'is a read-only replica; give its master'
+          : undefined,
+      warnings:
+        eviction !== undefined && eviction !== 'noeviction'
+          ? [`may drop locks when its memory is full (maxmemory-policy ${eviction}); use noeviction`]
+          : [],
+      clockOffset,
+    };
+  }
+
+  /** A command that must arrive: where it cannot now, it is sent when the server is back. */
+  private async deliver(script: Script, claim: Claim, token: string): Promise<boolean> {
+    try {
+      return (await this.call<number>(script, claim, token, 0)) === 1;
+    } catch (error) {
+      if (this.client.status !== 'ready') {
+        this.owed.set(token, { script, claim, until: performance.now() + OWED_FOR });
+        if (this.owed.size > OWED_AT_MOST) this.owed.delete(this.owed.keys().next().value ?? '');
+      }
+      throw error;
+    }
+  }
+
+  private call<Reply>(
+    { sha, lua }: Script,
+    { lock, tick, every }: Claim,
+    token: string,
+    ttl: number,
+    late?: (reply: Reply) => void,
+  ): Promise<Reply> {
+    const keys = [lock];
+    if (tick) keys.push(tick.key, tick.last);
+    if (every) keys.push(every.key);
+    const values = [
+      token,
+      ttl,
+      tick?.at ?? 0,
+      tick?.keep ?? 0,
+      every?.keep ?? 0,
+      tick?.recover ? 1 : 0,
+    ] as const;
+    if (this.client.status !== 'ready') return Promise.reject(this.unreachable(this.lastError));
+    const reply = this.client.evalsha(sha, keys.length, ...keys, ...values).catch((error: unknown) => {
+      if (error instanceof Error && error.message.startsWith('NOSCRIPT')) {
+        return this.client.eval(lua, keys.length, ...keys, ...values);
+      }
+      throw error;
+    });
+    return this.within(reply as Promise<Reply>, late);
+  }
+
+  private async within<T>(answer: Promise<T>, late?: (value: T) => void): Promise<T> {
+    const answered = answer.finally(() => (this.unanswered = 0));
+    const expired = (): Error => {
+      this.leaveHungConnection();
+      return new Error(`no answer within ${this.settings.nodeTimeout} ms`);
+    };
+    try {
+      return await this.deadline.within(answered, expired, late);
+    } catch (error) {
+      throw this.unreachable(error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  /** A connection that has gone silent is made anew: until it is, the node says at once that it cannot be reached. */
+  private leaveHungConnection(): void {
+    if (++this.unanswered < HUNG_AFTER || !this.ours || this.client.status !== 'ready') return;
+    this.lastError = `no answer to ${this.unanswered} commands`;
+    this.client.disconnect(true);
+  }
+
+  private unreachable(why: string): NodeUnreachableError {
+    return new NodeUnreachableError(this.address, why);
+  }
+}

@@ -1,0 +1,79 @@
+import { createHash } from 'node:crypto';
+import { EARLY_CLAIM, KEEP_LAST, TAKEOVER } from './lock-node.js';
+
+/** A Lua script, and the hash by which Redis knows it. */
+export interface Script {
+  readonly lua: string;
+  readonly sha: string;
+}
+
+function script(lua: string): Script {
+  return { lua, sha: createHash('sha1').update(lua).digest('hex') };
+}
+
+// KEYS of all four: lock; with a tick also marker, last; with `every` also its marker, at the end.
+// ARGV of all four: token, ttl, tick (0: none), keep of the tick's marker, keep of `every` (0: none), recover (0 or 1).
+const ARGUMENTS = `
+local token, ttl, tick = ARGV[1], ARGV[2], tonumber(ARGV[3])
+local keep, every, recover = ARGV[4], tonumber(ARGV[5]), ARGV[6] == '1'
+local lease = recover and ttl + ${TAKEOVER} or ttl
+`;
+
+/** Grants all or nothing. Returns 1, or what stands against it and the holder's token (or the time to wait). */
+export const CLAIM = script(`${ARGUMENTS}
+if tick > 0 then
+  local last = redis.call('get', KEYS[3])
+  if last and tonumber(last) >= tick then return {'settled'} end
+  local time = redis.call('time')
+  local wait = tick - ${EARLY_CLAIM} - time[1] * 1000 - math.floor(time[2] / 1000)
+  if wait > 0 then return {'early', wait} end
+end
+local holder = redis.call('get', KEYS[1])
+if tick > 0 then
+  local runner = redis.call('get', KEYS[2])
+  if runner and runner ~= token then
+    local left = redis.call('pttl', KEYS[2]) - ${TAKEOVER}
+    if not recover or left > 0 then return {'elsewhere', runner, left} end
+    if holder == runner then holder = token end
+  end
+end
+if every > 0 then
+  local starter = redis.call('get', KEYS[#KEYS])
+  if starter and starter ~= token then return {starter == holder and 'elsewhere' or 'settled', starter} end
+end
+if holder and holder ~= token then return {'overlap', holder} end
+redis.call('set', KEYS[1], token, 'PX', lease)
+if tick > 0 then redis.call('set', KEYS[2], token, 'PX', recover and lease or keep) end
+if every > 0 then redis.call('set', KEYS[#KEYS], token, 'PX', every) end
+return 1
+`);
+
+/** Gives the lock (and a recoverable tick) another ttl, if nobody else holds it. Returns 1 or 0. */
+export const EXTEND = script(`${ARGUMENTS}
+local holder = redis.call('get', KEYS[1])
+if holder and holder ~= token then return 0 end
+redis.call('set', KEYS[1], token, 'PX', lease)
+if recover then redis.call('set', KEYS[2], token, 'PX', lease) end
+return 1
+`);
+
+/** Frees the lock, keeps the markers, writes the tick down. Returns 1 if the lock was still held, else 0. */
+export const SETTLE = script(`${ARGUMENTS}
+local held = 0
+if redis.call('get', KEYS[1]) == token then held = redis.call('del', KEYS[1]) end
+if tick > 0 then
+  redis.call('set', KEYS[2], token, 'PX', keep)
+  local last = redis.call('get', KEYS[3])
+  if not last or tonumber(last) < tick then redis.call('set', KEYS[3], ARGV[3], 'PX', ${KEEP_LAST}) end
+end
+return held
+`);
+
+/** Removes what the claim wrote. Returns 1 if the lock was still held, else 0. */
+export const RELEASE = script(`${ARGUMENTS}
+local held = 0
+if redis.call('get', KEYS[1]) == token then held = redis.call('del', KEYS[1]) end
+if tick > 0 and redis.call('get', KEYS[2]) == token then redis.call('del', KEYS[2]) end
+if every > 0 and redis.call('get', KEYS[#KEYS]) == token then redis.call('del', KEYS[#KEYS]) end
+return held
+`);

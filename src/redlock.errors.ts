@@ -1,0 +1,79 @@
+/** An option, a name or the place of a decorator is wrong. The message names it, its value and what would be right. */
+export class InvalidOptionError extends Error {
+  override readonly name = 'InvalidOptionError';
+
+  /** @internal */
+  constructor(what: string, value: unknown, right: string) {
+    super(`${what} is ${shown(value)}; ${right}`);
+  }
+}
+
+/** The lease of a lock ended, or could not be kept, while it was in use: another instance may hold the lock now. */
+export class LockLostError extends Error {
+  override readonly name = 'LockLostError';
+
+  /** @internal */
+  constructor(lockName: string, why: string) {
+    super(`The lock of ${shown(lockName)} is lost: ${why}`);
+  }
+}
+
+/** One node could not answer. The message has its address and the reason, never a password. */
+export class NodeUnreachableError extends Error {
+  override readonly name = 'NodeUnreachableError';
+
+  /** @internal */
+  constructor(
+    /** Host and port of the node. */
+    readonly address: string,
+    /** What the connection or the server said. */
+    readonly reason: string,
+  ) {
+    super(`Node ${address}: ${reason}`);
+  }
+}
+
+/** No majority of the nodes could be reached, so nobody can say who may run. */
+export class StoreDownError extends Error {
+  override readonly name = 'StoreDownError';
+
+  /** @internal */
+  constructor(
+    lockName: string,
+    /** What was wrong with each node that did not vote. */
+    readonly causes: readonly Error[],
+  ) {
+    super(`No quorum for ${shown(lockName)}. ${causes.map((cause) => cause.message).join('. ')}`);
+  }
+}
+
+/** A run took longer than its `maxRuntime`. */
+export class TimeoutError extends Error {
+  override readonly name = 'TimeoutError';
+
+  /** @internal */
+  constructor(lockName: string, maxRuntime: number) {
+    super(`The run of ${shown(lockName)} took longer than its maxRuntime of ${maxRuntime} ms`);
+  }
+}
+
+/** The application shut down, and the run was not over when `shutdownTimeout` had passed. */
+export class ShutdownError extends Error {
+  override readonly name = 'ShutdownError';
+
+  /** @internal */
+  constructor(lockName: string) {
+    super(`The run of ${shown(lockName)} was not over when the application shut down`);
+  }
+}
+
+/** A value as it can stand in a message: short, and on one line. */
+function shown(value: unknown): string {
+  const text =
+    typeof value === 'string'
+      ? JSON.stringify(value)
+      : typeof value === 'function'
+        ? 'a function'
+        : String(value);
+  return text.length > 200 ? `${text.slice(0, 200)}…` : text;
+}

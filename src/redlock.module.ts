@@ -1,0 +1,75 @@
+import { type DynamicModule, Module } from '@nestjs/common';
+import { DiscoveryModule } from '@nestjs/core';
+import { Claimant } from './nodes/claimant.js';
+import type { LockNode } from './nodes/lock-node.js';
+import { createNodes } from './nodes/node-option.js';
+import { Quorum } from './nodes/quorum.js';
+import {
+  type ASYNC_OPTIONS_TYPE,
+  ConfigurableModuleClass,
+  LOCK_NODES,
+  MODULE_OPTIONS_TOKEN,
+  type OPTIONS_TYPE,
+  RESOLVED_OPTIONS,
+} from './redlock.module-definition.js';
+import { type RedlockModuleOptions, type ResolvedOptions, resolveOptions } from './redlock.options.js';
+import { ExclusiveJobs } from './services/exclusive-jobs.service.js';
+import { JobRunner } from './services/job-runner.service.js';
+import { Leases } from './services/leases.service.js';
+import { NodeInspection } from './services/node-inspection.service.js';
+import { RedlockEvents } from './services/redlock-events.js';
+import { RedlockService } from './services/redlock.service.js';
+import { Shutdown } from './services/shutdown.service.js';
+
+/**
+ * Makes `@Exclusive` work, and provides `RedlockService`. Import it once, in the root module; it is global unless
+ * `isGlobal: false` says otherwise.
+ */
+@Module({
+  imports: [DiscoveryModule],
+  providers: [
+    {
+      provide: RESOLVED_OPTIONS,
+      inject: [MODULE_OPTIONS_TOKEN],
+      useFactory: (options: RedlockModuleOptions): ResolvedOptions => resolveOptions(options),
+    },
+    {
+      provide: LOCK_NODES,
+      inject: [RESOLVED_OPTIONS],
+      useFactory: ({ nodes, nodeTimeout, instanceId }: ResolvedOptions): LockNode[] =>
+        createNodes(nodes, { nodeTimeout, connectionName: `nestjs-exclusive:${instanceId}` }),
+    },
+    {
+      provide: Claimant,
+      inject: [LOCK_NODES, RESOLVED_OPTIONS],
+      useFactory: (nodes: LockNode[], { nodeTimeout }: ResolvedOptions): Claimant =>
+        new Claimant(new Quorum(nodes), nodeTimeout),
+    },
+    NodeInspection,
+    RedlockEvents,
+    Leases,
+    JobRunner,
+    ExclusiveJobs,
+    RedlockService,
+    Shutdown,
+  ],
+  exports: [RedlockService, ExclusiveJobs],
+})
+export class RedlockModule extends ConfigurableModuleClass {
+  /**
+   * @param options Where the locks live, and what jobs get that say nothing for themselves.
+   * @throws InvalidOptionError for a wrong option.
+   */
+  static override forRoot(options: typeof OPTIONS_TYPE = {}): DynamicModule {
+    resolveOptions(options);
+    return super.forRoot(options);
+  }
+
+  /**
+   * The same with options that come from elsewhere: `useFactory`, or `useClass` or `useExisting` with a
+   * `RedlockOptionsFactory`. Wrong options are refused at the start of the application, with an `InvalidOptionError`.
+   */
+  static override forRootAsync(options: typeof ASYNC_OPTIONS_TYPE): DynamicModule {
+    return super.forRootAsync(options);
+  }
+}

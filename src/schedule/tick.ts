@@ -1,0 +1,137 @@
+import { CronTime } from 'cron';
+
+/** One scheduled moment of a job. */
+export interface Tick {
+  /** The nominal time, in milliseconds since the epoch: the identity that all instances agree on. */
+  readonly at: number;
+  /** How long a late instance could still come with this tick, in milliseconds. */
+  readonly keep: number;
+}
+
+/** What `@nestjs/schedule` does with a method. */
+export type Schedule =
+  | { readonly kind: 'cron'; readonly ticks: CronTicks }
+  /** `every`: in milliseconds. */
+  | { readonly kind: 'interval'; readonly every: number }
+  | { readonly kind: 'none' };
+
+/** The part of the options of `@Cron` that says when. */
+interface CronOptions {
+  readonly cronTime: ConstructorParameters<typeof CronTime>[0];
+  readonly timeZone?: string | null;
+  readonly utcOffset?: number | null;
+}
+
+// The metadata of @nestjs/schedule, whose keys it does not export. A test holds them against the real decorators.
+const SCHEDULER_TYPE = 'SCHEDULER_TYPE';
+const SCHEDULE_CRON_OPTIONS = 'SCHEDULE_CRON_OPTIONS';
+const SCHEDULE_INTERVAL_OPTIONS = 'SCHEDULE_INTERVAL_OPTIONS';
+const CRON_TYPE = 1;
+const INTERVAL_TYPE = 3;
+
+/** The schedule of a method, by the decorators of `@nestjs/schedule` on it. */
+export function scheduleOf(method: object): Schedule {
+  const type: unknown = Reflect.getMetadata(SCHEDULER_TYPE, method);
+  if (type === CRON_TYPE) {
+    const { cronTime, timeZone, utcOffset } = Reflect.getMetadata(
+      SCHEDULE_CRON_OPTIONS,
+      method,
+    ) as CronOptions;
+    // `CronTime` takes one of the two at the most; `cron` refuses a job with both when it is mounted.
+    const cron = timeZone ? new CronTime(cronTime, timeZone) : new CronTime(cronTime, null, utcOffset);
+    return { kind: 'cron', ticks: new CronTicks(cron) };
+  }
+  if (type === INTERVAL_TYPE) {
+    const { timeout } = Reflect.getMetadata(SCHEDULE_INTERVAL_OPTIONS, method) as { timeout: number };
+    return { kind: 'interval', every: timeout };
+  }
+  return { kind: 'none' };
+}
+
+/** A timer can fire a little before its time: this many milliseconds are still the tick to come. */
+const TIMER_SLACK = 10;
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+const DAY = 24 * 60 * MINUTE;
+/** How far back to look for the latest tick, in milliseconds: some eight years, as far as `cron` looks ahead. */
+const HORIZON = 8 * 366 * DAY;
+
+/** The ticks of one schedule, worked out by `cron` itself. */
+export class CronTicks {
+  /** Three ticks in a row, of which the first is the latest that has come, as far as they are worked out. */
+  private known: readonly number[] = [];
+  private readonly zone: string | undefined;
+
+  constructor(private readonly cron: CronTime) {
+    this.zone = cron.timeZone ?? (cron.utcOffset === undefined ? undefined : zoneOfOffset(cron.utcOffset));
+  }
+
+  /** The latest tick that is not after `now` and a few milliseconds; `undefined` if there has been none. */
+  latest(now: number): Tick | undefined {
+    const limit = now + TIMER_SLACK;
+    if (this.cron.realDate) return this.onlyTick(limit);
+    const [tick, next, third] = this.known;
+    if (
+      tick === undefined ||
+      next === undefined ||
+      limit < tick ||
+      (limit >= next && !(third && limit < third))
+    ) {
+      this.known = this.search(limit);
+    } else if (limit >= next) {
+      this.known = this.known.slice(1);
+    }
+    const [at, following] = this.known;
+    if (at === undefined || following === undefined) return undefined;
+    return { at, keep: Math.min(Math.max(following - at, MINUTE), DAY) };
+  }
+
+  /**
+   * Works out the ticks to come. `CronTime` takes about a millisecond for one: to be called after a run, so that
+   * `latest` only has to look.
+   */
+  prepare(now: number): void {
+    if (!this.latest(now) || this.cron.realDate) return;
+    while (this.known.length < 3) this.known = [...this.known, this.after(this.known.at(-1) ?? now)];
+  }
+
+  private onlyTick(limit: number): Tick | undefined {
+    const { source } = this.cron;
+    const at = typeof source === 'string' ? Number.NaN : source.toMillis();
+    return at <= limit ? { at, keep: DAY } : undefined;
+  }
+
+  /** The latest tick up to `limit` and the one after it, found from nothing. */
+  private search(limit: number): readonly number[] {
+    let reach = SECOND;
+    let tick = this.after(limit - reach);
+    while (tick > limit) {
+      reach *= 2;
+      if (reach > HORIZON) return [];
+      tick = this.after(limit - reach);
+    }
+    // Between `tick` and `limit` there can be thousands more: halve what is left.
+    for (let end = limit; ;) {
+      const next = this.after(tick);
+      if (next > limit) return [tick, next];
+      tick = next;
+      while (end - tick > SECOND) {
+        const middle = tick + (end - tick) / 2;
+        const found = this.after(middle);
+        if (found > limit) end = middle;
+        else tick = found;
+      }
+    }
+  }
+
+  private after(moment: number): number {
+    return this.cron.getNextDateFrom(new Date(moment), this.zone).toMillis();
+  }
+}
+
+/** The time zone of a `utcOffset`, in minutes, as `cron` names it. */
+function zoneOfOffset(minutes: number): string {
+  const hours = Math.trunc(minutes / 60);
+  const rest = Math.abs(minutes - hours * 60);
+  return `UTC${minutes < 0 ? '-' : '+'}${String(Math.abs(hours)).padStart(2, '0')}:${String(rest).padStart(2, '0')}`;
+}

@@ -1,0 +1,140 @@
+import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
+import { DiscoveryService, MetadataScanner } from '@nestjs/core';
+import { InvalidOptionError } from '../redlock.errors.js';
+import { RESOLVED_OPTIONS } from '../redlock.module-definition.js';
+import {
+  type JobOptions,
+  type ResolvedJobOptions,
+  type ResolvedOptions,
+  resolveJobOptions,
+} from '../redlock.options.js';
+import { type Schedule, scheduleOf } from '../schedule/tick.js';
+import { JobRunner } from './job-runner.service.js';
+
+/** The name of a job: a text, or a function of the arguments of the call. */
+export type JobName = string | ((...args: never[]) => string);
+
+/** A method with `@Exclusive`. */
+export interface ExclusiveMethod {
+  /** What was decorated, with the metadata of all its decorators. */
+  readonly wrapper: object;
+  readonly original: (...args: never[]) => unknown;
+  readonly key: string | symbol;
+  /** Left out: the class of the instance and the method. */
+  readonly name: JobName | undefined;
+  readonly options: JobOptions;
+}
+
+/** A method, as far as it can be worked out before it is called. */
+interface PreparedMethod {
+  readonly options: ResolvedJobOptions;
+  readonly schedule: Schedule;
+}
+
+/** Marks the functions that `@Exclusive` made, with their `ExclusiveMethod`. */
+export const EXCLUSIVE_METHOD = Symbol('EXCLUSIVE_METHOD');
+
+/** How long after a call the ticks to come are worked out, in milliseconds: when nothing waits for it. */
+const PREPARE_AFTER = 50;
+
+/** The decorated methods of the application: checks them at start, and turns their calls into runs. */
+@Injectable()
+export class ExclusiveJobs implements OnModuleInit {
+  private readonly prepared = new WeakMap<ExclusiveMethod, PreparedMethod>();
+
+  constructor(
+    @Inject(RESOLVED_OPTIONS) private readonly moduleOptions: ResolvedOptions,
+    private readonly runner: JobRunner,
+    private readonly discovery: DiscoveryService,
+    private readonly scanner: MetadataScanner,
+  ) {}
+
+  /** @throws InvalidOptionError for wrong options of a job, and for a name that stands on two methods. */
+  onModuleInit(): void {
+    const owners = new Map<string, string>();
+    for (const { instance } of [...this.discovery.getProviders(), ...this.discovery.getControllers()]) {
+      for (const method of this.methodsOf(instance)) {
+        const { schedule } = this.prepare(method);
+        if (schedule.kind === 'cron') schedule.ticks.prepare(Date.now());
+        this.claimName(method, instance as object, owners);
+      }
+    }
+  }
+
+  /** Runs a call of a decorated method, or resolves to `undefined` where another instance does. */
+  async call(method: ExclusiveMethod, instance: object, args: never[]): Promise<unknown> {
+    const now = Date.now();
+    const routine = (): unknown => Reflect.apply(method.original, instance, args);
+    if (!this.moduleOptions.enabled) return routine();
+    const { options, schedule } = this.prepare(method);
+    const request = { name: nameOf(method, instance, args), options, tick: undefined };
+    switch (schedule.kind) {
+      case 'none':
+        return valueOf(await this.runner.run(request, routine));
+      case 'interval': {
+        const every = args.length === 0 ? (options.every ?? schedule.every) : options.every;
+        return valueOf(await this.runner.run({ ...request, options: { ...options, every } }, routine));
+      }
+      case 'cron': {
+        // A cron job calls with one argument, its `onComplete`, which @nestjs/schedule leaves undefined.
+        const isTick = args.length === 1 && args[0] === undefined;
+        const tick = isTick ? schedule.ticks.latest(now) : undefined;
+        setTimeout(() => schedule.ticks.prepare(Date.now()), PREPARE_AFTER).unref();
+        return valueOf(await this.runner.run({ ...request, tick }, routine));
+      }
+    }
+  }
+
+  private *methodsOf(instance: unknown): Iterable<ExclusiveMethod> {
+    if (typeof instance !== 'object' || instance === null) return;
+    for (const key of this.scanner.getAllMethodNames(Object.getPrototypeOf(instance) as object)) {
+      const method: unknown = Reflect.get(instance, key);
+      if (typeof method !== 'function') continue;
+      const exclusive: unknown = Reflect.getMetadata(EXCLUSIVE_METHOD, method);
+      if (exclusive !== undefined) yield exclusive as ExclusiveMethod;
+    }
+  }
+
+  private prepare(method: ExclusiveMethod): PreparedMethod {
+    const known = this.prepared.get(method);
+    if (known) return known;
+    const { nodeTimeout, job } = this.moduleOptions;
+    const fresh = {
+      options: resolveJobOptions(method.options, nodeTimeout, job, `@Exclusive on ${String(method.key)}: `),
+      schedule: scheduleOf(method.wrapper),
+    };
+    this.prepared.set(method, fresh);
+    return fresh;
+  }
+
+  private claimName(method: ExclusiveMethod, instance: object, owners: Map<string, string>): void {
+    if (typeof method.name === 'function') return;
+    const name = nameOf(method, instance, []);
+    const owner = `${instance.constructor.name}.${String(method.key)}`;
+    const other = owners.get(name);
+    if (other !== undefined && other !== owner) {
+      throw new InvalidOptionError(
+        `The job name on ${owner}`,
+        name,
+        `${other} has it already, and they would take each other's ticks; give each method a name of its own`,
+      );
+    }
+    owners.set(name, owner);
+  }
+}
+
+function nameOf({ name, key }: ExclusiveMethod, instance: object, args: never[]): string {
+  if (name === undefined) return `${instance.constructor.name}.${String(key)}`;
+  if (typeof name === 'string') return name;
+  const made: unknown = Reflect.apply(name, instance, args);
+  if (typeof made === 'string' && made !== '') return made;
+  throw new InvalidOptionError(
+    `What the name function of @Exclusive on ${instance.constructor.name}.${String(key)} returned`,
+    made,
+    'return a text that is not empty',
+  );
+}
+
+function valueOf(outcome: { ran: true; value: unknown } | { ran: false }): unknown {
+  return outcome.ran ? outcome.value : undefined;
+}

@@ -1,0 +1,123 @@
+import { randomUUID } from 'node:crypto';
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import { jobKeys } from '../nodes/job-keys.js';
+import type { Claim } from '../nodes/lock-node.js';
+import { StoreDownError } from '../redlock.errors.js';
+import { RESOLVED_OPTIONS } from '../redlock.module-definition.js';
+import { milliseconds, type ResolvedJobOptions, type ResolvedOptions } from '../redlock.options.js';
+import type { Tick } from '../schedule/tick.js';
+import { Lease } from './lease.js';
+import { Leases, type Refused, type SkipReason } from './leases.service.js';
+import { RedlockEvents, type RunEvent } from './redlock-events.js';
+import { type CurrentRun, runContext } from './run-context.js';
+
+/** One call of a job. */
+export interface RunRequest {
+  readonly name: string;
+  /** The tick that the call belongs to, if it does to one. */
+  readonly tick: Tick | undefined;
+  readonly options: ResolvedJobOptions;
+}
+
+/** What became of a run: the value of the routine, or why this instance did not run it. */
+export type RunOutcome<T> =
+  { readonly ran: true; readonly value: T } | { readonly ran: false; readonly reason: SkipReason };
+
+/** What `every` is shortened by, for timers that do not keep step: a tenth, and at most this, in milliseconds. */
+const EVERY_SLACK = 1000;
+/** Those who wait to take a tick over come one by one, within this time, in milliseconds. */
+const TAKEOVER_SPREAD = 250;
+
+/** Claims, runs and settles. */
+@Injectable()
+export class JobRunner {
+  private readonly logger = new Logger('RedlockModule');
+
+  constructor(
+    @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
+    private readonly leases: Leases,
+    private readonly events: RedlockEvents,
+  ) {}
+
+  /** Runs `routine` if this instance wins. Rejects with what it throws, or, as `onStoreDown` says, a `StoreDownError`. */
+  async run<T>(request: RunRequest, routine: (run: CurrentRun) => T): Promise<RunOutcome<Awaited<T>>> {
+    const { name, options } = request;
+    const settings = { name, ttl: options.ttl, maxRuntime: options.maxRuntime };
+    const answer = await this.leases.take(this.claimOf(request), settings);
+    if (answer instanceof Lease) return { ran: true, value: await this.runUnder(answer, request, routine) };
+    const isDown = answer.reason === 'store-down';
+    if (isDown && options.onStoreDown === 'run') {
+      return { ran: true, value: await this.runUnder(this.leases.takeUnguarded(settings), request, routine) };
+    }
+    this.skip(request, answer);
+    if (isDown && options.onStoreDown === 'throw') throw new StoreDownError(name, answer.causes);
+    if (answer.reason === 'elsewhere' && options.recover && answer.lease !== undefined) {
+      this.watch(request, routine, answer.lease);
+    }
+    return { ran: false, reason: answer.reason };
+  }
+
+  private async runUnder<T>(
+    lease: Lease,
+    request: RunRequest,
+    routine: (run: CurrentRun) => T,
+  ): Promise<Awaited<T>> {
+    const event = this.eventOf(request);
+    lease.signal.addEventListener('abort', () => this.lost(lease.signal.reason as Error, event));
+    const run: CurrentRun = {
+      ...event,
+      signal: lease.signal,
+      fencingToken: request.tick?.at ?? null,
+      extend: (ttl) => lease.extend(ttl === undefined ? undefined : milliseconds('ttl', ttl)),
+    };
+    this.events.emit('started', event);
+    const begin = performance.now();
+    try {
+      const value = await runContext.run(run, () => routine(run));
+      this.events.emit('finished', { ...event, duration: performance.now() - begin });
+      return value;
+    } catch (error) {
+      this.events.emit('failed', { ...event, duration: performance.now() - begin, error });
+      throw error;
+    } finally {
+      await lease.end('settle');
+    }
+  }
+
+  private lost(error: Error, event: RunEvent): void {
+    this.logger.warn(error.message);
+    this.events.emit('lost', { ...event, error });
+  }
+
+  private skip(request: RunRequest, { reason }: Refused): void {
+    const { name, tick } = request;
+    this.logger.debug(`Skipped "${name}"${tick ? ` of ${new Date(tick.at).toISOString()}` : ''}: ${reason}`);
+    this.events.emit('skipped', { ...this.eventOf(request), reason });
+  }
+
+  /** Claims the tick once more when the lease of the instance that runs it can have ended. */
+  private watch(request: RunRequest, routine: (run: CurrentRun) => unknown, lease: number): void {
+    const again = (): void => {
+      this.run(request, routine).catch((error: unknown) => {
+        this.logger.error(`"${request.name}", taken over from another instance, failed: ${String(error)}`);
+      });
+    };
+    setTimeout(again, lease + Math.random() * TAKEOVER_SPREAD).unref();
+  }
+
+  private claimOf({ name, tick, options: { overlap, every, recover } }: RunRequest): Claim {
+    const keys = jobKeys(this.options.keyPrefix, name);
+    return {
+      lock: overlap === 'allow' ? keys.run(tick ? String(tick.at) : randomUUID()) : keys.lock,
+      tick: tick && { key: keys.tick(tick.at), last: keys.last, at: tick.at, keep: tick.keep, recover },
+      every:
+        every === undefined
+          ? undefined
+          : { key: keys.every, keep: Math.ceil(every - Math.min(every / 10, EVERY_SLACK)) },
+    };
+  }
+
+  private eventOf({ name, tick }: RunRequest): RunEvent {
+    return { name, tick: tick ? new Date(tick.at) : null, instanceId: this.options.instanceId };
+  }
+}

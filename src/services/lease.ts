@@ -1,0 +1,131 @@
+import { Logger } from '@nestjs/common';
+import type { Grant } from '../nodes/quorum.js';
+import { LockLostError, TimeoutError } from '../redlock.errors.js';
+
+/** What a lease needs to know of the lock that it keeps. Durations in milliseconds. */
+export interface LeaseSettings {
+  readonly name: string;
+  readonly ttl: number;
+  readonly maxRuntime: number | undefined;
+}
+
+/** A renewal that found no majority is repeated after this part of the ttl. */
+const REPEAT_PART = 1 / 20;
+
+const logger = new Logger('RedlockModule');
+
+/**
+ * Keeps a granted lock: renews it every third of its ttl until it is ended, and aborts `signal` when it cannot be kept
+ * any longer, before the nodes can let it go. Everything is timed on the monotonic clock.
+ */
+export class Lease {
+  readonly name: string;
+  /** Resolves once the lock has been given back. */
+  readonly ended: Promise<void>;
+  private readonly controller = new AbortController();
+  private ttl: number;
+  private resolveEnded: () => void = () => {};
+  private isEnded = false;
+  private renewal: NodeJS.Timeout | undefined;
+  private loss: NodeJS.Timeout | undefined;
+  private limit: NodeJS.Timeout | undefined;
+
+  constructor(
+    private readonly grant: Grant,
+    { name, ttl, maxRuntime }: LeaseSettings,
+  ) {
+    this.name = name;
+    this.ttl = ttl;
+    this.ended = new Promise((resolve) => (this.resolveEnded = resolve));
+    this.keep();
+    if (maxRuntime !== undefined) {
+      this.limit = setTimeout(() => this.abort(new TimeoutError(name, maxRuntime)), maxRuntime).unref();
+    }
+  }
+
+  /** Aborts with a `LockLostError`, a `TimeoutError`, or the reason that `abort` was given. */
+  get signal(): AbortSignal {
+    return this.controller.signal;
+  }
+
+  /** When the lock ends if it is not renewed any more. */
+  get expiresAt(): Date {
+    return new Date(Date.now() + this.grant.validUntil - performance.now());
+  }
+
+  /** Renews the lock now, and from now on to `ttl` (milliseconds). Throws what `signal` aborted with, or a `LockLostError`. */
+  async extend(ttl = this.ttl): Promise<void> {
+    if (this.isEnded) throw new LockLostError(this.name, 'it has been released');
+    this.signal.throwIfAborted();
+    if (this.grant.validUntil <= performance.now()) this.lose();
+    this.signal.throwIfAborted();
+    try {
+      await this.grant.extend(ttl);
+    } catch (error) {
+      throw new LockLostError(this.name, `no majority of the nodes renewed it (${messageOf(error)})`);
+    }
+    this.ttl = ttl;
+    this.keep();
+  }
+
+  /** Tells the run to stop, and renews the lock no more: it ends with the lease, or with `end`. */
+  abort(reason: Error): void {
+    this.stopTimers();
+    this.controller.abort(reason);
+  }
+
+  /**
+   * Gives the lock back: `'settle'` after a run, `'release'` as though it had never been taken. The timers end in this
+   * turn. Never throws: what was done under the lock is done, and the lock ends with its lease anyway.
+   */
+  async end(how: 'settle' | 'release'): Promise<void> {
+    if (this.isEnded) return this.ended;
+    this.isEnded = true;
+    this.stopTimers();
+    try {
+      await this.grant[how]();
+    } catch (error) {
+      logger.warn(
+        `The lock of "${this.name}" could not be given back, and ends with its lease: ${messageOf(error)}`,
+      );
+    }
+    this.resolveEnded();
+  }
+
+  /** Sets the timers anew, after the lock was granted or renewed. */
+  private keep(): void {
+    this.stopRenewal();
+    if (this.isEnded || this.signal.aborted || this.grant.validUntil === Number.POSITIVE_INFINITY) return;
+    const left = this.grant.validUntil - performance.now();
+    this.renewal = setTimeout(() => void this.renew(), left - (this.ttl * 2) / 3).unref();
+    this.loss = setTimeout(() => this.lose(), left).unref();
+  }
+
+  private async renew(): Promise<void> {
+    try {
+      await this.grant.extend(this.ttl);
+      this.keep();
+    } catch {
+      if (this.isEnded || this.signal.aborted) return;
+      this.renewal = setTimeout(() => void this.renew(), this.ttl * REPEAT_PART).unref();
+    }
+  }
+
+  private lose(): void {
+    this.abort(new LockLostError(this.name, 'no majority of the nodes renewed it in time'));
+  }
+
+  private stopRenewal(): void {
+    clearTimeout(this.renewal);
+    clearTimeout(this.loss);
+  }
+
+  private stopTimers(): void {
+    this.stopRenewal();
+    clearTimeout(this.limit);
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,85 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { Injectable } from '@nestjs/common';
+import type { Claim } from '../nodes/lock-node.js';
+import { Claimant, type Loss } from '../nodes/claimant.js';
+import type { Grant, LossReason } from '../nodes/quorum.js';
+import { ShutdownError } from '../redlock.errors.js';
+import { Lease, type LeaseSettings } from './lease.js';
+
+/** Why a run did not take place here: a claim was lost, or the application is shutting down. */
+export type SkipReason = LossReason | 'shutdown';
+
+/** A lease that could not be had. */
+export interface Refused extends Omit<Loss, 'reason'> {
+  readonly reason: SkipReason;
+}
+
+/** How long an aborted run may take to stop before its lock is given back under it, in milliseconds. */
+const ABORT_GRACE = 1000;
+
+/** A lease of nothing, for `onStoreDown: 'run'`. */
+const UNGUARDED: Grant = {
+  validUntil: Number.POSITIVE_INFINITY,
+  extend: () => Promise.resolve(Number.POSITIVE_INFINITY),
+  settle: () => Promise.resolve(),
+  release: () => Promise.resolve(),
+};
+
+/** All leases that this instance holds, and the gate through which it gets them: shut at shutdown. */
+@Injectable()
+export class Leases {
+  private readonly held = new Set<Lease>();
+  private readonly closing = new AbortController();
+
+  constructor(private readonly claimant: Claimant) {}
+
+  /** Claims, and keeps what is granted. @param wait How long to go on while another holds it, in milliseconds. */
+  async take(claim: Claim, settings: LeaseSettings, wait = 0): Promise<Lease | Refused> {
+    const { signal } = this.closing;
+    if (signal.aborted) return { reason: 'shutdown', causes: [] };
+    const answer = await this.claimant.claim(claim, settings.ttl, wait, signal);
+    if ('reason' in answer) return signal.aborted ? { ...answer, reason: 'shutdown' } : answer;
+    const lease = this.hold(answer, settings);
+    if (!signal.aborted) return lease;
+    await lease.end('release');
+    return { reason: 'shutdown', causes: [] };
+  }
+
+  /** A lease that keeps nobody out, but is waited for at shutdown like any other. */
+  takeUnguarded(settings: LeaseSettings): Lease {
+    return this.hold(UNGUARDED, settings);
+  }
+
+  /** No new claims from now on. */
+  close(): void {
+    this.closing.abort();
+  }
+
+  /**
+   * Waits for the runs in progress, `timeout` milliseconds or until `hurry` aborts; then aborts those that are left,
+   * gives them a moment to stop, and gives their locks back.
+   */
+  async drain(timeout: number, hurry: AbortSignal): Promise<void> {
+    await this.allEndedWithin(timeout, hurry);
+    if (this.held.size === 0) return;
+    for (const lease of this.held) lease.abort(new ShutdownError(lease.name));
+    await this.allEndedWithin(ABORT_GRACE, hurry);
+    await Promise.all([...this.held].map((lease) => lease.end('settle')));
+  }
+
+  private hold(grant: Grant, settings: LeaseSettings): Lease {
+    const lease = new Lease(grant, settings);
+    this.held.add(lease);
+    void lease.ended.then(() => this.held.delete(lease));
+    return lease;
+  }
+
+  private async allEndedWithin(timeout: number, hurry: AbortSignal): Promise<void> {
+    const cancel = new AbortController();
+    await Promise.race([
+      Promise.all([...this.held].map((lease) => lease.ended)),
+      pause(timeout, undefined, { signal: AbortSignal.any([hurry, cancel.signal]) }).catch(() => {}),
+    ]);
+    cancel.abort();
+  }
+}

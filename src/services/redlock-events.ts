@@ -1,0 +1,69 @@
+import { Injectable, Logger } from '@nestjs/common';
+import type { SkipReason } from './leases.service.js';
+
+/** What all events say. */
+export interface RunEvent {
+  /** The name of the job or lock. */
+  readonly name: string;
+  /** The nominal time of the tick; `null` for a run that belongs to none. */
+  readonly tick: Date | null;
+  /** The instance that the event comes from: this one. */
+  readonly instanceId: string;
+}
+
+/** A run that is over. */
+export interface EndedRunEvent extends RunEvent {
+  /** How long the routine ran, in milliseconds. */
+  readonly duration: number;
+}
+
+/** The events of a `RedlockService`, by name. */
+export interface RedlockEventMap {
+  /** This instance won, and the routine is about to begin. */
+  started: RunEvent;
+  /** The routine came to its end. */
+  finished: EndedRunEvent;
+  /** The routine threw. */
+  failed: EndedRunEvent & { readonly error: unknown };
+  /** This instance did not run it, for `reason`. The normal case for all instances but one. */
+  skipped: RunEvent & { readonly reason: SkipReason };
+  /** The lock could not be kept while the routine ran; its `signal` has aborted with `error`. */
+  lost: RunEvent & { readonly error: Error };
+}
+
+/** A listener to one kind of event. What it throws, or rejects with, is logged and harms nothing else. */
+export type RedlockListener<Name extends keyof RedlockEventMap> = (event: RedlockEventMap[Name]) => unknown;
+
+/** Carries the events from where they happen to those who listen. */
+@Injectable()
+export class RedlockEvents {
+  private readonly logger = new Logger('RedlockModule');
+  private readonly listeners = new Map<keyof RedlockEventMap, Set<(event: never) => unknown>>();
+
+  on<Name extends keyof RedlockEventMap>(name: Name, listener: RedlockListener<Name>): () => void {
+    const listeners = this.listeners.get(name) ?? new Set();
+    this.listeners.set(name, listeners.add(listener));
+    return () => void listeners.delete(listener);
+  }
+
+  emit<Name extends keyof RedlockEventMap>(name: Name, event: RedlockEventMap[Name]): void {
+    for (const listener of this.listeners.get(name) ?? []) {
+      void this.tell(listener as RedlockListener<Name>, event, name);
+    }
+  }
+
+  private async tell<Name extends keyof RedlockEventMap>(
+    listener: RedlockListener<Name>,
+    event: RedlockEventMap[Name],
+    name: Name,
+  ): Promise<void> {
+    try {
+      await listener(event);
+    } catch (error) {
+      this.logger.error(
+        `A listener to "${name}" failed: ${String(error)}`,
+        error instanceof Error ? error.stack : '',
+      );
+    }
+  }
+}

@@ -1,0 +1,146 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { CronJob } from 'cron';
+import { jobKeys } from '../nodes/job-keys.js';
+import { InvalidOptionError, StoreDownError } from '../redlock.errors.js';
+import { RESOLVED_OPTIONS } from '../redlock.module-definition.js';
+import {
+  type Duration,
+  type JobOptions,
+  milliseconds,
+  type ResolvedOptions,
+  resolveJobOptions,
+} from '../redlock.options.js';
+import { CronTicks } from '../schedule/tick.js';
+import { JobRunner, type RunOutcome } from './job-runner.service.js';
+import { Lease } from './lease.js';
+import { Leases } from './leases.service.js';
+import { type RedlockEventMap, RedlockEvents, type RedlockListener } from './redlock-events.js';
+import { type CurrentRun, runContext } from './run-context.js';
+
+/** Options of `RedlockService.lock`. */
+export interface LockOptions {
+  /** The lease: how long the lock outlives a process that dies with it. Default: the module's `ttl`. */
+  ttl?: Duration;
+  /** How long to keep trying while somebody else holds it. Default: not at all. */
+  wait?: Duration;
+}
+
+/** Options of `RedlockService.run`. */
+export interface RunOptions extends JobOptions {
+  /** The cron job that calls, where one does: then this run is for its latest tick, and each tick runs once. */
+  job?: CronJob;
+}
+
+/** A lock that this instance holds, renewed until it is released. */
+export interface RedlockLock extends AsyncDisposable {
+  /** The name that was locked. */
+  readonly name: string;
+  /** When the lock ends if this process dies now, by its clock. It moves on with each renewal. */
+  readonly expiresAt: Date;
+  /** Aborts with a `LockLostError` when the lock cannot be kept, before anybody else can have it. */
+  readonly signal: AbortSignal;
+  /**
+   * Renews the lock now, and from now on to `ttl` (milliseconds or a duration; default: the ttl it has).
+   *
+   * @throws LockLostError when the lock is lost or released, or no majority of the nodes renews it.
+   */
+  extend(ttl?: Duration): Promise<void>;
+  /** Gives the lock back. A second call does nothing. Never throws: what fails is logged, and ends with the lease. */
+  release(): Promise<void>;
+}
+
+/** Locks, and runs under them, for code that is no decorated method. */
+@Injectable()
+export class RedlockService {
+  private readonly ticksOf = new WeakMap<object, CronTicks>();
+
+  constructor(
+    @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
+    private readonly leases: Leases,
+    private readonly runner: JobRunner,
+    private readonly events: RedlockEvents,
+  ) {}
+
+  /**
+   * A lock, or `null` when somebody else holds it or no majority of the nodes can be reached. It is renewed until it is
+   * released, or the process ends: release it in a `finally`, or with `await using`.
+   *
+   * @throws InvalidOptionError for an empty name or a wrong duration.
+   * @throws StoreDownError without a quorum, if the module has `onStoreDown: 'throw'`.
+   */
+  async lock(name: string, options: LockOptions = {}): Promise<RedlockLock | null> {
+    const { nodeTimeout, job, keyPrefix } = this.options;
+    const { ttl, maxRuntime } = resolveJobOptions({ ttl: options.ttl }, nodeTimeout, job);
+    const wait = options.wait === undefined ? 0 : milliseconds('wait', options.wait);
+    const claim = { lock: jobKeys(keyPrefix, checkedName(name)).lock };
+    const answer = await this.leases.take(claim, { name, ttl, maxRuntime }, wait);
+    if (answer instanceof Lease) return lockOf(answer);
+    if (answer.reason === 'store-down' && job.onStoreDown === 'throw')
+      throw new StoreDownError(name, answer.causes);
+    return null;
+  }
+
+  /**
+   * Runs `routine` if nobody else runs `name`, under a lock that is renewed until it is over. With the `job` that
+   * calls, each of its ticks runs once over the fleet:
+   *
+   * ```ts
+   * const job = new CronJob('0 * * * *', () => redlock.run('hourly', () => work(), { job }));
+   * ```
+   *
+   * @returns `{ ran: true, value }`, or `{ ran: false, reason }`.
+   * @throws What `routine` throws; InvalidOptionError for an empty name or a wrong option; StoreDownError without a
+   * quorum, if `onStoreDown` is `'throw'`.
+   */
+  async run<T>(
+    name: string,
+    routine: (run: CurrentRun) => T,
+    { job, ...options }: RunOptions = {},
+  ): Promise<RunOutcome<Awaited<T>>> {
+    const tick = job && this.ticks(job).latest(Date.now());
+    const resolved = resolveJobOptions(options, this.options.nodeTimeout, this.options.job);
+    return this.runner.run({ name: checkedName(name), tick, options: resolved }, routine);
+  }
+
+  /** The run that the caller is in, through all that was awaited since it began; `undefined` outside of one. */
+  current(): CurrentRun | undefined {
+    return runContext.getStore();
+  }
+
+  /**
+   * Calls `listener` at each event of this instance: `started`, `finished`, `failed`, `skipped`, `lost`. A listener
+   * that throws is logged, and harms nothing.
+   *
+   * @returns A function that ends it.
+   */
+  on<Name extends keyof RedlockEventMap>(event: Name, listener: RedlockListener<Name>): () => void {
+    return this.events.on(event, listener);
+  }
+
+  private ticks({ cronTime }: CronJob): CronTicks {
+    const known = this.ticksOf.get(cronTime);
+    if (known) return known;
+    const ticks = new CronTicks(cronTime);
+    this.ticksOf.set(cronTime, ticks);
+    return ticks;
+  }
+}
+
+function checkedName(name: string): string {
+  if (typeof name === 'string' && name !== '') return name;
+  throw new InvalidOptionError('name', name, "give a text such as 'report'");
+}
+
+function lockOf(lease: Lease): RedlockLock {
+  const release = (): Promise<void> => lease.end('release');
+  return {
+    name: lease.name,
+    signal: lease.signal,
+    get expiresAt() {
+      return lease.expiresAt;
+    },
+    extend: (ttl) => lease.extend(ttl === undefined ? undefined : milliseconds('ttl', ttl)),
+    release,
+    [Symbol.asyncDispose]: release,
+  };
+}
