@@ -4,7 +4,13 @@ import { Injectable, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { Cron, Interval, ScheduleModule } from '@nestjs/schedule';
 import { Redis } from 'ioredis';
-import { Exclusive, type JobOptions, RedlockModule, type RedlockModuleOptions, RedlockService } from '../../src/index.js';
+import {
+  Exclusive,
+  type JobOptions,
+  RedlockModule,
+  type RedlockModuleOptions,
+  RedlockService,
+} from '../../src/index.js';
 import { monotonicNow, type Entry, LOG_KEY } from './log.js';
 
 /** One job of an instance. */
@@ -47,7 +53,12 @@ class Jobs {
     const aborted = (): void => void write({ is: 'aborted', job: job.name, tick, id });
     run?.signal.addEventListener('abort', aborted);
     await write({ is: 'start', job: job.name, tick, id });
-    if (job.dieEvery && tick !== null && (tick / 1000) % job.dieEvery === 0 && !(await retaken(job.name, tick))) {
+    if (
+      job.dieEvery &&
+      tick !== null &&
+      (tick / 1000) % job.dieEvery === 0 &&
+      !(await retaken(job.name, tick))
+    ) {
       process.kill(process.pid, 'SIGKILL');
     }
     await pause(job.work);
@@ -79,6 +90,8 @@ for (const job of spec.jobs) {
 @Module({ imports: [ScheduleModule.forRoot(), RedlockModule.forRoot(spec.module)], providers: [Jobs] })
 class AppModule {}
 
-const app = await NestFactory.createApplicationContext(AppModule, { logger: ['fatal', 'error', 'warn', 'log'] });
+const app = await NestFactory.createApplicationContext(AppModule, {
+  logger: ['fatal', 'error', 'warn', 'log'],
+});
 app.enableShutdownHooks();
 process.send?.('ready');
