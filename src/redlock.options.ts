@@ -134,7 +134,7 @@ export function resolveOptions(options: RedlockModuleOptions): ResolvedOptions {
     enabled,
     instanceId,
     job: resolveJobOptions(options, nodeTimeout, {
-      ttl: milliseconds('ttl', '30s'),
+      ttl: leaseDuration('ttl', options.ttl ?? '30s', nodeTimeout),
       every: undefined,
       overlap: 'skip',
       maxRuntime: undefined,
@@ -156,14 +156,8 @@ export function resolveJobOptions(
     recover = defaults.recover,
     onStoreDown = defaults.onStoreDown,
   } = options;
-  const ttl = options.ttl === undefined ? defaults.ttl : milliseconds(`${whose}ttl`, options.ttl);
-  if (ttl < 3 * nodeTimeout) {
-    throw new InvalidOptionError(
-      `${whose}ttl`,
-      options.ttl ?? ttl,
-      `a lease that is renewed every third of its ttl, by nodes that may take ${nodeTimeout} ms, needs at least ${3 * nodeTimeout} ms`,
-    );
-  }
+  const ttl =
+    options.ttl === undefined ? defaults.ttl : leaseDuration(`${whose}ttl`, options.ttl, nodeTimeout);
   if (overlap !== 'skip' && overlap !== 'allow') {
     throw new InvalidOptionError(`${whose}overlap`, overlap, "give 'skip' or 'allow'");
   }
@@ -184,6 +178,17 @@ export function resolveJobOptions(
     recover,
     onStoreDown,
   };
+}
+
+/** A `ttl` in milliseconds. Throws `InvalidOptionError` also for one that is too short to be renewed in time. */
+export function leaseDuration(option: string, value: Duration, nodeTimeout: number): number {
+  const ttl = milliseconds(option, value);
+  if (ttl >= 3 * nodeTimeout) return ttl;
+  throw new InvalidOptionError(
+    option,
+    value,
+    `a lease that is renewed every third of its ttl, by nodes that may take ${nodeTimeout} ms, needs at least ${3 * nodeTimeout} ms`,
+  );
 }
 
 /** The longest duration that a timer of Node can wait for, in milliseconds: some 24 days. */

@@ -43,10 +43,10 @@ export class RedisNode implements LockNode {
   readonly address: string;
   private readonly deadline: Deadline;
   private readonly owed = new Map<string, Owed>();
-  private reachable = true;
+  /** What keeps the node from voting, if anything does. */
+  private trouble: string | undefined;
   /** How many commands in a row got no answer in time. */
   private unanswered = 0;
-  private lastError = 'no connection yet';
 
   private constructor(
     private readonly client: Redis | Cluster,
@@ -73,6 +73,8 @@ export class RedisNode implements LockNode {
       maxRetriesPerRequest: 0,
       // Reconnection without end, soon enough to be back within two seconds.
       retryStrategy: (attempt) => Math.min(attempt * 50, 500),
+      // A master that has become a replica: the address may lead to the new master now.
+      reconnectOnError: (error) => error.message.startsWith('READONLY'),
     });
     return new RedisNode(client, true, settings);
   }
@@ -113,13 +115,8 @@ export class RedisNode implements LockNode {
 
   async open(): Promise<NodeReport> {
     if (this.client.status === 'wait') this.client.connect().catch(() => {});
-    try {
-      if (this.client.status !== 'ready') await this.connected();
-      return await this.inspect();
-    } catch (error) {
-      this.becomeUnreachable();
-      throw error;
-    }
+    if (this.client.status !== 'ready') await this.connected();
+    return this.inspect();
   }
 
   async close(): Promise<void> {
@@ -129,16 +126,12 @@ export class RedisNode implements LockNode {
     await this.within(this.client.quit()).catch(() => this.client.disconnect());
   }
 
-  private readonly onError = (error: Error): void => {
-    this.lastError = error.message;
-    this.becomeUnreachable();
-  };
+  private readonly onError = (error: Error): void => this.note(error.message);
 
-  private readonly onClose = (): void => this.becomeUnreachable();
+  private readonly onClose = (): void => this.note(this.trouble ?? 'the connection was closed');
 
   private readonly onReady = (): void => {
-    if (!this.reachable) logger.log(`Node ${this.address} can be reached again`);
-    this.reachable = true;
+    this.note(undefined);
     const now = performance.now();
     for (const [token, { script, claim, until }] of this.owed) {
       this.owed.delete(token);
@@ -146,9 +139,14 @@ export class RedisNode implements LockNode {
     }
   };
 
-  private becomeUnreachable(): void {
-    if (this.reachable) logger.warn(`Node ${this.address} cannot be reached: ${this.lastError}`);
-    this.reachable = false;
+  /** Keeps what is wrong with the node, and logs when that begins and ends, not each time it shows. */
+  private note(trouble: string | undefined): void {
+    if (trouble !== undefined && this.trouble === undefined) {
+      logger.warn(`Node ${this.address} cannot vote: ${trouble}`);
+    } else if (trouble === undefined && this.trouble !== undefined) {
+      logger.log(`Node ${this.address} votes again`);
+    }
+    this.trouble = trouble;
   }
 
   /** Waits until the connection can be used, for as long as one answer may take. */
@@ -156,8 +154,6 @@ export class RedisNode implements LockNode {
     const waiting = new AbortController();
     try {
       await this.within(once(this.client, 'ready', { signal: waiting.signal }));
-    } catch {
-      throw this.unreachable(this.lastError);
     } finally {
       waiting.abort();
     }
@@ -217,7 +213,8 @@ export class RedisNode implements LockNode {
       every?.keep ?? 0,
       tick?.recover ? 1 : 0,
     ] as const;
-    if (this.client.status !== 'ready') return Promise.reject(this.unreachable(this.lastError));
+    if (this.client.status !== 'ready')
+      return Promise.reject(this.unreachable(this.trouble ?? 'not connected'));
     const reply = this.client.evalsha(sha, keys.length, ...keys, ...values).catch((error: unknown) => {
       if (error instanceof Error && error.message.startsWith('NOSCRIPT')) {
         return this.client.eval(lua, keys.length, ...keys, ...values);
@@ -228,23 +225,26 @@ export class RedisNode implements LockNode {
   }
 
   private async within<T>(answer: Promise<T>, late?: (value: T) => void): Promise<T> {
-    const answered = answer.finally(() => (this.unanswered = 0));
     const expired = (): Error => {
       this.leaveHungConnection();
-      return new Error(`no answer within ${this.settings.nodeTimeout} ms`);
+      return new Error(this.trouble ?? `no answer within ${this.settings.nodeTimeout} ms`);
     };
     try {
-      return await this.deadline.within(answered, expired, late);
+      const value = await this.deadline.within(answer, expired, late);
+      this.unanswered = 0;
+      if (this.trouble !== undefined) this.note(undefined);
+      return value;
     } catch (error) {
-      throw this.unreachable(error instanceof Error ? error.message : String(error));
+      const why = error instanceof Error ? error.message : String(error);
+      this.note(why);
+      throw this.unreachable(why);
     }
   }
 
   /** A connection that has gone silent is made anew: until it is, the node says at once that it cannot be reached. */
   private leaveHungConnection(): void {
-    if (++this.unanswered < HUNG_AFTER || !this.ours || this.client.status !== 'ready') return;
-    this.lastError = `no answer to ${this.unanswered} commands`;
-    this.client.disconnect(true);
+    if (++this.unanswered >= HUNG_AFTER && this.ours && this.client.status === 'ready')
+      this.client.disconnect(true);
   }
 
   private unreachable(why: string): NodeUnreachableError {

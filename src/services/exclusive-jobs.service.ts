@@ -51,7 +51,7 @@ export class ExclusiveJobs implements OnModuleInit {
 
   /** @throws InvalidOptionError for wrong options of a job, and for a name that stands on two methods. */
   onModuleInit(): void {
-    const owners = new Map<string, string>();
+    const owners = new Map<string, Owner>();
     for (const { instance } of [...this.discovery.getProviders(), ...this.discovery.getControllers()]) {
       for (const method of this.methodsOf(instance)) {
         const { schedule } = this.prepare(method);
@@ -107,29 +107,40 @@ export class ExclusiveJobs implements OnModuleInit {
     return fresh;
   }
 
-  private claimName(method: ExclusiveMethod, instance: object, owners: Map<string, string>): void {
+  private claimName(method: ExclusiveMethod, instance: object, owners: Map<string, Owner>): void {
     if (typeof method.name === 'function') return;
     const name = nameOf(method, instance, []);
-    const owner = `${instance.constructor.name}.${String(method.key)}`;
+    const owner = { type: instance.constructor, key: method.key };
     const other = owners.get(name);
-    if (other !== undefined && other !== owner) {
+    if (other && (other.type !== owner.type || other.key !== owner.key)) {
       throw new InvalidOptionError(
-        `The job name on ${owner}`,
+        `The job name on ${placeOf(owner)}`,
         name,
-        `${other} has it already, and they would take each other's ticks; give each method a name of its own`,
+        `${placeOf(other)} has it already, and they would take each other's ticks; give each method a name of its own`,
       );
     }
     owners.set(name, owner);
   }
 }
 
+/** The method that has a name. */
+interface Owner {
+  readonly type: { readonly name: string };
+  readonly key: string | symbol;
+}
+
+function placeOf({ type, key }: Owner): string {
+  return `${type.name}.${String(key)}`;
+}
+
 function nameOf({ name, key }: ExclusiveMethod, instance: object, args: never[]): string {
-  if (name === undefined) return `${instance.constructor.name}.${String(key)}`;
+  const place = placeOf({ type: instance.constructor, key });
+  if (name === undefined) return place;
   if (typeof name === 'string') return name;
   const made: unknown = Reflect.apply(name, instance, args);
   if (typeof made === 'string' && made !== '') return made;
   throw new InvalidOptionError(
-    `What the name function of @Exclusive on ${instance.constructor.name}.${String(key)} returned`,
+    `What the name function of @Exclusive on ${place} returned`,
     made,
     'return a text that is not empty',
   );

@@ -4,7 +4,7 @@ import { jobKeys } from '../nodes/job-keys.js';
 import type { Claim } from '../nodes/lock-node.js';
 import { StoreDownError } from '../redlock.errors.js';
 import { RESOLVED_OPTIONS } from '../redlock.module-definition.js';
-import { milliseconds, type ResolvedJobOptions, type ResolvedOptions } from '../redlock.options.js';
+import { leaseDuration, type ResolvedJobOptions, type ResolvedOptions } from '../redlock.options.js';
 import type { Tick } from '../schedule/tick.js';
 import { Lease } from './lease.js';
 import { Leases, type Refused, type SkipReason } from './leases.service.js';
@@ -64,11 +64,12 @@ export class JobRunner {
   ): Promise<Awaited<T>> {
     const event = this.eventOf(request);
     lease.signal.addEventListener('abort', () => this.lost(lease.signal.reason as Error, event));
+    const { nodeTimeout } = this.options;
     const run: CurrentRun = {
       ...event,
       signal: lease.signal,
       fencingToken: request.tick?.at ?? null,
-      extend: (ttl) => lease.extend(ttl === undefined ? undefined : milliseconds('ttl', ttl)),
+      extend: (ttl) => lease.extend(ttl === undefined ? undefined : leaseDuration('ttl', ttl, nodeTimeout)),
     };
     this.events.emit('started', event);
     const begin = performance.now();

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import type { Claim } from '../nodes/lock-node.js';
 import { Claimant, type Loss } from '../nodes/claimant.js';
 import type { Grant, LossReason } from '../nodes/quorum.js';
@@ -28,8 +28,11 @@ const UNGUARDED: Grant = {
 /** All leases that this instance holds, and the gate through which it gets them: shut at shutdown. */
 @Injectable()
 export class Leases {
+  private readonly logger = new Logger('RedlockModule');
   private readonly held = new Set<Lease>();
+  private readonly claims = new Set<Promise<unknown>>();
   private readonly closing = new AbortController();
+  private hasQuorum = true;
 
   constructor(private readonly claimant: Claimant) {}
 
@@ -37,12 +40,13 @@ export class Leases {
   async take(claim: Claim, settings: LeaseSettings, wait = 0): Promise<Lease | Refused> {
     const { signal } = this.closing;
     if (signal.aborted) return { reason: 'shutdown', causes: [] };
-    const answer = await this.claimant.claim(claim, settings.ttl, wait, signal);
-    if ('reason' in answer) return signal.aborted ? { ...answer, reason: 'shutdown' } : answer;
-    const lease = this.hold(answer, settings);
-    if (!signal.aborted) return lease;
-    await lease.end('release');
-    return { reason: 'shutdown', causes: [] };
+    const claiming = this.claimant.claim(claim, settings.ttl, wait, signal);
+    this.claims.add(claiming);
+    const answer = await claiming.finally(() => this.claims.delete(claiming));
+    this.noteQuorum(answer);
+    // What is granted during shutdown is run: the other instances have lost it already.
+    if (!('reason' in answer)) return this.hold(answer, settings);
+    return signal.aborted ? { ...answer, reason: 'shutdown' } : answer;
   }
 
   /** A lease that keeps nobody out, but is waited for at shutdown like any other. */
@@ -60,11 +64,23 @@ export class Leases {
    * gives them a moment to stop, and gives their locks back.
    */
   async drain(timeout: number, hurry: AbortSignal): Promise<void> {
+    await Promise.allSettled(this.claims);
     await this.allEndedWithin(timeout, hurry);
     if (this.held.size === 0) return;
     for (const lease of this.held) lease.abort(new ShutdownError(lease.name));
     await this.allEndedWithin(ABORT_GRACE, hurry);
     await Promise.all([...this.held].map((lease) => lease.end('settle')));
+  }
+
+  private noteQuorum(answer: Grant | Loss): void {
+    const hasQuorum = !('reason' in answer) || answer.reason !== 'store-down';
+    if (hasQuorum === this.hasQuorum) return;
+    this.hasQuorum = hasQuorum;
+    if (hasQuorum) this.logger.log('A quorum of the nodes votes again');
+    else if ('causes' in answer) {
+      const causes = answer.causes.map((cause) => cause.message).join('; ');
+      this.logger.warn(`No quorum of the nodes votes: jobs do what their onStoreDown says. ${causes}`);
+    }
   }
 
   private hold(grant: Grant, settings: LeaseSettings): Lease {

@@ -17,6 +17,8 @@ const CLOCK_WARNING = 15_000;
 export class NodeInspection implements OnModuleInit, OnApplicationShutdown {
   private readonly logger = new Logger('RedlockModule');
   private timer: NodeJS.Timeout | undefined;
+  /** What was amiss at the last inspection. */
+  private known: ReadonlyMap<string, string> = new Map();
 
   constructor(
     @Inject(LOCK_NODES) private readonly nodes: readonly LockNode[],
@@ -52,49 +54,63 @@ export class NodeInspection implements OnModuleInit, OnApplicationShutdown {
     if (wrong) this.logger.error(wrong.message);
   }
 
-  /** Asks all nodes, and says what is amiss; resolves to what makes a quorum of them impossible. */
+  /** Asks all nodes, and warns of what is amiss; resolves to what makes a quorum of them impossible. */
   private async inspect(): Promise<InvalidOptionError | undefined> {
     const answers = await Promise.allSettled(this.nodes.map((node) => node.open()));
     const reports = answers.map((answer) => (answer.status === 'fulfilled' ? answer.value : undefined));
-    const reached = reports.filter((report) => report !== undefined).length;
-    if (reached <= this.nodes.length / 2) {
-      const missing = this.nodes.filter((_node, index) => !reports[index]).map((node) => node.address);
-      this.logger.warn(
-        `No quorum: ${missing.length} of ${this.nodes.length} nodes cannot be reached (${missing.join(', ')})`,
-      );
-    }
-    const identities = new Map<string, number>();
-    for (const [index, report] of reports.entries()) {
-      if (!report) continue;
-      const wrong = this.wrongWith(index, report, identities);
-      if (wrong) return wrong;
-    }
-    return undefined;
+    this.warn(new Map([...this.missing(reports), ...this.flaws(reports)]));
+    return this.impossible(reports);
   }
 
-  private wrongWith(
-    index: number,
-    { identity, unfit, warnings, clockOffset }: NodeReport,
-    identities: Map<string, number>,
-  ): InvalidOptionError | undefined {
-    const address = this.nodes[index]?.address;
-    const option = `nodes[${index}]`;
-    if (unfit !== undefined) return new InvalidOptionError(option, address, unfit);
-    if (identity !== undefined) {
-      const twin = identities.get(identity);
-      if (twin !== undefined) {
-        const remedy = `that is the same server as nodes[${twin}] (run_id ${identity}); give independent servers, each once`;
-        return new InvalidOptionError(option, address, remedy);
+  /** Warns of each flaw when it appears, not each time it is still there. */
+  private warn(flaws: ReadonlyMap<string, string>): void {
+    for (const [flaw, message] of flaws) if (!this.known.has(flaw)) this.logger.warn(message);
+    this.known = flaws;
+  }
+
+  private *missing(reports: readonly (NodeReport | undefined)[]): Iterable<[string, string]> {
+    const missing = this.nodes.filter((_node, index) => !reports[index]).map((node) => node.address);
+    if (missing.length < this.nodes.length / 2) return;
+    yield [
+      'missing',
+      `No quorum: ${missing.length} of ${this.nodes.length} nodes do not vote (${missing.join(', ')})`,
+    ];
+  }
+
+  private *flaws(reports: readonly (NodeReport | undefined)[]): Iterable<[string, string]> {
+    for (const [index, report] of reports.entries()) {
+      const address = this.nodes[index]?.address;
+      for (const warning of report?.warnings ?? []) {
+        yield [`${address} ${warning}`, `Node ${address} ${warning}`];
       }
-      identities.set(identity, index);
+      const offset = report?.clockOffset ?? 0;
+      if (Math.abs(offset) >= CLOCK_WARNING) {
+        const seconds = (Math.abs(offset) / 1000).toFixed(1);
+        yield [
+          `${address} clock`,
+          `The clock of node ${address} is ${seconds} s ${offset > 0 ? 'ahead of' : 'behind'} the clock of this ` +
+            'instance. Ticks are kept apart while all clocks are within 30 s of each other: synchronise them (NTP)',
+        ];
+      }
     }
-    for (const warning of warnings) this.logger.warn(`Node ${address} ${warning}`);
-    if (Math.abs(clockOffset) >= CLOCK_WARNING) {
-      const seconds = (Math.abs(clockOffset) / 1000).toFixed(1);
-      this.logger.warn(
-        `The clock of node ${address} is ${seconds} s ${clockOffset > 0 ? 'ahead of' : 'behind'} the clock of this ` +
-          'instance. Ticks are kept apart while all clocks are within 30 s of each other: synchronise them (NTP)',
-      );
+  }
+
+  private impossible(reports: readonly (NodeReport | undefined)[]): InvalidOptionError | undefined {
+    const seen = new Map<string, number>();
+    for (const [index, report] of reports.entries()) {
+      if (!report) continue;
+      const { identity, unfit } = report;
+      const error = (right: string): InvalidOptionError =>
+        new InvalidOptionError(`nodes[${index}]`, this.nodes[index]?.address, right);
+      if (unfit !== undefined) return error(unfit);
+      if (identity === undefined) continue;
+      const twin = seen.get(identity);
+      if (twin !== undefined) {
+        return error(
+          `that is the same server as nodes[${twin}] (run_id ${identity}); give independent servers, each once`,
+        );
+      }
+      seen.set(identity, index);
     }
     return undefined;
   }

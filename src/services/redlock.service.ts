@@ -6,6 +6,7 @@ import { RESOLVED_OPTIONS } from '../redlock.module-definition.js';
 import {
   type Duration,
   type JobOptions,
+  leaseDuration,
   milliseconds,
   type ResolvedOptions,
   resolveJobOptions,
@@ -74,7 +75,7 @@ export class RedlockService {
     const wait = options.wait === undefined ? 0 : milliseconds('wait', options.wait);
     const claim = { lock: jobKeys(keyPrefix, checkedName(name)).lock };
     const answer = await this.leases.take(claim, { name, ttl, maxRuntime }, wait);
-    if (answer instanceof Lease) return lockOf(answer);
+    if (answer instanceof Lease) return lockOf(answer, nodeTimeout);
     if (answer.reason === 'store-down' && job.onStoreDown === 'throw')
       throw new StoreDownError(name, answer.causes);
     return null;
@@ -131,7 +132,7 @@ function checkedName(name: string): string {
   throw new InvalidOptionError('name', name, "give a text such as 'report'");
 }
 
-function lockOf(lease: Lease): RedlockLock {
+function lockOf(lease: Lease, nodeTimeout: number): RedlockLock {
   const release = (): Promise<void> => lease.end('release');
   return {
     name: lease.name,
@@ -139,7 +140,7 @@ function lockOf(lease: Lease): RedlockLock {
     get expiresAt() {
       return lease.expiresAt;
     },
-    extend: (ttl) => lease.extend(ttl === undefined ? undefined : milliseconds('ttl', ttl)),
+    extend: (ttl) => lease.extend(ttl === undefined ? undefined : leaseDuration('ttl', ttl, nodeTimeout)),
     release,
     [Symbol.asyncDispose]: release,
   };
