@@ -6,12 +6,13 @@ export {
   type LockNode,
   type Marker,
   type NodeReport,
+  type Refusal,
   TAKEOVER,
   type TickClaim,
   type Vote,
 } from './nodes/lock-node.js';
 export { MemoryNode } from './nodes/memory-node.js';
-export type { LossReason } from './nodes/quorum.js';
+export type { LossReason } from './nodes/tally.js';
 export {
   InvalidOptionError,
   LockLostError,

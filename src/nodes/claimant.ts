@@ -1,14 +1,12 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Claim } from './lock-node.js';
-import type { Grant, LossReason, Quorum, Verdict } from './quorum.js';
+import type { Grant, Quorum } from './quorum.js';
+import type { Lost, Verdict } from './tally.js';
 
 /** A claim that was lost. */
-export interface Loss {
-  readonly reason: LossReason;
+export interface Loss extends Omit<Lost, 'is'> {
   /** What was wrong with the nodes that could not vote. */
   readonly causes: readonly Error[];
-  /** After how many milliseconds the lease of the winner ends if it is not renewed; known for ticks that recover. */
-  readonly lease?: number;
 }
 
 /** Contenders that split a vote try again after a random pause of up to this, doubled each time, in milliseconds. */
@@ -17,6 +15,10 @@ const SPLIT_PAUSE = { first: 16, most: 256 };
 const WAIT_PAUSE = 100;
 /** How often to look whether nodes have come back, in milliseconds. */
 const DOWN_PAUSE = 25;
+/** How many of those whom one node turns away come again, in case the one that passed fails. */
+const UNDERSTUDIES = 2;
+/** After how long they come again, in milliseconds: once or twice this, by chance. */
+const UNDERSTUDY_PAUSE = 50;
 
 /** Puts a claim to the vote until somebody has won. */
 export class Claimant {
@@ -36,29 +38,41 @@ export class Claimant {
    */
   async claim(claim: Claim, ttl: number, wait: number, signal: AbortSignal): Promise<Grant | Loss> {
     let begin = performance.now();
+    let asked = claim;
     for (let attempt = 0; ; attempt++) {
-      const answer = await this.quorum.vote(claim, ttl);
+      const answer = await this.quorum.vote(asked, ttl);
       if (!('verdict' in answer)) return answer;
       const { verdict, causes } = answer;
       const delay = this.delay(verdict, attempt, performance.now() - begin, wait);
-      if (delay === undefined || signal.aborted) {
-        return verdict.is === 'lost' ? { ...verdict, causes } : { reason: 'elsewhere', causes };
-      }
+      if (delay === undefined || signal.aborted) return { ...lossOf(verdict), causes };
       // The time until a tick is due is no time spent on it.
       if (verdict.is === 'early') begin += delay;
+      // Only the first attempt is spared the way to all nodes.
+      asked = { ...claim, late: undefined };
       await pause(delay, undefined, { signal }).catch(() => {});
     }
   }
 
   /** How long to wait before another attempt, in milliseconds; `undefined` when there should be none. */
   private delay(verdict: Verdict, attempt: number, elapsed: number, wait: number): number | undefined {
-    if (verdict.is === 'early') return verdict.wait;
-    if (verdict.is === 'split') {
-      const most = Math.min(SPLIT_PAUSE.first * 2 ** attempt, SPLIT_PAUSE.most);
-      return elapsed < Math.max(wait, 10 * this.nodeTimeout) ? Math.random() * most : undefined;
+    switch (verdict.is) {
+      case 'early':
+        return verdict.wait;
+      case 'turned away':
+        return verdict.rank <= UNDERSTUDIES ? UNDERSTUDY_PAUSE * (1 + Math.random()) : undefined;
+      case 'split': {
+        const most = Math.min(SPLIT_PAUSE.first * 2 ** attempt, SPLIT_PAUSE.most);
+        return elapsed < Math.max(wait, 10 * this.nodeTimeout) ? Math.random() * most : undefined;
+      }
+      case 'lost':
+        if (elapsed < wait) return Math.min(WAIT_PAUSE * (0.5 + Math.random()), wait - elapsed);
+        // A connection that has just been cut is back in a moment; one that hangs has used up the time already.
+        return verdict.reason === 'store-down' && elapsed < this.nodeTimeout / 2 ? DOWN_PAUSE : undefined;
     }
-    if (elapsed < wait) return Math.min(WAIT_PAUSE * (0.5 + Math.random()), wait - elapsed);
-    // A connection that has just been cut is back in a moment; one that hangs has used up the time already.
-    return verdict.reason === 'store-down' && elapsed < this.nodeTimeout / 2 ? DOWN_PAUSE : undefined;
   }
+}
+
+function lossOf(verdict: Verdict): Omit<Lost, 'is'> {
+  if (verdict.is === 'lost') return verdict;
+  return verdict.is === 'turned away' ? verdict.lost : { reason: 'elsewhere' };
 }

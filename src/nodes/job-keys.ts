@@ -6,6 +6,8 @@ export interface JobKeys {
   readonly last: string;
   /** The marker of `every` and of `@Interval`. */
   readonly every: string;
+  /** Counts those who came too late for a tick, or for an interval. */
+  late(at: number | 'every'): string;
   /** The marker of one tick, by its nominal time in milliseconds since the epoch. */
   tick(at: number): string;
   /** The lock of one run among several that may overlap. */
@@ -22,6 +24,7 @@ export function jobKeys(keyPrefix: string, name: string): JobKeys {
     lock: taggable ? plain : `${stem}:lock`,
     last: `${stem}:last`,
     every: `${stem}:every`,
+    late: (at) => `${stem}:late:${at}`,
     tick: (at) => `${stem}:tick:${at}`,
     run: (id) => `${stem}:run:${id}`,
   };

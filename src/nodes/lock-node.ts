@@ -10,6 +10,8 @@ export interface Claim {
   readonly tick?: TickClaim;
   /** The marker of `every` and of `@Interval`: nobody else may start while it exists. */
   readonly every?: Marker;
+  /** Counts those whom somebody else's claim has turned away, for `Refusal.rank`; left out where nobody asks. */
+  readonly late?: Marker;
 }
 
 /** A key, and how long it lives from the moment of the claim. */
@@ -35,17 +37,26 @@ export interface TickClaim extends Marker {
 /** How a node answers a claim. */
 export type Vote =
   | { readonly vote: 'granted' }
-  /**
-   * The tick, or the interval, is being run by `holder` (the token of its claim). Its lease goes on for `lease`
-   * milliseconds if it is not renewed; said only of ticks that recover.
-   */
-  | { readonly vote: 'elsewhere'; readonly holder: string; readonly lease?: number }
-  /** The lock is held by `holder`, for another tick or for a plain call. */
-  | { readonly vote: 'overlap'; readonly holder: string }
-  /** The interval has had its run, started by `holder`; or, where there is no holder, this tick or a later one is settled. */
-  | { readonly vote: 'settled'; readonly holder?: string }
+  /** This tick, or a later one, is settled. */
+  | { readonly vote: 'settled' }
   /** By the clock of the node, the tick is due only in `wait` milliseconds. */
-  | { readonly vote: 'early'; readonly wait: number };
+  | { readonly vote: 'early'; readonly wait: number }
+  | Refusal;
+
+/** The claim of somebody else stands in the way. */
+export interface Refusal {
+  /**
+   * `'elsewhere'`: the tick, or the interval, is being run. `'overlap'`: the lock is held for another tick or a plain
+   * call. `'ran'`: the interval has had its run.
+   */
+  readonly vote: 'elsewhere' | 'overlap' | 'ran';
+  /** The token of that claim. */
+  readonly holder: string;
+  /** After how many milliseconds its lease ends if it is not renewed; said only of ticks that recover. */
+  readonly lease?: number;
+  /** The how many-th it is that was turned away, from 1 on, if the claim has `late`. */
+  readonly rank?: number;
+}
 
 /** What a node says of itself when it is asked at start. */
 export interface NodeReport {

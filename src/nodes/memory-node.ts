@@ -4,7 +4,9 @@ import {
   EARLY_CLAIM,
   KEEP_LAST,
   type LockNode,
+  type Marker,
   type NodeReport,
+  type Refusal,
   TAKEOVER,
   type Vote,
 } from './lock-node.js';
@@ -42,8 +44,8 @@ export class MemoryNode implements LockNode {
   }
 
   claim(claim: Claim, token: string, ttl: number): Promise<Vote> {
-    const refusal = this.refusal(claim, token);
-    if (refusal) return Promise.resolve(refusal);
+    const objection = this.objection(claim, token);
+    if (objection) return Promise.resolve(objection);
     this.sweep();
     const lease = leaseOf(claim, ttl);
     this.write(claim.lock, token, lease);
@@ -86,7 +88,7 @@ export class MemoryNode implements LockNode {
     return Promise.resolve();
   }
 
-  private refusal({ lock, tick, every }: Claim, token: string): Vote | undefined {
+  private objection({ lock, tick, every, late }: Claim, token: string): Vote | undefined {
     let holder = this.read(lock);
     if (tick) {
       if (this.settledTick(tick.last) >= tick.at) return { vote: 'settled' };
@@ -95,15 +97,22 @@ export class MemoryNode implements LockNode {
       const runner = this.entry(tick.key);
       if (runner && runner.value !== token) {
         const lease = runner.endsAt - this.elapsed() - TAKEOVER;
-        if (!tick.recover || lease > 0) return { vote: 'elsewhere', holder: runner.value, lease };
+        if (!tick.recover || lease > 0) return this.refusal('elsewhere', runner.value, late, lease);
         if (holder === runner.value) holder = undefined;
       }
     }
     const starter = every && this.read(every.key);
     if (starter !== undefined && starter !== token) {
-      return { vote: starter === holder ? 'elsewhere' : 'settled', holder: starter };
+      return this.refusal(starter === holder ? 'elsewhere' : 'ran', starter, late);
     }
-    return holder === undefined || holder === token ? undefined : { vote: 'overlap', holder };
+    return holder === undefined || holder === token ? undefined : this.refusal('overlap', holder, late);
+  }
+
+  private refusal(vote: Refusal['vote'], holder: string, late: Marker | undefined, lease?: number): Refusal {
+    if (!late) return { vote, holder, lease };
+    const rank = Number(this.read(late.key) ?? 0) + 1;
+    this.write(late.key, String(rank), late.keep);
+    return { vote, holder, lease, rank };
   }
 
   private settledTick(key: string): number {

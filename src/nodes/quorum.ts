@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto';
 import Redlock, { type Lock } from 'redlock';
-import type { Claim, LockNode, Vote } from './lock-node.js';
-
-/** Why a claim was lost. */
-export type LossReason = 'elsewhere' | 'overlap' | 'settled' | 'store-down';
+import type { Claim, LockNode } from './lock-node.js';
+import { lostTo, Tally, type Verdict } from './tally.js';
+import { type Passage, Turnstile } from './turnstile.js';
 
 /** A claim that a majority of the nodes has granted. */
 export interface Grant {
@@ -17,14 +16,6 @@ export interface Grant {
   release(): Promise<void>;
 }
 
-/** What the votes say where no majority granted the claim. */
-export type Verdict =
-  | { readonly is: 'lost'; readonly reason: LossReason; readonly lease?: number }
-  /** The tick is due on enough of the nodes only in `wait` milliseconds. */
-  | { readonly is: 'early'; readonly wait: number }
-  /** Nobody has a majority. */
-  | { readonly is: 'split' };
-
 /** A vote that was not won. */
 export interface Defeat {
   readonly verdict: Verdict;
@@ -37,16 +28,21 @@ const DRIFT = { factor: 0.01, milliseconds: 2 };
 
 /** The nodes as one: redlock over a majority of them. The only file that knows redlock. */
 export class Quorum {
-  private readonly majority: number;
+  private readonly turnstile: Turnstile;
 
   constructor(private readonly nodes: readonly LockNode[]) {
-    this.majority = Math.floor(nodes.length / 2) + 1;
+    this.turnstile = new Turnstile(nodes);
   }
 
-  /** Asks every node once, and gives back what was granted if that was no majority. */
+  /**
+   * Asks every node once, and gives back what was granted if that was no majority. A claim that has `late` is put to
+   * one node first, and to the others only if that one does not turn it away.
+   *
+   * @param ttl The lease, in milliseconds.
+   */
   async vote(claim: Claim, ttl: number): Promise<Grant | Defeat> {
-    const ballot = new Ballot(this.nodes, this.majority, claim);
-    return (await ballot.acquire(ttl)) ? ballot : { verdict: await ballot.count(), causes: ballot.causes };
+    const ballot = new Ballot(this.nodes, this.turnstile, claim);
+    return (await ballot.acquire(ttl)) ? ballot : ballot.defeat();
   }
 }
 
@@ -68,19 +64,20 @@ type RedlockClients = ConstructorParameters<typeof Redlock>[0];
 /** One claim and the votes on it, from the attempt to get it until it is given back. */
 class Ballot implements Grant {
   validUntil = 0;
-  readonly causes: Error[] = [];
-  private readonly refusals: Vote[] = [];
+  readonly tally: Tally;
+  readonly passage: Passage | undefined;
+  /** Whether to give the lock back means to settle the run. */
+  isRun = false;
   private readonly redlock: Redlock;
   private lock: Lock | undefined;
-  private granted = 0;
-  private isOver = false;
-  private onVote: () => void = () => {};
 
   constructor(
-    private readonly nodes: readonly LockNode[],
-    private readonly majority: number,
+    nodes: readonly LockNode[],
+    readonly turnstile: Turnstile,
     readonly claim: Claim,
   ) {
+    this.tally = new Tally(nodes.length);
+    this.passage = claim.late && nodes.length > 1 ? turnstile.enter() : undefined;
     const voters = nodes.map((node) => new Voter(node, this));
     // Of an even number of nodes each half could wait for the other for ever: one that is never there decides.
     const clients = nodes.length % 2 === 0 ? [...voters, ABSENT] : voters;
@@ -91,7 +88,9 @@ class Ballot implements Grant {
   async acquire(ttl: number): Promise<boolean> {
     const asked = performance.now();
     const { lock, tick, every } = this.claim;
-    const keys = [lock, ...(tick ? [tick.key] : []), ...(every ? [every.key] : [])];
+    const keys = [lock];
+    if (tick) keys.push(tick.key);
+    if (every) keys.push(every.key);
     try {
       this.lock = await this.redlock.acquire(keys, ttl);
     } catch {
@@ -101,6 +100,13 @@ class Ballot implements Grant {
     if (this.validUntil > performance.now()) return true;
     await this.release().catch(() => {});
     return false;
+  }
+
+  async defeat(): Promise<Defeat> {
+    const { causes } = this.tally;
+    const refusal = this.passage?.turnedAway;
+    if (!refusal) return { verdict: await this.tally.verdict(), causes };
+    return { verdict: { is: 'turned away', rank: refusal.rank ?? 0, lost: lostTo(refusal) }, causes };
   }
 
   async extend(ttl: number): Promise<number> {
@@ -113,53 +119,12 @@ class Ballot implements Grant {
   }
 
   async settle(): Promise<void> {
-    this.isOver = true;
+    this.isRun = true;
     await this.redlock.release(this.held());
   }
 
   async release(): Promise<void> {
     await this.redlock.release(this.held());
-  }
-
-  /** What the votes say, as soon as they say it for certain. */
-  async count(): Promise<Verdict> {
-    for (;;) {
-      const verdict = this.certain();
-      if (verdict) return verdict;
-      await new Promise<void>((resolve) => (this.onVote = resolve));
-    }
-  }
-
-  /** Whether the run is over, so that giving the lock back means to settle. */
-  get settling(): boolean {
-    return this.isOver;
-  }
-
-  cast(vote: Vote | Error): void {
-    if (vote instanceof Error) this.causes.push(vote);
-    else if (vote.vote === 'granted') this.granted++;
-    else this.refusals.push(vote);
-    this.onVote();
-  }
-
-  private certain(): Verdict | undefined {
-    const holders = new Map<string, number>();
-    const waits: number[] = [];
-    for (const vote of this.refusals) {
-      if (vote.vote === 'early') waits.push(vote.wait);
-      else if (vote.vote === 'settled' && vote.holder === undefined) return { is: 'lost', reason: 'settled' };
-      else if (vote.vote !== 'granted' && vote.holder !== undefined) {
-        const votes = (holders.get(vote.holder) ?? 0) + 1;
-        if (votes >= this.majority) return { is: 'lost', reason: vote.vote, lease: leaseOf(vote) };
-        holders.set(vote.holder, votes);
-      }
-    }
-    if (this.nodes.length - this.causes.length < this.majority) return { is: 'lost', reason: 'store-down' };
-    if (this.granted + this.refusals.length + this.causes.length < this.nodes.length) return undefined;
-    // Once this many of the nodes that found it early have come to its time, a majority can be had.
-    const wanted = this.majority - this.granted;
-    const wait = waits.toSorted((a, b) => a - b)[wanted - 1];
-    return wait === undefined ? { is: 'split' } : { is: 'early', wait };
   }
 
   private held(): Lock {
@@ -170,7 +135,7 @@ class Ballot implements Grant {
 
 /** A node as redlock sees it: a client that knows three scripts, by the hashes of their names. */
 class Voter {
-  private refused = false;
+  private answer: 'none' | 'granted' | 'refused' | 'failed' = 'none';
 
   constructor(
     private readonly node: LockNode,
@@ -179,26 +144,51 @@ class Voter {
 
   async evalsha(script: string, keyCount: number, values: readonly (string | number)[]): Promise<number> {
     const token = String(values[keyCount]);
-    if (script === ACQUIRE) return (await this.claim(token, Number(values[keyCount + 1]))) ? keyCount : 0;
-    const { claim, settling } = this.ballot;
-    if (script === EXTEND) {
-      return (await this.node.extend(claim, token, Number(values[keyCount + 1]))) ? keyCount : 0;
-    }
-    if (settling) return (await this.node.settle(claim, token)) ? keyCount : 0;
-    // What never was granted need not be given back.
-    return !this.refused && (await this.node.release(claim, token)) ? keyCount : 0;
+    const ttl = Number(values[keyCount + 1]);
+    const isFor =
+      script === ACQUIRE
+        ? await this.claim(token, ttl)
+        : script === EXTEND
+          ? await this.node.extend(this.ballot.claim, token, ttl)
+          : await this.end(token);
+    return isFor ? keyCount : 0;
   }
 
   private async claim(token: string, ttl: number): Promise<boolean> {
+    const { claim, passage, tally, turnstile } = this.ballot;
+    const isFirst = passage?.first === this.node;
+    if (passage && !isFirst && !(await passage.isOpen)) return false;
+    const asked = performance.now();
     try {
-      const vote = await this.node.claim(this.ballot.claim, token, ttl);
-      this.refused = vote.vote !== 'granted';
-      this.ballot.cast(vote);
-      return !this.refused;
+      const vote = await this.node.claim(isFirst ? claim : { ...claim, late: undefined }, token, ttl);
+      this.answer = vote.vote === 'granted' ? 'granted' : 'refused';
+      turnstile.note(this.node, performance.now() - asked);
+      if (isFirst) passage.hear(vote);
+      tally.cast(vote);
+      return vote.vote === 'granted';
     } catch (error) {
+      this.answer = 'failed';
+      turnstile.note(this.node, Number.POSITIVE_INFINITY);
+      if (isFirst) passage.hear(undefined);
       const cause = error instanceof Error ? error : new Error(String(error));
-      this.ballot.cast(cause);
+      tally.cast(cause);
       throw cause;
+    }
+  }
+
+  private async end(token: string): Promise<boolean> {
+    const { claim, isRun } = this.ballot;
+    if (isRun) return this.node.settle(claim, token);
+    switch (this.answer) {
+      case 'granted':
+        return this.node.release(claim, token);
+      case 'failed':
+        // It may have granted the claim all the same. Its answer is not worth another wait.
+        void this.node.release(claim, token).catch(() => {});
+        return false;
+      default:
+        // What was not granted need not be given back.
+        return false;
     }
   }
 }
@@ -208,8 +198,4 @@ const ABSENT = { evalsha: () => Promise.resolve(0) };
 /** When a lease that was asked for at `asked` may end on the first of the nodes, in the worst case. */
 function validUntil(asked: number, ttl: number): number {
   return asked + ttl - ttl * DRIFT.factor - DRIFT.milliseconds;
-}
-
-function leaseOf(vote: Vote): number | undefined {
-  return vote.vote === 'elsewhere' ? vote.lease : undefined;
 }

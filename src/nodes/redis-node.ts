@@ -4,7 +4,7 @@ import { type Cluster, Redis, type RedisOptions } from 'ioredis';
 import { NodeUnreachableError } from '../redlock.errors.js';
 import { addressOf } from './address.js';
 import { Deadline } from './deadline.js';
-import type { Claim, LockNode, NodeReport, Vote } from './lock-node.js';
+import type { Claim, LockNode, NodeReport, Refusal, Vote } from './lock-node.js';
 import { CLAIM, EXTEND, RELEASE, type Script, SETTLE } from './scripts.js';
 
 /** How a node is reached, and how long it may take. */
@@ -15,8 +15,7 @@ export interface RedisNodeSettings {
   readonly connectionName: string;
 }
 
-type ClaimReply =
-  1 | ['settled', string?] | ['early', number] | ['elsewhere', string, number?] | ['overlap', string];
+type ClaimReply = 1 | ['settled'] | ['early', number] | [Refusal['vote'], string, number, number];
 
 /** A command that could not be delivered, kept for when the server is back. */
 interface Owed {
@@ -89,16 +88,10 @@ export class RedisNode implements LockNode {
       if (late === 1) void this.release(claim, token).catch(() => {});
     });
     if (reply === 1) return { vote: 'granted' };
-    switch (reply[0]) {
-      case 'early':
-        return { vote: 'early', wait: reply[1] };
-      case 'settled':
-        return { vote: 'settled', holder: reply[1] };
-      case 'elsewhere':
-        return { vote: 'elsewhere', holder: reply[1], lease: reply[2] };
-      case 'overlap':
-        return { vote: 'overlap', holder: reply[1] };
-    }
+    const [vote, detail, lease, rank] = reply;
+    if (vote === 'settled') return { vote };
+    if (vote === 'early') return { vote, wait: detail };
+    return { vote, holder: detail, lease: lease > 0 ? lease : undefined, rank: rank > 0 ? rank : undefined };
   }
 
   async extend(claim: Claim, token: string, ttl: number): Promise<boolean> {
@@ -196,28 +189,32 @@ export class RedisNode implements LockNode {
   }
 
   private call<Reply>(
-    { sha, lua }: Script,
-    { lock, tick, every }: Claim,
+    script: Script,
+    { lock, tick, every, late: queue }: Claim,
     token: string,
     ttl: number,
     late?: (reply: Reply) => void,
   ): Promise<Reply> {
+    const counter = script === CLAIM ? queue : undefined;
     const keys = [lock];
     if (tick) keys.push(tick.key, tick.last);
     if (every) keys.push(every.key);
+    if (counter) keys.push(counter.key);
+    const recover = tick?.recover ? 1 : 0;
     const values = [
       token,
       ttl,
       tick?.at ?? 0,
       tick?.keep ?? 0,
+      recover,
       every?.keep ?? 0,
-      tick?.recover ? 1 : 0,
+      counter?.keep ?? 0,
     ] as const;
     if (this.client.status !== 'ready')
       return Promise.reject(this.unreachable(this.trouble ?? 'not connected'));
-    const reply = this.client.evalsha(sha, keys.length, ...keys, ...values).catch((error: unknown) => {
+    const reply = this.client.evalsha(script.sha, keys.length, ...keys, ...values).catch((error: unknown) => {
       if (error instanceof Error && error.message.startsWith('NOSCRIPT')) {
-        return this.client.eval(lua, keys.length, ...keys, ...values);
+        return this.client.eval(script.lua, keys.length, ...keys, ...values);
       }
       throw error;
     });

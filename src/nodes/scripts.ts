@@ -11,16 +11,25 @@ function script(lua: string): Script {
   return { lua, sha: createHash('sha1').update(lua).digest('hex') };
 }
 
-// KEYS of all four: lock; with a tick also marker, last; with `every` also its marker, at the end.
-// ARGV of all four: token, ttl, tick (0: none), keep of the tick's marker, keep of `every` (0: none), recover (0 or 1).
+// KEYS: lock; with a tick its marker and last; with `every` its marker; with `late` (claims only) its counter.
+// ARGV: token, ttl, tick (0: none), keep of its marker, recover (0 or 1), keep of `every` (0: none), keep of `late`.
 const ARGUMENTS = `
-local token, ttl, tick = ARGV[1], ARGV[2], tonumber(ARGV[3])
-local keep, every, recover = ARGV[4], tonumber(ARGV[5]), ARGV[6] == '1'
+local token, ttl, tick, keep = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
+local recover, every, late = ARGV[5] == '1', tonumber(ARGV[6]), tonumber(ARGV[7])
+local everyKey = KEYS[tick > 0 and 4 or 2]
 local lease = recover and ttl + ${TAKEOVER} or ttl
 `;
 
-/** Grants all or nothing. Returns 1, or what stands against it and the holder's token (or the time to wait). */
+/** Grants all or nothing. Returns 1, or the vote against: `{ vote, wait }` or `{ vote, holder, lease, rank }`. */
 export const CLAIM = script(`${ARGUMENTS}
+local function refuse(vote, holder, left)
+  local rank = 0
+  if late > 0 then
+    rank = redis.call('incr', KEYS[#KEYS])
+    if rank == 1 then redis.call('pexpire', KEYS[#KEYS], late) end
+  end
+  return {vote, holder, left or 0, rank}
+end
 if tick > 0 then
   local last = redis.call('get', KEYS[3])
   if last and tonumber(last) >= tick then return {'settled'} end
@@ -33,18 +42,18 @@ if tick > 0 then
   local runner = redis.call('get', KEYS[2])
   if runner and runner ~= token then
     local left = redis.call('pttl', KEYS[2]) - ${TAKEOVER}
-    if not recover or left > 0 then return {'elsewhere', runner, left} end
+    if not recover or left > 0 then return refuse('elsewhere', runner, left) end
     if holder == runner then holder = token end
   end
 end
 if every > 0 then
-  local starter = redis.call('get', KEYS[#KEYS])
-  if starter and starter ~= token then return {starter == holder and 'elsewhere' or 'settled', starter} end
+  local starter = redis.call('get', everyKey)
+  if starter and starter ~= token then return refuse(starter == holder and 'elsewhere' or 'ran', starter) end
 end
-if holder and holder ~= token then return {'overlap', holder} end
+if holder and holder ~= token then return refuse('overlap', holder) end
 redis.call('set', KEYS[1], token, 'PX', lease)
 if tick > 0 then redis.call('set', KEYS[2], token, 'PX', recover and lease or keep) end
-if every > 0 then redis.call('set', KEYS[#KEYS], token, 'PX', every) end
+if every > 0 then redis.call('set', everyKey, token, 'PX', every) end
 return 1
 `);
 
@@ -74,6 +83,6 @@ export const RELEASE = script(`${ARGUMENTS}
 local held = 0
 if redis.call('get', KEYS[1]) == token then held = redis.call('del', KEYS[1]) end
 if tick > 0 and redis.call('get', KEYS[2]) == token then redis.call('del', KEYS[2]) end
-if every > 0 and redis.call('get', KEYS[#KEYS]) == token then redis.call('del', KEYS[#KEYS]) end
+if every > 0 and redis.call('get', everyKey) == token then redis.call('del', everyKey) end
 return held
 `);

@@ -25,6 +25,8 @@ export type RunOutcome<T> =
 
 /** What `every` is shortened by, for timers that do not keep step: a tenth, and at most this, in milliseconds. */
 const EVERY_SLACK = 1000;
+/** How long those who come too late are counted, in milliseconds. */
+const KEEP_LATE = 10_000;
 /** Those who wait to take a tick over come one by one, within this time, in milliseconds. */
 const TAKEOVER_SPREAD = 250;
 
@@ -106,15 +108,16 @@ export class JobRunner {
     setTimeout(again, lease + Math.random() * TAKEOVER_SPREAD).unref();
   }
 
-  private claimOf({ name, tick, options: { overlap, every, recover } }: RunRequest): Claim {
+  private claimOf({ name, tick, options }: RunRequest): Claim {
+    const { overlap, recover } = options;
     const keys = jobKeys(this.options.keyPrefix, name);
+    const every = options.every && Math.ceil(options.every - Math.min(options.every / 10, EVERY_SLACK));
+    const late = tick ? KEEP_LATE : every && Math.min(every, KEEP_LATE);
     return {
       lock: overlap === 'allow' ? keys.run(tick ? String(tick.at) : randomUUID()) : keys.lock,
       tick: tick && { key: keys.tick(tick.at), last: keys.last, at: tick.at, keep: tick.keep, recover },
-      every:
-        every === undefined
-          ? undefined
-          : { key: keys.every, keep: Math.ceil(every - Math.min(every / 10, EVERY_SLACK)) },
+      every: every ? { key: keys.every, keep: every } : undefined,
+      late: late ? { key: keys.late(tick?.at ?? 'every'), keep: late } : undefined,
     };
   }
 

@@ -2,7 +2,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Injectable, Logger } from '@nestjs/common';
 import type { Claim } from '../nodes/lock-node.js';
 import { Claimant, type Loss } from '../nodes/claimant.js';
-import type { Grant, LossReason } from '../nodes/quorum.js';
+import type { Grant } from '../nodes/quorum.js';
+import type { LossReason } from '../nodes/tally.js';
 import { ShutdownError } from '../redlock.errors.js';
 import { Lease, type LeaseSettings } from './lease.js';
 

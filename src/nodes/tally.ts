@@ -1,0 +1,75 @@
+import type { Refusal, Vote } from './lock-node.js';
+
+/** Why a claim was lost. */
+export type LossReason = 'elsewhere' | 'overlap' | 'settled' | 'store-down';
+
+/** Somebody else has it, or nobody can. */
+export interface Lost {
+  readonly is: 'lost';
+  readonly reason: LossReason;
+  /** After how many milliseconds the lease of the holder ends if it is not renewed; known for ticks that recover. */
+  readonly lease?: number;
+}
+
+/** What the votes say where no majority granted the claim. */
+export type Verdict =
+  | Lost
+  /** One node, asked before the others, turned the claim away as the `rank`-th. */
+  | { readonly is: 'turned away'; readonly rank: number; readonly lost: Lost }
+  /** The tick is due on enough of the nodes only in `wait` milliseconds. */
+  | { readonly is: 'early'; readonly wait: number }
+  /** Nobody has a majority. */
+  | { readonly is: 'split' };
+
+/** The votes on one claim, as they come in. */
+export class Tally {
+  /** What was wrong with the nodes that could not vote. */
+  readonly causes: Error[] = [];
+  private readonly against: Exclude<Vote, { vote: 'granted' }>[] = [];
+  private granted = 0;
+  private onVote: () => void = () => {};
+
+  constructor(private readonly nodes: number) {}
+
+  cast(vote: Vote | Error): void {
+    if (vote instanceof Error) this.causes.push(vote);
+    else if (vote.vote === 'granted') this.granted++;
+    else this.against.push(vote);
+    this.onVote();
+  }
+
+  /** What the votes say, as soon as they say it for certain. To be asked once. */
+  async verdict(): Promise<Verdict> {
+    for (;;) {
+      const verdict = this.certain();
+      if (verdict) return verdict;
+      await new Promise<void>((resolve) => (this.onVote = resolve));
+    }
+  }
+
+  private certain(): Verdict | undefined {
+    const majority = Math.floor(this.nodes / 2) + 1;
+    const holders = new Map<string, number>();
+    const waits: number[] = [];
+    for (const vote of this.against) {
+      if (vote.vote === 'settled') return { is: 'lost', reason: 'settled' };
+      if (vote.vote === 'early') {
+        waits.push(vote.wait);
+        continue;
+      }
+      const votes = (holders.get(vote.holder) ?? 0) + 1;
+      if (votes >= majority) return lostTo(vote);
+      holders.set(vote.holder, votes);
+    }
+    if (this.nodes - this.causes.length < majority) return { is: 'lost', reason: 'store-down' };
+    if (this.granted + this.against.length + this.causes.length < this.nodes) return undefined;
+    // Once as many of the nodes that found it early have come to its time, a majority can be had.
+    const wait = waits.toSorted((a, b) => a - b)[majority - this.granted - 1];
+    return wait === undefined ? { is: 'split' } : { is: 'early', wait };
+  }
+}
+
+/** A claim that the claim of somebody else stands against. */
+export function lostTo({ vote, lease }: Refusal): Lost {
+  return { is: 'lost', reason: vote === 'ran' ? 'settled' : vote, lease };
+}
