@@ -92,8 +92,8 @@ export class MemoryNode implements LockNode {
     let holder = this.read(lock);
     if (tick) {
       if (this.settledTick(tick.last) >= tick.at) return { vote: 'settled' };
-      const wait = tick.at - EARLY_CLAIM - this.now();
-      if (wait > 0) return { vote: 'early', wait };
+      const wait = tick.at - this.now();
+      if (wait > EARLY_CLAIM) return { vote: 'early', wait };
       const runner = this.entry(tick.key);
       if (runner && runner.value !== token) {
         const lease = runner.endsAt - this.elapsed() - TAKEOVER;

@@ -34,8 +34,8 @@ if tick > 0 then
   local last = redis.call('get', KEYS[3])
   if last and tonumber(last) >= tick then return {'settled'} end
   local time = redis.call('time')
-  local wait = tick - ${EARLY_CLAIM} - time[1] * 1000 - math.floor(time[2] / 1000)
-  if wait > 0 then return {'early', wait} end
+  local wait = tick - time[1] * 1000 - math.floor(time[2] / 1000)
+  if wait > ${EARLY_CLAIM} then return {'early', wait} end
 end
 local holder = redis.call('get', KEYS[1])
 if tick > 0 then
