@@ -4,6 +4,7 @@ import { type Cluster, Redis, type RedisOptions } from 'ioredis';
 import { NodeUnreachableError } from '../redlock.errors.js';
 import { addressOf } from './address.js';
 import { Deadline } from './deadline.js';
+import { readInfo } from './info.js';
 import type { Claim, LockNode, NodeReport, Refusal, Vote } from './lock-node.js';
 import { CLAIM, EXTEND, RELEASE, type Script, SETTLE } from './scripts.js';
 
@@ -158,21 +159,7 @@ export class RedisNode implements LockNode {
     const clockOffset = Number(seconds) * 1000 + Number(microseconds) / 1000 - (before + Date.now()) / 2;
     // The nodes of a Cluster differ in all of what follows.
     if (this.client.isCluster) return { warnings: [], clockOffset };
-    const info = await this.within(this.client.info());
-    const field = (name: string): string | undefined => new RegExp(`^${name}:(.*?)\r?$`, 'm').exec(info)?.[1];
-    const eviction = field('maxmemory') !== '0' ? field('maxmemory_policy') : 'noeviction';
-    return {
-      identity: field('run_id'),
-      unfit:
-        field('role') === 'slave' || field('role') === 'replica'
-          ? 'is a read-only replica; give its master'
-          : undefined,
-      warnings:
-        eviction !== undefined && eviction !== 'noeviction'
-          ? [`may drop locks when its memory is full (maxmemory-policy ${eviction}); use noeviction`]
-          : [],
-      clockOffset,
-    };
+    return { ...readInfo(await this.within(this.client.info())), clockOffset };
   }
 
   /** A command that must arrive: where it cannot now, it is sent when the server is back. */
