@@ -136,6 +136,8 @@ class Ballot implements Grant {
 /** A node as redlock sees it: a client that knows three scripts, by the hashes of their names. */
 class Voter {
   private answer: 'none' | 'granted' | 'refused' | 'failed' = 'none';
+  /** Whether the claim has been given back, perhaps before the node had answered. */
+  private isGivenBack = false;
 
   constructor(
     private readonly node: LockNode,
@@ -149,7 +151,7 @@ class Voter {
       script === ACQUIRE
         ? await this.claim(token, ttl)
         : script === EXTEND
-          ? await this.node.extend(this.ballot.claim, token, ttl)
+          ? await this.extend(token, ttl)
           : await this.end(token);
     return isFor ? keyCount : 0;
   }
@@ -162,12 +164,14 @@ class Voter {
     try {
       const vote = await this.node.claim(isFirst ? claim : { ...claim, late: undefined }, token, ttl);
       this.answer = vote.vote === 'granted' ? 'granted' : 'refused';
+      if (this.isGivenBack && this.answer === 'granted') this.giveBack(token);
       turnstile.note(this.node, performance.now() - asked);
       if (isFirst) passage.hear(vote);
       tally.cast(vote);
       return vote.vote === 'granted';
     } catch (error) {
       this.answer = 'failed';
+      if (this.isGivenBack) this.giveBack(token);
       turnstile.note(this.node, Number.POSITIVE_INFINITY);
       if (isFirst) passage.hear(undefined);
       const cause = error instanceof Error ? error : new Error(String(error));
@@ -176,20 +180,27 @@ class Voter {
     }
   }
 
+  private async extend(token: string, ttl: number): Promise<boolean> {
+    const isHeld = await this.node.extend(this.ballot.claim, token, ttl);
+    // A node that refused the claim can have joined with this.
+    if (isHeld) this.answer = 'granted';
+    return isHeld;
+  }
+
   private async end(token: string): Promise<boolean> {
     const { claim, isRun } = this.ballot;
     if (isRun) return this.node.settle(claim, token);
-    switch (this.answer) {
-      case 'granted':
-        return this.node.release(claim, token);
-      case 'failed':
-        // It may have granted the claim all the same. Its answer is not worth another wait.
-        void this.node.release(claim, token).catch(() => {});
-        return false;
-      default:
-        // What was not granted need not be given back.
-        return false;
-    }
+    // redlock knows the outcome before all have answered: what is granted from now on is given back when it comes.
+    this.isGivenBack = true;
+    if (this.answer === 'granted') return this.node.release(claim, token);
+    // It may have granted the claim all the same.
+    if (this.answer === 'failed') this.giveBack(token);
+    return false;
+  }
+
+  /** Nobody waits for the outcome: it decides nothing any more. */
+  private giveBack(token: string): void {
+    void this.node.release(this.ballot.claim, token).catch(() => {});
   }
 }
 

@@ -92,7 +92,13 @@ export class CronTicks {
    */
   prepare(now: number): void {
     if (!this.latest(now) || this.cron.realDate) return;
-    while (this.known.length < 3) this.known = [...this.known, this.after(this.known.at(-1) ?? now)];
+    while (this.known.length < 3) {
+      const last = this.known.at(-1) ?? now;
+      const next = this.after(last);
+      // See `after`: what comes after the clocks have gone back is worked out when they have.
+      if (next <= last) return;
+      this.known = [...this.known, next];
+    }
   }
 
   private onlyTick(limit: number): Tick | undefined {
@@ -113,19 +119,28 @@ export class CronTicks {
     // Between `tick` and `limit` there can be thousands more: halve what is left.
     for (let end = limit; ;) {
       const next = this.after(tick);
-      if (next > limit) return [tick, next];
+      if (next > limit || next <= tick) return [tick, next];
       tick = next;
       while (end - tick > SECOND) {
         const middle = tick + (end - tick) / 2;
         const found = this.after(middle);
-        if (found > limit) end = middle;
+        if (found > limit || found <= middle) end = middle;
         else tick = found;
       }
     }
   }
 
+  /**
+   * The tick after `moment`; infinity where it is further away than `cron` looks. In the night in which clocks go back,
+   * `cron` takes an hour that comes twice for the one of the two that has the offset of *now*. So just before the
+   * change it answers a question about a moment just after it with a time that has passed.
+   */
   private after(moment: number): number {
-    return this.cron.getNextDateFrom(new Date(moment), this.zone).toMillis();
+    try {
+      return this.cron.getNextDateFrom(new Date(moment), this.zone).toMillis();
+    } catch {
+      return Number.POSITIVE_INFINITY;
+    }
   }
 }
 
