@@ -44,12 +44,13 @@ export class Claimant {
       if (!('verdict' in answer)) return answer;
       const { verdict, causes } = answer;
       const delay = this.delay(verdict, attempt, performance.now() - begin, wait);
-      if (delay === undefined || signal.aborted) return { ...lossOf(verdict), causes };
+      if (delay === undefined) return { ...lossOf(verdict), causes };
       // The time until a tick is due is no time spent on it.
       if (verdict.is === 'early') begin += delay;
       // Only the first attempt is spared the way to all nodes.
       asked = { ...claim, late: undefined };
       await pause(delay, undefined, { signal }).catch(() => {});
+      if (signal.aborted) return { ...lossOf(verdict), causes };
     }
   }
 

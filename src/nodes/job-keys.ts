@@ -14,20 +14,28 @@ export interface JobKeys {
   run(id: string): string;
 }
 
-/** The keys of the job `name`, which may be any string. */
+/** The keys of the job `name`, which may be any string. No two jobs share one. */
 export function jobKeys(keyPrefix: string, name: string): JobKeys {
   const plain = `${keyPrefix}_${name}`;
-  const taggable = hasHashTag(plain) || !plain.includes('}');
-  const stem = hasHashTag(plain) ? plain : `{${taggable ? plain : escapeBraces(plain)}}`;
+  const { lock, other } = family(plain);
   return {
-    // A stray brace fits in no hash tag. Such a job gets a lock key of its own kind: one slot matters more.
-    lock: taggable ? plain : `${stem}:lock`,
-    last: `${stem}:last`,
-    every: `${stem}:every`,
-    late: (at) => `${stem}:late:${at}`,
-    tick: (at) => `${stem}:tick:${at}`,
-    run: (id) => `${stem}:run:${id}`,
+    lock,
+    last: other('last'),
+    every: other('every'),
+    late: (at) => other(`late:${at}`),
+    tick: (at) => other(`tick:${at}`),
+    run: (id) => other(`run:${id}`),
   };
+}
+
+/** The key of the lock, and the way to a key of another kind in the same slot. */
+function family(plain: string): { lock: string; other: (kind: string) => string } {
+  // The kind comes first: behind, it could be the end of the name of another job.
+  if (hasHashTag(plain)) return { lock: plain, other: (kind) => `${kind}:${plain}` };
+  if (!plain.includes('}')) return { lock: plain, other: (kind) => `{${plain}}:${kind}` };
+  // A stray brace fits in no hash tag. Such a job gets a lock key of its own kind: one slot matters more.
+  const other = (kind: string): string => `{${escapeBraces(plain)}}:escaped:${kind}`;
+  return { lock: other('lock'), other };
 }
 
 /** Whether a Cluster hashes a part of this key: what stands between the first `{` and the next `}`, if anything does. */

@@ -90,6 +90,7 @@ export class MemoryNode implements LockNode {
 
   private objection({ lock, tick, every, late }: Claim, token: string): Vote | undefined {
     let holder = this.read(lock);
+    let dead: string | undefined;
     if (tick) {
       if (this.settledTick(tick.last) >= tick.at) return { vote: 'settled' };
       const wait = tick.at - this.now();
@@ -97,12 +98,14 @@ export class MemoryNode implements LockNode {
       const runner = this.entry(tick.key);
       if (runner && runner.value !== token) {
         const lease = runner.endsAt - this.elapsed() - TAKEOVER;
-        if (!tick.recover || lease > 0) return this.refusal('elsewhere', runner.value, late, lease);
-        if (holder === runner.value) holder = undefined;
+        if (!tick.recover) return this.refusal('elsewhere', runner.value, late);
+        if (lease > 0) return this.refusal('elsewhere', runner.value, late, lease);
+        dead = runner.value;
+        if (holder === dead) holder = undefined;
       }
     }
     const starter = every && this.read(every.key);
-    if (starter !== undefined && starter !== token) {
+    if (starter !== undefined && starter !== token && starter !== dead) {
       return this.refusal(starter === holder ? 'elsewhere' : 'ran', starter, late);
     }
     return holder === undefined || holder === token ? undefined : this.refusal('overlap', holder, late);

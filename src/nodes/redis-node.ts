@@ -6,7 +6,7 @@ import { addressOf } from './address.js';
 import { Deadline } from './deadline.js';
 import { readInfo } from './info.js';
 import type { Claim, LockNode, NodeReport, Refusal, Vote } from './lock-node.js';
-import { CLAIM, EXTEND, RELEASE, type Script, SETTLE } from './scripts.js';
+import { CLAIM, COMMANDS, EXTEND, RELEASE, type Script, SETTLE } from './scripts.js';
 
 /** How a node is reached, and how long it may take. */
 export interface RedisNodeSettings {
@@ -30,7 +30,7 @@ const OWED_FOR = 60_000;
 /** How many of them a node keeps: the oldest goes first. */
 const OWED_AT_MOST = 10_000;
 
-/** How many commands in a row without an answer make a connection a hung one. */
+/** A connection that is silent for this many times `nodeTimeout`, with commands under way, is made anew. */
 const HUNG_AFTER = 3;
 
 const logger = new Logger('RedlockModule');
@@ -45,8 +45,6 @@ export class RedisNode implements LockNode {
   private readonly owed = new Map<string, Owed>();
   /** What keeps the node from voting, if anything does. */
   private trouble: string | undefined;
-  /** How many commands in a row got no answer in time. */
-  private unanswered = 0;
 
   private constructor(
     private readonly client: Redis | Cluster,
@@ -71,6 +69,7 @@ export class RedisNode implements LockNode {
       enableOfflineQueue: false,
       autoResendUnfulfilledCommands: false,
       maxRetriesPerRequest: 0,
+      socketTimeout: HUNG_AFTER * settings.nodeTimeout,
       // Reconnection without end, soon enough to be back within two seconds.
       retryStrategy: (attempt) => Math.min(attempt * 50, 500),
       // A master that has become a replica: the address may lead to the new master now.
@@ -162,76 +161,75 @@ export class RedisNode implements LockNode {
     return { ...readInfo(await this.within(this.client.info())), clockOffset };
   }
 
-  /** A command that must arrive: where it cannot now, it is sent when the server is back. */
+  /** A command that must arrive: where it may not have, it is sent when the server is back. */
   private async deliver(script: Script, claim: Claim, token: string): Promise<boolean> {
-    try {
-      return (await this.call<number>(script, claim, token, 0)) === 1;
-    } catch (error) {
-      if (this.client.status !== 'ready') {
-        this.owed.set(token, { script, claim, until: performance.now() + OWED_FOR });
-        if (this.owed.size > OWED_AT_MOST) this.owed.delete(this.owed.keys().next().value ?? '');
-      }
-      throw error;
-    }
+    const reply = this.send<number>(script, claim, token, 0);
+    // The connection may break long after the deadline, so this listens to the reply itself.
+    reply.catch((error: unknown) => {
+      if (error instanceof Error && error.name === 'ReplyError') return;
+      this.owed.set(token, { script, claim, until: performance.now() + OWED_FOR });
+      if (this.owed.size > OWED_AT_MOST) this.owed.delete(this.owed.keys().next().value ?? '');
+    });
+    const held = await this.within(reply);
+    // A lock can be given back even to a server that can grant none, such as one without memory.
+    if (script !== RELEASE) this.note(undefined);
+    return held === 1;
   }
 
-  private call<Reply>(
+  private async call<Reply>(
     script: Script,
-    { lock, tick, every, late: queue }: Claim,
+    claim: Claim,
     token: string,
     ttl: number,
     late?: (reply: Reply) => void,
   ): Promise<Reply> {
-    const counter = script === CLAIM ? queue : undefined;
+    const reply = await this.within(this.send<Reply>(script, claim, token, ttl), late);
+    this.note(undefined);
+    return reply;
+  }
+
+  private async send<Reply>(
+    script: Script,
+    { lock, tick, every, late }: Claim,
+    token: string,
+    ttl: number,
+  ): Promise<Reply> {
+    if (this.client.status !== 'ready') throw new Error(this.trouble ?? 'not connected');
+    const counter = script === CLAIM ? late : undefined;
     const keys = [lock];
     if (tick) keys.push(tick.key, tick.last);
     if (every) keys.push(every.key);
     if (counter) keys.push(counter.key);
     const recover = tick?.recover ? 1 : 0;
-    const values = [
-      token,
-      ttl,
-      tick?.at ?? 0,
-      tick?.keep ?? 0,
-      recover,
-      every?.keep ?? 0,
-      counter?.keep ?? 0,
-    ] as const;
-    if (this.client.status !== 'ready')
-      return Promise.reject(this.unreachable(this.trouble ?? 'not connected'));
-    const reply = this.client.evalsha(script.sha, keys.length, ...keys, ...values).catch((error: unknown) => {
-      if (error instanceof Error && error.message.startsWith('NOSCRIPT')) {
-        return this.client.eval(script.lua, keys.length, ...keys, ...values);
-      }
-      throw error;
-    });
-    return this.within(reply as Promise<Reply>, late);
-  }
-
-  private async within<T>(answer: Promise<T>, late?: (value: T) => void): Promise<T> {
-    const expired = (): Error => {
-      this.leaveHungConnection();
-      return new Error(this.trouble ?? `no answer within ${this.settings.nodeTimeout} ms`);
-    };
+    const numbers = [ttl, tick?.at ?? 0, tick?.keep ?? 0, recover, every?.keep ?? 0, counter?.keep ?? 0];
+    const values = [keys.length, ...keys, token, ...numbers] as const;
     try {
-      const value = await this.deadline.within(answer, expired, late);
-      this.unanswered = 0;
-      if (this.trouble !== undefined) this.note(undefined);
-      return value;
+      return (await this.client.evalsha(script.sha, ...values)) as Reply;
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
-      this.note(why);
-      throw this.unreachable(why);
+      if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
+      return (await this.client.eval(script.lua, ...values)) as Reply;
     }
   }
 
-  /** A connection that has gone silent is made anew: until it is, the node says at once that it cannot be reached. */
-  private leaveHungConnection(): void {
-    if (++this.unanswered >= HUNG_AFTER && this.ours && this.client.status === 'ready')
-      this.client.disconnect(true);
+  private async within<T>(answer: Promise<T>, late?: (value: T) => void): Promise<T> {
+    const expired = (): Error =>
+      new Error(this.trouble ?? `no answer within ${this.settings.nodeTimeout} ms`);
+    try {
+      return await this.deadline.within(answer, expired, late);
+    } catch (error) {
+      const why = explained(error instanceof Error ? error.message : String(error));
+      this.note(why);
+      throw new NodeUnreachableError(this.address, why);
+    }
   }
+}
 
-  private unreachable(why: string): NodeUnreachableError {
-    return new NodeUnreachableError(this.address, why);
-  }
+/** What a message means, where its words are about something else. */
+function explained(why: string): string {
+  // `maxRetriesPerRequest` is our own, and 0.
+  if (why.startsWith('Reached the max retries')) return 'the connection was closed';
+  // Redis names the command that its user may not call only if it is no part of a script.
+  return /^NOPERM|can't run this command/.test(why)
+    ? `${why}; its user needs ${COMMANDS} on the keys of all jobs`
+    : why;
 }

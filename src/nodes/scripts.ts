@@ -7,6 +7,9 @@ export interface Script {
   readonly sha: string;
 }
 
+/** What the user of a node must be allowed to call, for messages. */
+export const COMMANDS = 'evalsha, eval, get, set, del, incr, pexpire, pttl, time';
+
 function script(lua: string): Script {
   return { lua, sha: createHash('sha1').update(lua).digest('hex') };
 }
@@ -38,17 +41,19 @@ if tick > 0 then
   if wait > ${EARLY_CLAIM} then return {'early', wait} end
 end
 local holder = redis.call('get', KEYS[1])
+local dead
 if tick > 0 then
   local runner = redis.call('get', KEYS[2])
   if runner and runner ~= token then
     local left = redis.call('pttl', KEYS[2]) - ${TAKEOVER}
-    if not recover or left > 0 then return refuse('elsewhere', runner, left) end
+    if not recover or left > 0 then return refuse('elsewhere', runner, recover and left) end
+    dead = runner
     if holder == runner then holder = token end
   end
 end
 if every > 0 then
   local starter = redis.call('get', everyKey)
-  if starter and starter ~= token then return refuse(starter == holder and 'elsewhere' or 'ran', starter) end
+  if starter and starter ~= token and starter ~= dead then return refuse(starter == holder and 'elsewhere' or 'ran', starter) end
 end
 if holder and holder ~= token then return refuse('overlap', holder) end
 redis.call('set', KEYS[1], token, 'PX', lease)

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { debuglog } from 'node:util';
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { jobKeys } from '../nodes/job-keys.js';
 import type { Claim } from '../nodes/lock-node.js';
@@ -29,6 +30,9 @@ const EVERY_SLACK = 1000;
 const KEEP_LATE = 10_000;
 /** Those who wait to take a tick over come one by one, within this time, in milliseconds. */
 const TAKEOVER_SPREAD = 250;
+
+/** Shown with `NODE_DEBUG=nestjs-exclusive`: Nest prints its own debug lines by default, and losing is the normal case. */
+const debug = debuglog('nestjs-exclusive');
 
 /** Claims, runs and settles. */
 @Injectable()
@@ -94,7 +98,7 @@ export class JobRunner {
 
   private skip(request: RunRequest, { reason }: Refused): void {
     const { name, tick } = request;
-    this.logger.debug(`Skipped "${name}"${tick ? ` of ${new Date(tick.at).toISOString()}` : ''}: ${reason}`);
+    debug(`Skipped "${name}"${tick ? ` of ${new Date(tick.at).toISOString()}` : ''}: ${reason}`);
     this.events.emit('skipped', { ...this.eventOf(request), reason });
   }
 

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Injectable, Logger } from '@nestjs/common';
 import type { Claim } from '../nodes/lock-node.js';
@@ -35,7 +36,10 @@ export class Leases {
   private readonly closing = new AbortController();
   private hasQuorum = true;
 
-  constructor(private readonly claimant: Claimant) {}
+  constructor(private readonly claimant: Claimant) {
+    // Every claim that waits listens to it.
+    setMaxListeners(0, this.closing.signal);
+  }
 
   /** Claims, and keeps what is granted. @param wait How long to go on while another holds it, in milliseconds. */
   async take(claim: Claim, settings: LeaseSettings, wait = 0): Promise<Lease | Refused> {

@@ -30,8 +30,7 @@ const ZONES: [zone: Zone, nights: string[]][] = [
 const EXPRESSIONS: [expression: string, lead: number, count: number][] = [
   ['* * * * * *', 5 * SECOND, 9],
   ['0 */10 * * * *', 35 * MINUTE, 9],
-  ['*/15 1-3 * * *', 3 * HOUR, 16],
-  ['5 0-3 * * *', 4 * HOUR, 7],
+  ['*/15 1-3 * * *', 90 * MINUTE, 10],
   ['30 * * * *', 2 * HOUR, 5],
   ['30 1 * * *', 2 * DAY, 4],
   ['30 2 * * *', 2 * DAY, 4],
@@ -39,7 +38,7 @@ const EXPRESSIONS: [expression: string, lead: number, count: number][] = [
   ['0 12 * * 1,3,6', 4 * DAY, 4],
   ['0 9 * * 1-5', 3 * DAY, 4],
   ['0 0 31 12 *', 400 * DAY, 2],
-  ['0 0 29 2 *', 1500 * DAY, 2],
+  ['0 0 29 2 *', 1500 * DAY, 1],
 ];
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ['Date'] }));
@@ -47,20 +46,29 @@ afterEach(() => void vi.useRealTimers());
 
 describe.each(ZONES)('in the zone %s', (zone, nights) => {
   it.each(EXPRESSIONS)('each firing of "%s" is its own tick', (expression, lead, count) => {
-    for (const night of nights) expectOwnTicks(expression, zone, Date.parse(night) - lead, count);
+    const starts = nights.map((night) => Date.parse(night) - lead);
+    expect(starts.flatMap((start) => mistakes(expression, zone, start, count))).toEqual([]);
   });
 
   it('each firing of "* * 9 * * *" is its own tick, the last of a day and the first of the next too', () => {
-    for (const night of nights) {
+    const found = nights.flatMap((night) => {
       const [nine = 0] = firingsOf(cronTime('* * 9 * * *', zone), Date.parse(night) - DAY, 1);
-      expectOwnTicks('* * 9 * * *', zone, nine - SECOND, 3);
-      expectOwnTicks('* * 9 * * *', zone, nine + HOUR - 3 * SECOND, 6);
-    }
+      const ten = nine + HOUR;
+      return [
+        ...mistakes('* * 9 * * *', zone, nine - SECOND, 3),
+        ...mistakes('* * 9 * * *', zone, ten - 3 * SECOND, 6),
+      ];
+    });
+    expect(found).toEqual([]);
   });
 });
 
-/** Lives through the firings as `cron` makes them, and compares each with the tick that instances work out for it. */
-function expectOwnTicks(expression: string, zone: Zone, start: number, count: number): void {
+/**
+ * Lives through the firings as `cron` makes them, and compares each with the tick that instances work out for it: those
+ * that ran before and those that have just started, on time, early, and as late as can be. Returns where they differ.
+ */
+function mistakes(expression: string, zone: Zone, start: number, count: number): string[] {
+  const found: string[] = [];
   const firings = firingsOf(cronTime(expression, zone), start, count + 1);
   const newTicks = (): CronTicks => new CronTicks(cronTime(expression, zone));
   const [warm, late] = [newTicks(), newTicks()];
@@ -69,17 +77,23 @@ function expectOwnTicks(expression: string, zone: Zone, start: number, count: nu
 
   for (const [index, at] of firings.slice(0, -1).entries()) {
     const next = firings[index + 1] ?? Number.NaN;
-    const tick = { at, keep: Math.min(Math.max(next - at, MINUTE), DAY) };
-    const about = `${expression} at ${new Date(at).toISOString()}`;
-
-    expect(latest(newTicks(), at - 1)?.at, `${about}, fired early`).toBe(at);
-    expect(latest(warm, at + LATENESS), `${about}, on an instance that has run before`).toEqual(tick);
+    const keep = Math.min(Math.max(next - at, MINUTE), DAY);
+    const compare = (who: string, now: number, ticks: CronTicks): void => {
+      const tick = latest(ticks, now);
+      // How long a tick is kept matters when it is run, and cannot be known just before the clocks go back.
+      if (tick?.at === at && (tick.keep === keep || now < at)) return;
+      const text = tick ? `${new Date(tick.at).toISOString()}, kept for ${tick.keep} ms` : 'none';
+      found.push(`${who}: for ${new Date(at).toISOString()}, kept for ${keep} ms, found ${text}`);
+    };
+    compare('just started, early', at - 1, newTicks());
+    compare('warm, on time', at + LATENESS, warm);
     warm.prepare(at + LATENESS);
-    expect(latest(newTicks(), at + LATENESS), `${about}, on one that has just started`).toEqual(tick);
-    expect(latest(late, next - JUST_BEFORE), `${about}, fired late`).toEqual(tick);
+    compare('just started, on time', at + LATENESS, newTicks());
+    compare('warm, late', next - JUST_BEFORE, late);
     late.prepare(next - JUST_BEFORE);
-    expect(latest(newTicks(), next - JUST_BEFORE), `${about}, late on one just started`).toEqual(tick);
+    compare('just started, late', next - JUST_BEFORE, newTicks());
   }
+  return found;
 }
 
 function latest(ticks: CronTicks, now: number): ReturnType<CronTicks['latest']> {

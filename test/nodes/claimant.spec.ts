@@ -1,0 +1,176 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { Claimant } from '../../src/nodes/claimant.js';
+import type { Claim, LockNode } from '../../src/nodes/lock-node.js';
+import { MemoryNode } from '../../src/nodes/memory-node.js';
+import { type Grant, Quorum } from '../../src/nodes/quorum.js';
+import { Leases } from '../../src/services/leases.service.js';
+import { claimOf, deadNode, newName, timed } from './support.js';
+
+const TTL = 30_000;
+const NODE_TIMEOUT = 1000;
+/** What a busy machine may add to a duration, in milliseconds. */
+const BUSY = 1000;
+
+describe.each([1, 3])('a claimant of %i nodes', (count) => {
+  let nodes: MemoryNode[];
+  let claim: Claim;
+  let stop: AbortController;
+
+  beforeEach(() => {
+    nodes = Array.from({ length: count }, () => new MemoryNode());
+    claim = claimOf(newName());
+    stop = new AbortController();
+  });
+  afterEach(() => void vi.restoreAllMocks());
+
+  it('asks once for what somebody else has', async () => {
+    await hold(claim, 'somebody');
+    const asked = nodes.map((node) => vi.spyOn(node, 'claim'));
+    expect(await claimOnce(claim)).toMatchObject({ reason: 'overlap', causes: [] });
+    for (const spy of asked) expect(spy).toHaveBeenCalledTimes(1);
+  });
+
+  it('waits for what somebody else has, if it is to wait, until it is free', async () => {
+    await hold(claim, 'somebody');
+    setTimeout(() => void Promise.all(nodes.map((node) => node.release(claim, 'somebody'))), 300);
+    const { answer, took } = await timed(claimOnce(claim, 10_000));
+    await granted(answer).release();
+    expect(took).toBeGreaterThan(250);
+    expect(took).toBeLessThan(300 + BUSY);
+  });
+
+  it('waits for what somebody else has no longer than it is to', async () => {
+    await hold(claim, 'somebody');
+    const { answer, took } = await timed(claimOnce(claim, 400));
+    expect(answer).toMatchObject({ reason: 'overlap', causes: [] });
+    expect(took).toBeGreaterThan(390);
+    expect(took).toBeLessThan(400 + BUSY);
+  });
+
+  it('waits until a tick is due, and then wins it', async () => {
+    const at = Date.now() + 900;
+    const answer = await claimOnce(claimOf(newName(), at));
+    expect(Date.now()).toBeGreaterThanOrEqual(at - 500);
+    expect(Date.now()).toBeLessThan(at + BUSY);
+    await granted(answer).settle();
+  });
+
+  it('does not take the time until a tick is due for time spent on it', async () => {
+    // Due later than nodes that fail are given time for: they fail once when it is due.
+    const at = Date.now() + 800;
+    for (const node of nodes) failOnce(node, () => Date.now() >= at - 100);
+    expect(await claimOnce(claimOf(newName(), at))).toHaveProperty('validUntil');
+  });
+
+  it('stops waiting for a tick when it is told to, and asks no more', async () => {
+    const asked = nodes.map((node) => vi.spyOn(node, 'claim'));
+    setTimeout(() => stop.abort(), 100);
+    const { answer, took } = await timed(claimOnce(claimOf(newName(), Date.now() + 60_000)));
+    expect(answer).toHaveProperty('reason');
+    expect(took).toBeLessThan(100 + BUSY);
+    for (const spy of asked) expect(spy).toHaveBeenCalledTimes(1);
+  });
+
+  it('stops waiting for a lock when it is told to, and does not take it any more', async () => {
+    await hold(claim, 'somebody');
+    stop.abort();
+    const waiting = claimOnce(claim, 10_000);
+    await Promise.all(nodes.map((node) => node.release(claim, 'somebody')));
+    expect(await waiting).toMatchObject({ reason: 'overlap', causes: [] });
+  });
+
+  it('says "store-down" when it can reach no majority, with the reason of each node', async () => {
+    const dead = [...nodes.slice(0, (count - 1) / 2), ...nodes.slice((count - 1) / 2).map(deadNode)];
+    const { answer, took } = await timed(claimOnce(claim, 0, dead));
+    expect(answer).toMatchObject({ reason: 'store-down' });
+    expect('causes' in answer && answer.causes.map((cause) => cause.message)).toEqual(
+      Array.from({ length: (count + 1) / 2 }, () => 'Node nowhere:1: dead'),
+    );
+    expect(took).toBeLessThan(NODE_TIMEOUT + BUSY);
+  });
+
+  it('wins when the nodes come back in time', async () => {
+    const back = performance.now() + 200;
+    for (const node of nodes)
+      failOnce(
+        node,
+        () => true,
+        () => performance.now() < back,
+      );
+    expect(await claimOnce(claim)).toHaveProperty('validUntil');
+  });
+
+  function claimOnce(what: Claim, wait = 0, among: readonly LockNode[] = nodes) {
+    return new Claimant(new Quorum(among), NODE_TIMEOUT).claim(what, TTL, wait, stop.signal);
+  }
+
+  async function hold(what: Claim, token: string): Promise<void> {
+    for (const node of nodes) expect(await node.claim(what, token, TTL)).toEqual({ vote: 'granted' });
+  }
+});
+
+it('a split vote is taken again until one has won, and costs nobody the lock', async () => {
+  for (let round = 0; round < 20; round++) {
+    const nodes = Array.from({ length: 5 }, () => new MemoryNode());
+    const claim = claimOf(newName());
+    // Each of the five has one vote when they begin.
+    const contenders = nodes.map((_, first) => {
+      const order = nodes.map((_node, index) => nodes[(first + index) % 5] as MemoryNode);
+      return new Claimant(new Quorum(order), NODE_TIMEOUT);
+    });
+    const answers = await Promise.all(
+      contenders.map((contender) => contender.claim(claim, TTL, 0, new AbortController().signal)),
+    );
+    const grants = answers.filter((answer) => 'validUntil' in answer);
+    expect(grants.length).toBe(1);
+  }
+});
+
+it('who is turned away by one node comes again, in case the one that passed fails', async () => {
+  const nodes = [new MemoryNode(), new MemoryNode(), new MemoryNode()];
+  const claim = { ...claimOf(newName(), Date.now()), late: { key: 'late', keep: TTL } };
+  for (const node of nodes) await node.claim(claim, 'somebody', TTL);
+  const answer = new Claimant(new Quorum(nodes), NODE_TIMEOUT).claim(
+    claim,
+    TTL,
+    0,
+    new AbortController().signal,
+  );
+  await pause(20);
+  for (const node of nodes) await node.release(claim, 'somebody');
+  expect(await answer).toHaveProperty('validUntil');
+});
+
+it('many claims that wait at the same time are nothing to warn of', async () => {
+  const warn = vi.fn<(warning: Error) => void>();
+  process.on('warning', warn);
+  const leases = new Leases(new Claimant(new Quorum([new MemoryNode()]), NODE_TIMEOUT));
+  const settings = { name: 'job', ttl: TTL, maxRuntime: undefined };
+  const waiting = Array.from({ length: 30 }, () =>
+    leases.take(claimOf(newName(), Date.now() + 60_000), settings),
+  );
+  await pause(100);
+  leases.close();
+  expect(await Promise.all(waiting)).toEqual(
+    waiting.map(() => expect.objectContaining({ reason: 'shutdown' })),
+  );
+  process.off('warning', warn);
+  expect(warn).not.toHaveBeenCalled();
+});
+
+/** A node that fails while `fails`, from the moment when `begins`. */
+function failOnce(node: MemoryNode, begins: () => boolean, fails?: () => boolean): void {
+  const claim = node.claim.bind(node);
+  let hasFailed = false;
+  vi.spyOn(node, 'claim').mockImplementation((...args) => {
+    const isFailing = begins() && (fails?.() ?? !hasFailed);
+    hasFailed ||= isFailing;
+    return isFailing ? Promise.reject(new Error('not now')) : claim(...args);
+  });
+}
+
+function granted(answer: Grant | object): Grant {
+  expect(answer).toHaveProperty('validUntil');
+  return answer as Grant;
+}

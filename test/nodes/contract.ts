@@ -1,0 +1,496 @@
+/**
+ * The contract of `LockNode` as a list of checks, for whoever writes a node of their own. It needs no test framework:
+ *
+ *     for (const { clause, check } of LOCK_NODE_CONTRACT) it(clause, () => check({ node }));
+ *
+ * Each check takes names that no other has, so all of them can share one store, and run at the same time.
+ */
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Claim, EARLY_CLAIM, type LockNode, TAKEOVER, type Vote } from '../../src/nodes/lock-node.js';
+
+/** A node to be checked. */
+export interface Subject {
+  readonly node: LockNode;
+  /** Lets this many milliseconds pass for the node. Default: waits; a store whose clock can be moved need not. */
+  readonly pass?: (milliseconds: number) => Promise<void>;
+}
+
+/** One clause of the contract. `check` rejects if the node breaks it. */
+export interface Check {
+  readonly clause: string;
+  readonly check: (subject: Subject) => Promise<void>;
+}
+
+/** A lease that outlasts every check, in milliseconds. */
+const LONG = 60_000;
+/** A lease that ends in the middle of a check, in milliseconds. */
+const SHORT = 300;
+/** After this much time, in milliseconds, what was to live for `SHORT` is over. */
+const PAST_SHORT = SHORT + 100;
+/** How much of a duration may be gone by the time it is looked at: machines that run tests can be busy. */
+const SLACK = 10_000;
+
+type Pass = (milliseconds: number) => Promise<void>;
+
+/** One job on the node, and what its claims are made of. */
+class Job {
+  private readonly name = randomUUID();
+
+  constructor(
+    readonly node: LockNode,
+    /** The time of the node when the check began: ticks up to it are due. */
+    private readonly now: number,
+  ) {}
+
+  another(): Job {
+    return new Job(this.node, this.now);
+  }
+
+  /** A claim of the lock alone. */
+  plain(): Claim {
+    return { lock: `JOB_LOCKER_${this.name}` };
+  }
+
+  /** A claim of the tick of `at`, counted in milliseconds from the time of the node. */
+  tick(at: number, { recover = false, keep = LONG, last = 'last' } = {}): Claim {
+    const moment = this.now + at;
+    return {
+      ...this.plain(),
+      tick: { key: this.key(`tick:${moment}`), last: this.key(last), at: moment, keep, recover },
+    };
+  }
+
+  every(keep = LONG): Claim {
+    return { ...this.plain(), every: { key: this.key('every'), keep } };
+  }
+
+  /** A claim of all keys that there can be. */
+  all(): Claim {
+    return { ...this.tick(0), ...this.every() };
+  }
+
+  /** A claim that asks for its place in the line of those who are turned away. */
+  ranked(claim: Claim, keep = LONG): Claim {
+    return { ...claim, late: { key: this.key('late'), keep } };
+  }
+
+  /** Another lock of the same job, as runs have that may overlap. */
+  beside(claim: Claim): Claim {
+    return { ...claim, lock: this.key('run:1') };
+  }
+
+  private key(kind: string): string {
+    return `{JOB_LOCKER_${this.name}}:${kind}`;
+  }
+}
+
+function check(clause: string, body: (job: Job, pass: Pass) => Promise<void>): Check {
+  return {
+    clause,
+    check: async ({ node, pass = (milliseconds) => sleep(milliseconds) }) => {
+      const { clockOffset } = await node.open();
+      await body(new Job(node, Date.now() + Math.floor(clockOffset)), pass);
+    },
+  };
+}
+
+/** The checks of the contract, in the order of its clauses. */
+export const LOCK_NODE_CONTRACT: readonly Check[] = [
+  // All or nothing, in one step.
+  check('grants what is free', async (job) => {
+    await granted(job.node, job.all(), 'a');
+    await granted(job.node, job.another().plain(), 'a');
+    await granted(job.node, job.another().tick(0), 'a');
+    await granted(job.node, job.another().every(), 'a');
+  }),
+  check('grants one of many claims that come at once', async (job) => {
+    const tokens = Array.from({ length: 20 }, (_, index) => `token-${index}`);
+    const answers = await Promise.all(tokens.map((token) => job.node.claim(job.all(), token, LONG)));
+    const winners = tokens.filter((_, index) => answers[index]?.vote === 'granted');
+    assert.equal(winners.length, 1, `${winners.length} of ${tokens.length} claims were granted`);
+    for (const vote of answers) {
+      if ('holder' in vote) assert.equal(vote.holder, winners[0], 'a loser was told another holder');
+    }
+  }),
+  check('keeps no job from running because of another job', async (job) => {
+    await granted(job.node, job.all(), 'a');
+    await granted(job.node, job.another().all(), 'b');
+  }),
+  check('writes nothing for a claim that it refuses because of the lock', async (job) => {
+    await granted(job.node, job.plain(), 'a');
+    await refused(job.node, job.all(), 'b', 'overlap', 'a');
+    await job.node.release(job.plain(), 'a');
+    await granted(job.node, job.all(), 'c');
+  }),
+  check('writes nothing for a claim that it refuses because of the tick', async (job) => {
+    await granted(job.node, job.beside(job.tick(0)), 'a');
+    await refused(job.node, job.all(), 'b', 'elsewhere', 'a');
+    await granted(job.node, job.every(), 'c');
+  }),
+  check('writes nothing for a claim that it refuses because of the interval', async (job) => {
+    await granted(job.node, job.beside(job.every()), 'a');
+    await refused(job.node, job.all(), 'b', 'ran', 'a');
+    await granted(job.node, job.tick(0), 'c');
+  }),
+  check('says "elsewhere" while the same tick is being run', async (job) => {
+    await granted(job.node, job.tick(0), 'a');
+    await refused(job.node, job.tick(0), 'b', 'elsewhere', 'a');
+  }),
+  check('says "overlap" while another tick or a plain call is being run', async (job) => {
+    await granted(job.node, job.tick(-1000), 'a');
+    await refused(job.node, job.tick(0), 'b', 'overlap', 'a');
+    await refused(job.node, job.plain(), 'c', 'overlap', 'a');
+    const called = job.another();
+    await granted(job.node, called.plain(), 'a');
+    await refused(job.node, called.tick(0), 'b', 'overlap', 'a');
+  }),
+  check('says "elsewhere" while the interval is being run, and "ran" after that', async (job) => {
+    await granted(job.node, job.every(), 'a');
+    await refused(job.node, job.every(), 'b', 'elsewhere', 'a');
+    await job.node.settle(job.every(), 'a');
+    await refused(job.node, job.every(), 'b', 'ran', 'a');
+  }),
+
+  check('counts those whom it turns away, if they ask for it', async (job, pass) => {
+    await granted(job.node, job.ranked(job.tick(0)), 'a');
+    await ranked(job.node, job.ranked(job.tick(0)), 'b', 1);
+    await ranked(job.node, job.ranked(job.tick(1)), 'c', 2);
+    await ranked(job.node, job.ranked(job.plain()), 'd', 3);
+    await ranked(job.node, job.tick(0), 'e', undefined);
+
+    const brief = job.another();
+    await granted(job.node, brief.every(), 'a');
+    await ranked(job.node, brief.ranked(brief.every(), SHORT), 'b', 1);
+    await pass(PAST_SHORT);
+    await ranked(job.node, brief.ranked(brief.every(), SHORT), 'c', 1);
+  }),
+
+  // The same token means yes.
+  check('grants a claim again that comes again with the same token', async (job) => {
+    await granted(job.node, job.all(), 'a');
+    await granted(job.node, job.all(), 'a');
+    await refused(job.node, job.plain(), 'b', 'overlap', 'a');
+  }),
+
+  // Keys end by themselves.
+  check('lets a lock end by itself', async (job, pass) => {
+    await granted(job.node, job.plain(), 'a', SHORT);
+    await pass(PAST_SHORT);
+    await granted(job.node, job.plain(), 'b');
+  }),
+  check('keeps a lock for as long as it was asked to', async (job, pass) => {
+    await granted(job.node, job.plain(), 'a', LONG);
+    await pass(1500);
+    await refused(job.node, job.plain(), 'b', 'overlap', 'a');
+  }),
+  check('keeps the marker of a tick for longer than its lock', async (job, pass) => {
+    await granted(job.node, job.tick(-1000), 'a', SHORT);
+    await pass(PAST_SHORT);
+    await refused(job.node, job.tick(-1000), 'b', 'elsewhere', 'a');
+    await granted(job.node, job.tick(0), 'b');
+  }),
+  check('lets the marker of a tick end by itself', async (job, pass) => {
+    await granted(job.node, job.tick(0, { keep: SHORT }), 'a', SHORT);
+    await pass(PAST_SHORT);
+    await granted(job.node, job.tick(0), 'b');
+  }),
+  check('lets the marker of an interval end by itself', async (job, pass) => {
+    await granted(job.node, job.every(SHORT), 'a');
+    await job.node.settle(job.every(SHORT), 'a');
+    await pass(PAST_SHORT);
+    await granted(job.node, job.every(), 'b');
+  }),
+
+  // Only the holder changes a key.
+  check('extends for the holder, from now on', async (job, pass) => {
+    await granted(job.node, job.plain(), 'a', SHORT);
+    await held(job.node.extend(job.plain(), 'a', LONG));
+    await pass(PAST_SHORT);
+    await refused(job.node, job.plain(), 'b', 'overlap', 'a');
+  }),
+  check('extends for nobody but the holder', async (job) => {
+    await granted(job.node, job.plain(), 'a');
+    await notHeld(job.node.extend(job.plain(), 'b', LONG));
+    await refused(job.node, job.plain(), 'c', 'overlap', 'a');
+  }),
+  check('settles for nobody but the holder', async (job) => {
+    await granted(job.node, job.plain(), 'a');
+    await notHeld(job.node.settle(job.plain(), 'b'));
+    await refused(job.node, job.plain(), 'c', 'overlap', 'a');
+  }),
+  check('releases for nobody but the holder', async (job) => {
+    await granted(job.node, job.all(), 'a');
+    await notHeld(job.node.release(job.all(), 'b'));
+    await refused(job.node, job.plain(), 'c', 'overlap', 'a');
+    await refused(job.node, job.tick(0), 'c', 'elsewhere', 'a');
+    await refused(job.node, job.every(), 'c', 'elsewhere', 'a');
+  }),
+  check('creates a lock again at an extension that finds none', async (job, pass) => {
+    await granted(job.node, job.plain(), 'a', SHORT);
+    await pass(PAST_SHORT);
+    await held(job.node.extend(job.plain(), 'a', LONG));
+    await refused(job.node, job.plain(), 'b', 'overlap', 'a');
+  }),
+  check('takes no lock from its successor at an extension', async (job, pass) => {
+    await granted(job.node, job.plain(), 'a', SHORT);
+    await pass(PAST_SHORT);
+    await granted(job.node, job.plain(), 'b');
+    await notHeld(job.node.extend(job.plain(), 'a', LONG));
+    await refused(job.node, job.plain(), 'c', 'overlap', 'b');
+  }),
+
+  // What settling leaves behind.
+  check('frees the lock when a run is settled', async (job) => {
+    await granted(job.node, job.tick(-1000), 'a');
+    await held(job.node.settle(job.tick(-1000), 'a'));
+    await granted(job.node, job.plain(), 'b');
+    await job.node.release(job.plain(), 'b');
+    await granted(job.node, job.tick(0), 'c');
+  }),
+  check('keeps the marker of a settled tick for its time', async (job, pass) => {
+    // The newest settled tick would hide the marker: who asks by another `last` does not know of it.
+    const unaware = job.tick(0, { last: 'another' });
+    await granted(job.node, job.tick(0), 'a', SHORT);
+    await job.node.settle(job.tick(0), 'a');
+    await pass(PAST_SHORT);
+    await refused(job.node, unaware, 'b', 'elsewhere', 'a');
+
+    const brief = job.another();
+    await granted(job.node, brief.tick(0), 'a');
+    await job.node.settle(brief.tick(0, { keep: SHORT }), 'a');
+    await pass(PAST_SHORT);
+    await granted(job.node, brief.tick(0, { last: 'another' }), 'b');
+  }),
+  check('keeps the marker of a settled tick that recovers for its time too', async (job, pass) => {
+    const unaware = job.tick(0, { recover: true, last: 'another' });
+    await granted(job.node, job.tick(0, { recover: true }), 'a', SHORT);
+    await job.node.settle(job.tick(0, { recover: true }), 'a');
+    await pass(PAST_SHORT + TAKEOVER);
+    await refused(job.node, unaware, 'b', 'elsewhere', 'a');
+  }),
+  check('writes the tick down when a lost lock is settled', async (job, pass) => {
+    await granted(job.node, job.tick(0), 'a', SHORT);
+    await pass(PAST_SHORT);
+    await granted(job.node, job.plain(), 'b');
+    await notHeld(job.node.settle(job.tick(0), 'a'));
+    await refused(job.node, job.plain(), 'c', 'overlap', 'b');
+    await votes(job.node, job.tick(0), 'c', 'settled');
+  }),
+
+  // No tick after its successor.
+  check('refuses the settled tick and older ones, and grants newer ones', async (job) => {
+    await granted(job.node, job.tick(-1000), 'a');
+    await job.node.settle(job.tick(-1000), 'a');
+    await votes(job.node, job.tick(-1000), 'b', 'settled');
+    await votes(job.node, job.tick(-2000), 'b', 'settled');
+    await granted(job.node, job.tick(0), 'b');
+  }),
+  check('refuses a settled tick to its own token too', async (job) => {
+    await granted(job.node, job.tick(0), 'a');
+    await job.node.settle(job.tick(0), 'a');
+    await votes(job.node, job.tick(0), 'a', 'settled');
+  }),
+  check('never sets the newest settled tick back', async (job, pass) => {
+    await granted(job.node, job.tick(-1000), 'a', SHORT);
+    await pass(PAST_SHORT);
+    await granted(job.node, job.tick(0), 'b');
+    await job.node.settle(job.tick(0), 'b');
+    await job.node.settle(job.tick(-1000), 'a');
+    await votes(job.node, job.tick(0), 'c', 'settled');
+  }),
+  check('compares ticks as numbers, not as text', async ({ node }) => {
+    const early = new Job(node, 0);
+    await granted(node, early.tick(999), 'a');
+    await node.settle(early.tick(999), 'a');
+    await granted(node, early.tick(1000), 'b');
+    await node.settle(early.tick(1000), 'b');
+    await votes(node, early.tick(1000), 'c', 'settled');
+  }),
+
+  // No tick before its time.
+  check('says "early", and how long to wait, before a tick is due', async (job) => {
+    const vote = await votes(job.node, job.tick(LONG), 'a', 'early');
+    about('wait' in vote ? vote.wait : undefined, LONG);
+    await granted(job.node, job.plain(), 'b');
+  }),
+  check('grants a tick from a moment before it is due', async (job, pass) => {
+    await granted(job.node, job.tick(EARLY_CLAIM / 2), 'a');
+    const soon = job.another();
+    const vote = await job.node.claim(soon.tick(EARLY_CLAIM + SHORT), 'a', LONG);
+    if (vote.vote === 'early') await pass(vote.wait);
+    await granted(job.node, soon.tick(EARLY_CLAIM + SHORT), 'a');
+  }),
+
+  // As though the claim had never been.
+  check('undoes everything that a claim wrote', async (job) => {
+    await granted(job.node, job.all(), 'a');
+    await held(job.node.release(job.all(), 'a'));
+    await granted(job.node, job.all(), 'b');
+  }),
+  check('does not take a released tick for a settled one', async (job) => {
+    await granted(job.node, job.tick(-1000), 'a');
+    await job.node.release(job.tick(-1000), 'a');
+    await granted(job.node, job.tick(-2000), 'b');
+    await job.node.release(job.tick(-2000), 'b');
+    await granted(job.node, job.tick(-1000), 'c');
+  }),
+  check('leaves the newest settled tick alone when a later claim is undone', async (job) => {
+    await granted(job.node, job.tick(-1000), 'a');
+    await job.node.settle(job.tick(-1000), 'a');
+    await granted(job.node, job.tick(0), 'b');
+    await job.node.release(job.tick(0), 'b');
+    await votes(job.node, job.tick(-1000), 'c', 'settled');
+  }),
+  check(
+    'undoes the markers of a claim whose lock somebody else has by now, and not that lock',
+    async (job, pass) => {
+      await granted(job.node, job.all(), 'a', SHORT);
+      await pass(PAST_SHORT);
+      await granted(job.node, job.plain(), 'b');
+      await notHeld(job.node.release(job.all(), 'a'));
+      await refused(job.node, job.plain(), 'c', 'overlap', 'b');
+      await granted(job.node, job.beside(job.all()), 'c');
+    },
+  ),
+
+  // Ticks that recover.
+  check('says how long the lease of a tick that recovers goes on', async (job) => {
+    const claim = job.tick(0, { recover: true });
+    await granted(job.node, claim, 'a');
+    const vote = await refused(job.node, claim, 'b', 'elsewhere', 'a');
+    about(leaseOf(vote), LONG);
+  }),
+  check('says nothing of a lease for ticks that do not recover', async (job) => {
+    await granted(job.node, job.tick(0), 'a');
+    assert.equal(leaseOf(await refused(job.node, job.tick(0), 'b', 'elsewhere', 'a')), undefined);
+  }),
+  check('lets a tick that recovers be taken over once its lease is over', async (job, pass) => {
+    const claim = job.tick(0, { recover: true });
+    await granted(job.node, claim, 'a', SHORT);
+    await pass(PAST_SHORT);
+    await granted(job.node, claim, 'b');
+    await refused(job.node, claim, 'c', 'elsewhere', 'b');
+    await notHeld(job.node.extend(claim, 'a', LONG));
+    await notHeld(job.node.release(claim, 'a'));
+    await refused(job.node, claim, 'c', 'elsewhere', 'b');
+  }),
+  check('keeps a tick that recovers from all others until it can be taken over', async (job, pass) => {
+    await unhurried(SHORT + TAKEOVER, async () => {
+      const due = job.another();
+      await granted(job.node, due.tick(-1000, { recover: true }), 'a', SHORT);
+      await pass(PAST_SHORT);
+      await refused(job.node, due.tick(0, { recover: true }), 'b', 'overlap', 'a');
+      await refused(job.node, due.plain(), 'b', 'overlap', 'a');
+    });
+  }),
+  check('lets a tick that recovers go when nobody takes it over', async (job, pass) => {
+    await granted(job.node, job.tick(-1000, { recover: true }), 'a', SHORT);
+    await pass(PAST_SHORT + TAKEOVER);
+    await granted(job.node, job.tick(0, { recover: true }), 'b');
+  }),
+  check('extends a tick that recovers together with its lock', async (job, pass) => {
+    const claim = job.tick(0, { recover: true });
+    await granted(job.node, claim, 'a', SHORT);
+    await held(job.node.extend(claim, 'a', LONG));
+    await pass(PAST_SHORT + TAKEOVER);
+    about(leaseOf(await refused(job.node, claim, 'b', 'elsewhere', 'a')), LONG);
+  }),
+  check('creates a tick that recovers again at an extension that finds none', async (job, pass) => {
+    const claim = job.tick(0, { recover: true });
+    await granted(job.node, claim, 'a', SHORT);
+    await pass(PAST_SHORT + TAKEOVER);
+    await held(job.node.extend(claim, 'a', LONG));
+    about(leaseOf(await refused(job.node, claim, 'b', 'elsewhere', 'a')), LONG);
+  }),
+  check('grants no takeover of a tick that the first one has settled after all', async (job, pass) => {
+    const claim = job.tick(0, { recover: true });
+    await granted(job.node, claim, 'a', SHORT);
+    await pass(PAST_SHORT + TAKEOVER);
+    await job.node.settle(claim, 'a');
+    await votes(job.node, claim, 'b', 'settled');
+  }),
+  check('lets a tick be taken over whose run has begun its interval', async (job, pass) => {
+    await unhurried(SHORT + TAKEOVER, async () => {
+      const due = job.another();
+      const claim = { ...due.tick(0, { recover: true }), ...due.every() };
+      await granted(job.node, claim, 'a', SHORT);
+      await pass(PAST_SHORT);
+      await granted(job.node, claim, 'b');
+    });
+  }),
+
+  // Names.
+  check('takes keys of any text', async ({ node }) => {
+    const texts = ['\'"`', '\r\n\t\0', ' ', '%s $1 \\u0000', '雪 🧶 é', 'x'.repeat(10_000)];
+    for (const text of texts) {
+      const lock = `${text}:${randomUUID()}`;
+      await granted(node, { lock }, 'a');
+      await refused(node, { lock }, 'b', 'overlap', 'a');
+      await held(node.release({ lock }, 'a'));
+    }
+  }),
+];
+
+async function granted(node: LockNode, claim: Claim, token: string, ttl = LONG): Promise<void> {
+  assert.deepEqual(await node.claim(claim, token, ttl), { vote: 'granted' });
+}
+
+async function votes(node: LockNode, claim: Claim, token: string, expected: Vote['vote']): Promise<Vote> {
+  const vote = await node.claim(claim, token, LONG);
+  assert.equal(vote.vote, expected);
+  return vote;
+}
+
+/** The node refuses the claim, and names the holder. */
+async function refused(
+  node: LockNode,
+  claim: Claim,
+  token: string,
+  expected: Vote['vote'],
+  holder: string,
+): Promise<Vote> {
+  const vote = await votes(node, claim, token, expected);
+  assert.equal('holder' in vote ? vote.holder : undefined, holder);
+  return vote;
+}
+
+/** The node refuses the claim, as the `rank`-th. */
+async function ranked(node: LockNode, claim: Claim, token: string, rank: number | undefined): Promise<void> {
+  const vote = await node.claim(claim, token, LONG);
+  assert.equal('rank' in vote ? vote.rank : undefined, rank);
+}
+
+async function held(answer: Promise<boolean>): Promise<void> {
+  assert.equal(await answer, true);
+}
+
+async function notHeld(answer: Promise<boolean>): Promise<void> {
+  assert.equal(await answer, false);
+}
+
+function leaseOf(vote: Vote): number | undefined {
+  return 'lease' in vote ? vote.lease : undefined;
+}
+
+/** `actual` is `expected` or a little less, as some of it may be gone. */
+function about(actual: number | undefined, expected: number): void {
+  assert.ok(
+    actual !== undefined && actual > expected - SLACK && actual <= expected + 50,
+    `${actual} should be ${expected} or a little less`,
+  );
+}
+
+/** Takes an attempt again that did not come to its end within `limit` milliseconds, as that shows nothing. */
+async function unhurried(limit: number, attempt: () => Promise<void>): Promise<void> {
+  for (let chances = 5; ; chances--) {
+    const begin = performance.now();
+    try {
+      await attempt();
+      return;
+    } catch (error) {
+      if (chances === 0 || performance.now() - begin < limit) throw error;
+    }
+  }
+}

@@ -1,0 +1,351 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Redis } from 'ioredis';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { Claimant } from '../../src/nodes/claimant.js';
+import { type LockNode, type Vote } from '../../src/nodes/lock-node.js';
+import { MemoryNode } from '../../src/nodes/memory-node.js';
+import { type Grant, Quorum } from '../../src/nodes/quorum.js';
+import type { RedisNode } from '../../src/nodes/redis-node.js';
+import type { Verdict } from '../../src/nodes/tally.js';
+import { type RedisServer, startServers } from '../engine/redis-server.js';
+import {
+  callsOf,
+  claimOf,
+  deadNode,
+  keysOf,
+  LogSpy,
+  newName,
+  openNodes,
+  rawClient,
+  SETTINGS,
+  timed,
+} from './support.js';
+import { TcpProxy } from './tcp-proxy.js';
+
+const TTL = 30_000;
+/** What a busy machine may add to a duration, in milliseconds. */
+const BUSY = 700;
+
+let log: LogSpy;
+beforeAll(() => void (log = new LogSpy()));
+afterAll(() => log.restore());
+
+/** Every way in which up to five nodes can be free, held by somebody else, or dead, and what comes of it. */
+const ELECTIONS = [1, 2, 3, 4, 5].flatMap((count) =>
+  Array.from({ length: count + 1 }, (_, free) => free).flatMap((free) =>
+    Array.from({ length: count - free + 1 }, (_, held) => ({
+      free,
+      held,
+      dead: count - free - held,
+      outcome: outcomeOf(free, held, count),
+    })),
+  ),
+);
+
+it.each(ELECTIONS)(
+  'a vote of $free free, $held held and $dead dead nodes is: $outcome',
+  async ({ free, held, dead, outcome }) => {
+    const claim = claimOf(newName());
+    const nodes: LockNode[] = Array.from({ length: free + held }, () => new MemoryNode());
+    for (const node of nodes.slice(free)) await node.claim(claim, 'somebody', TTL);
+    for (let index = 0; index < dead; index++) nodes.push(deadNode());
+
+    const answer = await new Quorum(nodes).vote(claim, TTL);
+    expect('verdict' in answer ? nameOf(answer.verdict) : 'granted').toBe(outcome);
+    if (!('verdict' in answer)) await answer.release();
+    // Whoever won or lost: what is given back is free for the next.
+    for (const node of nodes.slice(0, free)) {
+      await vi.waitFor(async () => expect(await node.claim(claim, 'next', TTL)).toEqual({ vote: 'granted' }));
+    }
+  },
+);
+
+it('a tick that a majority has settled is settled for everybody', async () => {
+  const nodes = [new MemoryNode(), new MemoryNode(), new MemoryNode()];
+  const claim = claimOf(newName(), Date.now());
+  await Promise.all(nodes.slice(1).map((node) => node.settle(claim, 'somebody')));
+  const answer = await new Quorum(nodes).vote(claim, TTL);
+  expect(answer).toMatchObject({ verdict: { is: 'lost', reason: 'settled' } });
+});
+
+describe('on five Redis servers', () => {
+  let servers: RedisServer[];
+  let nodes: RedisNode[];
+  let clients: Redis[];
+  let name: string;
+
+  beforeAll(async () => {
+    servers = await startServers(5);
+    clients = servers.map(rawClient);
+  });
+  afterAll(async () => {
+    for (const client of clients) client.disconnect();
+    await Promise.all(servers.map((server) => server.stop()));
+  });
+  beforeEach(async () => {
+    name = newName();
+    nodes = await openNodes(servers);
+  });
+  afterEach(() => Promise.all(nodes.map((node) => node.close())));
+
+  it.each([2, 4])('an even split of %i neither hangs nor grants, and is given back whole', async (count) => {
+    const claim = claimOf(name);
+    const half = clients.slice(0, count / 2);
+    await Promise.all(half.map((client) => client.set(claim.lock, 'somebody', 'PX', TTL)));
+
+    const { answer, took } = await timed(new Quorum(nodes.slice(0, count)).vote(claim, TTL));
+    expect(answer).toMatchObject({ verdict: { is: 'split' } });
+    expect(took).toBeLessThan(SETTINGS.nodeTimeout);
+    await vi.waitFor(async () => expect(await holders(claim.lock)).toEqual(half.map(() => 'somebody')));
+  });
+
+  it('a split vote leaves nothing behind on the nodes that granted', async () => {
+    const claim = {
+      ...claimOf(name, Date.now()),
+      every: { key: `{JOB_LOCKER_${name}}:every`, keep: TTL },
+    };
+    for (const [index, client] of clients.slice(0, 3).entries()) {
+      await client.set(claim.lock, `somebody-${index}`, 'PX', TTL);
+    }
+    expect(await new Quorum(nodes).vote(claim, TTL)).toMatchObject({ verdict: { is: 'split' } });
+    await vi.waitFor(async () => {
+      for (const client of clients.slice(3)) expect(await keysOf(client, name)).toEqual([]);
+    });
+  });
+
+  it('partial locks of different contenders are a split vote, which is settled when they end', async () => {
+    const claim = claimOf(name);
+    for (const [index, client] of clients.slice(0, 4).entries()) {
+      await client.set(claim.lock, `somebody-${index % 2}`, 'PX', 600);
+    }
+    const answer = await claimant(nodes).claim(claim, TTL, 0, new AbortController().signal);
+    expect(answer).toHaveProperty('validUntil');
+  });
+
+  it('a node that refused is not asked to give back what it never granted', async () => {
+    const claim = claimOf(name);
+    const [first, ...rest] = clients;
+    // Every script is known to the servers, so that each call is one `evalsha`.
+    for (const node of nodes) {
+      await node.claim(claimOf('warm'), 'a', TTL);
+      await node.release(claimOf('warm'), 'a');
+    }
+    await Promise.all(rest.map((client) => client.set(claim.lock, 'somebody', 'PX', TTL)));
+    const before = await Promise.all(clients.map(scriptsOf));
+
+    expect(await new Quorum(nodes).vote(claim, TTL)).toMatchObject({
+      verdict: { is: 'lost', reason: 'overlap' },
+    });
+    // The one that granted is asked twice.
+    await vi.waitFor(async () => expect(first && (await scriptsOf(first))).toBe((before[0] ?? 0) + 2));
+    expect(await Promise.all(rest.map(scriptsOf))).toEqual(before.slice(1).map((calls) => calls + 1));
+  });
+
+  it('a node that joined at an extension is given back too', async () => {
+    const claim = claimOf(name);
+    await clients[4]?.set(claim.lock, 'somebody', 'PX', 300);
+    const grant = granted(await new Quorum(nodes).vote(claim, TTL));
+    await pause(350);
+    await grant.extend(TTL);
+    await vi.waitFor(async () => expect(new Set(await holders(claim.lock)).size).toBe(1));
+    expect(await clients[4]?.get(claim.lock)).not.toBeNull();
+    await grant.release();
+    await vi.waitFor(async () => expect(await holders(claim.lock)).toEqual([]));
+  });
+
+  it('a lock outlives a wall clock that is set forward by an hour, or back', async () => {
+    for (const step of [3_600_000, -3_600_000]) {
+      const grant = granted(await new Quorum(nodes).vote(claimOf(`${name}${step}`), TTL));
+      const real = Date.now;
+      vi.spyOn(Date, 'now').mockImplementation(() => real() + step);
+      try {
+        const asked = performance.now();
+        const until = await grant.extend(TTL);
+        expect(until).toBeGreaterThan(asked + TTL * 0.9);
+        expect(until).toBeLessThanOrEqual(performance.now() + TTL);
+        expect(grant.validUntil).toBe(until);
+        await grant.settle();
+      } finally {
+        vi.restoreAllMocks();
+      }
+    }
+  });
+
+  it('a lock that is granted too late is no grant, and leaves nothing behind', async () => {
+    const proxies = await Promise.all(servers.map(({ port }) => TcpProxy.to(port)));
+    const slow = await openNodes(proxies, { nodeTimeout: 5000 });
+    for (const proxy of proxies) proxy.delay = 400;
+    const answer = await new Quorum(slow).vote(claimOf(name), 500);
+    expect(answer).toMatchObject({ verdict: { is: 'split' } });
+    await vi.waitFor(async () => expect(await holders(claimOf(name).lock)).toEqual([]), 3000);
+    await Promise.all(slow.map((node) => node.close()));
+    await Promise.all(proxies.map((proxy) => proxy.close()));
+  });
+
+  it.each([
+    { contest: '30 contenders at the same millisecond', ticks: 300, isRanked: true },
+    { contest: '30 contenders who all ask every node', ticks: 50, isRanked: false },
+  ])(
+    '$contest share $ticks ticks, and each tick has one winner',
+    { timeout: 120_000 },
+    async ({ ticks, isRanked }) => {
+      const contenders = await Promise.all(
+        Array.from({ length: 30 }, () => openNodes(servers, { nodeTimeout: 10_000 })),
+      );
+      const claimants = contenders.map((own) => claimant(own, 10_000));
+      const begin = Date.now() - 400_000;
+      const winners: number[] = [];
+      for (let tick = 0; tick < ticks; tick++) {
+        const at = begin + tick * 1000;
+        const late = isRanked ? { key: `{JOB_LOCKER_${name}}:late:${at}`, keep: 10_000 } : undefined;
+        await Promise.all(
+          claimants.map(async (contender) => {
+            const answer = await contender.claim(
+              { ...claimOf(name, at), late },
+              TTL,
+              0,
+              new AbortController().signal,
+            );
+            if ('reason' in answer) return;
+            winners.push(tick);
+            await answer.settle();
+          }),
+        );
+      }
+      await Promise.all(contenders.flat().map((node) => node.close()));
+      expect(winners).toEqual(Array.from({ length: ticks }, (_, tick) => tick));
+    },
+  );
+
+  describe('of which some fail', () => {
+    afterEach(async () => {
+      for (const server of servers) server.resume();
+      await Promise.all(servers.map((server) => server.restart()));
+    });
+
+    it('two that are killed do not keep the others from granting at once', async () => {
+      await Promise.all(servers.slice(0, 2).map((server) => server.kill()));
+      const { answer, took } = await timed(new Quorum(nodes).vote(claimOf(name), TTL));
+      await granted(answer).settle();
+      expect(took).toBeLessThan(SETTINGS.nodeTimeout);
+    });
+
+    it('two that hang do not keep the others from granting at once', async () => {
+      for (const server of servers.slice(0, 2)) server.pause();
+      const { answer, took } = await timed(new Quorum(nodes).vote(claimOf(name), TTL));
+      expect(took).toBeLessThan(SETTINGS.nodeTimeout);
+      const extension = await timed(granted(answer).extend(TTL));
+      expect(extension.took).toBeLessThan(SETTINGS.nodeTimeout);
+      const settlement = await timed(granted(answer).settle());
+      expect(settlement.took).toBeLessThan(SETTINGS.nodeTimeout);
+    });
+
+    it('two that hang and one that is killed are a store that is down, in time, by their names', async () => {
+      for (const server of servers.slice(0, 2)) server.pause();
+      await servers[2]?.kill();
+      const { answer, took } = await timed(
+        claimant(nodes).claim(claimOf(name), TTL, 0, new AbortController().signal),
+      );
+      expect(took).toBeLessThan(SETTINGS.nodeTimeout + BUSY);
+      expect(answer).toMatchObject({ reason: 'store-down' });
+      expect('causes' in answer && addressesOf(answer.causes)).toEqual(
+        servers
+          .slice(0, 3)
+          .map(({ port }) => `127.0.0.1:${port}`)
+          .toSorted(),
+      );
+    });
+
+    it('three that are killed are a store that is down, and nothing is left on the other two', async () => {
+      await Promise.all(servers.slice(0, 3).map((server) => server.kill()));
+      const { answer, took } = await timed(
+        claimant(nodes).claim(claimOf(name), TTL, 0, new AbortController().signal),
+      );
+      expect(took).toBeLessThan(SETTINGS.nodeTimeout + BUSY);
+      expect(answer).toMatchObject({ reason: 'store-down' });
+      await vi.waitFor(async () => {
+        for (const client of clients.slice(3)) expect(await keysOf(client, name)).toEqual([]);
+      });
+    });
+
+    it('a node that hung while the claim was granted knows the settled tick once it goes on', async () => {
+      servers[0]?.pause();
+      const claim = claimOf(name, Date.now());
+      const grant = granted(await new Quorum(nodes).vote(claim, TTL));
+      await grant.settle();
+      await pause(SETTINGS.nodeTimeout);
+      servers[0]?.resume();
+      await vi.waitFor(
+        async () => expect(await clients[0]?.get(claim.tick?.last ?? '')).toBe(String(claim.tick?.at)),
+        5000,
+      );
+      expect(await clients[0]?.get(claim.lock)).toBeNull();
+    });
+  });
+
+  async function holders(lock: string): Promise<string[]> {
+    const values = await Promise.all(clients.map((client) => client.get(lock)));
+    return values.filter((value) => value !== null);
+  }
+});
+
+it('a lease is counted from the moment when it was asked for, not from the answer', async () => {
+  const node = new MemoryNode();
+  const claim = node.claim.bind(node);
+  const extend = node.extend.bind(node);
+  vi.spyOn(node, 'claim').mockImplementation((...args) => claim(...args).finally(() => pause(500)));
+  vi.spyOn(node, 'extend').mockImplementation((...args) => extend(...args).finally(() => pause(500)));
+
+  const asked = performance.now();
+  const grant = granted(await new Quorum([node]).vote(claimOf(newName()), TTL));
+  expect(grant.validUntil).toBeLessThan(asked + TTL);
+  expect(grant.validUntil).toBeGreaterThan(asked + TTL * 0.98);
+
+  const askedAgain = performance.now();
+  await grant.extend(TTL);
+  expect(grant.validUntil).toBeLessThan(askedAgain + TTL);
+  expect(grant.validUntil).toBeGreaterThan(askedAgain + TTL * 0.98);
+});
+
+it('two nodes of which one is dead are a store that is down', async () => {
+  const answer = await new Quorum([new MemoryNode(), deadNode()]).vote(claimOf(newName()), TTL);
+  expect(answer).toMatchObject({ verdict: { reason: 'store-down' } });
+});
+
+it('a node that answers never keeps no majority waiting', async () => {
+  const silent = new MemoryNode();
+  vi.spyOn(silent, 'claim').mockImplementation(() => new Promise<Vote>(() => {}));
+  const nodes = [silent, new MemoryNode(), new MemoryNode()];
+  expect(await new Quorum(nodes).vote(claimOf(newName()), TTL)).toHaveProperty('validUntil');
+});
+
+/** What a majority of the nodes makes of a vote. */
+function outcomeOf(free: number, held: number, count: number): string {
+  const majority = Math.floor(count / 2) + 1;
+  if (free >= majority) return 'granted';
+  if (held >= majority) return 'overlap';
+  return free + held < majority ? 'store-down' : 'split';
+}
+
+function nameOf(verdict: Verdict): string {
+  return 'reason' in verdict ? verdict.reason : verdict.is;
+}
+
+function granted(answer: Grant | object): Grant {
+  expect(answer).toHaveProperty('validUntil');
+  return answer as Grant;
+}
+
+function claimant(nodes: readonly LockNode[], nodeTimeout = SETTINGS.nodeTimeout): Claimant {
+  return new Claimant(new Quorum(nodes), nodeTimeout);
+}
+
+/** How many scripts a server has been asked to run. */
+async function scriptsOf(client: Redis): Promise<number> {
+  const calls = await callsOf(client);
+  return (calls.get('evalsha') ?? 0) + (calls.get('eval') ?? 0);
+}
+
+function addressesOf(causes: readonly Error[]): string[] {
+  return causes.map((cause) => /^Node (\S+):/.exec(cause.message)?.[1] ?? cause.message).toSorted();
+}

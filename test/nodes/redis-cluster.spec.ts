@@ -1,0 +1,202 @@
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
+import slotOf from 'cluster-key-slot';
+import { Cluster, type Redis } from 'ioredis';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { Claimant } from '../../src/nodes/claimant.js';
+import { jobKeys } from '../../src/nodes/job-keys.js';
+import type { Claim } from '../../src/nodes/lock-node.js';
+import { Quorum } from '../../src/nodes/quorum.js';
+import { RedisNode } from '../../src/nodes/redis-node.js';
+import { findEngine, RedisServer } from '../engine/redis-server.js';
+import { claimOf, LogSpy, newName, rawClient, SETTINGS } from './support.js';
+
+const TTL = 30_000;
+const SLOTS = 16_384;
+
+interface Member {
+  readonly server: RedisServer;
+  readonly client: Redis;
+  readonly id: string;
+}
+
+describe.skipIf(findEngine().kind === 'embedded')('a Redis Cluster of three masters', () => {
+  let members: Member[];
+  let cluster: Cluster;
+  let node: RedisNode;
+  let log: LogSpy;
+
+  beforeAll(async () => {
+    log = new LogSpy();
+    members = await Promise.all([0, 1, 2].map(startMember));
+    await join(members);
+    cluster = new Cluster(members.map(({ server: { port } }) => ({ host: '127.0.0.1', port })));
+    node = RedisNode.over(cluster, SETTINGS);
+    // `ready` comes before the last of the members knows all slots.
+    await vi.waitFor(() => node.open(), 5000);
+  });
+  afterAll(async () => {
+    cluster.disconnect();
+    for (const { client } of members) client.disconnect();
+    await Promise.all(members.map(({ server }) => server.stop()));
+    log.restore();
+  });
+
+  it('is named by the addresses that were given for it', () => {
+    expect(node.address).toBe(
+      `cluster ${members.map(({ server: { port } }) => `127.0.0.1:${port}`).join(', ')}`,
+    );
+  });
+
+  it('votes on every claim, whatever the name of the job', async () => {
+    const names = [
+      ...Array.from({ length: 20 }, newName),
+      'a}',
+      '}{',
+      '{}',
+      '{tenant-1}:report',
+      'report {x}',
+      'it\'s "so"\n\0',
+      '雪🧶',
+      'x'.repeat(10_000),
+    ];
+    const used = new Set<number>();
+    for (const name of names) {
+      const claim = fullClaim(name);
+      used.add(Math.floor((slotOf(claim.lock) * 3) / SLOTS));
+      expect(await node.claim(claim, 'a', TTL)).toEqual({ vote: 'granted' });
+      expect(await node.extend(claim, 'a', TTL)).toBe(true);
+      expect(await node.claim(claim, 'b', TTL)).toMatchObject({ vote: 'elsewhere', holder: 'a', rank: 1 });
+      expect(await node.settle(claim, 'a')).toBe(true);
+      expect(await node.claim(claim, 'b', TTL)).toEqual({ vote: 'settled' });
+      expect(await node.release(claim, 'b')).toBe(false);
+    }
+    expect(used.size).toBe(3);
+  });
+
+  it('votes on while a slot moves, and knows what was settled before', async () => {
+    const name = newName();
+    const first = claimOf(name, Date.now() - 60_000);
+    const slot = slotOf(first.lock);
+    const [from, to] = placesOf(slot);
+    const claimant = new Claimant(new Quorum([node]), SETTINGS.nodeTimeout);
+    const settled: number[] = [];
+    const isOver = new AbortController();
+    const running = (async () => {
+      for (let at = Date.now() - 50_000; !isOver.signal.aborted; at += 100) {
+        const answer = await claimant.claim(claimOf(name, at), TTL, 0, new AbortController().signal);
+        expect(answer).toHaveProperty('validUntil');
+        if ('validUntil' in answer) await answer.settle();
+        settled.push(at);
+      }
+    })();
+    await vi.waitFor(() => expect(settled.length).toBeGreaterThan(2));
+    await move(slot, from, to);
+    const moved = settled.length;
+    await vi.waitFor(() => expect(settled.length).toBeGreaterThan(moved + 2), 5000);
+    isOver.abort();
+    await running;
+
+    const last = settled.at(-1) ?? 0;
+    expect(await node.claim(claimOf(name, last), 'b', TTL)).toEqual({ vote: 'settled' });
+    expect(await to.client.cluster('COUNTKEYSINSLOT', slot)).toBeGreaterThan(0);
+  });
+
+  it('keeps a lock that is held while its slot moves', async () => {
+    const claim = claimOf(newName());
+    const slot = slotOf(claim.lock);
+    const [from, to] = placesOf(slot);
+    await node.claim(claim, 'a', TTL);
+    await move(slot, from, to);
+    expect(await node.claim(claim, 'b', TTL)).toMatchObject({ vote: 'overlap', holder: 'a' });
+    expect(await node.extend(claim, 'a', TTL)).toBe(true);
+    expect(await node.release(claim, 'a')).toBe(true);
+  });
+
+  it('stays open when the node is closed', async () => {
+    await node.close();
+    expect(cluster.status).toBe('ready');
+    expect(await cluster.set('key', 'value')).toBe('OK');
+  });
+
+  /** The master that has a slot, and one that it can move to. */
+  function placesOf(slot: number): [from: Member, to: Member] {
+    const index = Math.floor((slot * 3) / SLOTS);
+    return [members[index] as Member, members[(index + 1) % 3] as Member];
+  }
+});
+
+/** A claim with every key that there can be. */
+function fullClaim(name: string): Claim {
+  const keys = jobKeys('JOB_LOCKER', name);
+  return {
+    ...claimOf(name, Date.now()),
+    every: { key: keys.every, keep: TTL },
+    late: { key: keys.late('every'), keep: TTL },
+  };
+}
+
+async function startMember(): Promise<Member> {
+  const server = await RedisServer.start({
+    port: await portWithBus(),
+    args: ['--cluster-enabled', 'yes', '--cluster-node-timeout', '5000'],
+  });
+  const client = rawClient(server);
+  return { server, client, id: await client.cluster('MYID') };
+}
+
+/** A Cluster listens on a second port, 10,000 above. */
+async function portWithBus(): Promise<number> {
+  for (;;) {
+    const port = 20_000 + Math.floor(Math.random() * 10_000);
+    if ((await isFree(port)) && (await isFree(port + 10_000))) return port;
+  }
+}
+
+async function isFree(port: number): Promise<boolean> {
+  const server = createServer().listen(port, '127.0.0.1');
+  try {
+    await once(server, 'listening');
+    server.close();
+    await once(server, 'close');
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Makes one Cluster of them, in which each has a third of the slots. */
+async function join(members: readonly Member[]): Promise<void> {
+  const [first] = members;
+  for (const [index, { client, server }] of members.entries()) {
+    const begin = Math.ceil((SLOTS * index) / 3);
+    await client.call('CLUSTER', 'ADDSLOTSRANGE', begin, Math.ceil((SLOTS * (index + 1)) / 3) - 1);
+    await client.call('CLUSTER', 'SET-CONFIG-EPOCH', index + 1);
+    if (index > 0) await first?.client.cluster('MEET', '127.0.0.1', server.port);
+  }
+  await vi.waitFor(
+    async () => {
+      for (const { client } of members) {
+        const info = await client.cluster('INFO');
+        expect(info).toContain('cluster_state:ok');
+        expect(info).toContain('cluster_known_nodes:3');
+      }
+    },
+    { timeout: 20_000, interval: 100 },
+  );
+}
+
+/** Moves a slot with all its keys, as `redis-cli --cluster reshard` does. */
+async function move(slot: number, from: Member, to: Member): Promise<void> {
+  await to.client.call('CLUSTER', 'SETSLOT', slot, 'IMPORTING', from.id);
+  await from.client.call('CLUSTER', 'SETSLOT', slot, 'MIGRATING', to.id);
+  await pause(50);
+  for (;;) {
+    const keys = await from.client.cluster('GETKEYSINSLOT', slot, 100);
+    if (keys.length === 0) break;
+    await from.client.call('MIGRATE', '127.0.0.1', to.server.port, '', 0, 5000, 'KEYS', ...keys);
+  }
+  await to.client.call('CLUSTER', 'SETSLOT', slot, 'NODE', to.id);
+  await from.client.call('CLUSTER', 'SETSLOT', slot, 'NODE', to.id);
+}

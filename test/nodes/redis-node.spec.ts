@@ -1,0 +1,563 @@
+import { mkdtempSync, rmdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { Redis } from 'ioredis';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { Claimant } from '../../src/nodes/claimant.js';
+import type { Vote } from '../../src/nodes/lock-node.js';
+import { createNodes } from '../../src/nodes/node-option.js';
+import { Quorum } from '../../src/nodes/quorum.js';
+import { RedisNode } from '../../src/nodes/redis-node.js';
+import { NodeUnreachableError } from '../../src/redlock.errors.js';
+import { findEngine, RedisServer } from '../engine/redis-server.js';
+import { callsOf, claimOf, keysOf, LogSpy, newName, nodeAt, rawClient, SETTINGS, timed } from './support.js';
+import { TcpProxy } from './tcp-proxy.js';
+
+const isEmbedded = findEngine().kind === 'embedded';
+const TTL = 30_000;
+/** What a busy machine may add to a duration, in milliseconds. */
+const BUSY = 1000;
+
+let server: RedisServer;
+let client: Redis;
+let name: string;
+let log: LogSpy;
+/** Ends what a test began, the newest first. */
+let cleanUps: (() => unknown)[];
+
+beforeAll(async () => {
+  server = await RedisServer.start();
+  client = rawClient(server);
+});
+afterAll(async () => {
+  client.disconnect();
+  await server.stop();
+});
+beforeEach(() => {
+  name = newName();
+  log = new LogSpy();
+  cleanUps = [];
+});
+afterEach(async () => {
+  for (const cleanUp of cleanUps.toReversed()) await cleanUp();
+  log.restore();
+});
+
+describe('a server that hangs', () => {
+  afterEach(() => server.resume());
+
+  it('is answered for within nodeTimeout, and what it grants late is given back', async () => {
+    const node = await open(nodeAt(server, { nodeTimeout: 500 }));
+    const before = await scripts();
+    server.pause();
+    const { answer, took } = await timed(outcome(node.claim(claimOf(name, Date.now()), 'a', TTL)));
+    server.resume();
+    expect(answer).toBe(`NodeUnreachableError: Node ${at(server)}: no answer within 500 ms`);
+    expect(took).toBeGreaterThan(490);
+    expect(took).toBeLessThan(500 + BUSY);
+    // The claim and its release, each at least once: a script that is new to the server is asked for twice.
+    await vi.waitFor(async () => expect(await scripts()).toBeGreaterThanOrEqual(before + 2), 3000);
+    await vi.waitFor(async () => expect(await keysOf(client, name)).toEqual([]), 3000);
+  });
+
+  it('votes again by itself when it goes on', async () => {
+    const node = await open(nodeAt(server, { nodeTimeout: 200 }));
+    server.pause();
+    for (let count = 0; count < 5; count++) await outcome(node.claim(claimOf(name), 'a', TTL));
+    server.resume();
+    expect(await voteWithin(2000, node)).toEqual({ vote: 'granted' });
+  });
+
+  it('is left for a new connection, and until there is one, is answered for at once', async () => {
+    const proxy = await newProxy();
+    const node = await open(nodeAt(proxy, { nodeTimeout: 300 }));
+    proxy.swallow = 'everything';
+    for (let count = 0; count < 3; count++) {
+      expect(await outcome(node.claim(claimOf(name), 'a', TTL))).toContain(at(proxy));
+    }
+    const { answer, took } = await timed(outcome(node.claim(claimOf(name), 'a', TTL)));
+    expect(answer).toContain(at(proxy));
+    expect(took).toBeLessThan(200);
+    proxy.swallow = 'nothing';
+    expect(await voteWithin(4000, node)).toEqual({ vote: 'granted' });
+    expect(proxy.connections).toBeGreaterThan(1);
+  });
+
+  it('is left for a new connection also when it hangs while the connection is being made', async () => {
+    const proxy = await newProxy();
+    proxy.swallow = 'everything';
+    const node = nodeAt(proxy, { nodeTimeout: 300 });
+    cleanUps.push(() => node.close());
+    expect(await outcome(node.open())).toContain(at(proxy));
+    await pause(500);
+    proxy.swallow = 'nothing';
+    expect(await voteWithin(4000, node)).toEqual({ vote: 'granted' });
+  });
+
+  it('is left alone when the connection belongs to the application', async () => {
+    const proxy = await newProxy();
+    const own = new Redis(proxy.port, '127.0.0.1');
+    cleanUps.push(() => own.disconnect());
+    const node = await open(RedisNode.over(own, { ...SETTINGS, nodeTimeout: 100 }));
+    proxy.swallow = 'everything';
+    for (let count = 0; count < 5; count++) await outcome(node.claim(claimOf(name), 'a', TTL));
+    await pause(300);
+    expect(own.status).toBe('ready');
+    expect(proxy.connections).toBe(1);
+  });
+
+  it('does not keep close() waiting', async () => {
+    const node = await open(nodeAt(server, { nodeTimeout: 300 }));
+    server.pause();
+    const { took } = await timed(node.close());
+    expect(took).toBeLessThan(300 + BUSY);
+  });
+});
+
+describe('a server that is away', () => {
+  it('gets nothing that was asked for meanwhile, and votes again within 2 s', async () => {
+    const node = await open(nodeAt(server));
+    await server.kill();
+    await vi.waitFor(async () => expect(await outcome(node.open())).not.toBe('fulfilled'));
+    for (let count = 0; count < 20; count++) {
+      const { answer, took } = await timed(outcome(node.claim(claimOf(name), 'a', TTL)));
+      expect(answer).toContain(`Node ${at(server)}: `);
+      expect(took).toBeLessThan(200);
+      expect(await outcome(node.extend(claimOf(name), 'a', TTL))).not.toBe('fulfilled');
+    }
+    await server.restart();
+    const back = performance.now();
+    await vi.waitFor(async () => expect(await client.client('LIST')).toContain('name=test'), 5000);
+    expect(performance.now() - back).toBeLessThan(2000);
+    await pause(300);
+    const calls = await callsOf(client);
+    expect(calls.get('evalsha')).toBeUndefined();
+    expect(calls.get('eval')).toBeUndefined();
+    expect(await voteWithin(100 + BUSY, node)).toEqual({ vote: 'granted' });
+  });
+
+  it('gets nothing that was asked for meanwhile over the connection of the application either', async () => {
+    const own = new Redis(server.port, '127.0.0.1').on('error', () => {});
+    cleanUps.push(() => own.disconnect());
+    const node = await open(RedisNode.over(own, SETTINGS));
+    await server.kill();
+    await vi.waitFor(() => expect(own.status).not.toBe('ready'));
+    for (let count = 0; count < 5; count++) {
+      expect(await outcome(node.claim(claimOf(name), 'a', TTL))).toContain(`Node ${at(server)}: `);
+    }
+    await server.restart();
+    await vi.waitFor(() => expect(own.status).toBe('ready'), 5000);
+    await pause(300);
+    expect((await callsOf(client)).get('evalsha')).toBeUndefined();
+  });
+
+  it('gets the settles and releases that it missed once it is back', async () => {
+    const proxy = await newProxy();
+    const node = await open(nodeAt(proxy));
+    const run = claimOf(name, Date.now());
+    const lock = claimOf(newName());
+    await node.claim(run, 'a', TTL);
+    await node.claim(lock, 'b', TTL);
+    proxy.refuses = true;
+    proxy.cut();
+    await vi.waitFor(async () => expect(await outcome(node.settle(run, 'a'))).not.toBe('fulfilled'));
+    expect(await outcome(node.release(lock, 'b'))).not.toBe('fulfilled');
+    expect(await client.get(run.lock)).toBe('a');
+    proxy.refuses = false;
+    await vi.waitFor(
+      async () => expect(await client.get(run.tick?.last ?? '')).toBe(`${run.tick?.at}`),
+      5000,
+    );
+    await vi.waitFor(async () => expect(await client.exists(run.lock, lock.lock)).toBe(0), 5000);
+  });
+
+  it('gets a settle that was on its way when the network failed', async () => {
+    const proxy = await newProxy();
+    const node = await open(nodeAt(proxy, { nodeTimeout: 300 }));
+    const run = claimOf(name, Date.now());
+    await node.claim(run, 'a', TTL);
+    proxy.swallow = 'everything';
+    expect(await outcome(node.settle(run, 'a'))).toContain('no answer within 300 ms');
+    proxy.cut();
+    proxy.swallow = 'nothing';
+    await vi.waitFor(
+      async () => expect(await client.get(run.tick?.last ?? '')).toBe(`${run.tick?.at}`),
+      5000,
+    );
+    expect(await client.exists(run.lock)).toBe(0);
+  });
+
+  it('is reported by open() with its address, and does not keep close() waiting', async () => {
+    const dead = await RedisServer.start();
+    await dead.stop();
+    const node = nodeAt(dead);
+    expect(await outcome(node.open())).toMatch(`Node ${at(dead)}: connect ECONNREFUSED`);
+    const { took } = await timed(node.close());
+    expect(took).toBeLessThan(SETTINGS.nodeTimeout + BUSY);
+  });
+
+  it('is one line of the log when it goes, and one when it is back', async () => {
+    const node = await open(nodeAt(server));
+    await server.kill();
+    for (let count = 0; count < 30; count++) {
+      await outcome(node.claim(claimOf(name), 'a', TTL));
+      await outcome(node.release(claimOf(name), 'a'));
+      await pause(20);
+    }
+    await server.restart();
+    expect(await voteWithin(2000, node)).toEqual({ vote: 'granted' });
+    expect(log.lines).toHaveLength(2);
+    expect(log.lines[0]).toMatch(new RegExp(`^warn: Node ${at(server)} `));
+    expect(log.lines[1]).toMatch(new RegExp(`^log: Node ${at(server)} `));
+  });
+});
+
+describe('a reply that is lost after the script ran', () => {
+  it('does not turn the claim against itself when it comes again', async () => {
+    const proxy = await newProxy();
+    const node = await open(nodeAt(proxy, { nodeTimeout: 300 }));
+    proxy.swallow = 'replies';
+    const lost = outcome(node.claim(claimOf(name), 'a', TTL));
+    await vi.waitFor(async () => expect(await client.get(claimOf(name).lock)).toBe('a'));
+    expect(await lost).toContain('no answer');
+    proxy.swallow = 'nothing';
+    proxy.cut();
+    await vi.waitFor(
+      async () => expect(await node.claim(claimOf(name), 'a', TTL)).toEqual({ vote: 'granted' }),
+      5000,
+    );
+  });
+
+  it('is a vote against that says so', async () => {
+    const proxy = await newProxy();
+    const node = await open(nodeAt(proxy));
+    proxy.swallow = 'replies';
+    const lost = outcome(node.claim(claimOf(name), 'a', TTL));
+    await vi.waitFor(async () => expect(await client.get(claimOf(name).lock)).toBe('a'));
+    proxy.cut();
+    expect(await lost).toBe(`NodeUnreachableError: Node ${at(proxy)}: the connection was closed`);
+  });
+
+  it('costs no tick: the claim is taken again over a new connection', async () => {
+    const proxy = await newProxy();
+    const node = await open(nodeAt(proxy, { nodeTimeout: 2000 }));
+    const claim = claimOf(name, Date.now());
+    proxy.swallow = 'replies';
+    const { signal } = new AbortController();
+    const answer = new Claimant(new Quorum([node]), 2000).claim(claim, TTL, 0, signal);
+    await vi.waitFor(async () => expect(await client.exists(claim.lock)).toBe(1));
+    proxy.swallow = 'nothing';
+    proxy.cut();
+    expect(await answer).toHaveProperty('validUntil');
+    expect(await client.exists(claim.lock)).toBe(1);
+  });
+
+  it('is asked for again over the connection of an application that resends', async () => {
+    const proxy = await newProxy();
+    const own = new Redis(proxy.port, '127.0.0.1').on('error', () => {});
+    cleanUps.push(() => own.disconnect());
+    const node = await open(RedisNode.over(own, { ...SETTINGS, nodeTimeout: 5000 }));
+    proxy.swallow = 'replies';
+    const answer = node.claim(claimOf(name), 'a', TTL);
+    await vi.waitFor(async () => expect(await client.get(claimOf(name).lock)).toBe('a'));
+    proxy.swallow = 'nothing';
+    proxy.cut();
+    expect(await answer).toEqual({ vote: 'granted' });
+  });
+});
+
+describe('a server in the field', () => {
+  it('may forget its scripts', async () => {
+    const node = await open(nodeAt(server));
+    const claim = claimOf(name, Date.now());
+    await node.claim(claim, 'a', TTL);
+    await client.script('FLUSH');
+    expect(await node.extend(claim, 'a', TTL)).toBe(true);
+    await client.script('FLUSH');
+    expect(await node.settle(claim, 'a')).toBe(true);
+    await client.script('FLUSH');
+    expect(await node.claim(claim, 'b', TTL)).toEqual({ vote: 'settled' });
+    expect(await node.release(claim, 'b')).toBe(false);
+  });
+
+  it('may forget its keys: the holder has the lock again with the next extension', async () => {
+    const node = await open(nodeAt(server));
+    await node.claim(claimOf(name), 'a', TTL);
+    await client.flushall();
+    expect(await node.extend(claimOf(name), 'a', TTL)).toBe(true);
+    expect(await node.claim(claimOf(name), 'b', TTL)).toMatchObject({ vote: 'overlap', holder: 'a' });
+  });
+
+  it.skipIf(isEmbedded)('is unfit as a replica, and says so at each claim', async () => {
+    const replica = await started(['--replicaof', '127.0.0.1', `${server.port}`]);
+    const node = nodeAt(replica);
+    cleanUps.push(() => node.close());
+    expect((await node.open()).unfit).toContain('replica');
+    expect(await outcome(node.claim(claimOf(name), 'a', TTL))).toMatch(
+      new RegExp(`Node ${at(replica)}: .*READONLY`, 's'),
+    );
+  });
+
+  it.skipIf(isEmbedded)('is found again when its address leads to a new master', async () => {
+    const [old, master] = [await started(), await started()];
+    const proxy = await TcpProxy.to(old.port);
+    cleanUps.push(() => proxy.close());
+    const node = await open(nodeAt(proxy));
+    const oldClient = rawClient(old);
+    cleanUps.push(() => oldClient.disconnect());
+    await oldClient.replicaof('127.0.0.1', master.port);
+    proxy.target = master.port;
+    expect(await outcome(node.claim(claimOf(name), 'a', TTL))).toContain('READONLY');
+    expect(await voteWithin(2000, node)).toEqual({ vote: 'granted' });
+  });
+
+  it.skipIf(isEmbedded)('that is out of memory votes against, and says so once', async () => {
+    const node = await open(nodeAt(server));
+    cleanUps.push(() => client.config('SET', 'maxmemory', 0));
+    await client.config('SET', 'maxmemory', 1);
+    for (let tick = 0; tick < 3; tick++) {
+      expect(await outcome(node.claim(claimOf(name), 'a', TTL))).toMatch(
+        new RegExp(`Node ${at(server)}: .*OOM`, 's'),
+      );
+      await node.release(claimOf(name), 'a');
+    }
+    await client.config('SET', 'maxmemory', 0);
+    expect(await voteWithin(BUSY, node)).toEqual({ vote: 'granted' });
+    expect(log.lines.map((line) => line.split(' ')[0])).toEqual(['warn:', 'log:']);
+    expect(log.lines[0]).toContain('OOM');
+  });
+
+  it.skipIf(isEmbedded)('that cannot save votes against, and says so', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'misconf-'));
+    const other = await started(['--dir', folder, '--save', '3600', '1']);
+    const otherClient = rawClient(other);
+    cleanUps.push(() => otherClient.disconnect());
+    rmdirSync(folder);
+    await otherClient.bgsave();
+    await vi.waitFor(
+      async () => expect(await otherClient.info('persistence')).toContain('rdb_last_bgsave_status:err'),
+      5000,
+    );
+    const node = await open(nodeAt(other));
+    expect(await outcome(node.claim(claimOf(name), 'a', TTL))).toMatch(
+      new RegExp(`Node ${at(other)}: .*MISCONF`, 's'),
+    );
+  });
+
+  it.skipIf(isEmbedded)('that is busy with a script votes against, and says so', async () => {
+    const busy = await started(['--lua-time-limit', '50']);
+    const [endless, other] = [rawClient(busy), rawClient(busy)];
+    cleanUps.push(() => [endless, other].map((each) => each.disconnect()));
+    await other.ping();
+    const node = await open(nodeAt(busy, { nodeTimeout: 5000 }));
+    const script = outcome(endless.eval('while true do end', 0));
+    await vi.waitFor(async () => expect(await outcome(other.ping())).toContain('BUSY'), 5000);
+    expect(await outcome(node.claim(claimOf(name), 'a', TTL))).toMatch(
+      new RegExp(`Node ${at(busy)}: .*BUSY`, 's'),
+    );
+    await other.script('KILL');
+    expect(await script).toContain('killed');
+    expect(await voteWithin(2000, node)).toEqual({ vote: 'granted' });
+  });
+
+  it('that has something else under the key votes against, and leaves all as it was', async () => {
+    const node = await open(nodeAt(server));
+    const claim = {
+      ...claimOf(name, Date.now()),
+      every: { key: `{JOB_LOCKER_${name}}:every`, keep: TTL },
+    };
+    for (const key of [claim.lock, claim.tick?.key, claim.tick?.last, claim.every.key]) {
+      await client.hset(key ?? '', 'field', 'value');
+      expect(await outcome(node.claim(claim, 'a', TTL))).toMatch(
+        new RegExp(`Node ${at(server)}: .*WRONGTYPE`, 's'),
+      );
+      expect(await keysOf(client, name)).toEqual([key]);
+      await client.del(key ?? '');
+    }
+  });
+
+  it.skipIf(isEmbedded).each(['evalsha', 'set', 'pttl', 'time'])(
+    'whose user may not call %s votes against, and names the command',
+    async (command) => {
+      await client.acl('SETUSER', 'limited', 'reset', 'on', '>secret', '~*', '+@all', `-${command}`);
+      const node = connected({ port: server.port, username: 'limited', password: 'secret' });
+      const tick = { ...claimOf(name, Date.now(), { recover: true }) };
+      await client.set(tick.tick?.key ?? '', 'somebody', 'PX', TTL);
+      await outcome(node.open());
+      const wanted = command === 'set' ? claimOf(newName()) : tick;
+      const message = await outcome(node.claim(wanted, 'a', TTL));
+      expect(message).toContain(`Node ${at(server)}: `);
+      expect(message.toLowerCase()).toContain(command);
+      expect(message).not.toContain('secret');
+    },
+  );
+
+  it.skipIf(isEmbedded)('whose user may not look it over votes all the same', async () => {
+    const warnings = vi.spyOn(console, 'warn').mockImplementation(() => {});
+    cleanUps.push(() => warnings.mockRestore());
+    await client.acl('SETUSER', 'voter', 'reset', 'on', '>secret', '~*', '+@all', '-info');
+    const node = connected({ port: server.port, username: 'voter', password: 'secret' });
+    expect(await outcome(node.open())).toMatch(/NOPERM.*info/);
+    expect(await voteWithin(BUSY, node)).toEqual({ vote: 'granted' });
+  });
+
+  it.skipIf(isEmbedded)('that refuses the password is named, and the password is not', async () => {
+    const guarded = await started();
+    const owner = rawClient(guarded);
+    cleanUps.push(() => owner.disconnect());
+    await owner.config('SET', 'requirepass', 'right');
+    const prints = (['log', 'warn', 'error'] as const).map((level) =>
+      vi.spyOn(console, level).mockImplementation(() => {}),
+    );
+    cleanUps.push(() => prints.forEach((print) => print.mockRestore()));
+    const url = `redis://default:wr0ng-s3cret@127.0.0.1:${guarded.port}`;
+    const [node] = createNodes([url], SETTINGS);
+    if (!node) throw new Error('no node');
+    cleanUps.push(() => node.close());
+
+    const messages = [await outcome(node.open()), await outcome(node.claim(claimOf(name), 'a', TTL))];
+    for (const message of messages) {
+      expect(message).toContain(`Node ${at(guarded)}: `);
+      expect(message).toContain('WRONGPASS');
+    }
+    await pause(300);
+    const said = [
+      ...messages,
+      ...log.lines,
+      ...prints.flatMap((print) => print.mock.calls.flat().map(String)),
+    ];
+    expect(said.join('\n')).not.toContain('wr0ng-s3cret');
+    expect(node.address).toBe(at(guarded));
+    expect(log.lines).toHaveLength(1);
+    expect(log.lines[0]).toContain('WRONGPASS');
+  });
+
+  it.skipIf(isEmbedded)('that may drop keys when it is full is worth a warning', async () => {
+    const node = await open(nodeAt(server));
+    cleanUps.push(async () => {
+      await client.config('SET', 'maxmemory', 0);
+      await client.config('SET', 'maxmemory-policy', 'noeviction');
+    });
+    await client.config('SET', 'maxmemory-policy', 'allkeys-lru');
+    expect((await node.open()).warnings).toEqual([]);
+    await client.config('SET', 'maxmemory', '1gb');
+    expect((await node.open()).warnings.join()).toContain('allkeys-lru');
+    await client.config('SET', 'maxmemory-policy', 'noeviction');
+    expect((await node.open()).warnings).toEqual([]);
+  });
+
+  it('tells who it is, and how far its clock is off', async () => {
+    const report = await nodeReport();
+    expect(report.identity).toBe(/run_id:(\w+)/.exec(await client.info('server'))?.[1]);
+    expect(Math.abs(report.clockOffset)).toBeLessThan(500);
+    const real = Date.now;
+    const clock = vi.spyOn(Date, 'now').mockImplementation(() => real() - 3_600_000);
+    const ahead = await nodeReport();
+    clock.mockRestore();
+    expect(Math.abs(ahead.clockOffset - 3_600_000)).toBeLessThan(500);
+  });
+});
+
+describe('connections', () => {
+  it('of our own have the name of the instance, and end with close()', async () => {
+    const node = await open(nodeAt(server, { connectionName: 'app 1\nx' }));
+    expect(await client.client('LIST')).toContain('name=app_1_x ');
+    await node.close();
+    await vi.waitFor(async () => expect(await client.client('LIST')).not.toContain('name=app_1_x '));
+  });
+
+  it('of our own that never were made end with close() too', async () => {
+    await nodeAt(server).close();
+    expect(await client.client('LIST')).not.toContain('name=test ');
+  });
+
+  it('of the application stay open, as they were', async () => {
+    const own = new Redis(server.port, '127.0.0.1', { lazyConnect: true });
+    cleanUps.push(() => own.disconnect());
+    const listeners = (): number[] => ['error', 'close', 'ready'].map((event) => own.listenerCount(event));
+    const before = listeners();
+    const node = await open(RedisNode.over(own, SETTINGS));
+    await node.claim(claimOf(name), 'a', TTL);
+    await node.close();
+    expect(own.status).toBe('ready');
+    expect(await own.ping()).toBe('PONG');
+    expect(listeners()).toEqual(before);
+  });
+
+  it('of the application may give every key a prefix', async () => {
+    const own = new Redis(server.port, '127.0.0.1', { keyPrefix: 'app:' });
+    cleanUps.push(() => own.disconnect());
+    const node = await open(RedisNode.over(own, SETTINGS));
+    expect(await node.claim(claimOf(name), 'a', TTL)).toEqual({ vote: 'granted' });
+    expect(await client.get(`app:${claimOf(name).lock}`)).toBe('a');
+  });
+
+  it('that are closed are nothing to log', async () => {
+    const node = await open(nodeAt(server));
+    await node.close();
+    await pause(100);
+    expect(log.lines).toEqual([]);
+  });
+});
+
+/** What became of a promise: `fulfilled`, or the text of its error. */
+async function outcome(promise: Promise<unknown>): Promise<string> {
+  try {
+    await promise;
+    return 'fulfilled';
+  } catch (error) {
+    const kind = error instanceof NodeUnreachableError ? 'NodeUnreachableError' : 'Error';
+    return `${kind}: ${error instanceof Error ? error.message : String(error)}`;
+  }
+}
+
+async function open(node: RedisNode): Promise<RedisNode> {
+  cleanUps.push(() => node.close());
+  await node.open();
+  return node;
+}
+
+/** A node by other options than the address alone. */
+function connected(options: { port: number; username: string; password: string }): RedisNode {
+  const node = RedisNode.connecting({ host: '127.0.0.1', ...options }, SETTINGS);
+  cleanUps.push(() => node.close());
+  return node;
+}
+
+async function nodeReport() {
+  const node = nodeAt(server);
+  try {
+    return await node.open();
+  } finally {
+    await node.close();
+  }
+}
+
+async function started(args: string[] = []): Promise<RedisServer> {
+  const other = await RedisServer.start({ args });
+  cleanUps.push(() => other.stop());
+  return other;
+}
+
+async function newProxy(): Promise<TcpProxy> {
+  const proxy = await TcpProxy.to(server.port);
+  cleanUps.push(() => proxy.close());
+  return proxy;
+}
+
+/** Resolves once the node votes; rejects if it does not within so many milliseconds. */
+async function voteWithin(milliseconds: number, node: RedisNode): Promise<Vote> {
+  const claim = claimOf(newName());
+  return vi.waitFor(() => node.claim(claim, 'a', TTL), { timeout: milliseconds, interval: 20 });
+}
+
+/** How many scripts the server has been asked to run. */
+async function scripts(): Promise<number> {
+  const calls = await callsOf(client);
+  return (calls.get('evalsha') ?? 0) + (calls.get('eval') ?? 0);
+}
+
+function at({ port }: { readonly port: number }): string {
+  return `127.0.0.1:${port}`;
+}

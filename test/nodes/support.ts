@@ -1,0 +1,109 @@
+import { randomUUID } from 'node:crypto';
+import { Logger } from '@nestjs/common';
+import { Redis } from 'ioredis';
+import { jobKeys } from '../../src/nodes/job-keys.js';
+import type { Claim, LockNode, TickClaim } from '../../src/nodes/lock-node.js';
+import { NodeUnreachableError } from '../../src/redlock.errors.js';
+import { RedisNode, type RedisNodeSettings } from '../../src/nodes/redis-node.js';
+
+/** A server, or a proxy in front of one. */
+export interface Port {
+  readonly port: number;
+}
+
+export const SETTINGS: RedisNodeSettings = { nodeTimeout: 1000, connectionName: 'test' };
+
+/** A node with a connection of its own. */
+export function nodeAt({ port }: Port, settings: Partial<RedisNodeSettings> = {}): RedisNode {
+  return RedisNode.connecting({ host: '127.0.0.1', port }, { ...SETTINGS, ...settings });
+}
+
+export async function openNodes(
+  ports: readonly Port[],
+  settings: Partial<RedisNodeSettings> = {},
+): Promise<RedisNode[]> {
+  const nodes = ports.map((port) => nodeAt(port, settings));
+  await Promise.all(nodes.map((node) => node.open()));
+  return nodes;
+}
+
+/** A client of the server that knows nothing of locks. */
+export function rawClient({ port }: Port): Redis {
+  return new Redis(port, '127.0.0.1').on('error', () => {});
+}
+
+/** A name that no other test has. */
+export function newName(): string {
+  return `job-${randomUUID()}`;
+}
+
+/** A claim of the lock of `name`, and of the tick of `at`, if that is given. */
+export function claimOf(name: string, at?: number, tick: Partial<TickClaim> = {}): Claim {
+  const keys = jobKeys('JOB_LOCKER', name);
+  if (at === undefined) return { lock: keys.lock };
+  return {
+    lock: keys.lock,
+    tick: { key: keys.tick(at), last: keys.last, at, keep: 60_000, recover: false, ...tick },
+  };
+}
+
+/** The keys of a server that belong to `name`. */
+export function keysOf(client: Redis, name: string): Promise<string[]> {
+  return client.keys(`*JOB_LOCKER_${name}*`);
+}
+
+/** How often each command has been called on a server since it started. */
+export async function callsOf(client: Redis): Promise<Map<string, number>> {
+  const info = await client.info('commandstats');
+  return new Map(
+    [...info.matchAll(/^cmdstat_([^:]+):calls=(\d+)/gm)].map(([, name = '', calls]) => [name, Number(calls)]),
+  );
+}
+
+/** Everything that Nest logs from now on, as `warn: text`, until `restore`. */
+export class LogSpy {
+  readonly lines: string[] = [];
+
+  constructor() {
+    const note =
+      (level: string) =>
+      (...parts: unknown[]): void =>
+        void this.lines.push(`${level}: ${parts.map(String).join(' ')}`);
+    Logger.overrideLogger({
+      log: note('log'),
+      warn: note('warn'),
+      error: note('error'),
+      debug: note('debug'),
+      verbose: note('verbose'),
+      fatal: note('fatal'),
+    });
+  }
+
+  restore(): void {
+    Logger.overrideLogger(false);
+  }
+}
+
+/** A node that cannot be reached. */
+export function deadNode(): LockNode {
+  return {
+    address: 'nowhere:1',
+    claim: fail,
+    extend: fail,
+    settle: fail,
+    release: fail,
+    open: fail,
+    close: () => Promise.resolve(),
+  };
+}
+
+function fail(): Promise<never> {
+  return Promise.reject(new NodeUnreachableError('nowhere:1', 'dead'));
+}
+
+/** An answer, and after how many milliseconds it came. */
+export async function timed<T>(promise: Promise<T>): Promise<{ answer: T; took: number }> {
+  const asked = performance.now();
+  const answer = await promise;
+  return { answer, took: performance.now() - asked };
+}

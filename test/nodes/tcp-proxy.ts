@@ -1,0 +1,104 @@
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
+
+/** What a network in trouble lets disappear. */
+export type Swallowed = 'nothing' | 'replies' | 'everything';
+
+/** One connection: the side of the client, and the side of the server. */
+interface Pair {
+  readonly client: Socket;
+  readonly server: Socket;
+}
+
+/**
+ * A network between a client and a server on 127.0.0.1 that can be made slow, lossy, or cut.
+ *
+ * @example
+ * const proxy = await TcpProxy.to(server.port);
+ * const client = new Redis(proxy.port, '127.0.0.1');
+ * proxy.swallow = 'replies';
+ */
+export class TcpProxy {
+  /** How long every piece of data is under way, in each direction, in milliseconds. */
+  delay = 0;
+  /** What gets lost. Connections can be made all the same. */
+  swallow: Swallowed = 'nothing';
+  /** Whether new connections are refused, as by a server that is away. */
+  refuses = false;
+  private readonly pairs = new Set<Pair>();
+  private accepted = 0;
+
+  private constructor(
+    private readonly listener: Server,
+    /** Where new connections lead to. */
+    public target: number,
+  ) {
+    listener.on('connection', (client) => this.join(client));
+  }
+
+  static async to(target: number): Promise<TcpProxy> {
+    const listener = createServer({ allowHalfOpen: true, noDelay: true }).listen(0, '127.0.0.1');
+    await once(listener, 'listening');
+    return new TcpProxy(listener, target);
+  }
+
+  get port(): number {
+    return (this.listener.address() as AddressInfo).port;
+  }
+
+  /** How many connections have been made so far. */
+  get connections(): number {
+    return this.accepted;
+  }
+
+  /** Breaks every connection; new ones can be made. */
+  cut(): void {
+    for (const { client, server } of this.pairs) {
+      client.destroy();
+      server.destroy();
+    }
+    this.pairs.clear();
+  }
+
+  async close(): Promise<void> {
+    this.listener.close();
+    this.cut();
+    await once(this.listener, 'close');
+  }
+
+  private join(client: Socket): void {
+    if (this.refuses) {
+      client.on('error', () => {}).resetAndDestroy();
+      return;
+    }
+    this.accepted++;
+    const server = connect({ port: this.target, host: '127.0.0.1', allowHalfOpen: true, noDelay: true });
+    const pair = { client, server };
+    this.pairs.add(pair);
+    this.carry(client, server, () => this.swallow === 'everything');
+    this.carry(server, client, () => this.swallow !== 'nothing');
+    for (const socket of [client, server]) {
+      // Each error comes with a `close`.
+      socket.on('error', () => {});
+      socket.on('close', () => this.drop(pair));
+    }
+  }
+
+  private drop(pair: Pair): void {
+    this.pairs.delete(pair);
+    pair.client.destroy();
+    pair.server.destroy();
+  }
+
+  private carry(from: Socket, to: Socket, isLost: () => boolean): void {
+    let underway: Promise<unknown> = Promise.resolve();
+    const send = (deliver: () => void): void => {
+      if (isLost()) return;
+      const due = performance.now() + this.delay;
+      underway = underway.then(() => pause(due - performance.now())).then(deliver);
+    };
+    from.on('data', (data) => send(() => to.write(data)));
+    from.on('end', () => send(() => to.end()));
+  }
+}
