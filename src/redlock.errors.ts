@@ -74,6 +74,15 @@ function shown(value: unknown): string {
       ? JSON.stringify(value)
       : typeof value === 'function'
         ? 'a function'
-        : String(value);
+        : printed(value);
   return text.length > 200 ? `${text.slice(0, 200)}…` : text;
+}
+
+/** Some objects cannot be made a text, such as those without a prototype. */
+function printed(value: unknown): string {
+  try {
+    return String(value);
+  } catch {
+    return Object.prototype.toString.call(value);
+  }
 }

@@ -20,6 +20,7 @@ import { NodeInspection } from './services/node-inspection.service.js';
 import { RedlockEvents } from './services/redlock-events.js';
 import { RedlockService } from './services/redlock.service.js';
 import { Shutdown } from './services/shutdown.service.js';
+import { Startup } from './services/startup.service.js';
 
 /**
  * Makes `@Exclusive` work, and provides `RedlockService`. Import it once, in the root module; it is global unless
@@ -51,6 +52,7 @@ import { Shutdown } from './services/shutdown.service.js';
     JobRunner,
     ExclusiveJobs,
     RedlockService,
+    Startup,
     Shutdown,
   ],
   exports: [RedlockService, ExclusiveJobs],

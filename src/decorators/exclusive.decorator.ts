@@ -48,7 +48,9 @@ export function Exclusive(
   optionsAfterName: JobOptions = {},
 ): ExclusiveDecorator {
   const [name, options] =
-    typeof nameOrOptions === 'object' ? [undefined, nameOrOptions] : [nameOrOptions, optionsAfterName];
+    typeof nameOrOptions === 'object' && nameOrOptions !== null
+      ? [undefined, nameOrOptions]
+      : [nameOrOptions, optionsAfterName];
   return (target, key, descriptor) => {
     const place = `@Exclusive on ${placeOf(target, key)}`;
     const original: unknown = descriptor?.value;
@@ -78,7 +80,7 @@ export function Exclusive(
 }
 
 function jobsOf(instance: object, place: string): ExclusiveJobs {
-  const jobs: unknown = Reflect.get(instance ?? {}, JOBS);
+  const jobs: unknown = Reflect.get(Object(instance) as object, JOBS);
   if (jobs instanceof ExclusiveJobs) return jobs;
   throw new Error(
     `${place} was called on an object that Nest did not make; take it from the application, or a test module`,

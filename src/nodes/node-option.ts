@@ -91,6 +91,7 @@ function urlPlace(option: string, text: string): string {
   let url: URL;
   try {
     url = new URL(text);
+    decodeURIComponent(url.username + url.password);
   } catch {
     throw new InvalidOptionError(option, redacted(text), `that is no URL; give ${NODE_FORMS}`);
   }
@@ -101,12 +102,20 @@ function urlPlace(option: string, text: string): string {
       `give a redis:// or rediss:// URL with a host, or ${NODE_FORMS}`,
     );
   }
+  if (!/^\/?\d*$/.test(url.pathname)) {
+    throw new InvalidOptionError(
+      option,
+      redacted(text),
+      "after the port comes the number of a database or nothing, as in 'redis://10.1.1.1:6379/0'",
+    );
+  }
   return `${url.hostname.toLowerCase()}:${url.port || 6379}`;
 }
 
 function optionsPlace(option: string, options: RedisOptions): string {
   const { sentinels, name, path, host = 'localhost', port = 6379 } = options;
-  if (sentinels !== undefined) {
+  // ioredis writes null into the options of a connection for what was not given.
+  if (sentinels !== undefined && sentinels !== null) {
     if (!Array.isArray(sentinels) || sentinels.length === 0 || !name) {
       throw new InvalidOptionError(
         option,
@@ -128,5 +137,8 @@ function optionsPlace(option: string, options: RedisOptions): string {
 
 /** A URL without what could be a user name or a password. */
 function redacted(url: string): string {
-  return url.replace(/^(\w+:\/\/)?.*@/s, '$1***@');
+  return url
+    .replace(/^(\w+:\/\/)?.*@/s, '$1***@')
+    .replace(/^(\w+:\/\/)?:.*/s, '$1***')
+    .replace(/\?.*/s, '?***');
 }

@@ -1,4 +1,4 @@
-import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { DiscoveryService, MetadataScanner } from '@nestjs/core';
 import { InvalidOptionError } from '../redlock.errors.js';
 import { RESOLVED_OPTIONS } from '../redlock.module-definition.js';
@@ -25,12 +25,6 @@ export interface ExclusiveMethod {
   readonly options: JobOptions;
 }
 
-/** A method, as far as it can be worked out before it is called. */
-interface PreparedMethod {
-  readonly options: ResolvedJobOptions;
-  readonly schedule: Schedule;
-}
-
 /** Marks the functions that `@Exclusive` made, with their `ExclusiveMethod`. */
 export const EXCLUSIVE_METHOD = Symbol('EXCLUSIVE_METHOD');
 
@@ -39,8 +33,9 @@ const PREPARE_AFTER = 50;
 
 /** The decorated methods of the application: checks them at start, and turns their calls into runs. */
 @Injectable()
-export class ExclusiveJobs implements OnModuleInit {
-  private readonly prepared = new WeakMap<ExclusiveMethod, PreparedMethod>();
+export class ExclusiveJobs {
+  private readonly options = new WeakMap<ExclusiveMethod, ResolvedJobOptions>();
+  private readonly schedules = new WeakMap<object, Schedule>();
 
   constructor(
     @Inject(RESOLVED_OPTIONS) private readonly moduleOptions: ResolvedOptions,
@@ -50,11 +45,12 @@ export class ExclusiveJobs implements OnModuleInit {
   ) {}
 
   /** @throws InvalidOptionError for wrong options of a job, and for a name that stands on two methods. */
-  onModuleInit(): void {
+  check(): void {
     const owners = new Map<string, Owner>();
     for (const { instance } of [...this.discovery.getProviders(), ...this.discovery.getControllers()]) {
       for (const method of this.methodsOf(instance)) {
-        const { schedule } = this.prepare(method);
+        this.optionsOf(method);
+        const schedule = this.scheduleOf(method, instance as object);
         if (schedule.kind === 'cron') schedule.ticks.prepare(Date.now());
         this.claimName(method, instance as object, owners);
       }
@@ -66,7 +62,8 @@ export class ExclusiveJobs implements OnModuleInit {
     const now = Date.now();
     const routine = (): unknown => Reflect.apply(method.original, instance, args);
     if (!this.moduleOptions.enabled) return routine();
-    const { options, schedule } = this.prepare(method);
+    const options = this.optionsOf(method);
+    const schedule = this.scheduleOf(method, instance);
     const request = { name: nameOf(method, instance, args), options, tick: undefined };
     switch (schedule.kind) {
       case 'none':
@@ -95,16 +92,26 @@ export class ExclusiveJobs implements OnModuleInit {
     }
   }
 
-  private prepare(method: ExclusiveMethod): PreparedMethod {
-    const known = this.prepared.get(method);
-    if (known) return known;
+  private optionsOf(method: ExclusiveMethod): ResolvedJobOptions {
     const { nodeTimeout, job } = this.moduleOptions;
-    const fresh = {
-      options: resolveJobOptions(method.options, nodeTimeout, job, `@Exclusive on ${String(method.key)}: `),
-      schedule: scheduleOf(method.wrapper),
-    };
-    this.prepared.set(method, fresh);
-    return fresh;
+    const whose = `@Exclusive on ${String(method.key)}: `;
+    const options = this.options.get(method) ?? resolveJobOptions(method.options, nodeTimeout, job, whose);
+    this.options.set(method, options);
+    return options;
+  }
+
+  private scheduleOf({ wrapper, key }: ExclusiveMethod, instance: object): Schedule {
+    const schedule = this.scheduleOn(wrapper);
+    if (schedule.kind !== 'none') return schedule;
+    // Another decorator can have wrapped the method before that of the scheduler came to it.
+    const outermost: unknown = Reflect.get(instance, key);
+    return typeof outermost === 'function' ? this.scheduleOn(outermost) : schedule;
+  }
+
+  private scheduleOn(method: object): Schedule {
+    const schedule = this.schedules.get(method) ?? scheduleOf(method);
+    this.schedules.set(method, schedule);
+    return schedule;
   }
 
   private claimName(method: ExclusiveMethod, instance: object, owners: Map<string, Owner>): void {

@@ -43,15 +43,11 @@ export class Leases {
 
   /** Claims, and keeps what is granted. @param wait How long to go on while another holds it, in milliseconds. */
   async take(claim: Claim, settings: LeaseSettings, wait = 0): Promise<Lease | Refused> {
-    const { signal } = this.closing;
-    if (signal.aborted) return { reason: 'shutdown', causes: [] };
-    const claiming = this.claimant.claim(claim, settings.ttl, wait, signal);
-    this.claims.add(claiming);
-    const answer = await claiming.finally(() => this.claims.delete(claiming));
-    this.noteQuorum(answer);
-    // What is granted during shutdown is run: the other instances have lost it already.
-    if (!('reason' in answer)) return this.hold(answer, settings);
-    return signal.aborted ? { ...answer, reason: 'shutdown' } : answer;
+    if (this.closing.signal.aborted) return { reason: 'shutdown', causes: [] };
+    // Until the lease is among those held: else a shutdown in between would not wait for its run.
+    const taking = this.claim(claim, settings, wait);
+    this.claims.add(taking);
+    return taking.finally(() => this.claims.delete(taking));
   }
 
   /** A lease that keeps nobody out, but is waited for at shutdown like any other. */
@@ -75,6 +71,15 @@ export class Leases {
     for (const lease of this.held) lease.abort(new ShutdownError(lease.name));
     await this.allEndedWithin(ABORT_GRACE, hurry);
     await Promise.all([...this.held].map((lease) => lease.end('settle')));
+  }
+
+  private async claim(claim: Claim, settings: LeaseSettings, wait: number): Promise<Lease | Refused> {
+    const { signal } = this.closing;
+    const answer = await this.claimant.claim(claim, settings.ttl, wait, signal);
+    this.noteQuorum(answer);
+    // What is granted during shutdown is run: the other instances have lost it already.
+    if (!('reason' in answer)) return this.hold(answer, settings);
+    return signal.aborted ? { ...answer, reason: 'shutdown' } : answer;
   }
 
   private noteQuorum(answer: Grant | Loss): void {

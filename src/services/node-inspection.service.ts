@@ -1,4 +1,4 @@
-import { Inject, Injectable, Logger, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
+import { Inject, Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import type { LockNode, NodeReport } from '../nodes/lock-node.js';
 import { InvalidOptionError } from '../redlock.errors.js';
 import { LOCK_NODES, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
@@ -14,7 +14,7 @@ const CLOCK_WARNING = 15_000;
 
 /** Opens the nodes before the first tick, refuses those that cannot vote, and tells the operator what is amiss. */
 @Injectable()
-export class NodeInspection implements OnModuleInit, OnApplicationShutdown {
+export class NodeInspection implements OnApplicationShutdown {
   private readonly logger = new Logger('RedlockModule');
   private timer: NodeJS.Timeout | undefined;
   /** What was amiss at the last inspection. */
@@ -26,7 +26,7 @@ export class NodeInspection implements OnModuleInit, OnApplicationShutdown {
   ) {}
 
   /** @throws InvalidOptionError for a read-only replica, and for two nodes that are the same server. */
-  async onModuleInit(): Promise<void> {
+  async open(): Promise<void> {
     if (this.options.nodesLeftOut) {
       this.logger.log(
         'No nodes given: locks are kept in the memory of this process and bind no other instance',

@@ -1,36 +1,160 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
-import { Cron, ScheduleModule, SchedulerRegistry } from '@nestjs/schedule';
-import { Test } from '@nestjs/testing';
-import { expect, it } from 'vitest';
-import { Exclusive, RedlockModule, RedlockService } from '../../src/index.js';
+import { Cron, Interval, Timeout } from '@nestjs/schedule';
+import { describe, expect, it } from 'vitest';
+import { Exclusive, MemoryNode, RedlockService } from '../../src/index.js';
+import { byHand, fire, newYear, ONCE_A_YEAR, start, startFleet } from '../module/application.js';
+
+/** A decorator such as many packages have: it wraps the method, and knows of no metadata. */
+const Traced: MethodDecorator = (_target, _key, descriptor: PropertyDescriptor) => {
+  const original = descriptor.value as (...args: unknown[]) => unknown;
+  descriptor.value = function traced(this: unknown, ...args: unknown[]): unknown {
+    return Reflect.apply(original, this, args);
+  };
+};
 
 @Injectable()
 class Jobs {
   readonly runs: string[] = [];
   constructor(readonly redlock: RedlockService) {}
 
-  @Cron('0 0 1 1 *', { name: 'above' })
+  @Cron(ONCE_A_YEAR, byHand('above'))
   @Exclusive('above')
   async above(): Promise<void> {
-    this.runs.push(`above ${this.redlock.current()?.tick?.toISOString()}`);
+    this.note();
   }
 
   @Exclusive('below')
-  @Cron('0 0 1 1 *', { name: 'below' })
+  @Cron(ONCE_A_YEAR, byHand('below'))
   async below(): Promise<void> {
-    this.runs.push(`below ${this.redlock.current()?.tick?.toISOString()}`);
+    this.note();
+  }
+
+  @Cron(ONCE_A_YEAR, byHand('far above'))
+  @Traced
+  @Exclusive('far above')
+  async farAbove(): Promise<void> {
+    this.note();
+  }
+
+  @Cron(ONCE_A_YEAR, byHand('failing'))
+  @Exclusive('failing')
+  async failing(): Promise<void> {
+    this.note();
+    throw new Error('This job failed');
+  }
+
+  @Cron(ONCE_A_YEAR, byHand('slow'))
+  @Exclusive('slow')
+  async slow(): Promise<void> {
+    this.note();
+    await pause(200);
+  }
+
+  private note(): void {
+    const run = this.redlock.current();
+    this.runs.push(`${run?.name} ${run?.tick?.toISOString()}`);
   }
 }
 
-it('runs a tick once, above and below @Cron', async () => {
-  const app = await Test.createTestingModule({
-    imports: [ScheduleModule.forRoot(), RedlockModule.forRoot({ nodes: 'memory' })],
-    providers: [Jobs],
-  }).compile();
-  await app.init();
-  const jobs = app.get(Jobs);
-  const registry = app.get(SchedulerRegistry);
-  for (const name of ['above', 'below', 'above', 'below']) await registry.getCronJob(name).fireOnTick();
-  await expect.poll(() => jobs.runs.length).toBe(2);
-  await app.close();
+describe('a cron job', () => {
+  it.each(['above', 'below', 'far above'])(
+    'that has @Cron %s @Exclusive runs each tick once',
+    async (name) => {
+      const [one, other] = await startFleet(2, { redlock: { nodes: new MemoryNode() }, providers: [Jobs] });
+      for (const app of [one, other, one]) await fire(app!, name);
+      const runs = [one, other].flatMap((app) => app!.get(Jobs).runs);
+      expect(runs).toEqual([`${name} ${newYear().toISOString()}`]);
+    },
+  );
+
+  it('that throws has run its tick', async () => {
+    const app = await start({ providers: [Jobs] });
+    for (let times = 0; times < 3; times++) await fire(app, 'failing');
+    expect(app.get(Jobs).runs).toHaveLength(1);
+  });
+
+  it('runs once where the scheduler fires twice at the same time', async () => {
+    const app = await start({ providers: [Jobs] });
+    const skipped: string[] = [];
+    app.get(RedlockService).on('skipped', ({ reason }) => skipped.push(reason));
+    await Promise.all(Array.from({ length: 10 }, () => app.get(Jobs).slow.call(app.get(Jobs), ...TICK)));
+    expect(app.get(Jobs).runs).toHaveLength(1);
+    expect(skipped).toEqual(Array.from({ length: 9 }, () => 'elsewhere'));
+  });
+
+  it('runs right after its tick when it is called plainly, and takes no tick away', async () => {
+    const app = await start({ providers: [Jobs] });
+    const jobs = app.get(Jobs);
+    await jobs.above();
+    await fire(app, 'above');
+    await jobs.above();
+    await jobs.above();
+    await fire(app, 'above');
+    const [plain, tick] = ['above undefined', `above ${newYear().toISOString()}`];
+    expect(jobs.runs).toEqual([plain, tick, plain, plain]);
+  });
+
+  it('is kept apart from a plain call while that runs', async () => {
+    const app = await start({ providers: [Jobs] });
+    const reasons: string[] = [];
+    app.get(RedlockService).on('skipped', ({ reason }) => reasons.push(reason));
+    const plain = app.get(Jobs).slow();
+    await fire(app, 'slow');
+    await plain;
+    expect(app.get(Jobs).runs).toEqual(['slow undefined']);
+    expect(reasons).toEqual(['overlap']);
+  });
+});
+
+/** What a cron job passes to the method: its `onComplete`. */
+const TICK = [undefined] as unknown as [];
+
+@Injectable()
+class Timers {
+  static readonly started: string[] = [];
+
+  @Interval('interval above', 300)
+  @Exclusive('interval above')
+  async intervalAbove(): Promise<void> {
+    Timers.started.push('interval above');
+  }
+
+  @Exclusive('interval below')
+  @Interval('interval below', 300)
+  async intervalBelow(): Promise<void> {
+    Timers.started.push('interval below');
+  }
+
+  @Timeout(50)
+  @Exclusive('timeout above')
+  async timeoutAbove(): Promise<void> {
+    Timers.started.push('timeout above');
+    await pause(400);
+  }
+
+  @Exclusive('timeout below')
+  @Timeout(50)
+  async timeoutBelow(): Promise<void> {
+    Timers.started.push('timeout below');
+    await pause(400);
+  }
+}
+
+describe('intervals and timeouts of a fleet', () => {
+  it('run at most once per interval, and one at a time, in both orders of the decorators', async () => {
+    Timers.started.length = 0;
+    const count = (name: string): number => Timers.started.filter((started) => started === name).length;
+    const begin = performance.now();
+    await startFleet(3, { redlock: { nodes: new MemoryNode() }, providers: [Timers] });
+    await expect
+      .poll(() => Math.min(count('interval above'), count('interval below')), { timeout: 15_000 })
+      .toBeGreaterThanOrEqual(5);
+    // The marker of an interval lives for nine tenths of it.
+    const most = Math.ceil((performance.now() - begin) / 270);
+    expect(count('interval above')).toBeLessThanOrEqual(most);
+    expect(count('interval below')).toBeLessThanOrEqual(most);
+    expect(count('timeout above')).toBe(1);
+    expect(count('timeout below')).toBe(1);
+  });
 });

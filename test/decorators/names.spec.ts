@@ -1,0 +1,175 @@
+import { Injectable } from '@nestjs/common';
+import { describe, expect, it } from 'vitest';
+import { Exclusive, InvalidOptionError, type JobName, RedlockService } from '../../src/index.js';
+import { build, start } from '../module/application.js';
+import { clientOf, useServer } from '../module/redis.js';
+
+abstract class Import {
+  constructor(readonly redlock: RedlockService) {}
+
+  @Exclusive()
+  async run(): Promise<string | undefined> {
+    return this.redlock.current()?.name;
+  }
+}
+
+@Injectable()
+class Orders extends Import {
+  constructor(redlock: RedlockService) {
+    super(redlock);
+  }
+}
+
+@Injectable()
+class Invoices extends Import {
+  constructor(redlock: RedlockService) {
+    super(redlock);
+  }
+
+  @Exclusive({ ttl: '1m' })
+  async send(): Promise<string | undefined> {
+    return this.redlock.current()?.name;
+  }
+}
+
+describe('a name that is left out', () => {
+  it('is the class and the method, for a method that two classes inherit too', async () => {
+    const app = await start({ providers: [Orders, Invoices] });
+    expect(await app.get(Orders).run()).toBe('Orders.run');
+    expect(await app.get(Invoices).run()).toBe('Invoices.run');
+    expect(await app.get(Invoices).send()).toBe('Invoices.send');
+  });
+});
+
+function classNamed(name: JobName | undefined): new () => { work(...args: unknown[]): Promise<unknown> } {
+  @Injectable()
+  class Jobs {
+    calls = 0;
+    @Exclusive(name)
+    async work(...args: unknown[]): Promise<unknown> {
+      this.calls++;
+      return args;
+    }
+  }
+  return Jobs;
+}
+
+describe('a name that is no name', () => {
+  it.each(['', 0, null, true, Symbol('name')])('is refused where it is given: %s', (name) => {
+    const decorate = (): unknown => classNamed(name as unknown as string);
+    expect(decorate).toThrow(InvalidOptionError);
+    expect(decorate).toThrow('The name of @Exclusive on Jobs.work');
+    expect(decorate).toThrow("give a text such as 'report'");
+  });
+});
+
+describe('a function for a name', () => {
+  const server = useServer();
+
+  it('gets the arguments of the call, and the instance as its this', async () => {
+    const seen: string[] = [];
+    @Injectable()
+    class Tenants {
+      readonly prefix = 'report';
+      constructor(readonly redlock: RedlockService) {}
+
+      @Exclusive(function (this: Tenants, tenant: string) {
+        return `${this.prefix}:${tenant}`;
+      })
+      async report(tenant: string): Promise<void> {
+        seen.push(`${tenant} ${this.redlock.current()?.name}`);
+        await Promise.all(tenant === 'a' ? [this.report('a'), this.report('b')] : []);
+      }
+    }
+    const app = await start({ providers: [Tenants] });
+    await app.get(Tenants).report('a');
+    expect(seen).toEqual(['a report:a', 'b report:b']);
+  });
+
+  const fault = new Error('no such tenant');
+  it.each<[string, () => unknown]>([
+    ['an empty text', () => ''],
+    ['a number', () => 7],
+    ['nothing', () => undefined],
+    ['a promise', () => Promise.resolve('report')],
+  ])('that returns %s rejects the call, and locks nothing', async (_what, name) => {
+    const Jobs = classNamed(name as () => string);
+    const app = await start({ redlock: { nodes: server.it.url }, providers: [Jobs] });
+    const call = app.get(Jobs).work(undefined);
+    await expect(call).rejects.toThrow(InvalidOptionError);
+    await expect(call).rejects.toThrow('name function of @Exclusive on Jobs.work');
+    expect(app.get(Jobs)).toMatchObject({ calls: 0 });
+    expect(await clientOf(server.it).keys('*')).toEqual([]);
+  });
+
+  it('that throws rejects the call with that very error, and locks nothing', async () => {
+    const Jobs = classNamed(() => {
+      throw fault;
+    });
+    const app = await start({ redlock: { nodes: server.it.url }, providers: [Jobs] });
+    expect(
+      await app
+        .get(Jobs)
+        .work()
+        .catch((error: unknown) => error),
+    ).toBe(fault);
+    expect(app.get(Jobs)).toMatchObject({ calls: 0 });
+    expect(await clientOf(server.it).keys('*')).toEqual([]);
+  });
+});
+
+describe('one name on two methods', () => {
+  @Injectable()
+  class One {
+    @Exclusive('report') async first(): Promise<void> {}
+  }
+  @Injectable()
+  class Two {
+    @Exclusive('report') async second(): Promise<void> {}
+  }
+  @Injectable()
+  class Both {
+    @Exclusive('report') async first(): Promise<void> {}
+    @Exclusive('report') async second(): Promise<void> {}
+  }
+
+  it.each([
+    ['of two classes', [One, Two], ['One.first', 'Two.second']],
+    ['of one class', [Both], ['Both.first', 'Both.second']],
+  ])('%s is refused at the start, and the message names both', async (_what, providers, places) => {
+    const app = await build({ providers });
+    const error = await app.init().catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(InvalidOptionError);
+    for (const place of [...places, '"report"', 'a name of its own']) expect(String(error)).toContain(place);
+  });
+
+  it('of two classes that have the same name is refused too, where the name is left out', async () => {
+    const app = await build({ providers: [classNamed(undefined), classNamed(undefined)] });
+    await expect(app.init()).rejects.toThrow('"Jobs.work"');
+  });
+
+  it('is none where one class is provided twice', async () => {
+    const app = await start({ providers: [One, { provide: 'again', useClass: One }] });
+    await expect(app.get(One).first()).resolves.toBeUndefined();
+  });
+});
+
+describe('wrong options of a job', () => {
+  it.each([
+    ['ttl', { ttl: '1s' }, '"1s"'],
+    ['every', { every: 'soon' }, '"soon"'],
+    ['maxRuntime', { maxRuntime: -1 }, '-1'],
+    ['overlap', { overlap: 'both' }, '"both"'],
+    ['recover', { recover: 'yes' }, '"yes"'],
+    ['onStoreDown', { onStoreDown: 'wait' }, '"wait"'],
+  ])('are refused at the start: %s', async (option, options, value) => {
+    @Injectable()
+    class Jobs {
+      @Exclusive('report', options as never) async work(): Promise<void> {}
+    }
+    const app = await build({ providers: [Jobs] });
+    const error = await app.init().catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(InvalidOptionError);
+    expect(String(error)).toContain(`work: ${option} is ${value};`);
+  });
+});

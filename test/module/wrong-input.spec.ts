@@ -1,0 +1,212 @@
+import { Injectable } from '@nestjs/common';
+import { Redis } from 'ioredis';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import {
+  Exclusive,
+  InvalidOptionError,
+  MemoryNode,
+  type NodeOption,
+  RedlockModule,
+  type RedlockModuleOptions,
+  RedlockService,
+} from '../../src/index.js';
+import { RedisServer } from '../engine/redis-server.js';
+import { build, start } from './application.js';
+import { RecordingLogger } from './recording-logger.js';
+import { clientOf, useServer } from './redis.js';
+
+afterEach(() => void vi.unstubAllEnvs());
+
+/** What `forRoot` refuses these options with. */
+function refusal(options: unknown): string {
+  try {
+    RedlockModule.forRoot(options as RedlockModuleOptions);
+  } catch (error) {
+    if (error instanceof InvalidOptionError) return String(error);
+    throw error;
+  }
+  throw new Error('forRoot accepted it');
+}
+
+const memory = new MemoryNode();
+const DURATION = "such as '500ms', '30s' or '10m'";
+const NODE = 'redis://10.1.1.1:6379';
+
+describe('forRoot refuses, with the option, its value and what would be right,', () => {
+  it.each<[what: string, options: unknown, option: string, value: string, right: string]>([
+    ['an empty list of nodes', { nodes: [] }, 'nodes', '[]', NODE],
+    ['no URL', { nodes: 'localhost' }, 'nodes[0]', '"localhost"', NODE],
+    ['another kind of URL', { nodes: 'http://10.1.1.1' }, 'nodes[0]', '"http://10.1.1.1"', 'rediss://'],
+    ['a URL without a host', { nodes: ['redis://'] }, 'nodes[0]', '"redis://"', 'with a host'],
+    ['a port that is none', { nodes: ['redis://a:99999'] }, 'nodes[0]', '"redis://a:99999"', NODE],
+    ['a database that is none', { nodes: ['redis://a/main'] }, 'nodes[0]', 'redis://a/main', NODE],
+    ['a password that cannot be decoded', { nodes: ['redis://:%zz@a'] }, 'nodes[0]', '***', NODE],
+    ['a node that is a number', { nodes: [memory, 6379] }, 'nodes[1]', '6379', NODE],
+    ['a node that is null', { nodes: [null] }, 'nodes[0]', 'null', NODE],
+    ['memory among others', { nodes: ['memory', NODE] }, 'nodes[0]', '"memory"', 'MemoryNode'],
+    ['a host that is no text', { nodes: { host: 7 } }, 'nodes[0].host', '7', "'10.1.1.1'"],
+    ['a port out of range', { nodes: { host: 'a', port: 70_000 } }, 'nodes[0].port', '70000', '65535'],
+    ['a Sentinel group without a name', { nodes: { sentinels: [{}] } }, 'nodes[0]', 'sentinels', 'mymaster'],
+    ['one address twice', { nodes: [NODE, NODE] }, 'nodes[1]', '10.1.1.1:6379', 'nodes[0]'],
+    [
+      'one address as URL and as options',
+      { nodes: ['redis://A', { host: 'a' }] },
+      'nodes[1]',
+      'a:6379',
+      'nodes[0]',
+    ],
+    [
+      'two databases of one server',
+      { nodes: ['redis://a/0', 'redis://a/1'] },
+      'nodes[1]',
+      'a:6379',
+      'nodes[0]',
+    ],
+    ['one MemoryNode twice', { nodes: [memory, memory] }, 'nodes[1]', 'object', 'nodes[0]'],
+    ['a negative duration', { ttl: -5 }, 'ttl', '-5', DURATION],
+    ['no time at all', { ttl: 0 }, 'ttl', '0', DURATION],
+    ['NaN', { nodeTimeout: Number.NaN }, 'nodeTimeout', 'NaN', DURATION],
+    ['what is no duration', { nodeTimeout: 'soon' }, 'nodeTimeout', '"soon"', DURATION],
+    ['an empty duration', { shutdownTimeout: '' }, 'shutdownTimeout', '""', DURATION],
+    ['a negative duration in words', { shutdownTimeout: '-1s' }, 'shutdownTimeout', '"-1s"', DURATION],
+    ['longer than a timer can wait', { maxRuntime: '25d' }, 'maxRuntime', '"25d"', '24 days'],
+    ['a ttl too short to be renewed', { ttl: '1s' }, 'ttl', '"1s"', '1500 ms'],
+    ['a ttl too short for its nodeTimeout', { ttl: '30s', nodeTimeout: '11s' }, 'ttl', '"30s"', '33000 ms'],
+    ['a default ttl too short for the nodeTimeout', { nodeTimeout: '11s' }, 'ttl', '30', '33000 ms'],
+    ['an empty keyPrefix', { keyPrefix: '' }, 'keyPrefix', '""', "'JOB_LOCKER'"],
+    ['an empty instanceId', { instanceId: '' }, 'instanceId', '""', "'worker-1'"],
+    ['enabled that is a text', { enabled: 'false' }, 'enabled', '"false"', 'true or false'],
+    ['another onStoreDown', { onStoreDown: 'wait' }, 'onStoreDown', '"wait"', "'skip', 'run' or 'throw'"],
+  ])('%s', (_what, options, option, value, right) => {
+    const message = refusal(options);
+    expect(message).toContain(`InvalidOptionError: ${option} is `);
+    expect(message).toContain(value);
+    expect(message).toContain(right);
+  });
+
+  it('no nodes with NODE_ENV=production, unless it is told that memory will do', () => {
+    vi.stubEnv('NODE_ENV', 'production');
+    const message = refusal({});
+    for (const part of ['nodes is undefined', 'NODE_ENV=production', NODE, "'memory'"]) {
+      expect(message).toContain(part);
+    }
+    expect(() => RedlockModule.forRoot({ nodes: 'memory' })).not.toThrow();
+    expect(() => RedlockModule.forRoot({ enabled: false })).not.toThrow();
+  });
+});
+
+describe('a password', () => {
+  it.each([
+    'redis://:s3cr3t@',
+    'redis://:s3cr3t@:6379',
+    'redis://user:s3cr3t@10.1.1.1:99999',
+    'redis://user:s3cr3t@10.1.1.1:port',
+    'redis//user:s3cr3t@10.1.1.1',
+    'user:s3cr3t@10.1.1.1',
+    'http://user:s3cr3t@10.1.1.1',
+    'redis://user:s3cr3t@10.1.1.1/main',
+    'redis://user:s3cr3t%zz@10.1.1.1',
+    'redis://10.1.1.1:port?password=s3cr3t',
+    'redis://:s3cr3t',
+  ])('is never in the error about a malformed URL: %s', (url) => {
+    expect(refusal({ nodes: [memory, url] })).not.toContain('s3cr3t');
+  });
+
+  const server = useServer();
+
+  it('that is wrong is reported with the address, and never itself', async () => {
+    const logger = new RecordingLogger();
+    const url = server.it.url.replace('//', '//someone:s3cr3t@');
+    const app = await start({ redlock: { nodes: url, onStoreDown: 'throw' }, logger });
+    const error = await app
+      .get(RedlockService)
+      .lock('report')
+      .catch((reason: unknown) => reason);
+    expect(String(error)).toContain(`127.0.0.1:${server.it.port}`);
+    expect(logger.at('warn').join('\n')).toContain(`127.0.0.1:${server.it.port}`);
+    expect(`${String(error)} ${logger.text}`).toMatch(/WRONGPASS/);
+    expect(`${String(error)} ${logger.text}`).not.toContain('s3cr3t');
+  });
+});
+
+describe('at the start', () => {
+  const server = useServer();
+
+  const startWith = async (nodes: NodeOption[]): Promise<string> => {
+    const app = await build({ redlock: { nodes } });
+    const error = await app.init().catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(InvalidOptionError);
+    return String(error);
+  };
+  const connections = async (): Promise<string> => String(await clientOf(server.it).client('LIST'));
+
+  it('two names of one server are refused, and no connection is left', async () => {
+    const { port } = server.it;
+    const message = await startWith([`redis://127.0.0.1:${port}`, { host: 'localhost', port, family: 4 }]);
+    for (const part of [
+      `nodes[1] is "localhost:${port}"`,
+      'the same server as nodes[0]',
+      'run_id',
+      'each once',
+    ]) {
+      expect(message).toContain(part);
+    }
+    await expect.poll(connections).not.toContain('nestjs-exclusive');
+  });
+
+  it('a read-only replica is refused', async () => {
+    const replica = await RedisServer.start();
+    try {
+      await clientOf(replica).replicaof('127.0.0.1', server.it.port);
+      const message = await startWith([replica.url]);
+      for (const part of [
+        `nodes[0] is "127.0.0.1:${replica.port}"`,
+        'read-only replica',
+        'give its master',
+      ]) {
+        expect(message).toContain(part);
+      }
+    } finally {
+      await replica.stop();
+    }
+  });
+
+  it('a wrong job leaves no connection behind', async () => {
+    @Injectable()
+    class Jobs {
+      @Exclusive('same') async one(): Promise<void> {}
+      @Exclusive('same') async two(): Promise<void> {}
+    }
+    const app = await build({ redlock: { nodes: server.it.url }, providers: [Jobs] });
+    await expect(app.init()).rejects.toThrow(InvalidOptionError);
+    await expect.poll(connections, { timeout: 3000 }).not.toContain('nestjs-exclusive');
+  });
+
+  it('a connection that the application has is looked over too, and stays open when it is refused', async () => {
+    const client = new Redis(server.it.port, '127.0.0.1');
+    try {
+      expect(await startWith([server.it.url.replace('127.0.0.1', 'localhost'), client])).toContain(
+        'nodes[1]',
+      );
+      expect(await client.ping()).toBe('PONG');
+    } finally {
+      client.disconnect();
+    }
+  });
+});
+
+describe('a name or a duration given to the service', () => {
+  it.each<[string, (redlock: RedlockService) => Promise<unknown>, string]>([
+    ['an empty name of a lock', (redlock) => redlock.lock(''), 'name is ""'],
+    ['a name that is no text', (redlock) => redlock.lock(7 as unknown as string), 'name is 7'],
+    ['an empty name of a run', (redlock) => redlock.run('', () => 1), 'name is ""'],
+    ['a ttl that is none', (redlock) => redlock.lock('a', { ttl: 'long' }), 'ttl is "long"'],
+    ['a ttl too short', (redlock) => redlock.lock('a', { ttl: 20 }), 'ttl is 20'],
+    ['a wait that is none', (redlock) => redlock.lock('a', { wait: -1 }), 'wait is -1'],
+    ['an every that is none', (redlock) => redlock.run('a', () => 1, { every: 0 }), 'every is 0'],
+  ])('is refused: %s', async (_what, call, message) => {
+    const redlock = (await start({})).get(RedlockService);
+    await expect(call(redlock)).rejects.toThrow(InvalidOptionError);
+    await expect(call(redlock)).rejects.toThrow(message);
+  });
+});

@@ -1,0 +1,78 @@
+import { afterEach, beforeEach, expect, expectTypeOf, it } from 'vitest';
+import { MemoryNode, RedlockService, type SkipReason } from '../../src/index.js';
+import { start } from '../module/application.js';
+import { RecordingLogger } from '../module/recording-logger.js';
+
+const unhandled: unknown[] = [];
+const note = (reason: unknown): void => void unhandled.push(reason);
+beforeEach(() => void process.on('unhandledRejection', note));
+afterEach(() => void process.off('unhandledRejection', note));
+
+const EVENTS = ['started', 'finished', 'failed', 'skipped', 'lost'] as const;
+
+it('tell of each run what became of it, in this order', async () => {
+  const redlock = (await start({ redlock: { instanceId: 'me' } })).get(RedlockService);
+  const seen: unknown[] = [];
+  for (const name of EVENTS) redlock.on(name, (event) => seen.push([name, event]));
+  const about = { name: 'report', tick: null, instanceId: 'me' };
+  const fault = new Error('no paper');
+
+  await redlock.run('report', () => redlock.run('report', () => 1));
+  await redlock.run('report', () => Promise.reject(fault)).catch(() => {});
+  expect(seen).toEqual([
+    ['started', about],
+    ['skipped', { ...about, reason: 'overlap' }],
+    ['finished', { ...about, duration: expect.any(Number) }],
+    ['started', about],
+    ['failed', { ...about, duration: expect.any(Number), error: fault }],
+  ]);
+});
+
+it('have types of their own', async () => {
+  const redlock = (await start({})).get(RedlockService);
+  redlock.on('skipped', (event) => expectTypeOf(event.reason).toEqualTypeOf<SkipReason>());
+  redlock.on('finished', (event) => expectTypeOf(event.duration).toBeNumber());
+  redlock.on('failed', (event) => expectTypeOf(event.error).toBeUnknown());
+  redlock.on('lost', (event) => expectTypeOf(event.error).toEqualTypeOf<Error>());
+  redlock.on('started', (event) => expectTypeOf(event.tick).toEqualTypeOf<Date | null>());
+  // @ts-expect-error There is no such event.
+  redlock.on('ended', () => {});
+});
+
+it('go on after a listener that throws or rejects, which is logged, and the run is none the worse', async () => {
+  const logger = new RecordingLogger();
+  const redlock = (await start({ logger })).get(RedlockService);
+  let heard = 0;
+  for (const name of EVENTS) {
+    redlock.on(name, () => {
+      throw new Error(`thrown at ${name}`);
+    });
+    redlock.on(name, () => Promise.reject(new Error(`rejected at ${name}`)));
+    // eslint-disable-next-line typescript/only-throw-error
+    redlock.on(name, () => Promise.reject(undefined));
+    redlock.on(name, () => heard++);
+  }
+  expect(await redlock.run('report', () => 'result')).toEqual({ ran: true, value: 'result' });
+  expect(await redlock.run('report', () => 'again')).toEqual({ ran: true, value: 'again' });
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(heard).toBe(4);
+  expect(logger.at('error').join('\n')).toContain('A listener to "started" failed: Error: thrown at started');
+  expect(logger.at('error').join('\n')).toContain('rejected at finished');
+  expect(unhandled).toEqual([]);
+});
+
+it('are heard until the listener is taken away, even while they are told', async () => {
+  const redlock = (await start({ redlock: { nodes: new MemoryNode() } })).get(RedlockService);
+  const heard: string[] = [];
+  const first = redlock.on('started', () => {
+    heard.push('first');
+    first();
+  });
+  const second = redlock.on('started', () => heard.push('second'));
+  await redlock.run('report', () => 1);
+  await redlock.run('report', () => 1);
+  second();
+  second();
+  await redlock.run('report', () => 1);
+  expect(heard).toEqual(['first', 'second', 'second']);
+});
