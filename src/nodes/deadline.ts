@@ -33,7 +33,8 @@ export class Deadline {
   }
 
   private arm(delay: number): NodeJS.Timeout {
-    return setTimeout(() => this.expire(), delay);
+    // After a blocked event loop, timers come before the answers that have arrived meanwhile: those go first.
+    return setTimeout(() => setImmediate(() => this.expire()), delay);
   }
 
   private expire(): void {
