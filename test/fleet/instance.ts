@@ -1,3 +1,8 @@
+/**
+ * One instance of an application, as a process: a fleet starts several. What it is to be stands in the environment
+ * variable `INSTANCE`; what its jobs do it writes to the log.
+ */
+import { setClock } from './clock.js';
 import 'reflect-metadata';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Injectable, Module } from '@nestjs/common';
@@ -11,12 +16,12 @@ import {
   type RedlockModuleOptions,
   RedlockService,
 } from '../../src/index.js';
-import { monotonicNow, type Entry, LOG_KEY } from './log.js';
+import { DEATHS_KEY, type Entry, LOG_KEY, monotonicNow } from './log.js';
 
 /** One job of an instance. */
 export interface JobSpec {
   readonly name: string;
-  /** A cron expression, or the milliseconds of an `@Interval`. */
+  /** A cron expression with one tick a second, or the milliseconds of an `@Interval`. */
   readonly when: string | number;
   /** How long a run takes, in milliseconds. */
   readonly work: number;
@@ -33,65 +38,92 @@ export interface InstanceSpec {
   readonly logUrl: string;
   readonly module: RedlockModuleOptions;
   readonly jobs: readonly JobSpec[];
+  /** Whether to log calls too, and not only runs. */
+  readonly logCalls: boolean;
 }
 
 const spec = JSON.parse(process.env['INSTANCE'] ?? '') as InstanceSpec;
 const log = new Redis(spec.logUrl, { maxRetriesPerRequest: null });
+let lastId = 0;
+
+function newId(): string {
+  return `${spec.name}-${++lastId}`;
+}
 
 async function write(entry: Omit<Entry, 'instance' | 'at'>): Promise<void> {
   await log.rpush(LOG_KEY, JSON.stringify({ ...entry, instance: spec.name, at: monotonicNow() }));
 }
 
+/** The latest second by the clock of this process: the tick of a job that does not ask anybody. */
+function latestSecond(): number {
+  return Math.floor((Date.now() + 10) / 1000) * 1000;
+}
+
 @Injectable()
 class Jobs {
-  constructor(readonly redlock: RedlockService) {}
+  constructor(private readonly redlock: RedlockService) {}
 
   async work(job: JobSpec): Promise<void> {
     const run = this.redlock.current();
-    const tick = run?.tick?.getTime() ?? null;
-    const id = `${spec.name}-${monotonicNow()}`;
-    const aborted = (): void => void write({ is: 'aborted', job: job.name, tick, id });
-    run?.signal.addEventListener('abort', aborted);
-    await write({ is: 'start', job: job.name, tick, id });
-    if (
-      job.dieEvery &&
-      tick !== null &&
-      (tick / 1000) % job.dieEvery === 0 &&
-      !(await retaken(job.name, tick))
-    ) {
+    const tick = job.unguarded ? latestSecond() : (run?.tick?.getTime() ?? null);
+    const of = { job: job.name, tick, id: newId() };
+    const onAbort = (): void => void write({ is: 'aborted', ...of });
+    run?.signal.addEventListener('abort', onAbort);
+    await write({ is: 'start', ...of });
+    if (await this.mustDie(job, tick)) {
+      await pause(job.work / 2);
       process.kill(process.pid, 'SIGKILL');
     }
-    await pause(job.work);
-    run?.signal.removeEventListener('abort', aborted);
-    await write({ is: 'end', job: job.name, tick, id });
+    await pause(job.work, undefined, { signal: run?.signal }).catch(() => {});
+    run?.signal.removeEventListener('abort', onAbort);
+    await write({ is: 'end', ...of });
+  }
+
+  /** In a tick in which an instance has died already, this run is its recovery. */
+  private async mustDie({ name, dieEvery }: JobSpec, tick: number | null): Promise<boolean> {
+    if (dieEvery === undefined || tick === null || (tick / 1000) % dieEvery !== 0) return false;
+    return (await log.hincrby(DEATHS_KEY, `${name}:${tick}`, 1)) === 1;
   }
 }
 
-/** Whether an instance has died in this tick before: then this run is its recovery. */
-async function retaken(job: string, tick: number): Promise<boolean> {
-  return (await log.hincrby('deaths', `${job}:${tick}`, 1)) > 1;
+/** Logs each call of `method`, from the scheduler to the settled run; keeps its metadata. */
+function logged(job: JobSpec, method: () => Promise<void>): () => Promise<void> {
+  const outer = async function (this: Jobs, ...args: never[]): Promise<void> {
+    const of = { job: job.name, tick: typeof job.when === 'string' ? latestSecond() : null, id: newId() };
+    const written = write({ is: 'call', ...of });
+    await Reflect.apply(method, this, args);
+    await written;
+    await write({ is: 'over', ...of });
+  };
+  for (const key of Reflect.getMetadataKeys(method)) {
+    Reflect.defineMetadata(key, Reflect.getMetadata(key, method), outer);
+  }
+  return outer;
 }
 
 for (const job of spec.jobs) {
-  const method = { [job.name]: (self: Jobs) => self.work(job) };
   const descriptor: TypedPropertyDescriptor<() => Promise<void>> = {
     configurable: true,
     writable: true,
     value(this: Jobs) {
-      return method[job.name]?.(this) ?? Promise.resolve();
+      return this.work(job);
     },
   };
-  if (!job.unguarded) Exclusive(job.name, job.options ?? {})(Jobs.prototype, job.name, descriptor);
   const schedule = typeof job.when === 'string' ? Cron(job.when) : Interval(job.when);
   schedule(Jobs.prototype, job.name, descriptor);
+  if (!job.unguarded) Exclusive(job.name, job.options ?? {})(Jobs.prototype, job.name, descriptor);
+  if (spec.logCalls && descriptor.value) descriptor.value = logged(job, descriptor.value);
   Object.defineProperty(Jobs.prototype, job.name, descriptor);
 }
 
 @Module({ imports: [ScheduleModule.forRoot(), RedlockModule.forRoot(spec.module)], providers: [Jobs] })
 class AppModule {}
 
-const app = await NestFactory.createApplicationContext(AppModule, {
-  logger: ['fatal', 'error', 'warn', 'log'],
-});
+// The levels of the log are Nest's own, as the fleet test looks at what an application prints by default.
+const app = await NestFactory.createApplicationContext(AppModule);
 app.enableShutdownHooks();
+
+process.on('message', ({ clock }: { clock: number }) => setClock(clock));
+// Whoever started this process is gone.
+process.on('disconnect', () => process.exit());
 process.send?.('ready');

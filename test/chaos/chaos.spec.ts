@@ -1,0 +1,38 @@
+import { describe, expect, it } from 'vitest';
+import { drawPlan, type PlanOptions } from './plan.js';
+import { runChaos } from './run-chaos.js';
+import { isClean, summaryOf } from './summary.js';
+
+const seed = Number(process.env['CHAOS_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
+
+describe('the plan of the faults', () => {
+  const options: PlanOptions = {
+    seed,
+    duration: 10 * 60_000,
+    nodeCount: 5,
+    instanceCount: 5,
+    jobs: ['medium'],
+    durableNodes: true,
+  };
+
+  it('is the same for the same seed, and another one for another', () => {
+    expect(drawPlan(options)).toEqual(drawPlan(options));
+    expect(drawPlan(options)).not.toEqual(drawPlan({ ...options, seed: seed + 1 }));
+  });
+
+  it('kills no nodes that forget', () => {
+    const kinds = (durableNodes: boolean): string[] =>
+      drawPlan({ ...options, durableNodes }).nodeFaults.map(({ kind }) => kind);
+    expect(kinds(true)).toContain('kill');
+    expect(kinds(false)).not.toContain('kill');
+  });
+});
+
+it(`keeps the promise through a minute of faults (CHAOS_SEED=${seed})`, { timeout: 150_000 }, async () => {
+  const report = await runChaos({ seed, minutes: 1, say: console.log });
+  console.log(summaryOf(report));
+  expect([...report.verdict.violations, ...report.calm.violations]).toEqual([]);
+  expect(isClean(report)).toBe(true);
+  // A fleet that hardly owed anything would have shown nothing.
+  expect(report.verdict.owed).toBeGreaterThan(report.verdict.ticks / 5);
+});

@@ -1,0 +1,101 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { NodeFault } from '../fleet/conditions.js';
+import type { Fleet } from '../fleet/fleet.js';
+import { monotonicNow } from '../fleet/log.js';
+import type { ChaosNode } from './chaos-node.js';
+import type { InstanceFaultPlan, NodeFaultPlan, Plan } from './plan.js';
+
+/** How soon the instances must work with a node again that is back, in milliseconds, and somewhat more. */
+const RETURN_TIME = 2500;
+/** How long to wait for a run to strike, in milliseconds. */
+const AIM_TIME = 3000;
+
+/** Carries out a plan of faults, and writes down what it did. */
+export class Injection {
+  readonly nodeFaults: NodeFault[] = [];
+  /** How many faults of each kind there were. */
+  readonly counts = new Map<string, number>();
+
+  /** @param say Tells people what happens. */
+  constructor(
+    private readonly fleet: Fleet,
+    private readonly nodes: readonly ChaosNode[],
+    private readonly say: (text: string) => void,
+  ) {}
+
+  /** Resolves when the last fault is over. */
+  async carryOut({ nodeFaults, instanceFaults }: Plan): Promise<void> {
+    await Promise.all([
+      inTurn(nodeFaults, (fault) => this.strikeNodes(fault)),
+      inTurn(instanceFaults, (fault) => this.strikeInstance(fault)),
+    ]);
+  }
+
+  private async strikeNodes(fault: NodeFaultPlan): Promise<void> {
+    const { kind, nodes, lasts } = fault;
+    const size = nodes.length > this.nodes.length / 2 ? 'majority' : 'minority';
+    this.note(
+      kind === 'flush scripts' ? kind : `${kind} a ${size} of the nodes`,
+      `${nodes.join(', ')}, ${lasts} ms`,
+    );
+    const from = monotonicNow();
+    await Promise.all(nodes.map(async (node) => this.nodes[node]?.suffer(fault)));
+    // Forgotten scripts are no excuse.
+    if (kind === 'flush scripts') return;
+    const until = monotonicNow() + RETURN_TIME;
+    this.nodeFaults.push(...nodes.map((node) => ({ node, from, until })));
+  }
+
+  private async strikeInstance(fault: InstanceFaultPlan): Promise<void> {
+    const { kind, lasts, ahead } = fault;
+    const { fleet } = this;
+    const index = await this.aim(fault);
+    switch (kind) {
+      case 'crash':
+        this.note('crash an instance', `${index}, back after ${lasts} ms`);
+        await fleet.at(index).kill();
+        await pause(lasts);
+        await fleet.restart(index);
+        return;
+      case 'suspend':
+        this.note('suspend an instance', `${index}, ${lasts} ms`);
+        fleet.at(index).pause();
+        await pause(lasts);
+        fleet.at(index).resume();
+        return;
+      case 'set clock':
+        this.note('set a clock', `${index}, ${ahead} ms ahead`);
+        fleet.at(index).setClock(ahead);
+        return;
+      case 'roll out':
+        this.note('roll out', 'all instances');
+        for (let each = 0; each < fleet.size; each++) {
+          await fleet.at(each).terminate();
+          await fleet.restart(each);
+        }
+    }
+  }
+
+  /** The instance that runs the job at which a fault aims, in the middle of a run; or any. */
+  private async aim({ inRunOf, instance }: InstanceFaultPlan): Promise<number> {
+    if (inRunOf === undefined) return instance;
+    const signal = AbortSignal.timeout(AIM_TIME);
+    const run = await this.fleet.runInProgress(inRunOf, signal).catch(() => undefined);
+    return run ? this.fleet.indexOf(run.instance) : instance;
+  }
+
+  private note(kind: string, details: string): void {
+    this.counts.set(kind, (this.counts.get(kind) ?? 0) + 1);
+    this.say(`${kind} (${details})`);
+  }
+}
+
+async function inTurn<T extends { after: number }>(
+  faults: readonly T[],
+  strike: (fault: T) => Promise<void>,
+): Promise<void> {
+  for (const fault of faults) {
+    await pause(fault.after);
+    await strike(fault);
+  }
+}

@@ -1,0 +1,106 @@
+import { writeFileSync } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Conditions } from '../fleet/conditions.js';
+import { Fleet } from '../fleet/fleet.js';
+import type { JobSpec } from '../fleet/instance.js';
+import { judge, type Verdict } from '../fleet/judge.js';
+import { monotonicEpoch, monotonicNow } from '../fleet/log.js';
+import { rulesOf } from '../fleet/observe.js';
+import { ChaosNode, durableNodes } from './chaos-node.js';
+import { Injection } from './injection.js';
+import { drawPlan } from './plan.js';
+
+const NODES = 5;
+const CLOCKS = [0, 400, -400, 2500, -2500];
+const TTL = 3000;
+const JOBS: readonly JobSpec[] = [
+  { name: 'instant', when: '* * * * * *', work: 1 },
+  { name: 'medium', when: '* * * * * *', work: 300 },
+  // Longer than its lease, too: it overlaps unless it is renewed.
+  { name: 'long', when: '* * * * * *', work: 2500, options: { ttl: 1500 } },
+  { name: 'recovering', when: '* * * * * *', work: 300, options: { recover: true } },
+  { name: 'interval', when: 1000, work: 50 },
+];
+
+/** All must be well again this long after the last fault, in milliseconds. */
+const CALM_AFTER = 5000;
+/** And then it is watched for so long. */
+const CALM = 8000;
+/** Until those whose clocks are behind have come to the last judged tick, too. */
+const LAG = 4500;
+
+export interface ChaosOptions {
+  readonly seed: number;
+  readonly minutes: number;
+  /** Tells people what happens. */
+  readonly say: (text: string) => void;
+  /** A file for all that the judge is given, to look into a violation. */
+  readonly record?: string;
+}
+
+export interface ChaosReport {
+  readonly verdict: Verdict;
+  /** The last seconds, in which no fault is an excuse any more. */
+  readonly calm: Verdict;
+  /** How many faults of each kind there were. */
+  readonly faults: ReadonlyMap<string, number>;
+}
+
+/** A fleet of five on five nodes, and faults drawn from the seed. */
+export async function runChaos({ seed, minutes, say, record }: ChaosOptions): Promise<ChaosReport> {
+  const nodes = await Promise.all(Array.from({ length: NODES }, () => ChaosNode.start()));
+  try {
+    const module = { nodes: nodes.map(({ url }) => url), ttl: TTL };
+    const fleet = await Fleet.start({ clocks: CLOCKS, module, jobs: JOBS, logCalls: true });
+    try {
+      const begin = monotonicNow();
+      const injection = new Injection(fleet, nodes, (text) =>
+        say(`${((monotonicNow() - begin) / 1000).toFixed(1).padStart(6)} s  ${text}`),
+      );
+      await injection.carryOut(planOf(seed, minutes * 60_000 - CALM_AFTER - CALM - LAG));
+      const lastFault = monotonicNow();
+      await pause(CALM_AFTER + CALM);
+      const end = monotonicNow();
+      await pause(LAG);
+      const history = await fleet.history();
+      const conditions: Conditions = {
+        window: { from: begin + 2000, until: end },
+        epoch: monotonicEpoch(),
+        jobs: rulesOf(JOBS, TTL),
+        instances: fleet.lives(),
+        nodeCount: NODES,
+        nodeFaults: injection.nodeFaults,
+      };
+      if (record !== undefined)
+        writeFileSync(record, JSON.stringify({ seed, history, conditions, output: fleet.output() }));
+      const calm = { ...conditions, window: { from: lastFault + CALM_AFTER, until: end }, nodeFaults: [] };
+      return {
+        verdict: judge(history, conditions),
+        calm: calmVerdict(history, calm),
+        faults: injection.counts,
+      };
+    } finally {
+      await fleet.stop();
+    }
+  } finally {
+    await Promise.all(nodes.map((node) => node.stop()));
+  }
+}
+
+/** Of the last seconds: what is still missed. Of the rest of the history nothing can be said without its faults. */
+function calmVerdict(history: Parameters<typeof judge>[0], conditions: Conditions): Verdict {
+  const short = conditions.jobs.filter(({ name }) => name !== 'long');
+  const verdict = judge(history, { ...conditions, jobs: short });
+  return { ...verdict, violations: verdict.violations.filter(({ kind }) => kind === 'missed') };
+}
+
+function planOf(seed: number, duration: number): ReturnType<typeof drawPlan> {
+  return drawPlan({
+    seed,
+    duration,
+    nodeCount: NODES,
+    instanceCount: CLOCKS.length,
+    jobs: ['medium', 'long', 'recovering'],
+    durableNodes,
+  });
+}

@@ -1,0 +1,81 @@
+/**
+ * Under which conditions a history came about: who was there, with which clock, and which nodes could vote. All
+ * moments are milliseconds on the monotonic clock, where nothing else is said.
+ */
+
+/** A stretch of time. */
+export interface Span {
+  readonly from: number;
+  /** `Infinity` where it has not ended. */
+  readonly until: number;
+}
+
+/** One process of the fleet, from its start to its end. */
+export interface InstanceLife {
+  readonly name: string;
+  /** From when it was ready to when it was asked to stop, or died: it owes ticks in that time. */
+  readonly up: Span;
+  /** When the process was gone. */
+  readonly goneAt: number;
+  /** Whether it died with no chance to give anything back. */
+  readonly killed: boolean;
+  /** When it was suspended. */
+  readonly pauses: readonly Span[];
+  /** By how many milliseconds its clock was ahead of the real one, and since when. */
+  readonly clock: readonly { readonly since: number; readonly ahead: number }[];
+}
+
+/** A time in which one node could not be relied on. */
+export interface NodeFault extends Span {
+  /** Which of the nodes, from 0 on. */
+  readonly node: number;
+}
+
+/** What the judge knows of one job. */
+export interface JobRule {
+  readonly name: string;
+  readonly kind: 'cron' | 'interval';
+  /** The time between two ticks, in milliseconds. */
+  readonly period: number;
+  /** The lease, in milliseconds. */
+  readonly ttl: number;
+  readonly recover: boolean;
+}
+
+export interface Conditions {
+  /** The ticks that are due in this time are judged. */
+  readonly window: Span;
+  /** What the wall clock says, in milliseconds since the epoch, when the monotonic clock says 0. */
+  readonly epoch: number;
+  readonly jobs: readonly JobRule[];
+  readonly instances: readonly InstanceLife[];
+  readonly nodeCount: number;
+  readonly nodeFaults: readonly NodeFault[];
+}
+
+export function touches(a: Span, b: Span): boolean {
+  return a.from < b.until && b.from < a.until;
+}
+
+/** How long a scheduler needs to find its step again after its clock was set. */
+const STEP_TIME = 3000;
+
+/** The times in which the clock of an instance went on evenly, and by how much it was ahead in each. */
+export function clockPhases({ clock }: InstanceLife): (Span & { readonly ahead: number })[] {
+  return clock.map(({ since, ahead }, index) => ({
+    ahead,
+    from: index === 0 ? since : since + STEP_TIME,
+    until: clock[index + 1]?.since ?? Infinity,
+  }));
+}
+
+/** Whether an instance ran without a break through all of `span`. */
+export function isUp({ up, pauses }: InstanceLife, span: Span): boolean {
+  return up.from <= span.from && span.until <= up.until && !pauses.some((pause) => touches(pause, span));
+}
+
+/** Whether the same majority of the nodes could be relied on all through `span`. */
+export function hasQuorum({ nodeCount, nodeFaults }: Conditions, span: Span): boolean {
+  const out = new Set(nodeFaults.filter((fault) => touches(fault, span)).map(({ node }) => node));
+  return nodeCount - out.size > nodeCount / 2;
+}

@@ -1,0 +1,131 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { RedisServer, startServers } from '../engine/redis-server.js';
+import { Fleet } from './fleet.js';
+import type { Run } from './history.js';
+import type { JobSpec } from './instance.js';
+import type { Verdict } from './judge.js';
+import { monotonicNow } from './log.js';
+import { verdicts } from './observe.js';
+
+/** How long the fleets are watched, in milliseconds: somewhat more than 60 ticks. */
+const WATCHED = 61_500;
+
+const JOBS: readonly JobSpec[] = [
+  { name: 'short', when: '* * * * * *', work: 30 },
+  // Longer than its lease, too: it overlaps unless it is renewed.
+  { name: 'long', when: '* * * * * *', work: 1700, options: { ttl: 1500 } },
+  { name: 'interval', when: 1000, work: 30 },
+];
+
+/** One fleet of three, and what came of it. */
+class Observation {
+  verdicts = new Map<string, Verdict>();
+  runs: readonly Run[] = [];
+  lines: readonly string[] = [];
+
+  constructor(
+    readonly clocks: readonly number[],
+    readonly nodeCount: number,
+    private readonly jobs: readonly JobSpec[] = JOBS,
+  ) {}
+
+  async make(servers: readonly RedisServer[], keyPrefix: string): Promise<void> {
+    const nodes = servers.slice(0, this.nodeCount).map(({ url }) => url);
+    const fleet = await Fleet.start({ clocks: this.clocks, module: { nodes, keyPrefix }, jobs: this.jobs });
+    try {
+      const from = monotonicNow() + 2000;
+      await pause(2000 + WATCHED);
+      const window = { from, until: monotonicNow() - 1500 };
+      // Those whose clocks are behind come to the last ticks only now.
+      await pause(3000);
+      await fleet.terminate();
+      this.verdicts = await verdicts({ fleet, window, nodeCount: this.nodeCount });
+      this.runs = (await fleet.history()).runs;
+      this.lines = fleet
+        .outputWhileUp()
+        .filter(({ text }) => !text.startsWith('[Cron]'))
+        .map(({ instance, text }) => `${instance}: ${text}`);
+    } finally {
+      await fleet.stop();
+    }
+  }
+}
+
+const near = [0, 400, -400];
+const apart = [0, 2500, -2500];
+const guarded = [
+  new Observation(near, 1),
+  new Observation(near, 5),
+  new Observation(apart, 1),
+  new Observation(apart, 5),
+];
+const farApart = new Observation([0, 30_000, -30_000], 1);
+const unguarded = new Observation(
+  near,
+  1,
+  JOBS.map((job) => ({ ...job, unguarded: true })),
+);
+const all = [...guarded, farApart, unguarded];
+
+let servers: readonly RedisServer[] = [];
+
+// All of them at once: each needs a minute of real time, and hardly any of the machine's.
+beforeAll(async () => {
+  servers = await startServers(5);
+  await Promise.all(all.map((observation, index) => observation.make(servers, `FLEET_${index}`)));
+}, 180_000);
+
+afterAll(() => Promise.all(servers.map((server) => server.stop())));
+
+describe.each(guarded)('three processes with clocks $clocks ms off, $nodeCount node(s)', (observation) => {
+  it('run each tick of a short job once', () => {
+    const verdict = observation.verdicts.get('short');
+    expect(verdict?.violations).toEqual([]);
+    expect(verdict?.ticks).toBeGreaterThanOrEqual(60);
+    expect(verdict?.unrun).toBe(0);
+  });
+
+  it('never overlap a job that is longer than its period, nor repeat a tick of it', () => {
+    const verdict = observation.verdicts.get('long');
+    expect(verdict?.violations).toEqual([]);
+    expect(verdict?.runs).toBeGreaterThanOrEqual(20);
+  });
+
+  it('keep the distance of an interval over the whole fleet', () => {
+    const verdict = observation.verdicts.get('interval');
+    expect(verdict?.violations).toEqual([]);
+    expect(verdict?.runs).toBeGreaterThanOrEqual(40);
+  });
+
+  it('print nothing for the ticks that they skip', () => {
+    // Some of them are enough to see what is wrong.
+    expect(observation.lines.slice(0, 5)).toEqual([]);
+  });
+});
+
+describe('three processes whose clocks are 30 s apart', () => {
+  it('run each tick once', () => {
+    const verdict = farApart.verdicts.get('short');
+    expect(verdict?.violations).toEqual([]);
+    expect(verdict?.unrun).toBe(0);
+    expect(farApart.verdicts.get('long')?.violations).toEqual([]);
+  });
+
+  it('leave it to the one that is ahead, as soon as the node finds its ticks due', () => {
+    expect(farApart.runs.at(-1)?.instance).toBe('1.0');
+  });
+});
+
+describe('three processes without @Exclusive', () => {
+  it('run everything three times, which the judge sees', () => {
+    const verdict = unguarded.verdicts.get('short');
+    const duplicates = verdict?.violations.filter(({ kind }) => kind === 'duplicate') ?? [];
+    expect(duplicates.length).toBeGreaterThan(100);
+    const overlaps =
+      unguarded.verdicts.get('long')?.violations.filter(({ kind }) => kind === 'overlap') ?? [];
+    expect(overlaps.length).toBeGreaterThan(100);
+    const early = unguarded.verdicts.get('interval')?.violations.filter(({ kind }) => kind === 'early') ?? [];
+    expect(early.length).toBeGreaterThan(50);
+  });
+});

@@ -1,0 +1,157 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { setTimeout as pause } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import type { InstanceLife } from './conditions.js';
+import { clockEnvironment, forgetFakedProcess } from './faketime.js';
+import type { InstanceSpec } from './instance.js';
+import { monotonicNow } from './log.js';
+
+// Run by vitest, this file is TypeScript; the child is plain Node, and always runs the compiled program.
+const program = fileURLToPath(
+  import.meta.url.endsWith('.ts')
+    ? new URL('../../build/test/fleet/instance.js', import.meta.url)
+    : new URL('instance.js', import.meta.url),
+);
+
+/** How long an instance may take to start, in milliseconds; on a busy machine, many at once take long. */
+const START_TIMEOUT = 60_000;
+
+/** One line that an instance printed. */
+export interface OutputLine {
+  readonly instance: string;
+  readonly at: number;
+  readonly text: string;
+}
+
+/** One process of a fleet. It never outlives the process that started it. */
+export class InstanceProcess {
+  readonly output: OutputLine[] = [];
+  /** Resolves when the process is gone. */
+  readonly gone: Promise<void>;
+  private readonly child: ChildProcess;
+  private readonly pauses: { from: number; until: number }[] = [];
+  private readonly clock: { since: number; ahead: number }[];
+  private readyAt = Number.POSITIVE_INFINITY;
+  private stoppedAt = Number.POSITIVE_INFINITY;
+  private goneAt = Number.POSITIVE_INFINITY;
+  private killed = false;
+  private guard: ChildProcess | undefined;
+
+  /** @param ahead By how many milliseconds its clock is ahead. */
+  constructor(
+    readonly spec: InstanceSpec,
+    private readonly ahead: number,
+  ) {
+    this.clock = [{ since: Number.NEGATIVE_INFINITY, ahead }];
+    const env = { ...process.env, ...clockEnvironment(ahead), NO_COLOR: '1', INSTANCE: JSON.stringify(spec) };
+    // In a process group of its own: Ctrl-C is for the parent, which still needs its instances to judge them.
+    const child = spawn(process.execPath, [program], {
+      env,
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    });
+    this.child = child;
+    for (const stream of [child.stdout, child.stderr]) {
+      if (!stream) continue;
+      createInterface(stream).on('line', (text) => {
+        this.output.push({ instance: spec.name, at: monotonicNow(), text });
+      });
+    }
+    running.add(child);
+    this.gone = once(child, 'exit').then(([, signal]) => this.onExit(signal as NodeJS.Signals | null));
+  }
+
+  /** Resolves when the application has started. Rejects when it ends instead. */
+  async ready(): Promise<void> {
+    const giveUp = new AbortController();
+    const outcome = await Promise.race([
+      once(this.child, 'message', { signal: giveUp.signal }).then(() => 'ready'),
+      this.gone.then(() => 'ended instead of starting'),
+      pause(START_TIMEOUT, `did not start within ${START_TIMEOUT} ms`, { signal: giveUp.signal }),
+    ]).finally(() => giveUp.abort());
+    if (outcome === 'ready') {
+      this.readyAt = monotonicNow();
+      return;
+    }
+    await this.kill();
+    const output = this.output.map(({ text }) => text).join('\n');
+    throw new Error(`Instance ${this.spec.name} ${outcome}\n${output}`);
+  }
+
+  get isRunning(): boolean {
+    return this.goneAt === Number.POSITIVE_INFINITY;
+  }
+
+  get isPaused(): boolean {
+    return this.pauses.at(-1)?.until === Number.POSITIVE_INFINITY;
+  }
+
+  /** The process is gone at once, and says goodbye to nobody. */
+  async kill(): Promise<void> {
+    if (this.isRunning) {
+      this.stoppedAt = Math.min(this.stoppedAt, monotonicNow());
+      this.child.kill('SIGKILL');
+    }
+    await this.gone;
+  }
+
+  /** Asks the application to shut down, as a deployment does, and waits until it has. */
+  async terminate(): Promise<void> {
+    if (this.isRunning) {
+      this.stoppedAt = Math.min(this.stoppedAt, monotonicNow());
+      this.child.kill('SIGTERM');
+    }
+    await this.gone;
+  }
+
+  /** Suspends the process: not a line of it runs until `resume`. */
+  pause(): void {
+    if (!this.isRunning || this.isPaused) return;
+    this.guard = guardOf(this.child);
+    this.child.kill('SIGSTOP');
+    this.pauses.push({ from: monotonicNow(), until: Number.POSITIVE_INFINITY });
+  }
+
+  resume(): void {
+    const last = this.pauses.at(-1);
+    if (last) last.until = Math.min(last.until, monotonicNow());
+    this.child.kill('SIGCONT');
+    this.guard?.kill('SIGKILL');
+  }
+
+  /** Sets its clock: from now on it is this many milliseconds ahead. */
+  setClock(ahead: number): void {
+    this.clock.push({ since: monotonicNow(), ahead });
+    if (this.child.connected) this.child.send({ clock: ahead - this.ahead });
+  }
+
+  get life(): InstanceLife {
+    const { readyAt, stoppedAt, goneAt, killed, pauses, clock } = this;
+    const up = { from: readyAt, until: Math.min(stoppedAt, goneAt) };
+    return { name: this.spec.name, up, goneAt, killed, pauses: [...pauses], clock: [...clock] };
+  }
+
+  private onExit(signal: NodeJS.Signals | null): void {
+    this.goneAt = monotonicNow();
+    this.killed = signal === 'SIGKILL';
+    running.delete(this.child);
+    this.guard?.kill('SIGKILL');
+    if (this.child.pid !== undefined) forgetFakedProcess(this.child.pid);
+  }
+}
+
+const running = new Set<ChildProcess>();
+process.on('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
+/** An instance ends when its parent is gone; while it is suspended it cannot, and a small shell does it. */
+function guardOf({ pid }: ChildProcess): ChildProcess {
+  const script = 'read -r line; kill -9 "$1"';
+  return spawn('sh', ['-c', script, 'guard', `${pid}`], {
+    detached: true,
+    stdio: ['pipe', 'ignore', 'ignore'],
+  });
+}

@@ -1,0 +1,367 @@
+import { describe, expect, it } from 'vitest';
+import type { Conditions, InstanceLife, JobRule, NodeFault } from './conditions.js';
+import type { Call, Run } from './history.js';
+import { judge } from './judge.js';
+
+// The monotonic clock of these histories begins at the epoch, so that a tick is due when the clock shows its number.
+const REPORT: JobRule = { name: 'report', kind: 'cron', period: 1000, ttl: 3000, recover: false };
+const RECOVERING: JobRule = { ...REPORT, recover: true };
+const CLEANING: JobRule = { ...REPORT, kind: 'interval' };
+const WINDOW = { from: 10_000, until: 30_000 };
+
+function life(name: string, differences: Partial<InstanceLife> = {}, ahead = 0): InstanceLife {
+  return {
+    name,
+    up: { from: 0, until: Infinity },
+    goneAt: Infinity,
+    killed: false,
+    pauses: [],
+    clock: [{ since: -Infinity, ahead }],
+    ...differences,
+  };
+}
+
+/** An instance that is killed at a moment. */
+function killed(name: string, at: number): InstanceLife {
+  return life(name, { up: { from: 0, until: at }, goneAt: at, killed: true });
+}
+
+function conditions(rule: JobRule, differences: Partial<Conditions> = {}): Conditions {
+  const instances = [life('a'), life('b'), life('c')];
+  return { window: WINDOW, epoch: 0, jobs: [rule], instances, nodeCount: 5, nodeFaults: [], ...differences };
+}
+
+function run(tick: number | null, instance: string, start: number, rest: Partial<Run> = {}): Run {
+  return { id: `${instance}-${start}`, job: 'report', tick, instance, start, end: start + 30, ...rest };
+}
+
+/** A run that its instance did not live to end. */
+function unfinished(tick: number, instance: string, start: number): Run {
+  return { id: `${instance}-${start}`, job: 'report', tick, instance, start };
+}
+
+/** Every second one run, by turns on the instances that are named. */
+function cleanRuns(instances = ['a', 'b', 'c'], from = 5000, until = 35_000): Run[] {
+  const ticks = Array.from({ length: (until - from) / 1000 }, (_each, index) => from + index * 1000);
+  return ticks.map((tick, index) => run(tick, instances[index % instances.length] ?? 'a', tick + 5));
+}
+
+function without(runs: readonly Run[], ...ticks: number[]): Run[] {
+  return runs.filter(({ tick }) => !ticks.includes(tick ?? 0));
+}
+
+/** The kinds of the violations that the judge finds. */
+function findings(runs: readonly Run[], under: Conditions, calls: readonly Call[] = []): string[] {
+  const history = { runs: runs.toSorted((a, b) => a.start - b.start), calls };
+  return judge(history, under).violations.map(({ kind }) => kind);
+}
+
+describe('a clean history', () => {
+  it('is accepted, and each of its ticks was owed', () => {
+    const verdict = judge({ runs: cleanRuns(), calls: [] }, conditions(REPORT));
+    expect(verdict).toEqual({ ticks: 20, owed: 20, unrun: 0, runs: 30, violations: [] });
+  });
+
+  it('is accepted when runs are longer than the period', () => {
+    const runs = [5000, 7000, 9000].flatMap((first) =>
+      [0, 6000, 12_000, 18_000, 24_000].map((more) =>
+        run(first + more, 'a', first + more + 5, { end: first + more + 1705 }),
+      ),
+    );
+    expect(findings(runs, conditions(REPORT))).toEqual([]);
+  });
+
+  it('is accepted when an instance whose clock is ahead claims as early as it may', () => {
+    const ahead = { instances: [life('a', {}, 2500), life('b')] };
+    const runs = cleanRuns(['a']).map((each) => ({
+      ...each,
+      start: (each.tick ?? 0) - 495,
+      end: (each.tick ?? 0) - 465,
+    }));
+    expect(findings(runs, conditions(REPORT, ahead))).toEqual([]);
+  });
+});
+
+describe('a tick that is started twice', () => {
+  it('is a duplicate', () => {
+    expect(findings([...cleanRuns(), run(15_000, 'b', 15_300)], conditions(REPORT))).toEqual(['duplicate']);
+  });
+
+  it('is one long afterwards, too', () => {
+    const late = run(15_000, 'c', 17_500);
+    expect(findings([...cleanRuns(), late], conditions(REPORT))).toEqual(['duplicate', 'order']);
+  });
+
+  it('is a duplicate even of a run that died, where the job does not recover', () => {
+    const instances = [killed('a', 15_015), life('b'), life('c')];
+    const runs = [
+      ...without(cleanRuns(['b', 'c']), 15_000, 16_000, 17_000, 18_000),
+      unfinished(15_000, 'a', 15_005),
+    ];
+    expect(findings(runs, conditions(REPORT, { instances }))).toEqual([]);
+    const again = [...runs, run(15_000, 'b', 18_200)];
+    expect(findings(again, conditions(REPORT, { instances }))).toEqual(['duplicate']);
+  });
+
+  it('is none when the first one died, and the job recovers', () => {
+    const instances = [killed('a', 15_015), life('b'), life('c')];
+    const runs = [
+      ...without(cleanRuns(['b', 'c']), 15_000, 16_000, 17_000, 18_000),
+      unfinished(15_000, 'a', 15_005),
+      run(15_000, 'b', 18_200),
+    ];
+    expect(findings(runs, conditions(RECOVERING, { instances }))).toEqual([]);
+  });
+
+  it('is a duplicate where the job recovers, but the first one lived', () => {
+    expect(findings([...cleanRuns(), run(15_000, 'b', 15_500)], conditions(RECOVERING))).toEqual([
+      'duplicate',
+    ]);
+  });
+
+  it('is a duplicate and an overlap where the first one still runs', () => {
+    const instances = [killed('a', 15_500), life('b'), life('c')];
+    const runs = [
+      ...without(cleanRuns(['b', 'c']), 15_000, 16_000, 17_000, 18_000),
+      unfinished(15_000, 'a', 15_005),
+      run(15_000, 'b', 15_200),
+      run(18_000, 'b', 18_600),
+    ];
+    expect(findings(runs, conditions(RECOVERING, { instances }))).toEqual(['duplicate', 'overlap']);
+  });
+});
+
+describe('two runs at once', () => {
+  const long = run(15_000, 'a', 15_005, { end: 16_700 });
+  const runs = without(cleanRuns(), 15_000, 16_000);
+
+  it('are an overlap', () => {
+    expect(findings([...runs, long, run(16_000, 'b', 16_005)], conditions(REPORT))).toEqual(['overlap']);
+  });
+
+  it('are none once the signal of the first one has aborted', () => {
+    const aborted = { ...long, aborted: 15_900 };
+    expect(findings([...runs, aborted, run(16_000, 'b', 16_005)], conditions(REPORT))).toEqual([]);
+  });
+
+  it('are an overlap up to the abort', () => {
+    const aborted = { ...long, aborted: 16_010 };
+    expect(findings([...runs, aborted, run(16_000, 'b', 16_005)], conditions(REPORT))).toEqual(['overlap']);
+  });
+
+  describe('while the first one is suspended', () => {
+    const first = run(15_000, 'a', 15_005, { end: 20_300 });
+    const rest = without(cleanRuns(['b', 'c']), 15_000, 16_000, 17_000, 18_000);
+    const suspended = (until: number): Partial<Conditions> => ({
+      instances: [life('a', { pauses: [{ from: 15_020, until }] }), life('b'), life('c')],
+    });
+
+    it('are none past its lease, if it notices at once when it goes on', () => {
+      expect(findings([...rest, first], conditions(REPORT, suspended(20_000)))).toEqual([]);
+    });
+
+    it('are an overlap if it goes on with its work', () => {
+      const [overlap] = findings([...rest, { ...first, end: 24_000 }], conditions(REPORT, suspended(20_000)));
+      expect(overlap).toBe('overlap');
+    });
+
+    it('are an overlap within its lease', () => {
+      const early = run(16_000, 'b', 16_005);
+      const found = findings(
+        [...rest, early, { ...first, end: 16_310 }],
+        conditions(REPORT, suspended(16_100)),
+      );
+      expect(found).toContain('overlap');
+    });
+  });
+});
+
+describe('a tick that nobody ran', () => {
+  const runs = without(cleanRuns(), 15_000);
+
+  it('is missed', () => {
+    expect(findings(runs, conditions(REPORT))).toEqual(['missed']);
+  });
+
+  it('is missed if only one instance could have run it', () => {
+    const instances = [
+      killed('a', 8000),
+      life('b', { pauses: [{ from: 14_000, until: 17_000 }] }),
+      life('c'),
+    ];
+    const others = without(cleanRuns(['c']), 15_000);
+    expect(findings(others, conditions(REPORT, { instances }))).toEqual(['missed']);
+    const nobody = instances.slice(0, 2);
+    expect(
+      judge(
+        { runs: [], calls: [] },
+        conditions(REPORT, { instances: nobody, window: { from: 15_000, until: 16_000 } }),
+      ),
+    ).toEqual({
+      ticks: 1,
+      owed: 0,
+      unrun: 1,
+      runs: 0,
+      violations: [],
+    });
+  });
+
+  it('is missed with a minority of the nodes out, and excused with a majority', () => {
+    const out = (...nodes: number[]): NodeFault[] =>
+      nodes.map((node) => ({ node, from: 14_900, until: 15_500 }));
+    expect(findings(runs, conditions(REPORT, { nodeFaults: out(0, 1) }))).toEqual(['missed']);
+    expect(findings(runs, conditions(REPORT, { nodeFaults: out(0, 1, 2) }))).toEqual([]);
+  });
+
+  it('is excused while a run is in progress, and missed once it is over', () => {
+    const long = (end: number): Run => run(14_000, 'a', 14_005, { end });
+    const rest = without(runs, 14_000);
+    expect(findings([...rest, long(15_200)], conditions(REPORT))).toEqual([]);
+    expect(findings([...rest, long(14_600)], conditions(REPORT))).toEqual(['missed']);
+  });
+
+  it('is excused for one lease after a run that died, and missed afterwards', () => {
+    const instances = [killed('a', 14_015), life('b'), life('c')];
+    const died = [...without(cleanRuns(['b', 'c']), 14_000), unfinished(14_000, 'a', 14_005)];
+    expect(findings(without(died, 15_000, 16_000, 17_000), conditions(REPORT, { instances }))).toEqual([]);
+    expect(findings(without(died, 18_000), conditions(REPORT, { instances }))).toEqual(['missed']);
+  });
+
+  it('is missed by an instance whose clock is behind, too, when that comes to it', () => {
+    const instances = [life('a', { up: { from: 0, until: 14_900 }, goneAt: 14_950 }), life('b', {}, -2500)];
+    const rest = cleanRuns(['b']).map((each) => ({
+      ...each,
+      start: (each.tick ?? 0) + 2505,
+      end: (each.tick ?? 0) + 2535,
+    }));
+    expect(findings(without(rest, 15_000), conditions(REPORT, { instances }))).toEqual(['missed']);
+  });
+
+  it('is excused where it came too late, as a newer one had been run', () => {
+    const instances = [life('b', {}, -2500), life('c', { up: { from: 16_500, until: Infinity } })];
+    const lagging = cleanRuns(['b'], 5000, 14_000).map((each) => ({
+      ...each,
+      start: (each.tick ?? 0) + 2505,
+      end: (each.tick ?? 0) + 2535,
+    }));
+    const leading = cleanRuns(['c'], 18_000);
+    expect(
+      findings(
+        [...lagging, run(14_000, 'b', 16_505), run(15_000, 'b', 17_505), ...leading],
+        conditions(REPORT, { instances }),
+      ),
+    ).toEqual([]);
+  });
+
+  it('is excused where its claim was in flight when its instance was killed', () => {
+    const instances = [killed('a', 15_010), life('b'), life('c')];
+    const others = without(cleanRuns(['b', 'c']), 15_000);
+    const call = (over?: number): Call => ({ job: 'report', tick: 15_000, instance: 'a', at: 15_002, over });
+    expect(findings(others, conditions(REPORT, { instances }), [call()])).toEqual([]);
+    expect(findings(others, conditions(REPORT, { instances }), [call(15_006)])).toEqual(['missed']);
+    expect(findings(others, conditions(REPORT, { instances }))).toEqual(['missed']);
+  });
+
+  it('counts for an instance whose clock was set only where it has found its step', () => {
+    const stepped = life('a', {
+      clock: [
+        { since: -Infinity, ahead: 0 },
+        { since: 14_000, ahead: -1000 },
+      ],
+    });
+    const under = (tick: number): Conditions =>
+      conditions(REPORT, { instances: [stepped], window: { from: tick, until: tick + 1000 } });
+    expect(findings([], under(15_000))).toEqual([]);
+    expect(findings([], under(19_000))).toEqual(['missed']);
+  });
+});
+
+describe('the order', () => {
+  it('is broken by a tick that starts after a newer one was settled', () => {
+    const runs = [...without(cleanRuns(), 15_000), run(15_000, 'c', 16_500)];
+    expect(findings(runs, conditions(REPORT))).toEqual(['order']);
+  });
+
+  it('is not broken while the newer one could not be settled', () => {
+    const instances = [killed('a', 16_010), life('b'), life('c', {}, -2500)];
+    const runs = [
+      ...without(cleanRuns(['b']), 15_000, 16_000, 17_000, 18_000, 19_000),
+      unfinished(16_000, 'a', 16_005),
+      run(15_000, 'c', 17_505),
+    ];
+    expect(
+      findings(runs, conditions(REPORT, { instances, window: { from: 20_000, until: 30_000 } })),
+    ).toEqual([]);
+  });
+});
+
+describe('a run before its time', () => {
+  it('is found', () => {
+    const runs = [...without(cleanRuns(), 15_000), run(15_000, 'a', 14_300)];
+    expect(findings(runs, conditions(REPORT))).toEqual(['early']);
+  });
+
+  it('is found where it has no tick at all', () => {
+    expect(findings([...cleanRuns(), run(null, 'a', 15_500)], conditions(REPORT))).toEqual(['early']);
+  });
+});
+
+describe('an interval', () => {
+  const starts = Array.from({ length: 30 }, (_each, index) => 5000 + index * 1000);
+  const runs = starts.map((start) => run(null, 'a', start));
+
+  it('is accepted when it keeps its distance', () => {
+    expect(findings(runs, conditions(CLEANING))).toEqual([]);
+  });
+
+  it('is found to have been run too soon', () => {
+    expect(findings([...runs, run(null, 'b', 15_500)], conditions(CLEANING))).toEqual(['early', 'early']);
+  });
+
+  it('counts from the claim where a node was in trouble in between, and only there', () => {
+    const slow = runs.filter(({ start }) => start < 15_000 || start > 15_500);
+    const late = [...slow, run(null, 'b', 15_400)];
+    const calls: Call[] = [{ job: 'report', tick: null, instance: 'b', at: 15_050, over: 15_450 }];
+    const nodeFaults = [{ node: 0, from: 15_000, until: 15_300 }];
+    expect(findings(late, conditions(CLEANING), calls)).toEqual(['early']);
+    expect(findings(late, conditions(CLEANING, { nodeFaults }), calls)).toEqual([]);
+  });
+
+  it('is found to have been missed, though an instance was there', () => {
+    const gap = runs.filter(({ start }) => start < 15_000 || start > 18_500);
+    expect(findings(gap, conditions(CLEANING))).toEqual(['missed']);
+    expect(
+      findings(
+        gap,
+        conditions(CLEANING, { instances: [life('a', { pauses: [{ from: 15_500, until: 17_500 }] })] }),
+      ),
+    ).toEqual([]);
+  });
+});
+
+describe('a tick whose instance was killed in it', () => {
+  const instances = [killed('a', 15_015), life('b'), life('c')];
+  const runs = [
+    ...without(cleanRuns(['b', 'c']), 15_000, 16_000, 17_000, 18_000),
+    unfinished(15_000, 'a', 15_005),
+  ];
+
+  it('must be run again, in time, where the job recovers', () => {
+    expect(findings(runs, conditions(REPORT, { instances }))).toEqual([]);
+    expect(findings(runs, conditions(RECOVERING, { instances }))).toEqual(['not recovered']);
+    expect(findings([...runs, run(15_000, 'b', 19_900)], conditions(RECOVERING, { instances }))).toEqual([
+      'order',
+      'not recovered',
+    ]);
+    expect(findings([...runs, run(15_000, 'b', 18_100)], conditions(RECOVERING, { instances }))).toEqual([]);
+  });
+
+  it('need not be where nobody could', () => {
+    expect(
+      findings(
+        [unfinished(15_000, 'a', 15_005)],
+        conditions(RECOVERING, { instances: instances.slice(0, 1), window: { from: 15_000, until: 30_000 } }),
+      ),
+    ).toEqual([]);
+  });
+});

@@ -1,0 +1,160 @@
+import { type Conditions, type InstanceLife, type JobRule, touches } from './conditions.js';
+import type { Call, History } from './history.js';
+import { darkClaims, type DarkClaim, EARLY_CLAIM, judgedRun, type JudgedRun } from './judged-run.js';
+import { missedIntervals, missedTicks, notRecovered } from './missed.js';
+
+export type ViolationKind =
+  /** A tick was started twice, and not because the first run had died in it. */
+  | 'duplicate'
+  /** A run started while another one of the job went on. */
+  | 'overlap'
+  /** A tick was due, an instance could reach a quorum, nothing stood in its way, and nobody ran it. */
+  | 'missed'
+  /** A tick was started after a newer one was settled. */
+  | 'order'
+  /** A tick was started before its time, or an interval before the last one was over. */
+  | 'early'
+  /** Of a job that recovers, a tick whose run had died was not run again in time. */
+  | 'not recovered';
+
+export interface Violation {
+  readonly kind: ViolationKind;
+  readonly job: string;
+  readonly text: string;
+}
+
+export interface Verdict {
+  /** How many ticks were due in the judged time, of all jobs. */
+  readonly ticks: number;
+  /** How many of them were owed by some instance, whatever happened: the others could have gone missing unseen. */
+  readonly owed: number;
+  /** How many ticks of cron jobs nobody ran, whatever the reason. */
+  readonly unrun: number;
+  readonly runs: number;
+  readonly violations: readonly Violation[];
+}
+
+/** Nodes and instances tell the time differently by a few milliseconds. */
+const CLOCK_SLACK = 50;
+
+/** All that is known of one job. */
+export interface Case {
+  readonly rule: JobRule;
+  readonly runs: readonly JudgedRun[];
+  readonly dark: readonly DarkClaim[];
+  readonly calls: readonly Call[];
+  readonly conditions: Conditions;
+}
+
+/** Says what in a history goes against the promise. Timing apart, nothing is forgiven. */
+export function judge(history: History, conditions: Conditions): Verdict {
+  const lives = new Map(conditions.instances.map((life) => [life.name, life]));
+  const cases = conditions.jobs.map((rule) => caseOf(rule, history, lives, conditions));
+  const missed = cases.map((each) => (each.rule.kind === 'cron' ? missedTicks(each) : missedIntervals(each)));
+  return {
+    ticks: missed.reduce((sum, { ticks }) => sum + ticks, 0),
+    owed: missed.reduce((sum, { owed }) => sum + owed, 0),
+    unrun: missed.reduce((sum, { unrun }) => sum + unrun, 0),
+    runs: cases.reduce((sum, { runs }) => sum + runs.length, 0),
+    violations: cases.flatMap((each, index) => [
+      ...duplicates(each),
+      ...overlaps(each),
+      ...outOfOrder(each),
+      ...tooEarly(each),
+      ...(missed[index]?.violations ?? []),
+      ...notRecovered(each),
+    ]),
+  };
+}
+
+function caseOf(
+  rule: JobRule,
+  history: History,
+  lives: ReadonlyMap<string, InstanceLife>,
+  conditions: Conditions,
+): Case {
+  const runs = history.runs
+    .filter(({ job }) => job === rule.name)
+    .map((run) => {
+      const life = lives.get(run.instance);
+      if (!life) throw new Error(`Nothing is known of instance ${run.instance}`);
+      return judgedRun(run, rule, life, conditions);
+    });
+  const calls = history.calls.filter(({ job }) => job === rule.name);
+  return { rule, runs, calls, dark: darkClaims(history, rule, lives, conditions.epoch), conditions };
+}
+
+function duplicates({ rule, runs }: Case): Violation[] {
+  const last = new Map<number, JudgedRun>();
+  const violations: Violation[] = [];
+  for (const run of runs) {
+    if (run.tick === null) continue;
+    const first = last.get(run.tick);
+    const isRecovery = first && rule.recover && !first.settled && first.over <= run.start;
+    if (first && !isRecovery) {
+      violations.push({ kind: 'duplicate', job: rule.name, text: `${shown(first)}, then ${shown(run)}` });
+    }
+    last.set(run.tick, run);
+  }
+  return violations;
+}
+
+function overlaps({ rule, runs }: Case): Violation[] {
+  return runs.flatMap((run, index) =>
+    runs
+      .slice(index + 1)
+      .filter(({ start }) => start < run.over)
+      .map((other) => ({
+        kind: 'overlap' as const,
+        job: rule.name,
+        text: `${shown(run)} went on until ${run.over.toFixed(0)}, ${shown(other)}`,
+      })),
+  );
+}
+
+function outOfOrder({ rule, runs }: Case): Violation[] {
+  let newest: JudgedRun | undefined;
+  const violations: Violation[] = [];
+  const settled = runs.filter(({ settled: isSettled }) => isSettled).toSorted((a, b) => a.over - b.over);
+  for (const run of runs) {
+    for (let next = settled[0]; next && next.over < run.start; next = settled[0]) {
+      if ((next.tick ?? 0) >= (newest?.tick ?? 0)) newest = next;
+      settled.shift();
+    }
+    if (newest && run.tick !== null && run.tick < (newest.tick ?? 0)) {
+      violations.push({ kind: 'order', job: rule.name, text: `${shown(run)}, after ${shown(newest)}` });
+    }
+  }
+  return violations;
+}
+
+function tooEarly(of: Case): Violation[] {
+  const { rule, runs, conditions } = of;
+  const isTooEarly = (run: JudgedRun, index: number): boolean => {
+    if (rule.kind === 'cron') {
+      return run.tick === null || run.start < run.tick - conditions.epoch - EARLY_CLAIM - CLOCK_SLACK;
+    }
+    const before = runs[index - 1];
+    return before !== undefined && run.start - beginOf(before, of) < rule.period * 0.9 - CLOCK_SLACK;
+  };
+  return runs.filter(isTooEarly).map((run) => ({ kind: 'early', job: rule.name, text: shown(run) }));
+}
+
+/**
+ * From when on the distance to the next run of an interval counts: its start. Where a node or the instance was in
+ * trouble meanwhile the claim took long, and what counts is when it began: nodes keep the interval from then on.
+ */
+function beginOf({ instance, start }: JudgedRun, { calls, conditions }: Case): number {
+  const call = calls.findLast((each) => each.instance === instance && each.at <= start);
+  if (!call) return start;
+  const claiming = { from: call.at, until: start };
+  const life = conditions.instances.find(({ name }) => name === instance);
+  const troubles = [...conditions.nodeFaults, ...(life?.pauses ?? [])];
+  return troubles.some((trouble) => touches(trouble, claiming)) ? call.at : start;
+}
+
+/** A run in a sentence. */
+export function shown({ tick, id, instance, start }: JudgedRun): string {
+  const what = tick === null ? '' : `tick ${new Date(tick).toISOString().slice(11, 19)} `;
+  return `${what}started at ${start.toFixed(0)} as ${id} on ${instance}`;
+}

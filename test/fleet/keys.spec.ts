@@ -1,0 +1,74 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { Redis } from 'ioredis';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { Claimant } from '../../src/nodes/claimant.js';
+import { jobKeys } from '../../src/nodes/job-keys.js';
+import { createNodes } from '../../src/nodes/node-option.js';
+import { Quorum } from '../../src/nodes/quorum.js';
+import { findEngine, RedisServer } from '../engine/redis-server.js';
+import { FAKETIME_LIBRARY, forgetFakedProcess } from './faketime.js';
+
+/** How many times faster the clock of the server goes. */
+const SPEED = 50;
+const TICKS = 1000;
+
+const canRun = FAKETIME_LIBRARY !== undefined && findEngine().kind === 'native';
+let server: RedisServer;
+
+beforeAll(async () => {
+  if (!canRun) return;
+  // libc's own malloc stands before the one that Redis brings, which libfaketime cannot bear.
+  vi.stubEnv('LD_PRELOAD', `${FAKETIME_LIBRARY}:libc.so.6`);
+  vi.stubEnv('FAKETIME', `+0 x${SPEED}`);
+  server = await RedisServer.start();
+  vi.unstubAllEnvs();
+});
+
+afterAll(async () => {
+  if (!canRun) return;
+  await server.stop();
+  forgetFakedProcess(server.pid);
+});
+
+it.runIf(canRun)(
+  'leaves no more than the keys of the last minute after 1,000 ticks of a 1 s job',
+  { timeout: 90_000 },
+  async () => {
+    const client = new Redis(server.url);
+    const [node] = createNodes([server.url], { nodeTimeout: 500, connectionName: 'test' });
+    await node?.open();
+    const claimant = new Claimant(new Quorum(node ? [node] : []), 500);
+    const keys = jobKeys('JOB_LOCKER', 'report');
+    const { signal } = new AbortController();
+
+    let claimed = 0;
+    for (let last = 0; claimed < TICKS;) {
+      const [seconds] = await client.time();
+      const at = Number(seconds) * 1000;
+      if (at === last) {
+        await pause(1);
+        continue;
+      }
+      last = at;
+      const tick = { key: keys.tick(at), last: keys.last, at, keep: 60_000, recover: false };
+      const grant = await claimant.claim({ lock: keys.lock, tick }, 30_000, 0, signal);
+      if ('reason' in grant) throw new Error(`Lost the tick: ${grant.reason}`);
+      await grant.settle();
+      claimed++;
+    }
+
+    const found = await scan(client);
+    expect(found.filter((key) => key.includes(':tick:')).length).toBeLessThanOrEqual(62);
+    // The newest settled tick, and little else.
+    expect(found.filter((key) => !key.includes(':tick:')).length).toBeLessThanOrEqual(3);
+    expect(found.length).toBeGreaterThan(10);
+    client.disconnect();
+    await node?.close();
+  },
+);
+
+async function scan(client: Redis): Promise<string[]> {
+  const found: string[] = [];
+  for await (const keys of client.scanStream({ count: 1000 })) found.push(...(keys as string[]));
+  return [...new Set(found)];
+}

@@ -1,0 +1,134 @@
+import { clockPhases, hasQuorum, type InstanceLife, isUp, type Span, touches } from './conditions.js';
+import type { Case, Violation } from './judge.js';
+import { EARLY_CLAIM, TAKEOVER } from './judged-run.js';
+
+/** For how long before a tick an instance must have been well to owe it: its timer was set in that time. */
+const BEFORE = 1200;
+/** And for how long afterwards, with a quorum: that is what winning may take. */
+const AFTER = 1000;
+/** How exactly it is known when an instance claims, and when a lock is free. */
+const BLUR = { before: 50, after: 100 };
+/** What a takeover may take in addition, on a busy machine. */
+const RECOVERY_SLACK = 700;
+
+interface Missed {
+  readonly ticks: number;
+  readonly unrun: number;
+  readonly owed: number;
+  readonly violations: Violation[];
+}
+
+/** The ticks that somebody owed, and nobody ran. */
+export function missedTicks(of: Case): Missed {
+  const { rule, runs, conditions } = of;
+  const { window, epoch, instances } = conditions;
+  const ran = new Set(runs.map(({ tick }) => tick));
+  const violations: Violation[] = [];
+  let ticks = 0;
+  let owed = 0;
+  let unrun = 0;
+  const first = Math.ceil((window.from + epoch) / rule.period) * rule.period;
+  for (let tick = first; tick < window.until + epoch; tick += rule.period) {
+    ticks++;
+    const debtor = instances.find((life) => owes(life, tick, of));
+    if (debtor) owed++;
+    if (!ran.has(tick)) unrun++;
+    if (!debtor || ran.has(tick)) continue;
+    const text = `tick ${new Date(tick).toISOString().slice(11, 19)}, due at ${(tick - epoch).toFixed(0)}, owed by ${debtor.name}`;
+    violations.push({ kind: 'missed', job: rule.name, text });
+  }
+  return { ticks, owed, unrun, violations };
+}
+
+/** Whether an instance was there for a tick at the time at which it is due for it, with nothing in its way. */
+function owes(life: InstanceLife, tick: number, { runs, dark, conditions }: Case): boolean {
+  if (dark.some((claim) => claim.tick === tick)) return false;
+  const due = tick - conditions.epoch;
+  return clockPhases(life).some(({ ahead, from, until }) => {
+    const called = due - ahead;
+    const claimed = Math.max(called, due - EARLY_CLAIM);
+    const span = { from: called - BEFORE, until: claimed + AFTER };
+    const claiming = { from: claimed - BLUR.before, until: claimed + BLUR.after };
+    return (
+      from <= span.from &&
+      span.until <= until &&
+      isUp(life, span) &&
+      hasQuorum(conditions, { from: claimed, until: span.until }) &&
+      !dark.some((claim) => touches(claim, claiming)) &&
+      !runs.some(
+        (run) =>
+          run.tick !== tick &&
+          // In the way, or newer already.
+          (touches({ from: run.start, until: run.busyUntil }, claiming) ||
+            (run.tick !== null && run.tick > tick && run.start < claiming.until)),
+      )
+    );
+  });
+}
+
+/** The times in which an interval job could have been run, and was not. */
+export function missedIntervals({ rule, runs, dark, conditions }: Case): Missed {
+  const { window, instances } = conditions;
+  const patience = 2 * rule.period + AFTER / 2;
+  const isFree = (span: Span): boolean =>
+    !runs.some((run) => touches({ from: run.start, until: run.busyUntil }, span)) &&
+    !dark.some((claim) => touches(claim, span));
+  const violations: Violation[] = [];
+  let ticks = 0;
+  let owed = 0;
+  for (let from = window.from; from + patience < window.until; from += rule.period / 4) {
+    const span = { from, until: from + patience };
+    const debtor =
+      hasQuorum(conditions, span) &&
+      instances.find((life) => isUp(life, { from: from - rule.period, until: span.until }));
+    ticks += 1 / 4;
+    if (!debtor) continue;
+    owed += 1 / 4;
+    if (!isFree(span)) continue;
+    const text = `not run from ${span.from.toFixed(0)} to ${span.until.toFixed(0)}, though ${debtor.name} was there`;
+    violations.push({ kind: 'missed', job: rule.name, text });
+    from = span.until;
+  }
+  return { ticks: Math.round(ticks), owed: Math.round(owed), unrun: 0, violations };
+}
+
+/** The ticks whose run died with its instance, and which nobody ran again, though there was somebody. */
+export function notRecovered({ rule, runs, dark, conditions }: Case): Violation[] {
+  if (!rule.recover) return [];
+  const { instances, window } = conditions;
+  const killed = new Map(instances.filter((life) => life.killed).map((life) => [life.name, life.goneAt]));
+  const died = [
+    ...runs.filter(
+      ({ end, aborted, instance }) => end === undefined && aborted === undefined && killed.has(instance),
+    ),
+    ...dark
+      .filter(({ killedAt }) => killedAt !== undefined)
+      .map((claim) => ({ ...claim, start: claim.from })),
+  ];
+  return died.flatMap(({ tick, instance, start }) => {
+    const at = killed.get(instance);
+    if (at === undefined || tick === null || at < window.from) return [];
+    const deadline = at + rule.ttl + TAKEOVER + RECOVERY_SLACK;
+    const watched = { from: start - BEFORE, until: deadline };
+    const due = tick - conditions.epoch;
+    const hasHeir = instances.some(
+      (life) =>
+        life.name !== instance &&
+        isUp(life, watched) &&
+        clockPhases(life).some(
+          ({ ahead, from, until }) =>
+            from <= watched.from &&
+            until >= watched.until &&
+            // It has come upon the tick while the first one ran it.
+            due - ahead - BEFORE > life.up.from &&
+            due - ahead < at + rule.ttl,
+        ),
+    );
+    if (deadline > window.until || !hasHeir || !hasQuorum(conditions, watched)) return [];
+    const isRecovered = runs.some(
+      (run) => run.tick === tick && run.instance !== instance && run.start > start && run.start <= deadline,
+    );
+    const text = `tick ${new Date(tick).toISOString().slice(11, 19)}, whose instance ${instance} died at ${at.toFixed(0)}`;
+    return isRecovered ? [] : [{ kind: 'not recovered' as const, job: rule.name, text }];
+  });
+}
