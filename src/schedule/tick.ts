@@ -38,7 +38,8 @@ export function scheduleOf(method: object): Schedule {
       method,
     ) as CronOptions;
     // `CronTime` takes one of the two at the most; `cron` refuses a job with both when it is mounted.
-    const cron = timeZone ? new CronTime(cronTime, timeZone) : new CronTime(cronTime, null, utcOffset);
+    const cron =
+      timeZone == null ? new CronTime(cronTime, null, utcOffset) : new CronTime(cronTime, timeZone);
     return { kind: 'cron', ticks: new CronTicks(cron) };
   }
   if (type === INTERVAL_TYPE) {
@@ -60,10 +61,11 @@ const HORIZON = 8 * 366 * DAY;
 export class CronTicks {
   /** Three ticks in a row, of which the first is the latest that has come, as far as they are worked out. */
   private known: readonly number[] = [];
-  private readonly zone: string | undefined;
+  private readonly zone: string;
 
   constructor(private readonly cron: CronTime) {
-    this.zone = cron.timeZone ?? (cron.utcOffset === undefined ? undefined : zoneOfOffset(cron.utcOffset));
+    // To `cron`, an empty time zone is UTC.
+    this.zone = cron.timeZone ?? zoneOfOffset(cron.utcOffset ?? 0);
   }
 
   /** The latest tick that is not after `now` and a few milliseconds; `undefined` if there has been none. */

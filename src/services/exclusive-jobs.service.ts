@@ -49,7 +49,7 @@ export class ExclusiveJobs {
     const owners = new Map<string, Owner>();
     for (const { instance } of [...this.discovery.getProviders(), ...this.discovery.getControllers()]) {
       for (const method of this.methodsOf(instance)) {
-        this.optionsOf(method);
+        this.optionsOf(method, instance as object);
         const schedule = this.scheduleOf(method, instance as object);
         if (schedule.kind === 'cron') schedule.ticks.prepare(Date.now());
         this.claimName(method, instance as object, owners);
@@ -58,11 +58,19 @@ export class ExclusiveJobs {
   }
 
   /** Runs a call of a decorated method, or resolves to `undefined` where another instance does. */
-  async call(method: ExclusiveMethod, instance: object, args: never[]): Promise<unknown> {
-    const now = Date.now();
+  call(method: ExclusiveMethod, instance: object, args: never[]): unknown {
     const routine = (): unknown => Reflect.apply(method.original, instance, args);
-    if (!this.moduleOptions.enabled) return routine();
-    const options = this.optionsOf(method);
+    return this.moduleOptions.enabled ? this.run(method, instance, args, routine) : routine();
+  }
+
+  private async run(
+    method: ExclusiveMethod,
+    instance: object,
+    args: never[],
+    routine: () => unknown,
+  ): Promise<unknown> {
+    const now = Date.now();
+    const options = this.optionsOf(method, instance);
     const schedule = this.scheduleOf(method, instance);
     const request = { name: nameOf(method, instance, args), options, tick: undefined };
     switch (schedule.kind) {
@@ -92,10 +100,12 @@ export class ExclusiveJobs {
     }
   }
 
-  private optionsOf(method: ExclusiveMethod): ResolvedJobOptions {
+  private optionsOf(method: ExclusiveMethod, instance: object): ResolvedJobOptions {
+    const known = this.options.get(method);
+    if (known) return known;
     const { nodeTimeout, job } = this.moduleOptions;
-    const whose = `@Exclusive on ${String(method.key)}: `;
-    const options = this.options.get(method) ?? resolveJobOptions(method.options, nodeTimeout, job, whose);
+    const place = placeOf({ type: instance.constructor, key: method.key });
+    const options = resolveJobOptions(method.options, nodeTimeout, job, `@Exclusive on ${place}: `);
     this.options.set(method, options);
     return options;
   }

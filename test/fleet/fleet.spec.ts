@@ -18,6 +18,9 @@ const JOBS: readonly JobSpec[] = [
   { name: 'interval', when: 1000, work: 30 },
 ];
 
+/** What can be printed on a busy machine, and is not about any tick: a late timer, and nodes that come and go. */
+const OTHER_LINES = /^\[Cron\] Missed|Node \S+ (cannot be reached|votes again)|[Qq]uorum of the nodes votes/;
+
 /** One fleet of three, and what came of it. */
 class Observation {
   verdicts = new Map<string, Verdict>();
@@ -32,7 +35,12 @@ class Observation {
 
   async make(servers: readonly RedisServer[], keyPrefix: string): Promise<void> {
     const nodes = servers.slice(0, this.nodeCount).map(({ url }) => url);
-    const fleet = await Fleet.start({ clocks: this.clocks, module: { nodes, keyPrefix }, jobs: this.jobs });
+    const fleet = await Fleet.start({
+      clocks: this.clocks,
+      module: { nodes, keyPrefix },
+      jobs: this.jobs,
+      logCalls: true,
+    });
     try {
       const from = monotonicNow() + 2000;
       await pause(2000 + WATCHED);
@@ -44,7 +52,7 @@ class Observation {
       this.runs = (await fleet.history()).runs;
       this.lines = fleet
         .outputWhileUp()
-        .filter(({ text }) => !text.startsWith('[Cron]'))
+        .filter(({ text }) => !OTHER_LINES.test(text))
         .map(({ instance, text }) => `${instance}: ${text}`);
     } finally {
       await fleet.stop();
@@ -113,7 +121,8 @@ describe('three processes whose clocks are 30 s apart', () => {
   });
 
   it('leave it to the one that is ahead, as soon as the node finds its ticks due', () => {
-    expect(farApart.runs.at(-1)?.instance).toBe('1.0');
+    const last = farApart.runs.filter(({ job }) => job === 'short').slice(-20);
+    expect(last.filter(({ instance }) => instance === '1.0').length).toBeGreaterThan(10);
   });
 });
 

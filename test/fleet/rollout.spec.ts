@@ -12,6 +12,8 @@ const EVERY_SECOND = '* * * * * *';
 const WATCHED = 45_000;
 const RESTART_EVERY = 6000;
 const SLACK = 300;
+const PERIOD = 1000;
+const LEASE = 3000;
 
 let servers: readonly RedisServer[] = [];
 
@@ -67,8 +69,8 @@ const rollouts = [new Outcome([0, 0, 0], work, rollOut), new Outcome([0, 2500, -
 
 const dying = { name: 'job', when: EVERY_SECOND, work: 800, dieEvery: 7 };
 const restart = (fleet: Fleet, signal: AbortSignal): Promise<void> => fleet.restartTheDead(signal);
-const plain = new Outcome([0, 0, 0], { ...dying, options: { ttl: 3000 } }, restart);
-const recovering = new Outcome([0, 0, 0], { ...dying, options: { ttl: 3000, recover: true } }, restart);
+const plain = new Outcome([0, 0, 0], { ...dying, options: { ttl: LEASE } }, restart);
+const recovering = new Outcome([0, 0, 0], { ...dying, options: { ttl: LEASE, recover: true } }, restart);
 
 beforeAll(async () => {
   servers = await startServers(5);
@@ -89,14 +91,14 @@ describe('an instance that kills itself in the middle of each 7th tick, with a t
   it('holds nobody up for longer than its lease', () => {
     expect(plain.verdict?.violations).toEqual([]);
     expect(plain.deaths.length).toBeGreaterThanOrEqual(5);
-    for (const { at } of plain.deaths) expect(nextStart(plain, at) - at).toBeLessThan(3000 + SLACK);
+    expectSoon(plain);
   });
 
   it('has each of its ticks run again, where the job recovers', () => {
     expect(recovering.verdict?.violations).toEqual([]);
     expect(recovering.deaths.length).toBeGreaterThanOrEqual(5);
+    expectSoon(recovering);
     for (const { at, instance } of recovering.deaths) {
-      expect(nextStart(recovering, at) - at).toBeLessThan(3000 + SLACK);
       const killed = recovering.runs.findLast((run) => run.instance === instance);
       const again = recovering.runs.filter(({ tick, start }) => tick === killed?.tick && start > at);
       expect(again.map(({ end }) => end !== undefined)).toEqual([true]);
@@ -104,6 +106,12 @@ describe('an instance that kills itself in the middle of each 7th tick, with a t
   });
 });
 
-function nextStart({ runs }: Outcome, after: number): number {
-  return runs.find(({ start }) => start > after)?.start ?? Infinity;
+/**
+ * Runs go on one lease after an instance has died. As the lease is a whole number of periods here, on a busy machine it
+ * can end a moment after the tick has come: then it is the next tick.
+ */
+function expectSoon({ deaths, runs }: Outcome): void {
+  const gaps = deaths.map(({ at }) => (runs.find(({ start }) => start > at)?.start ?? Infinity) - at);
+  for (const gap of gaps) expect(gap).toBeLessThan(LEASE + PERIOD + SLACK);
+  expect(gaps.filter((gap) => gap < LEASE + SLACK).length).toBeGreaterThanOrEqual(gaps.length / 2);
 }

@@ -13,6 +13,8 @@ const SOURCES = fileURLToPath(new URL('.', import.meta.url));
 const NPM_FLAGS = ['--no-audit', '--no-fund', '--prefer-offline', '--loglevel=error'];
 /** How long an application runs, in milliseconds: three ticks and a part of one. */
 const LIFE = 3800;
+/** For the installations on a busy machine, in milliseconds. */
+const PATIENCE = 240_000;
 
 interface Setup {
   readonly what: string;
@@ -51,7 +53,7 @@ beforeAll(async () => {
   await npm(ROOT, 'pack', '--pack-destination', folder);
   tarball = join(folder, (await readdir(folder)).find((name) => name.endsWith('.tgz')) ?? '');
   await Promise.all(SETUPS.map(install));
-});
+}, PATIENCE);
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 function npm(cwd: string, ...args: string[]): Promise<unknown> {
@@ -77,7 +79,7 @@ async function installed(setup: Setup, name: string): Promise<string> {
   return (JSON.parse(manifest) as { version: string }).version;
 }
 
-describe.each(SETUPS)('with $what', (setup) => {
+describe.each(SETUPS)('with $what', { timeout: PATIENCE }, (setup) => {
   const server = useServer();
   const start = (env: NodeJS.ProcessEnv = {}) =>
     execute(process.execPath, [join(home(setup), setup.main)], {
