@@ -192,7 +192,7 @@ export function leaseDuration(option: string, value: Duration, nodeTimeout: numb
 }
 
 /** The longest duration that a timer of Node can wait for, in milliseconds: some 24 days. */
-const LONGEST_TIMER = 2 ** 31 - 1;
+export const LONGEST_TIMER = 2 ** 31 - 1;
 
 /** A duration in whole milliseconds. Throws `InvalidOptionError` for anything that is no positive length of time. */
 export function milliseconds(option: string, value: Duration): number {

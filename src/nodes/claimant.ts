@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { LONGEST_TIMER } from '../redlock.options.js';
 import type { Claim } from './lock-node.js';
 import type { Grant, Quorum } from './quorum.js';
 import type { Lost, Verdict } from './tally.js';
@@ -58,7 +59,7 @@ export class Claimant {
   private delay(verdict: Verdict, attempt: number, elapsed: number, wait: number): number | undefined {
     switch (verdict.is) {
       case 'early':
-        return verdict.wait;
+        return Math.min(verdict.wait, LONGEST_TIMER);
       case 'turned away':
         return verdict.rank <= UNDERSTUDIES ? UNDERSTUDY_PAUSE * (1 + Math.random()) : undefined;
       case 'split': {

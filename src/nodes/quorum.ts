@@ -29,6 +29,8 @@ const DRIFT = { factor: 0.01, milliseconds: 2 };
 /** The nodes as one: redlock over a majority of them. The only file that knows redlock. */
 export class Quorum {
   private readonly turnstile: Turnstile;
+  /** Whether a majority answered at the last vote that could tell: who is cut off must not stand in the turnstile. */
+  private isReached = true;
 
   constructor(private readonly nodes: readonly LockNode[]) {
     this.turnstile = new Turnstile(nodes);
@@ -41,8 +43,14 @@ export class Quorum {
    * @param ttl The lease, in milliseconds.
    */
   async vote(claim: Claim, ttl: number): Promise<Grant | Defeat> {
-    const ballot = new Ballot(this.nodes, this.turnstile, claim);
-    return (await ballot.acquire(ttl)) ? ballot : ballot.defeat();
+    const passage =
+      claim.late && this.isReached && this.nodes.length > 1 ? this.turnstile.enter() : undefined;
+    const ballot = new Ballot(this.nodes, this.turnstile, claim, passage);
+    const defeat = (await ballot.acquire(ttl)) ? undefined : await ballot.defeat();
+    const verdict = defeat?.verdict;
+    if (verdict?.is !== 'turned away')
+      this.isReached = !(verdict?.is === 'lost' && verdict.reason === 'store-down');
+    return defeat ?? ballot;
   }
 }
 
@@ -65,7 +73,6 @@ type RedlockClients = ConstructorParameters<typeof Redlock>[0];
 class Ballot implements Grant {
   validUntil = 0;
   readonly tally: Tally;
-  readonly passage: Passage | undefined;
   /** Whether to give the lock back means to settle the run. */
   isRun = false;
   private readonly redlock: Redlock;
@@ -75,9 +82,9 @@ class Ballot implements Grant {
     nodes: readonly LockNode[],
     readonly turnstile: Turnstile,
     readonly claim: Claim,
+    readonly passage: Passage | undefined,
   ) {
     this.tally = new Tally(nodes.length);
-    this.passage = claim.late && nodes.length > 1 ? turnstile.enter() : undefined;
     const voters = nodes.map((node) => new Voter(node, this));
     // Of an even number of nodes each half could wait for the other for ever: one that is never there decides.
     const clients = nodes.length % 2 === 0 ? [...voters, ABSENT] : voters;
@@ -114,6 +121,8 @@ class Ballot implements Grant {
     const lock = this.held();
     // redlock judges by the wall clock, which may be set; the lease is judged by the monotonic one.
     lock.expiration = Number.POSITIVE_INFINITY;
+    // The nodes may apply a shorter ttl even if their answers get lost.
+    this.validUntil = Math.min(this.validUntil, validUntil(asked, ttl));
     this.lock = await this.redlock.extend(lock, ttl);
     return (this.validUntil = validUntil(asked, ttl));
   }
@@ -147,13 +156,17 @@ class Voter {
   async evalsha(script: string, keyCount: number, values: readonly (string | number)[]): Promise<number> {
     const token = String(values[keyCount]);
     const ttl = Number(values[keyCount + 1]);
-    const isFor =
-      script === ACQUIRE
-        ? await this.claim(token, ttl)
-        : script === EXTEND
-          ? await this.extend(token, ttl)
-          : await this.end(token);
-    return isFor ? keyCount : 0;
+    try {
+      return (await this.answerTo(script, token, ttl)) ? keyCount : 0;
+    } catch (error) {
+      // redlock crashes the process on anything that is no Error.
+      throw error instanceof Error ? error : new Error(String(error));
+    }
+  }
+
+  private answerTo(script: string, token: string, ttl: number): Promise<boolean> {
+    if (script === ACQUIRE) return this.claim(token, ttl);
+    return script === EXTEND ? this.extend(token, ttl) : this.end(token);
   }
 
   private async claim(token: string, ttl: number): Promise<boolean> {

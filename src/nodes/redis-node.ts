@@ -73,7 +73,7 @@ export class RedisNode implements LockNode {
       // Reconnection without end, soon enough to be back within two seconds.
       retryStrategy: (attempt) => Math.min(attempt * 50, 500),
       // A master that has become a replica: the address may lead to the new master now.
-      reconnectOnError: (error) => error.message.startsWith('READONLY'),
+      reconnectOnError: isReadOnly,
     });
     return new RedisNode(client, true, settings);
   }
@@ -166,7 +166,8 @@ export class RedisNode implements LockNode {
     const reply = this.send<number>(script, claim, token, 0);
     // The connection may break long after the deadline, so this listens to the reply itself.
     reply.catch((error: unknown) => {
-      if (error instanceof Error && error.name === 'ReplyError') return;
+      // The same server would answer the same again; after READONLY, the address leads to another one.
+      if (error instanceof Error && error.name === 'ReplyError' && !isReadOnly(error)) return;
       this.owed.set(token, { script, claim, until: performance.now() + OWED_FOR });
       if (this.owed.size > OWED_AT_MOST) this.owed.delete(this.owed.keys().next().value ?? '');
     });
@@ -203,6 +204,8 @@ export class RedisNode implements LockNode {
     const recover = tick?.recover ? 1 : 0;
     const numbers = [ttl, tick?.at ?? 0, tick?.keep ?? 0, recover, every?.keep ?? 0, counter?.keep ?? 0];
     const values = [keys.length, ...keys, token, ...numbers] as const;
+    // In one command: the second half of an extension could come after its run is settled, and take the lock again.
+    if (script === EXTEND) return (await this.client.eval(script.lua, ...values)) as Reply;
     try {
       return (await this.client.evalsha(script.sha, ...values)) as Reply;
     } catch (error) {
@@ -222,6 +225,11 @@ export class RedisNode implements LockNode {
       throw new NodeUnreachableError(this.address, why);
     }
   }
+}
+
+/** Redis 6 puts words of its own in front of what a script ran into. */
+function isReadOnly({ message }: Error): boolean {
+  return /(^|-)READONLY /.test(message);
 }
 
 /** What a message means, where its words are about something else. */

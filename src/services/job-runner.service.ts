@@ -104,8 +104,10 @@ export class JobRunner {
 
   /** Claims the tick once more when the lease of the instance that runs it can have ended. */
   private watch(request: RunRequest, routine: (run: CurrentRun) => unknown, lease: number): void {
+    // Somebody has begun this tick: without a quorum there is no telling that it still needs a run.
+    const takeover = { ...request, options: { ...request.options, onStoreDown: 'skip' as const } };
     const again = (): void => {
-      this.run(request, routine).catch((error: unknown) => {
+      this.run(takeover, routine).catch((error: unknown) => {
         this.logger.error(`"${request.name}", taken over from another instance, failed: ${String(error)}`);
       });
     };

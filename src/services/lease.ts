@@ -62,6 +62,8 @@ export class Lease {
     try {
       await this.grant.extend(ttl);
     } catch (error) {
+      // A shorter ttl may have come to the nodes all the same.
+      this.keep();
       throw new LockLostError(this.name, `no majority of the nodes renewed it (${messageOf(error)})`);
     }
     this.ttl = ttl;
@@ -102,11 +104,13 @@ export class Lease {
   }
 
   private async renew(): Promise<void> {
+    if (this.isEnded || this.signal.aborted) return;
     try {
       await this.grant.extend(this.ttl);
       this.keep();
     } catch {
       if (this.isEnded || this.signal.aborted) return;
+      clearTimeout(this.renewal);
       this.renewal = setTimeout(() => void this.renew(), this.ttl * REPEAT_PART).unref();
     }
   }

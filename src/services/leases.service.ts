@@ -83,7 +83,9 @@ export class Leases {
   }
 
   private noteQuorum(answer: Grant | Loss): void {
-    const hasQuorum = !('reason' in answer) || answer.reason !== 'store-down';
+    const hasQuorum = !('reason' in answer);
+    // Another loss may rest on the word of one node, which says nothing of a quorum.
+    if (!hasQuorum && answer.reason !== 'store-down') return;
     if (hasQuorum === this.hasQuorum) return;
     this.hasQuorum = hasQuorum;
     if (hasQuorum) this.logger.log('A quorum of the nodes votes again');

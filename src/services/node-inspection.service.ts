@@ -28,7 +28,7 @@ export class NodeInspection implements OnApplicationShutdown {
   /** @throws InvalidOptionError for a read-only replica, and for two nodes that are the same server. */
   async open(): Promise<void> {
     if (this.options.nodesLeftOut) {
-      this.logger.log(
+      this.logger.warn(
         'No nodes given: locks are kept in the memory of this process and bind no other instance',
       );
     }

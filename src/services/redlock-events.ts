@@ -27,7 +27,7 @@ export interface RedlockEventMap {
   failed: EndedRunEvent & { readonly error: unknown };
   /** This instance did not run it, for `reason`. The normal case for all instances but one. */
   skipped: RunEvent & { readonly reason: SkipReason };
-  /** The lock could not be kept while the routine ran; its `signal` has aborted with `error`. */
+  /** The `signal` of the run has aborted with `error`: a `LockLostError`, a `TimeoutError` or a `ShutdownError`. */
   lost: RunEvent & { readonly error: Error };
 }
 

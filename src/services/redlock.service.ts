@@ -38,7 +38,7 @@ export interface RedlockLock extends AsyncDisposable {
   readonly name: string;
   /** When the lock ends if this process dies now, by its clock. It moves on with each renewal. */
   readonly expiresAt: Date;
-  /** Aborts with a `LockLostError` when the lock cannot be kept, before anybody else can have it. */
+  /** Aborts before anybody else can have the lock: with a `LockLostError`, or a `ShutdownError` at shutdown. */
   readonly signal: AbortSignal;
   /**
    * Renews the lock now, and from now on to `ttl` (milliseconds or a duration; default: the ttl it has).
@@ -71,10 +71,10 @@ export class RedlockService {
    */
   async lock(name: string, options: LockOptions = {}): Promise<RedlockLock | null> {
     const { nodeTimeout, job, keyPrefix } = this.options;
-    const { ttl, maxRuntime } = resolveJobOptions({ ttl: options.ttl }, nodeTimeout, job);
+    const { ttl } = resolveJobOptions({ ttl: options.ttl }, nodeTimeout, job);
     const wait = options.wait === undefined ? 0 : milliseconds('wait', options.wait);
     const claim = { lock: jobKeys(keyPrefix, checkedName(name)).lock };
-    const answer = await this.leases.take(claim, { name, ttl, maxRuntime }, wait);
+    const answer = await this.leases.take(claim, { name, ttl, maxRuntime: undefined }, wait);
     if (answer instanceof Lease) return lockOf(answer, nodeTimeout);
     if (answer.reason === 'store-down' && job.onStoreDown === 'throw')
       throw new StoreDownError(name, answer.causes);
@@ -86,7 +86,9 @@ export class RedlockService {
    * calls, each of its ticks runs once over the fleet:
    *
    * ```ts
-   * const job = new CronJob('0 * * * *', () => redlock.run('hourly', () => work(), { job }));
+   * const job = new CronJob('0 * * * *', async () => {
+   *   await redlock.run('hourly', () => work(), { job });
+   * });
    * ```
    *
    * @returns `{ ran: true, value }`, or `{ ran: false, reason }`.

@@ -262,6 +262,21 @@ describe('a tick that nobody ran', () => {
     expect(findings(others, conditions(REPORT, { instances }))).toEqual(['missed']);
   });
 
+  it('is excused while the claim of the next run is on its way, and not before', () => {
+    const instances = [life('a', {}, 300)];
+    const rest = without(cleanRuns(['a']), 15_000, 16_000);
+    const slow = run(16_000, 'a', 15_850);
+    const call = (at: number): Call => ({ job: 'report', tick: 16_000, instance: 'a', at, over: 15_900 });
+    const behind = { instances: [...instances, life('b', {}, -650)] };
+    expect(findings([...rest, slow], conditions(REPORT, { instances }), [call(15_700)])).toEqual(['missed']);
+    const onlyBehind = {
+      ...behind,
+      instances: behind.instances.slice(1).concat(life('a', { up: { from: 15_500, until: Infinity } }, 300)),
+    };
+    expect(findings([...rest, slow], conditions(REPORT, onlyBehind), [call(15_600)])).toEqual([]);
+    expect(findings([...rest, slow], conditions(REPORT, onlyBehind), [call(15_800)])).toEqual(['missed']);
+  });
+
   it('counts for an instance whose clock was set only where it has found its step', () => {
     const stepped = life('a', {
       clock: [

@@ -1,5 +1,5 @@
-import { type Conditions, type InstanceLife, type JobRule, touches } from './conditions.js';
-import type { Call, History } from './history.js';
+import type { Conditions, InstanceLife, JobRule } from './conditions.js';
+import type { History } from './history.js';
 import { darkClaims, type DarkClaim, EARLY_CLAIM, judgedRun, type JudgedRun } from './judged-run.js';
 import { missedIntervals, missedTicks, notRecovered } from './missed.js';
 
@@ -42,7 +42,6 @@ export interface Case {
   readonly rule: JobRule;
   readonly runs: readonly JudgedRun[];
   readonly dark: readonly DarkClaim[];
-  readonly calls: readonly Call[];
   readonly conditions: Conditions;
 }
 
@@ -73,15 +72,15 @@ function caseOf(
   lives: ReadonlyMap<string, InstanceLife>,
   conditions: Conditions,
 ): Case {
+  const calls = history.calls.filter(({ job }) => job === rule.name);
   const runs = history.runs
     .filter(({ job }) => job === rule.name)
     .map((run) => {
       const life = lives.get(run.instance);
       if (!life) throw new Error(`Nothing is known of instance ${run.instance}`);
-      return judgedRun(run, rule, life, conditions);
+      return judgedRun(run, calls, rule, life, conditions);
     });
-  const calls = history.calls.filter(({ job }) => job === rule.name);
-  return { rule, runs, calls, dark: darkClaims(history, rule, lives, conditions.epoch), conditions };
+  return { rule, runs, dark: darkClaims(history, rule, lives, conditions.epoch), conditions };
 }
 
 function duplicates({ rule, runs }: Case): Violation[] {
@@ -128,24 +127,16 @@ function outOfOrder({ rule, runs }: Case): Violation[] {
   return violations;
 }
 
-function tooEarly(of: Case): Violation[] {
-  const { rule, runs, conditions } = of;
+function tooEarly({ rule, runs, conditions }: Case): Violation[] {
+  // Nodes keep an interval from the claim on, and not from the start.
   const isTooEarly = (run: JudgedRun, index: number): boolean => {
     if (rule.kind === 'cron') {
       return run.tick === null || run.start < run.tick - conditions.epoch - EARLY_CLAIM - CLOCK_SLACK;
     }
     const before = runs[index - 1];
-    return before !== undefined && run.start - claimedAt(before, of) < rule.period * 0.9 - CLOCK_SLACK;
+    return before !== undefined && run.start - before.claimed < rule.period * 0.9 - CLOCK_SLACK;
   };
   return runs.filter(isTooEarly).map((run) => ({ kind: 'early', job: rule.name, text: shown(run) }));
-}
-
-/**
- * From when on the distance to the next run of an interval counts: from its claim, as far as the calls are known. A
- * busy machine and slow nodes can put some time between a claim and its start, and nodes keep the interval from then on.
- */
-function claimedAt({ instance, start }: JudgedRun, { calls }: Case): number {
-  return calls.findLast((call) => call.instance === instance && call.at <= start)?.at ?? start;
 }
 
 /** A run in a sentence. */

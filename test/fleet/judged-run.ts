@@ -19,6 +19,8 @@ export const EARLY_CLAIM = 500;
 
 /** A run, with what the conditions say of it. Moments in milliseconds on the monotonic clock. */
 export interface JudgedRun extends Run {
+  /** From when on its lock can have stood in the way of others: from its claim, as far as the calls are known. */
+  readonly claimed: number;
   /** When it stopped to be a run that nobody may overlap. */
   readonly over: number;
   /** Whether it was run to its end, and that could be written down. */
@@ -35,7 +37,13 @@ export interface DarkClaim extends Span {
   readonly killedAt: number | undefined;
 }
 
-export function judgedRun(run: Run, rule: JobRule, life: InstanceLife, conditions: Conditions): JudgedRun {
+export function judgedRun(
+  run: Run,
+  calls: readonly Call[],
+  rule: JobRule,
+  life: InstanceLife,
+  conditions: Conditions,
+): JudgedRun {
   const stop = Math.min(run.end ?? Infinity, run.aborted ?? Infinity, life.goneAt);
   const suspended = suspendedAt(run, stop, rule, life, conditions);
   const over = Math.min(stop, suspended);
@@ -45,7 +53,15 @@ export function judgedRun(run: Run, rule: JobRule, life: InstanceLife, condition
     life.goneAt > over + (life.killed ? SETTLE_TIME : 0) &&
     !life.pauses.some((pause) => touches(pause, settling)) &&
     hasQuorum(conditions, settling);
-  return { ...run, over, settled, busyUntil: over + (settled ? SETTLE_TIME : lockAfterlife(rule)) };
+  const busyUntil = over + (settled ? SETTLE_TIME : lockAfterlife(rule));
+  return { ...run, over, settled, claimed: claimedAt(run, calls, conditions.epoch), busyUntil };
+}
+
+/** A busy machine and slow nodes can put some time between a claim and the start of its run. */
+function claimedAt({ instance, start, tick }: Run, calls: readonly Call[], epoch: number): number {
+  const call = calls.findLast((each) => each.instance === instance && each.at <= start && each.tick === tick);
+  if (!call) return start;
+  return tick === null ? call.at : Math.min(Math.max(call.at, tick - epoch - EARLY_CLAIM), start);
 }
 
 /**

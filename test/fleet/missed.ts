@@ -59,8 +59,8 @@ function owes(life: InstanceLife, tick: number, { runs, dark, conditions }: Case
         (run) =>
           run.tick !== tick &&
           // In the way, or newer already.
-          (touches({ from: run.start, until: run.busyUntil }, claiming) ||
-            (run.tick !== null && run.tick > tick && run.start < claiming.until)),
+          (touches({ from: run.claimed, until: run.busyUntil }, claiming) ||
+            (run.tick !== null && run.tick > tick && run.claimed < claiming.until)),
       )
     );
   });
@@ -71,7 +71,7 @@ export function missedIntervals({ rule, runs, dark, conditions }: Case): Missed 
   const { window, instances } = conditions;
   const patience = 2 * rule.period + AFTER / 2;
   const isFree = (span: Span): boolean =>
-    !runs.some((run) => touches({ from: run.start, until: run.busyUntil }, span)) &&
+    !runs.some((run) => touches({ from: run.claimed, until: run.busyUntil }, span)) &&
     !dark.some((claim) => touches(claim, span));
   const violations: Violation[] = [];
   let ticks = 0;
