@@ -29,18 +29,27 @@ const SCHEDULE_INTERVAL_OPTIONS = 'SCHEDULE_INTERVAL_OPTIONS';
 const CRON_TYPE = 1;
 const INTERVAL_TYPE = 3;
 
-/** The schedule of a method, by the decorators of `@nestjs/schedule` on it. */
-export function scheduleOf(method: object): Schedule {
+/**
+ * The schedule of a method, by the decorators of `@nestjs/schedule` on it.
+ *
+ * @param crons The ticks of the cron expressions that are known, each with its time zone; this adds to them.
+ */
+export function scheduleOf(method: object, crons = new Map<string, CronTicks>()): Schedule {
   const type: unknown = Reflect.getMetadata(SCHEDULER_TYPE, method);
   if (type === CRON_TYPE) {
     const { cronTime, timeZone, utcOffset } = Reflect.getMetadata(
       SCHEDULE_CRON_OPTIONS,
       method,
     ) as CronOptions;
+    const name = JSON.stringify([cronTime, timeZone, utcOffset]);
+    const known = crons.get(name);
+    if (known) return { kind: 'cron', ticks: known };
     // `CronTime` takes one of the two at the most; `cron` refuses a job with both when it is mounted.
     const cron =
       timeZone == null ? new CronTime(cronTime, null, utcOffset) : new CronTime(cronTime, timeZone);
-    return { kind: 'cron', ticks: new CronTicks(cron) };
+    const ticks = new CronTicks(cron);
+    crons.set(name, ticks);
+    return { kind: 'cron', ticks };
   }
   if (type === INTERVAL_TYPE) {
     const { timeout } = Reflect.getMetadata(SCHEDULE_INTERVAL_OPTIONS, method) as { timeout: number };
@@ -51,6 +60,8 @@ export function scheduleOf(method: object): Schedule {
 
 /** A timer can fire a little before its time: this many milliseconds are still the tick to come. */
 const TIMER_SLACK = 10;
+/** How long after a call the ticks to come are worked out, in milliseconds: when nothing waits for it. */
+const PREPARE_AFTER = 50;
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 const DAY = 24 * 60 * MINUTE;
@@ -62,6 +73,7 @@ export class CronTicks {
   /** Three ticks in a row, of which the first is the latest that has come, as far as they are worked out. */
   private known: readonly number[] = [];
   private readonly zone: string;
+  private preparation: NodeJS.Timeout | undefined;
 
   constructor(private readonly cron: CronTime) {
     // To `cron`, an empty time zone is UTC.
@@ -101,6 +113,14 @@ export class CronTicks {
       if (next <= last) return;
       this.known = [...this.known, next];
     }
+  }
+
+  /** The same a moment later, once for all who ask for it in the meantime. */
+  prepareSoon(): void {
+    this.preparation ??= setTimeout(() => {
+      this.preparation = undefined;
+      this.prepare(Date.now());
+    }, PREPARE_AFTER).unref();
   }
 
   private onlyTick(limit: number): Tick | undefined {

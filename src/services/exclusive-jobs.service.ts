@@ -8,7 +8,7 @@ import {
   type ResolvedOptions,
   resolveJobOptions,
 } from '../redlock.options.js';
-import { type Schedule, scheduleOf } from '../schedule/tick.js';
+import { type CronTicks, type Schedule, scheduleOf } from '../schedule/tick.js';
 import { JobRunner } from './job-runner.service.js';
 
 /** The name of a job: a text, or a function of the arguments of the call. */
@@ -28,14 +28,13 @@ export interface ExclusiveMethod {
 /** Marks the functions that `@Exclusive` made, with their `ExclusiveMethod`. */
 export const EXCLUSIVE_METHOD = Symbol('EXCLUSIVE_METHOD');
 
-/** How long after a call the ticks to come are worked out, in milliseconds: when nothing waits for it. */
-const PREPARE_AFTER = 50;
-
 /** The decorated methods of the application: checks them at start, and turns their calls into runs. */
 @Injectable()
 export class ExclusiveJobs {
   private readonly options = new WeakMap<ExclusiveMethod, ResolvedJobOptions>();
   private readonly schedules = new WeakMap<object, Schedule>();
+  /** Methods with the same cron expression share its ticks: it takes long to work them out. */
+  private readonly crons = new Map<string, CronTicks>();
 
   constructor(
     @Inject(RESOLVED_OPTIONS) private readonly moduleOptions: ResolvedOptions,
@@ -84,7 +83,7 @@ export class ExclusiveJobs {
         // A cron job calls with one argument, its `onComplete`, which @nestjs/schedule leaves undefined.
         const isTick = args.length === 1 && args[0] === undefined;
         const tick = isTick ? schedule.ticks.latest(now) : undefined;
-        setTimeout(() => schedule.ticks.prepare(Date.now()), PREPARE_AFTER).unref();
+        schedule.ticks.prepareSoon();
         return valueOf(await this.runner.run({ ...request, tick }, routine));
       }
     }
@@ -119,7 +118,7 @@ export class ExclusiveJobs {
   }
 
   private scheduleOn(method: object): Schedule {
-    const schedule = this.schedules.get(method) ?? scheduleOf(method);
+    const schedule = this.schedules.get(method) ?? scheduleOf(method, this.crons);
     this.schedules.set(method, schedule);
     return schedule;
   }

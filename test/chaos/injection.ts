@@ -23,11 +23,15 @@ export class Injection {
     private readonly say: (text: string) => void,
   ) {}
 
-  /** Resolves when the last fault is over. */
-  async carryOut({ nodeFaults, instanceFaults }: Plan): Promise<void> {
+  /**
+   * Resolves when the last fault is over. On a busy machine they take longer than planned; none begins after `duration`
+   * milliseconds.
+   */
+  async carryOut({ nodeFaults, instanceFaults }: Plan, duration: number): Promise<void> {
+    const until = monotonicNow() + duration;
     await Promise.all([
-      inTurn(nodeFaults, (fault) => this.strikeNodes(fault)),
-      inTurn(instanceFaults, (fault) => this.strikeInstance(fault)),
+      inTurn(nodeFaults, until, (fault) => this.strikeNodes(fault)),
+      inTurn(instanceFaults, until, (fault) => this.strikeInstance(fault)),
     ]);
   }
 
@@ -92,10 +96,12 @@ export class Injection {
 
 async function inTurn<T extends { after: number }>(
   faults: readonly T[],
+  until: number,
   strike: (fault: T) => Promise<void>,
 ): Promise<void> {
   for (const fault of faults) {
     await pause(fault.after);
+    if (monotonicNow() > until) return;
     await strike(fault);
   }
 }

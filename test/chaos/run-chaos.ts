@@ -57,7 +57,8 @@ export async function runChaos({ seed, minutes, say, record }: ChaosOptions): Pr
       const injection = new Injection(fleet, nodes, (text) =>
         say(`${((monotonicNow() - begin) / 1000).toFixed(1).padStart(6)} s  ${text}`),
       );
-      await injection.carryOut(planOf(seed, minutes * 60_000 - CALM_AFTER - CALM - LAG));
+      const duration = minutes * 60_000 - CALM_AFTER - CALM - LAG;
+      await injection.carryOut(planOf(seed, duration), duration);
       const lastFault = monotonicNow();
       await pause(CALM_AFTER + CALM);
       const end = monotonicNow();
