@@ -2,6 +2,7 @@ import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 
 const LIBRARIES = '/usr/lib';
+const SHARED_MEMORY = '/dev/shm';
 
 /** Debian's libfaketime, where it is installed. */
 export const FAKETIME_LIBRARY: string | undefined = findLibrary();
@@ -30,9 +31,11 @@ export function clockEnvironment(offset: number): NodeJS.ProcessEnv {
   };
 }
 
-/** What libfaketime leaves behind of a process that was killed. */
-export function forgetFakedProcess(pid: number): void {
-  for (const name of [`faketime_shm_${pid}`, `sem.faketime_sem_${pid}`]) {
-    rmSync(join('/dev/shm', name), { force: true });
+/** Removes what libfaketime leaves behind of processes that were killed. */
+export function forgetFakedProcesses(): void {
+  if (FAKETIME_LIBRARY === undefined) return;
+  for (const name of readdirSync(SHARED_MEMORY)) {
+    const pid = /^(?:faketime_shm|sem\.faketime_sem)_(\d+)$/.exec(name)?.[1];
+    if (pid !== undefined && !existsSync(`/proc/${pid}`)) rmSync(join(SHARED_MEMORY, name), { force: true });
   }
 }

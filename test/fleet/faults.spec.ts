@@ -102,12 +102,18 @@ async function hangingMinority(): Promise<void> {
     jobs: [{ name: 'short', when: EVERY_SECOND, work: 30 }],
   });
   const from = monotonicNow();
-  for (const server of servers.slice(0, 2)) server.pause();
-  const paused = { from: monotonicNow(), until: monotonicNow() + 15_000 };
-  await pause(15_000);
-  for (const server of servers) server.resume();
+  const hanging: Span[] = [];
+  for (const pair of [servers.slice(0, 2), servers.slice(2, 4)]) {
+    for (const server of pair) server.pause();
+    const pausedAt = monotonicNow();
+    await pause(15_000);
+    hanging.push({ from: pausedAt, until: monotonicNow() });
+    for (const server of pair) server.resume();
+    await pause(3000);
+  }
   hang.verdicts = await judged(fleet, from, 5);
-  hang.delays = startDelays((await fleet.history()).runs, paused);
+  const { runs } = await fleet.history();
+  hang.delays = hanging.flatMap((span) => startDelays(runs, span)).toSorted((a, b) => a - b);
 }
 
 /** How long after their time the ticks of a time were started, in milliseconds, the longest last. */
@@ -215,15 +221,14 @@ describe('an instance that is killed in the middle of a run, with a ttl of 5 s',
     expect(crash.plain.length).toBe(2);
     for (const { at, next, again } of [...crash.plain, ...crash.recovering]) {
       expect(next.start - at).toBeGreaterThan(0);
-      expect((again ?? next).start - at).toBeLessThan(6000 + SLACK);
+      expect((again ?? next).start - at).toBeLessThan(6000);
     }
   });
 
   it('has its tick run again within 6 s where the job recovers, and only there', () => {
     expect(crash.recovering.length).toBe(2);
     expect(crash.plain.map(({ again }) => again)).toEqual([undefined, undefined]);
-    for (const { at, again } of crash.recovering)
-      expect((again?.start ?? Infinity) - at).toBeLessThan(6000 + SLACK);
+    for (const { at, again } of crash.recovering) expect((again?.start ?? Infinity) - at).toBeLessThan(6000);
   });
 
   it('costs nothing else', () => expect(violations(crash.verdicts)).toEqual([]));
@@ -233,7 +238,7 @@ describe('two of five nodes that hang for 15 s', () => {
   it('cost no tick, and repeat none', () => {
     expect(violations(hang.verdicts)).toEqual([]);
     expect(hang.verdicts[0]?.unrun).toBe(0);
-    expect(hang.delays.length).toBeGreaterThanOrEqual(14);
+    expect(hang.delays.length).toBeGreaterThanOrEqual(28);
   });
 
   it('delay starts by less than the timeout of a node', () => {

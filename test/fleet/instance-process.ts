@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { InstanceLife } from './conditions.js';
-import { clockEnvironment, forgetFakedProcess } from './faketime.js';
+import { clockEnvironment, forgetFakedProcesses } from './faketime.js';
 import type { InstanceSpec } from './instance.js';
 import { monotonicNow } from './log.js';
 
@@ -138,7 +138,7 @@ export class InstanceProcess {
     this.killed = signal === 'SIGKILL';
     running.delete(this.child);
     this.guard?.kill('SIGKILL');
-    if (this.child.pid !== undefined) forgetFakedProcess(this.child.pid);
+    if (this.ahead !== 0) forgetFakedProcesses();
   }
 }
 

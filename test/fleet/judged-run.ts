@@ -53,13 +53,16 @@ export function judgedRun(
     life.goneAt > over + (life.killed ? SETTLE_TIME : 0) &&
     !life.pauses.some((pause) => touches(pause, settling)) &&
     hasQuorum(conditions, settling);
-  const busyUntil = over + (settled ? SETTLE_TIME : lockAfterlife(rule));
-  return { ...run, over, settled, claimed: claimedAt(run, calls, conditions.epoch), busyUntil };
+  const call = calls.findLast(
+    ({ instance, tick, at }) => instance === run.instance && tick === run.tick && at <= run.start,
+  );
+  // A call is over when its run is settled: where that is known, nothing is left to guess.
+  const busyUntil = settled ? (call?.over ?? over + SETTLE_TIME) : over + lockAfterlife(rule);
+  return { ...run, over, settled, claimed: claimedAt(run, call, conditions.epoch), busyUntil };
 }
 
 /** A busy machine and slow nodes can put some time between a claim and the start of its run. */
-function claimedAt({ instance, start, tick }: Run, calls: readonly Call[], epoch: number): number {
-  const call = calls.findLast((each) => each.instance === instance && each.at <= start && each.tick === tick);
+function claimedAt({ start, tick }: Run, call: Call | undefined, epoch: number): number {
   if (!call) return start;
   return tick === null ? call.at : Math.min(Math.max(call.at, tick - epoch - EARLY_CLAIM), start);
 }

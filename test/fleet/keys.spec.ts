@@ -6,7 +6,7 @@ import { jobKeys } from '../../src/nodes/job-keys.js';
 import { createNodes } from '../../src/nodes/node-option.js';
 import { Quorum } from '../../src/nodes/quorum.js';
 import { findEngine, RedisServer } from '../engine/redis-server.js';
-import { FAKETIME_LIBRARY, forgetFakedProcess } from './faketime.js';
+import { FAKETIME_LIBRARY, forgetFakedProcesses } from './faketime.js';
 
 /** How many times faster the clock of the server goes. */
 const SPEED = 50;
@@ -27,7 +27,9 @@ beforeAll(async () => {
 afterAll(async () => {
   if (!canRun) return;
   await server.stop();
-  forgetFakedProcess(server.pid);
+  // Its guardian is faked, too, and is gone a moment later.
+  await pause(200);
+  forgetFakedProcesses();
 });
 
 it.runIf(canRun)(

@@ -46,7 +46,8 @@ function owes(life: InstanceLife, tick: number, { runs, dark, conditions }: Case
   const due = tick - conditions.epoch;
   return clockPhases(life).some(({ ahead, from, until }) => {
     const called = due - ahead;
-    const claimed = Math.max(called, due - EARLY_CLAIM);
+    // Whoever comes too early waits until it is time.
+    const claimed = called < due - EARLY_CLAIM ? due : called;
     const span = { from: called - BEFORE, until: claimed + AFTER };
     const claiming = { from: claimed - BLUR.before, until: claimed + BLUR.after };
     return (

@@ -11,8 +11,6 @@ import { verdicts } from './observe.js';
 const EVERY_SECOND = '* * * * * *';
 const WATCHED = 45_000;
 const RESTART_EVERY = 6000;
-const SLACK = 300;
-const PERIOD = 1000;
 const LEASE = 3000;
 
 let servers: readonly RedisServer[] = [];
@@ -106,12 +104,8 @@ describe('an instance that kills itself in the middle of each 7th tick, with a t
   });
 });
 
-/**
- * Runs go on one lease after an instance has died. As the lease is a whole number of periods here, on a busy machine it
- * can end a moment after the tick has come: then it is the next tick.
- */
+/** Runs go on within one lease after an instance has died. */
 function expectSoon({ deaths, runs }: Outcome): void {
   const gaps = deaths.map(({ at }) => (runs.find(({ start }) => start > at)?.start ?? Infinity) - at);
-  for (const gap of gaps) expect(gap).toBeLessThan(LEASE + PERIOD + SLACK);
-  expect(gaps.filter((gap) => gap < LEASE + SLACK).length).toBeGreaterThanOrEqual(gaps.length / 2);
+  for (const gap of gaps) expect(gap).toBeLessThan(LEASE);
 }
