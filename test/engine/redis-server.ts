@@ -201,7 +201,8 @@ async function retryIfPortTaken<T>(attempt: () => Promise<T>): Promise<T> {
   }
 }
 
-async function freePort(): Promise<number> {
+/** A port of this machine that nobody listens on now. */
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;

@@ -2,13 +2,12 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { RedisNode } from '../../src/nodes/redis-node.js';
-import { findEngine, RedisServer } from '../engine/redis-server.js';
+import { findEngine, freePort, RedisServer } from '../engine/redis-server.js';
 import { claimOf, LogSpy, newName, rawClient, SETTINGS } from './support.js';
 
 const TTL = 30_000;
@@ -118,13 +117,4 @@ class Sentinel {
 
 async function until(condition: () => Promise<boolean>): Promise<void> {
   await vi.waitFor(async () => assert(await condition()), { timeout: 30_000, interval: 100 });
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
