@@ -14,11 +14,15 @@ export interface Loss extends Omit<Lost, 'is'> {
 const SPLIT_PAUSE = { first: 16, most: 256 };
 /** How often to look whether what one waits for has become free, in milliseconds. */
 const WAIT_PAUSE = 100;
+/** How long a tick that finds another run of its job waits for the end of that, in milliseconds. */
+const OVERLAP_PATIENCE = 250;
+/** How often it looks, in milliseconds. */
+const OVERLAP_PAUSE = 50;
 /** How often to look whether nodes have come back, in milliseconds. */
 const DOWN_PAUSE = 25;
-/** How many of those whom one node turns away come again, in case the one that passed fails. */
+/** How many of those who lose come again: in case the one that passed fails, or the run in the way ends. */
 const UNDERSTUDIES = 2;
-/** After how long they come again, in milliseconds: once or twice this, by chance. */
+/** After how long those whom one node turned away come again, in milliseconds: once or twice this, by chance. */
 const UNDERSTUDY_PAUSE = 50;
 
 /** Puts a claim to the vote until somebody has won. */
@@ -44,7 +48,7 @@ export class Claimant {
       const answer = await this.quorum.vote(asked, ttl);
       if (!('verdict' in answer)) return answer;
       const { verdict, causes } = answer;
-      const delay = this.delay(verdict, attempt, performance.now() - begin, wait);
+      const delay = this.delay(claim, verdict, attempt, performance.now() - begin, wait);
       if (delay === undefined) return { ...lossOf(verdict), causes };
       // The time until a tick is due is no time spent on it.
       if (verdict.is === 'early') begin += delay;
@@ -56,22 +60,36 @@ export class Claimant {
   }
 
   /** How long to wait before another attempt, in milliseconds; `undefined` when there should be none. */
-  private delay(verdict: Verdict, attempt: number, elapsed: number, wait: number): number | undefined {
+  private delay(
+    { tick }: Claim,
+    verdict: Verdict,
+    attempt: number,
+    elapsed: number,
+    wait: number,
+  ): number | undefined {
     switch (verdict.is) {
       case 'early':
         return Math.min(verdict.wait, LONGEST_TIMER);
       case 'turned away':
-        return verdict.rank <= UNDERSTUDIES ? UNDERSTUDY_PAUSE * (1 + Math.random()) : undefined;
+        return isUnderstudy(verdict.lost) ? UNDERSTUDY_PAUSE * (1 + Math.random()) : undefined;
       case 'split': {
         const most = Math.min(SPLIT_PAUSE.first * 2 ** attempt, SPLIT_PAUSE.most);
         return elapsed < Math.max(wait, 10 * this.nodeTimeout) ? Math.random() * most : undefined;
       }
       case 'lost':
         if (elapsed < wait) return Math.min(WAIT_PAUSE * (0.5 + Math.random()), wait - elapsed);
+        // An instance whose clock lags may run an old tick at the very moment of this one.
+        if (tick && verdict.reason === 'overlap' && isUnderstudy(verdict) && elapsed < OVERLAP_PATIENCE)
+          return OVERLAP_PAUSE * (0.5 + Math.random());
         // A connection that has just been cut is back in a moment; one that hangs has used up the time already.
         return verdict.reason === 'store-down' && elapsed < this.nodeTimeout / 2 ? DOWN_PAUSE : undefined;
     }
   }
+}
+
+/** Whether to come again falls to this one; where nobody counts, it falls to all. */
+function isUnderstudy({ rank = 0 }: Lost): boolean {
+  return rank <= UNDERSTUDIES;
 }
 
 function lossOf(verdict: Verdict): Omit<Lost, 'is'> {

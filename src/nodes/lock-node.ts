@@ -26,6 +26,8 @@ export interface TickClaim extends Marker {
   readonly at: number;
   /** The key that holds the newest settled tick of the job. */
   readonly last: string;
+  /** The key that holds the newest tick of the job that found its lock held. */
+  readonly pending: string;
   /**
    * Whether a claim of this same tick may take over once the lease has ended. Then the lock lives for another
    * `TAKEOVER` milliseconds, in which it is closed to all but this tick: else the next tick would come first, and
@@ -47,10 +49,10 @@ export type Vote =
 export interface Refusal {
   /**
    * `'elsewhere'`: the tick, or the interval, is being run. `'overlap'`: the lock is held for another tick or a plain
-   * call. `'ran'`: the interval has had its run.
+   * call, or for a newer tick that was refused for that. `'ran'`: the interval has had its run.
    */
   readonly vote: 'elsewhere' | 'overlap' | 'ran';
-  /** The token of that claim. */
+  /** The token of that claim; of a newer tick that has the turn, a text that tells it from others. */
   readonly holder: string;
   /** After how many milliseconds its lease ends if it is not renewed; said only of ticks that recover. */
   readonly lease?: number;
@@ -82,6 +84,9 @@ export interface NodeReport {
  * - **Only the holder changes a key.** `extend`, `settle` and `release` compare the token first; else a slow process
  *   removes the lock of its successor.
  * - **No tick after its successor.** `claim` refuses a tick that is not newer than the newest settled one.
+ * - **No tick in front of a newer one that waits.** A tick that finds the lock held is noted as pending, and older ones
+ *   are refused with `'overlap'` from then on, but for one that is taken over; else an instance whose clock lags can
+ *   take the lock again and again in the moment in which the tick of that moment is claimed.
  * - **No tick before its time**, by the clock of the node; else an instance whose clock is ahead runs a tick that
  *   makes the ticks before it, still due elsewhere, too old.
  * - **An answer or a rejection in bounded time.** A node that hangs must reject, and when a late claim is granted

@@ -90,12 +90,12 @@ export class MemoryNode implements LockNode {
 
   private objection({ lock, tick, every, late }: Claim, token: string): Vote | undefined {
     let holder = this.read(lock);
+    const runner = tick && this.entry(tick.key);
     let dead: string | undefined;
     if (tick) {
       if (this.settledTick(tick.last) >= tick.at) return { vote: 'settled' };
       const wait = tick.at - this.now();
       if (wait > EARLY_CLAIM) return { vote: 'early', wait };
-      const runner = this.entry(tick.key);
       if (runner && runner.value !== token) {
         const lease = runner.endsAt - this.elapsed() - TAKEOVER;
         if (!tick.recover) return this.refusal('elsewhere', runner.value, late);
@@ -103,12 +103,16 @@ export class MemoryNode implements LockNode {
         dead = runner.value;
         if (holder === dead) holder = undefined;
       }
+      const pending = runner ? undefined : this.read(tick.pending);
+      if (Number(pending) > tick.at) return this.refusal('overlap', `tick ${pending}`, late);
     }
     const starter = every && this.read(every.key);
     if (starter !== undefined && starter !== token && starter !== dead) {
       return this.refusal(starter === holder ? 'elsewhere' : 'ran', starter, late);
     }
-    return holder === undefined || holder === token ? undefined : this.refusal('overlap', holder, late);
+    if (holder === undefined || holder === token) return undefined;
+    if (tick && !runner) this.write(tick.pending, String(tick.at), tick.keep);
+    return this.refusal('overlap', holder, late);
   }
 
   private refusal(vote: Refusal['vote'], holder: string, late: Marker | undefined, lease?: number): Refusal {

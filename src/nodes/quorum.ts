@@ -73,6 +73,8 @@ type RedlockClients = ConstructorParameters<typeof Redlock>[0];
 class Ballot implements Grant {
   validUntil = 0;
   readonly tally: Tally;
+  /** Like the first of several, a node alone counts those who lose. */
+  readonly isOfOne: boolean;
   /** Whether to give the lock back means to settle the run. */
   isRun = false;
   private readonly redlock: Redlock;
@@ -85,6 +87,7 @@ class Ballot implements Grant {
     readonly passage: Passage | undefined,
   ) {
     this.tally = new Tally(nodes.length);
+    this.isOfOne = nodes.length === 1;
     const voters = nodes.map((node) => new Voter(node, this));
     // Of an even number of nodes each half could wait for the other for ever: one that is never there decides.
     const clients = nodes.length % 2 === 0 ? [...voters, ABSENT] : voters;
@@ -113,7 +116,7 @@ class Ballot implements Grant {
     const { causes } = this.tally;
     const refusal = this.passage?.turnedAway;
     if (!refusal) return { verdict: await this.tally.verdict(), causes };
-    return { verdict: { is: 'turned away', rank: refusal.rank ?? 0, lost: lostTo(refusal) }, causes };
+    return { verdict: { is: 'turned away', lost: lostTo(refusal) }, causes };
   }
 
   async extend(ttl: number): Promise<number> {
@@ -174,8 +177,9 @@ class Voter {
     const isFirst = passage?.first === this.node;
     if (passage && !isFirst && !(await passage.isOpen)) return false;
     const asked = performance.now();
+    const isCounted = isFirst || this.ballot.isOfOne;
     try {
-      const vote = await this.node.claim(isFirst ? claim : { ...claim, late: undefined }, token, ttl);
+      const vote = await this.node.claim(isCounted ? claim : { ...claim, late: undefined }, token, ttl);
       this.answer = vote.vote === 'granted' ? 'granted' : 'refused';
       if (this.isGivenBack && this.answer === 'granted') this.giveBack(token);
       turnstile.note(this.node, performance.now() - asked);

@@ -198,7 +198,7 @@ export class RedisNode implements LockNode {
     if (this.client.status !== 'ready') throw new Error(this.trouble ?? 'not connected');
     const counter = script === CLAIM ? late : undefined;
     const keys = [lock];
-    if (tick) keys.push(tick.key, tick.last);
+    if (tick) keys.push(tick.key, tick.last, tick.pending);
     if (every) keys.push(every.key);
     if (counter) keys.push(counter.key);
     const recover = tick?.recover ? 1 : 0;

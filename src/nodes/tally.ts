@@ -9,13 +9,15 @@ export interface Lost {
   readonly reason: LossReason;
   /** After how many milliseconds the lease of the holder ends if it is not renewed; known for ticks that recover. */
   readonly lease?: number;
+  /** The how many-th it is that lost, where the node that said so counts. */
+  readonly rank?: number;
 }
 
 /** What the votes say where no majority granted the claim. */
 export type Verdict =
   | Lost
-  /** One node, asked before the others, turned the claim away as the `rank`-th. */
-  | { readonly is: 'turned away'; readonly rank: number; readonly lost: Lost }
+  /** One node, asked before the others, turned the claim away. */
+  | { readonly is: 'turned away'; readonly lost: Lost }
   /** The tick is due on enough of the nodes only in `wait` milliseconds. */
   | { readonly is: 'early'; readonly wait: number }
   /** Nobody has a majority. */
@@ -70,6 +72,6 @@ export class Tally {
 }
 
 /** A claim that the claim of somebody else stands against. */
-export function lostTo({ vote, lease }: Refusal): Lost {
-  return { is: 'lost', reason: vote === 'ran' ? 'settled' : vote, lease };
+export function lostTo({ vote, lease, rank }: Refusal): Lost {
+  return { is: 'lost', reason: vote === 'ran' ? 'settled' : vote, lease, rank };
 }

@@ -121,7 +121,14 @@ export class JobRunner {
     const late = tick ? KEEP_LATE : every && Math.min(every, KEEP_LATE);
     return {
       lock: overlap === 'allow' ? keys.run(tick ? String(tick.at) : randomUUID()) : keys.lock,
-      tick: tick && { key: keys.tick(tick.at), last: keys.last, at: tick.at, keep: tick.keep, recover },
+      tick: tick && {
+        key: keys.tick(tick.at),
+        last: keys.last,
+        pending: keys.pending,
+        at: tick.at,
+        keep: tick.keep,
+        recover,
+      },
       every: every ? { key: keys.every, keep: every } : undefined,
       late: late ? { key: keys.late(tick?.at ?? 'every'), keep: late } : undefined,
     };

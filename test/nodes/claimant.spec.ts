@@ -101,6 +101,47 @@ describe.each([1, 3])('a claimant of %i nodes', (count) => {
     expect(await claimOnce(claim)).toHaveProperty('validUntil');
   });
 
+  it('runs a tick that finds an older one being run, once that has ended', async () => {
+    const [older, due] = ticksOf(newName());
+    await hold(older, 'an instance whose clock lags');
+    setTimeout(
+      () => void Promise.all(nodes.map((node) => node.settle(older, 'an instance whose clock lags'))),
+      30,
+    );
+    await granted(await claimOnce(due)).settle();
+  });
+
+  it('gives a tick up that finds a longer run in its way, and tells the nodes that it came', async () => {
+    const [older, due, oldest] = ticksOf(newName());
+    await hold(older, 'an instance whose clock lags');
+    const { answer, took } = await timed(claimOnce(due));
+    expect(answer).toMatchObject({ reason: 'overlap' });
+    expect(took).toBeGreaterThan(240);
+    expect(took).toBeLessThan(250 + BUSY);
+    for (const node of nodes) await node.release(older, 'an instance whose clock lags');
+    expect(await claimOnce(oldest)).toMatchObject({ reason: 'overlap' });
+    await granted(await claimOnce(due)).settle();
+  });
+
+  it('leaves it to two of those who find a run in the way to come again', async () => {
+    const [older, due] = ticksOf(newName());
+    await hold(older, 'somebody');
+    const claims = nodes.map((node) => vi.spyOn(node, 'claim'));
+    await Promise.all(
+      Array.from({ length: 10 }, () => claimOnce({ ...due, late: { key: 'late', keep: TTL } })),
+    );
+    const calls = claims.map(({ mock }) => mock.calls.length);
+    // Ten at the first node; at all of them the two, every 25 to 75 ms for 250 to 325 ms.
+    expect(Math.max(...calls)).toBeLessThanOrEqual(10 + 2 * 14);
+    expect(Math.max(...calls)).toBeGreaterThanOrEqual(10 + 2 * 3);
+  });
+
+  /** Three claims of ticks of one job: one of a second ago, one that is due, and one older than both. */
+  function ticksOf(name: string): [Claim, Claim, Claim] {
+    const now = Date.now();
+    return [claimOf(name, now - 1000), claimOf(name, now), claimOf(name, now - 2000)];
+  }
+
   function claimOnce(what: Claim, wait = 0, among: readonly LockNode[] = nodes) {
     return new Claimant(new Quorum(among), NODE_TIMEOUT).claim(what, TTL, wait, stop.signal);
   }

@@ -58,7 +58,14 @@ class Job {
     const moment = this.now + at;
     return {
       ...this.plain(),
-      tick: { key: this.key(`tick:${moment}`), last: this.key(last), at: moment, keep, recover },
+      tick: {
+        key: this.key(`tick:${moment}`),
+        last: this.key(last),
+        pending: this.key('pending'),
+        at: moment,
+        keep,
+        recover,
+      },
     };
   }
 
@@ -307,6 +314,44 @@ export const LOCK_NODE_CONTRACT: readonly Check[] = [
     await granted(node, early.tick(1000), 'b');
     await node.settle(early.tick(1000), 'b');
     await votes(node, early.tick(1000), 'c', 'settled');
+  }),
+
+  // No tick in front of a newer one that waits.
+  check('refuses ticks that are older than one that found the lock held', async (job) => {
+    await granted(job.node, job.tick(-3000), 'a');
+    await refused(job.node, job.tick(-1000), 'b', 'overlap', 'a');
+    await job.node.release(job.tick(-3000), 'a');
+    await votes(job.node, job.tick(-2000), 'c', 'overlap');
+    await granted(job.node, job.plain(), 'd');
+    await job.node.release(job.plain(), 'd');
+    await granted(job.node, job.tick(-1000), 'b');
+    await job.node.release(job.tick(-1000), 'b');
+    await granted(job.node, job.tick(0), 'b');
+  }),
+  check('names the same holder to all that such a tick stands in the way of, and no token', async (job) => {
+    await granted(job.node, job.plain(), 'a');
+    await refused(job.node, job.tick(0), 'b', 'overlap', 'a');
+    await job.node.release(job.plain(), 'a');
+    const older = await votes(job.node, job.tick(-1000), 'c', 'overlap');
+    const oldest = await votes(job.node, job.tick(-2000), 'd', 'overlap');
+    assert.ok('holder' in older && 'holder' in oldest && !['a', 'b'].includes(older.holder));
+    assert.equal(older.holder, oldest.holder);
+  }),
+  check('never sets back the newest tick that found the lock held', async (job) => {
+    await granted(job.node, job.plain(), 'a');
+    await refused(job.node, job.tick(0), 'b', 'overlap', 'a');
+    await votes(job.node, job.tick(-2000), 'c', 'overlap');
+    await job.node.release(job.plain(), 'a');
+    await votes(job.node, job.tick(-1000), 'd', 'overlap');
+  }),
+  check('lets a tick be taken over although a newer one has found the lock held', async (job, pass) => {
+    await unhurried(SHORT + TAKEOVER, async () => {
+      const due = job.another();
+      await granted(job.node, due.tick(-1000, { recover: true }), 'a', SHORT);
+      await refused(job.node, due.tick(0, { recover: true }), 'b', 'overlap', 'a');
+      await pass(PAST_SHORT);
+      await granted(job.node, due.tick(-1000, { recover: true }), 'c');
+    });
   }),
 
   // No tick before its time.

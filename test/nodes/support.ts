@@ -43,7 +43,15 @@ export function claimOf(name: string, at?: number, tick: Partial<TickClaim> = {}
   if (at === undefined) return { lock: keys.lock };
   return {
     lock: keys.lock,
-    tick: { key: keys.tick(at), last: keys.last, at, keep: 60_000, recover: false, ...tick },
+    tick: {
+      key: keys.tick(at),
+      last: keys.last,
+      pending: keys.pending,
+      at,
+      keep: 60_000,
+      recover: false,
+      ...tick,
+    },
   };
 }
 
