@@ -73,8 +73,8 @@ export interface JobOptions {
    */
   every?: Duration;
   /**
-   * `'skip'` a tick while an earlier run goes on, or `'allow'` them to overlap: each tick still runs once. Default:
-   * `'skip'`.
+   * `'skip'` a tick that finds another run of the job going on, unless that ends within 250 ms, or `'allow'` them to
+   * overlap: each tick still runs once. Default: `'skip'`.
    */
   overlap?: 'skip' | 'allow';
   /** The longest that a run of this job may take. Default: the module's `maxRuntime`. */
