@@ -31,9 +31,14 @@ export class Quorum {
   private readonly turnstile: Turnstile;
   /** Whether a majority answered at the last vote that could tell: who is cut off must not stand in the turnstile. */
   private isReached = true;
+  private readonly redlock: Redlock;
 
   constructor(private readonly nodes: readonly LockNode[]) {
     this.turnstile = new Turnstile(nodes);
+    const clients = nodes.map((_node, index) => new Client(index));
+    // Of an even number of nodes each half could wait for the other for ever: one that is never there decides.
+    const all = nodes.length % 2 === 0 ? [...clients, ABSENT] : clients;
+    this.redlock = new Redlock(all as unknown as RedlockClients, SETTINGS, SCRIPTS);
   }
 
   /**
@@ -45,7 +50,7 @@ export class Quorum {
   async vote(claim: Claim, ttl: number): Promise<Grant | Defeat> {
     const passage =
       claim.late && this.isReached && this.nodes.length > 1 ? this.turnstile.enter() : undefined;
-    const ballot = new Ballot(this.nodes, this.turnstile, claim, passage);
+    const ballot = new Ballot(this.redlock, this.nodes, this.turnstile, claim, passage);
     const defeat = (await ballot.acquire(ttl)) ? undefined : await ballot.defeat();
     const verdict = defeat?.verdict;
     if (verdict?.is !== 'turned away')
@@ -54,8 +59,7 @@ export class Quorum {
   }
 }
 
-// To redlock a script is a text that it hands to its clients. Our voters have their own way of doing each of the
-// three, so the texts are only names. redlock takes them as functions; strings it would silently ignore.
+// To redlock a script is a text that it hands to its clients. Ours have their own way of doing each of the three, so the texts are only names. redlock takes them as functions; strings it would silently ignore.
 const SCRIPTS = {
   acquireScript: () => 'acquire',
   extendScript: () => 'extend',
@@ -77,10 +81,11 @@ class Ballot implements Grant {
   readonly isOfOne: boolean;
   /** Whether to give the lock back means to settle the run. */
   isRun = false;
-  private readonly redlock: Redlock;
+  readonly voters: readonly Voter[];
   private lock: Lock | undefined;
 
   constructor(
+    private readonly redlock: Redlock,
     nodes: readonly LockNode[],
     readonly turnstile: Turnstile,
     readonly claim: Claim,
@@ -88,21 +93,15 @@ class Ballot implements Grant {
   ) {
     this.tally = new Tally(nodes.length);
     this.isOfOne = nodes.length === 1;
-    const voters = nodes.map((node) => new Voter(node, this));
-    // Of an even number of nodes each half could wait for the other for ever: one that is never there decides.
-    const clients = nodes.length % 2 === 0 ? [...voters, ABSENT] : voters;
-    this.redlock = new Redlock(clients as unknown as RedlockClients, SETTINGS, SCRIPTS);
+    this.voters = nodes.map((node) => new Voter(node, this));
   }
 
   /** Whether a majority has granted the claim, with some of the lease still to come. */
   async acquire(ttl: number): Promise<boolean> {
     const asked = performance.now();
-    const { lock, tick, every } = this.claim;
-    const keys = [lock];
-    if (tick) keys.push(tick.key);
-    if (every) keys.push(every.key);
     try {
-      this.lock = await this.redlock.acquire(keys, ttl);
+      // What redlock is to lock it only hands on to its clients: so they learn which ballot it is about.
+      this.lock = await this.redlock.acquire([this as unknown as string], ttl);
     } catch {
       return false;
     }
@@ -146,8 +145,26 @@ class Ballot implements Grant {
 }
 
 /** A node as redlock sees it: a client that knows three scripts, by the hashes of their names. */
+class Client {
+  constructor(private readonly index: number) {}
+
+  async evalsha(
+    script: string,
+    keyCount: number,
+    [ballot, token, ttl]: readonly [Ballot, string, number],
+  ): Promise<number> {
+    try {
+      return (await ballot.voters[this.index]?.answerTo(script, token, ttl)) ? keyCount : 0;
+    } catch (error) {
+      // redlock crashes the process on anything that is no Error.
+      throw error instanceof Error ? error : new Error(String(error));
+    }
+  }
+}
+
+/** The vote of one node on one claim. */
 class Voter {
-  private answer: 'none' | 'granted' | 'refused' | 'failed' = 'none';
+  private answer: 'none' | 'asked' | 'granted' | 'refused' | 'failed' = 'none';
   /** Whether the claim has been given back, perhaps before the node had answered. */
   private isGivenBack = false;
 
@@ -156,18 +173,7 @@ class Voter {
     private readonly ballot: Ballot,
   ) {}
 
-  async evalsha(script: string, keyCount: number, values: readonly (string | number)[]): Promise<number> {
-    const token = String(values[keyCount]);
-    const ttl = Number(values[keyCount + 1]);
-    try {
-      return (await this.answerTo(script, token, ttl)) ? keyCount : 0;
-    } catch (error) {
-      // redlock crashes the process on anything that is no Error.
-      throw error instanceof Error ? error : new Error(String(error));
-    }
-  }
-
-  private answerTo(script: string, token: string, ttl: number): Promise<boolean> {
+  answerTo(script: string, token: string, ttl: number): Promise<boolean> {
     if (script === ACQUIRE) return this.claim(token, ttl);
     return script === EXTEND ? this.extend(token, ttl) : this.end(token);
   }
@@ -178,11 +184,12 @@ class Voter {
     if (passage && !isFirst && !(await passage.isOpen)) return false;
     const asked = performance.now();
     const isCounted = isFirst || this.ballot.isOfOne;
+    this.answer = 'asked';
     try {
       const vote = await this.node.claim(isCounted ? claim : { ...claim, late: undefined }, token, ttl);
       this.answer = vote.vote === 'granted' ? 'granted' : 'refused';
       if (this.isGivenBack && this.answer === 'granted') this.giveBack(token);
-      turnstile.note(this.node, performance.now() - asked);
+      turnstile.note(this.node, performance.now() - asked, isFirst && vote.vote !== 'granted');
       if (isFirst) passage.hear(vote);
       tally.cast(vote);
       return vote.vote === 'granted';
@@ -207,11 +214,23 @@ class Voter {
   private async end(token: string): Promise<boolean> {
     const { claim, isRun } = this.ballot;
     if (isRun) return this.node.settle(claim, token);
-    // redlock knows the outcome before all have answered: what is granted from now on is given back when it comes.
+    // redlock knows the outcome before all have answered.
+    if (this.answer === 'asked' && this.ballot.validUntil > 0) return this.follow(token);
+    // What is granted from now on is given back when it comes.
     this.isGivenBack = true;
     if (this.answer === 'granted') return this.node.release(claim, token);
     // It may have granted the claim all the same.
     if (this.answer === 'failed') this.giveBack(token);
+    return false;
+  }
+
+  /** Sends the release behind a claim that is under way and was most likely granted: so the lock is free at once. */
+  private async follow(token: string): Promise<boolean> {
+    const isHeld = await this.node.release(this.ballot.claim, token).catch(() => false);
+    if (isHeld) return true;
+    // It came before the claim after all.
+    this.isGivenBack = true;
+    if (this.answer === 'granted' || this.answer === 'failed') this.giveBack(token);
     return false;
   }
 

@@ -21,13 +21,17 @@ export class Turnstile {
 
   /** Leads by the first node, in the order that all instances share, that is not known to be slow or down. */
   enter(): Passage | undefined {
-    const fastest = Math.min(...this.nodes.map((node) => this.paceOf(node)));
-    const first = this.nodes.find((node) => this.paceOf(node) <= fastest * SLOW.factor + SLOW.milliseconds);
+    const limit = Math.min(...this.paces.values()) * SLOW.factor + SLOW.milliseconds;
+    const first = this.nodes.find((node) => this.paceOf(node) <= limit);
     return first && new Passage(first);
   }
 
-  /** Notes how long a node took, or that it failed. */
-  note(node: LockNode, pace: number): void {
+  /**
+   * Notes how long a node took, or that it failed. `isQueued`: it turned the claim away, and so answered others of the
+   * fleet first, which says little about it, and something else to each instance.
+   */
+  note(node: LockNode, pace: number, isQueued = false): void {
+    if (isQueued && pace < PATIENCE) return;
     const before = this.paceOf(node);
     const known = this.paces.has(node) && Number.isFinite(before) && Number.isFinite(pace);
     this.paces.set(node, known ? before + (pace - before) * NEWEST_PART : pace);

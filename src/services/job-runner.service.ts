@@ -69,11 +69,13 @@ export class JobRunner {
     routine: (run: CurrentRun) => T,
   ): Promise<Awaited<T>> {
     const event = this.eventOf(request);
-    lease.signal.addEventListener('abort', () => this.lost(lease.signal.reason as Error, event));
+    lease.onAbort = (reason) => this.lost(reason, event);
     const { nodeTimeout } = this.options;
     const run: CurrentRun = {
       ...event,
-      signal: lease.signal,
+      get signal() {
+        return lease.signal;
+      },
       fencingToken: request.tick?.at ?? null,
       extend: (ttl) => lease.extend(ttl === undefined ? undefined : leaseDuration('ttl', ttl, nodeTimeout)),
     };

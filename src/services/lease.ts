@@ -22,7 +22,10 @@ export class Lease {
   readonly name: string;
   /** Resolves once the lock has been given back. */
   readonly ended: Promise<void>;
-  private readonly controller = new AbortController();
+  /** Called when `signal` aborts. */
+  onAbort: ((reason: Error) => void) | undefined;
+  private controller: AbortController | undefined;
+  private abortReason: Error | undefined;
   private ttl: number;
   private resolveEnded: () => void = () => {};
   private isEnded = false;
@@ -45,6 +48,11 @@ export class Lease {
 
   /** Aborts with a `LockLostError`, a `TimeoutError`, or the reason that `abort` was given. */
   get signal(): AbortSignal {
+    if (!this.controller) {
+      // Few ask for it: it is made when somebody does.
+      this.controller = new AbortController();
+      if (this.abortReason) this.controller.abort(this.abortReason);
+    }
     return this.controller.signal;
   }
 
@@ -56,9 +64,8 @@ export class Lease {
   /** Renews the lock now, and from now on to `ttl` (milliseconds). Throws what `signal` aborted with, or a `LockLostError`. */
   async extend(ttl = this.ttl): Promise<void> {
     if (this.isEnded) throw new LockLostError(this.name, 'it has been released');
-    this.signal.throwIfAborted();
-    if (this.grant.validUntil <= performance.now()) this.lose();
-    this.signal.throwIfAborted();
+    if (this.abortReason) throw this.abortReason;
+    if (this.grant.validUntil <= performance.now()) throw this.lose();
     try {
       await this.grant.extend(ttl);
     } catch (error) {
@@ -73,7 +80,10 @@ export class Lease {
   /** Tells the run to stop, and renews the lock no more: it ends with the lease, or with `end`. */
   abort(reason: Error): void {
     this.stopTimers();
-    this.controller.abort(reason);
+    if (this.abortReason) return;
+    this.abortReason = reason;
+    this.controller?.abort(reason);
+    this.onAbort?.(reason);
   }
 
   /**
@@ -97,31 +107,34 @@ export class Lease {
   /** Sets the timers anew, after the lock was granted or renewed. */
   private keep(): void {
     this.stopRenewal();
-    if (this.isEnded || this.signal.aborted || this.grant.validUntil === Number.POSITIVE_INFINITY) return;
+    if (this.isEnded || this.abortReason || this.grant.validUntil === Number.POSITIVE_INFINITY) return;
     const left = this.grant.validUntil - performance.now();
     this.renewal = setTimeout(() => void this.renew(), left - (this.ttl * 2) / 3).unref();
-    this.loss = setTimeout(() => this.lose(), left).unref();
   }
 
   private async renew(): Promise<void> {
-    if (this.isEnded || this.signal.aborted) return;
+    if (this.isEnded || this.abortReason) return;
+    // Not before the first renewal: most leases end without one.
+    this.loss ??= setTimeout(() => void this.lose(), this.grant.validUntil - performance.now()).unref();
     try {
       await this.grant.extend(this.ttl);
       this.keep();
     } catch {
-      if (this.isEnded || this.signal.aborted) return;
+      if (this.isEnded || this.abortReason) return;
       clearTimeout(this.renewal);
       this.renewal = setTimeout(() => void this.renew(), this.ttl * REPEAT_PART).unref();
     }
   }
 
-  private lose(): void {
+  private lose(): Error {
     this.abort(new LockLostError(this.name, 'no majority of the nodes renewed it in time'));
+    return this.abortReason as Error;
   }
 
   private stopRenewal(): void {
     clearTimeout(this.renewal);
     clearTimeout(this.loss);
+    this.loss = undefined;
   }
 
   private stopTimers(): void {

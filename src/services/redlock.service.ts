@@ -138,7 +138,9 @@ function lockOf(lease: Lease, nodeTimeout: number): RedlockLock {
   const release = (): Promise<void> => lease.end('release');
   return {
     name: lease.name,
-    signal: lease.signal,
+    get signal() {
+      return lease.signal;
+    },
     get expiresAt() {
       return lease.expiresAt;
     },

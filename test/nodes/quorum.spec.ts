@@ -30,6 +30,38 @@ let log: LogSpy;
 beforeAll(() => void (log = new LogSpy()));
 afterAll(() => log.restore());
 
+describe('a node whose answer is still under way when the lock is given back', () => {
+  it('frees the lock at once', async () => {
+    const slow = new (class extends MemoryNode {
+      override async claim(...args: Parameters<MemoryNode['claim']>): Promise<Vote> {
+        const vote = await super.claim(...args);
+        await pause(300);
+        return vote;
+      }
+    })();
+    const claim = claimOf(newName());
+    const grant = granted(await new Quorum([new MemoryNode(), new MemoryNode(), slow]).vote(claim, TTL));
+    await grant.release();
+    expect(await MemoryNode.prototype.extend.call(slow, claim, 'the next', TTL)).toBe(true);
+  });
+
+  it('is told again if the release came before the claim', async () => {
+    const slow = new (class extends MemoryNode {
+      override async claim(...args: Parameters<MemoryNode['claim']>): Promise<Vote> {
+        await pause(100);
+        return super.claim(...args);
+      }
+    })();
+    const claim = claimOf(newName());
+    const asked = vi.spyOn(slow, 'claim');
+    const grant = granted(await new Quorum([new MemoryNode(), new MemoryNode(), slow]).vote(claim, TTL));
+    await grant.release();
+    expect(await asked.mock.results[0]?.value).toEqual({ vote: 'granted' });
+    await pause(0);
+    expect(await MemoryNode.prototype.extend.call(slow, claim, 'the next', TTL)).toBe(true);
+  });
+});
+
 /** Every way in which up to five nodes can be free, held by somebody else, or dead, and what comes of it. */
 const ELECTIONS = [1, 2, 3, 4, 5].flatMap((count) =>
   Array.from({ length: count + 1 }, (_, free) => free).flatMap((free) =>
