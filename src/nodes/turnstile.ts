@@ -2,8 +2,8 @@ import type { LockNode, Refusal, Vote } from './lock-node.js';
 
 /** A node that is slower than the fastest by more than this is not asked first. */
 const SLOW = { factor: 4, milliseconds: 5 };
-/** How much the newest answer of a node counts for its pace. */
-const NEWEST_PART = 0.3;
+/** How much a newest answer that is slower counts for the pace of a node: one alone may have waited for this process. */
+const SLOWER_PART = 0.1;
 /** How long the first node may take before the others are asked too, in milliseconds. */
 const PATIENCE = 100;
 
@@ -33,8 +33,8 @@ export class Turnstile {
   note(node: LockNode, pace: number, isQueued = false): void {
     if (isQueued && pace < PATIENCE) return;
     const before = this.paceOf(node);
-    const known = this.paces.has(node) && Number.isFinite(before) && Number.isFinite(pace);
-    this.paces.set(node, known ? before + (pace - before) * NEWEST_PART : pace);
+    const isSlower = this.paces.has(node) && Number.isFinite(pace) && pace > before;
+    this.paces.set(node, isSlower ? before + (pace - before) * SLOWER_PART : pace);
   }
 
   private paceOf(node: LockNode): number {

@@ -18,6 +18,8 @@ export interface RunRequest {
   /** The tick that the call belongs to, if it does to one. */
   readonly tick: Tick | undefined;
   readonly options: ResolvedJobOptions;
+  /** Whether it is for a tick that another instance has begun, and whose lease can have ended. */
+  readonly isTakeover?: boolean;
 }
 
 /** What became of a run: the value of the routine, or why this instance did not run it. */
@@ -28,7 +30,9 @@ export type RunOutcome<T> =
 const EVERY_SLACK = 1000;
 /** How long those who come too late are counted, in milliseconds. */
 const KEEP_LATE = 10_000;
-/** Those who wait to take a tick over come one by one, within this time, in milliseconds. */
+/** How many of those who lose wait to take the tick over, where somebody counts them. */
+const WATCHERS = 8;
+/** They come one by one, within this time, in milliseconds. */
 const TAKEOVER_SPREAD = 250;
 
 /** Shown with `NODE_DEBUG=nestjs-exclusive`: Nest prints its own debug lines by default, and losing is the normal case. */
@@ -57,10 +61,11 @@ export class JobRunner {
     }
     this.skip(request, answer);
     if (isDown && options.onStoreDown === 'throw') throw new StoreDownError(name, answer.causes);
-    if (answer.reason === 'elsewhere' && options.recover && answer.lease !== undefined) {
-      this.watch(request, routine, answer.lease);
+    const { reason, lease, rank = 0 } = answer;
+    if (reason === 'elsewhere' && options.recover && lease !== undefined && rank <= WATCHERS) {
+      this.watch(request, routine, lease);
     }
-    return { ran: false, reason: answer.reason };
+    return { ran: false, reason };
   }
 
   private async runUnder<T>(
@@ -107,7 +112,8 @@ export class JobRunner {
   /** Claims the tick once more when the lease of the instance that runs it can have ended. */
   private watch(request: RunRequest, routine: (run: CurrentRun) => unknown, lease: number): void {
     // Somebody has begun this tick: without a quorum there is no telling that it still needs a run.
-    const takeover = { ...request, options: { ...request.options, onStoreDown: 'skip' as const } };
+    const options = { ...request.options, onStoreDown: 'skip' as const };
+    const takeover = { ...request, options, isTakeover: true };
     const again = (): void => {
       this.run(takeover, routine).catch((error: unknown) => {
         this.logger.error(`"${request.name}", taken over from another instance, failed: ${String(error)}`);
@@ -116,7 +122,7 @@ export class JobRunner {
     setTimeout(again, lease + Math.random() * TAKEOVER_SPREAD).unref();
   }
 
-  private claimOf({ name, tick, options }: RunRequest): Claim {
+  private claimOf({ name, tick, options, isTakeover }: RunRequest): Claim {
     const { overlap, recover } = options;
     const keys = jobKeys(this.options.keyPrefix, name);
     const every = options.every && Math.ceil(options.every - Math.min(options.every / 10, EVERY_SLACK));
@@ -132,7 +138,8 @@ export class JobRunner {
         recover,
       },
       every: every ? { key: keys.every, keep: every } : undefined,
-      late: late ? { key: keys.late(tick?.at ?? 'every'), keep: late } : undefined,
+      // A takeover needs the nodes that know of the tick: the first one may have forgotten it.
+      late: late && !isTakeover ? { key: keys.late(tick?.at ?? 'every'), keep: late } : undefined,
     };
   }
 

@@ -4,7 +4,7 @@ import { Cron } from '@nestjs/schedule';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { Exclusive, RedlockService } from '../../src/index.js';
 import { byHand, fire, newYear, ONCE_A_YEAR, start } from '../module/application.js';
-import { clientOf, useServer } from '../module/redis.js';
+import { clientOf, useServer, useServers } from '../module/redis.js';
 import { Peer } from './peer-process.js';
 
 const TTL = 2000;
@@ -107,5 +107,28 @@ describe('a tick that somebody claimed who vanished before', () => {
     await expect.poll(() => jobs.starts.length, { timeout: 5000 }).toBe(1);
     expect(jobs.starts[0]![0]).toEqual(newYear());
     await expect.poll(() => client.get('{JOB_LOCKER_recovers}:last')).toBe(String(tick));
+  });
+});
+
+describe('a tick that the first of three nodes has forgotten', () => {
+  const servers = useServers(3);
+
+  it('is taken over all the same, though newer ticks have come to that node', async () => {
+    const app = await start({ redlock: { nodes: servers.map(({ url }) => url) }, providers: [Jobs] });
+    const tick = newYear().getTime();
+    const clients = servers.map((each) => clientOf(each));
+    for (const client of clients) {
+      for (const key of ['JOB_LOCKER_recovers', `{JOB_LOCKER_recovers}:tick:${tick}`]) {
+        await client.set(key, 'a token that nobody renews', 'PX', 2000);
+      }
+    }
+    const jobs = app.get(Jobs);
+    await fire(app, 'recovers');
+    expect(jobs.starts).toEqual([]);
+    await clients[0]!.flushall();
+    await clients[0]!.set('{JOB_LOCKER_recovers}:pending', tick + 1000);
+    await clients[0]!.set(`{JOB_LOCKER_recovers}:late:${tick}`, 5);
+    await expect.poll(() => jobs.starts.length, { timeout: 5000 }).toBe(1);
+    expect(jobs.starts[0]![0]).toEqual(newYear());
   });
 });
