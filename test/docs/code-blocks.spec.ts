@@ -17,9 +17,9 @@ import { basename, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Type } from '@nestjs/common';
 import { SchedulerRegistry } from '@nestjs/schedule';
-import { beforeAll, describe, expect, it, vi } from 'vitest';
+import { beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { start } from '../module/application.js';
-import { useServer } from '../module/redis.js';
+import { clientOf, useServer } from '../module/redis.js';
 import { type CodeBlock, pages } from './pages.js';
 
 const FOLDER = 'build/docs';
@@ -75,7 +75,9 @@ beforeAll(() => {
   }
   writeFileSync(join(FOLDER, 'tsconfig.json'), JSON.stringify(configuration()));
   const tsc = 'node_modules/typescript/bin/tsc';
-  const { stdout, stderr } = spawnSync(process.execPath, [tsc, '-p', FOLDER, '--pretty', 'false']);
+  const { stdout, stderr } = spawnSync(process.execPath, [tsc, '-p', FOLDER, '--pretty', 'false'], {
+    encoding: 'utf8',
+  });
   complaints = `${stdout}${stderr}`.split('\n').filter((line) => line !== '');
 });
 
@@ -137,7 +139,7 @@ describe('as they stand', () => {
   }
 
   it.each(examples.filter(({ note }) => note === 'run'))('$place runs', async (example) => {
-    await run(example);
+    await expect(run(example)).resolves.toBeDefined();
   });
 
   const applications = examples.filter(({ text }) => text.includes('export class AppModule'));
@@ -146,7 +148,9 @@ describe('as they stand', () => {
 
   it.each(applications)('$place: of two instances, one runs each tick', async (example) => {
     const { AppModule } = (await run(example)) as { AppModule: Type };
+    await clientOf(server.it).flushall();
     const says = vi.spyOn(console, 'log').mockImplementation(() => {});
+    onTestFinished(() => says.mockRestore());
     const apps = await Promise.all([1, 2].map(() => start({ redlock: null, imports: [AppModule] })));
     const jobs = apps.flatMap((app) => [...app.get(SchedulerRegistry).getCronJobs().values()]);
     expect(jobs).toHaveLength(2);
@@ -155,6 +159,5 @@ describe('as they stand', () => {
     const said = says.mock.calls.map(String);
     expect(said).not.toEqual([]);
     expect(said).toEqual([...new Set(said)]);
-    says.mockRestore();
   });
 });

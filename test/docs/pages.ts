@@ -33,7 +33,12 @@ export class Page {
     for (let index = 0; index < lines.length; index++) {
       const fence = /^```(\w*)$/.exec(lines[index] ?? '');
       prose.push(fence ? '' : (lines[index] ?? ''));
-      if (!fence) continue;
+      if (!fence) {
+        // A block in a form that is not read here would go untested.
+        if (/^\s*(```|~~~)/.test(lines[index] ?? ''))
+          throw new Error(`${path}:${index + 1}: begin with \`\`\``);
+        continue;
+      }
       const end = lines.indexOf('```', index + 1);
       if (end < 0) throw new Error(`${path}:${index + 1}: a block without an end`);
       const note = prose.slice(0, index).findLast((line) => line !== '');
