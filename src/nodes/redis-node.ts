@@ -220,7 +220,8 @@ export class RedisNode implements LockNode {
     try {
       return await this.deadline.within(answer, expired, late);
     } catch (error) {
-      const why = explained(error instanceof Error ? error.message : String(error));
+      const message = error instanceof Error ? error.message : String(error);
+      const why = message === this.trouble ? message : explained(message);
       this.note(why);
       throw new NodeUnreachableError(this.address, why);
     }
@@ -237,7 +238,7 @@ function explained(why: string): string {
   // `maxRetriesPerRequest` is our own, and 0.
   if (why.startsWith('Reached the max retries')) return 'the connection was closed';
   // Redis names the command that its user may not call only if it is no part of a script.
-  return /^NOPERM|can't run this command/.test(why)
+  return /^NOPERM(?!.* '(info|select|client)[| '])|can't run this command/.test(why)
     ? `${why}; its user needs ${COMMANDS} on the keys of all jobs`
     : why;
 }
