@@ -59,7 +59,8 @@ export class JobRunner {
     if (isDown && options.onStoreDown === 'run') {
       return { ran: true, value: await this.runUnder(this.leases.takeUnguarded(settings), request, routine) };
     }
-    this.skip(request, answer);
+    // Of a takeover that is not needed there is nothing to say: the tick was skipped when it was lost.
+    if (!request.isTakeover) this.skip(request, answer);
     if (isDown && options.onStoreDown === 'throw') throw new StoreDownError(name, answer.causes);
     const { reason, lease, rank = 0 } = answer;
     if (reason === 'elsewhere' && options.recover && lease !== undefined && rank <= WATCHERS) {

@@ -82,10 +82,13 @@ describe('a tick whose instance dies in mid-run', () => {
 describe('a tick that is not over when others ask for it', () => {
   it('is not run again while its instance lives, however long it takes, nor once it is settled', async () => {
     const [app] = await newFleet(1);
+    const reasons: string[] = [];
+    app!.get(RedlockService).on('skipped', ({ reason }) => reasons.push(reason));
     const peer = await startPeer('recovers', true, 2 * TTL + 500);
     await fire(app!, 'recovers');
     await peer.has('finished');
     await pause(TTL + 500);
+    expect(reasons).toEqual(['elsewhere']);
     await fire(app!, 'recovers');
     expect(app!.get(Jobs).starts).toEqual([]);
     expect(peer.ticks('lost')).toEqual([]);
