@@ -11,7 +11,11 @@ import {
 /** Where the instances of decorated classes get `ExclusiveJobs`. Its description is what Nest says when it is missing. */
 const JOBS = Symbol('@Exclusive: add RedlockModule.forRoot(...) to the imports of AppModule');
 
-/** What `@Exclusive` returns. */
+/**
+ * What `@Exclusive` returns: a decorator of methods.
+ *
+ * @typeParam Method The type of the method, of which nothing is asked.
+ */
 export type ExclusiveDecorator = <Method extends (...args: never[]) => unknown>(
   target: object,
   key: string | symbol,
