@@ -27,6 +27,7 @@ export type {
   JobOptions,
   NodeOption,
   OnStoreDown,
+  RedlockModuleExtras,
   RedlockModuleOptions,
   RedlockOptionsFactory,
 } from './redlock.options.js';

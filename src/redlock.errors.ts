@@ -1,4 +1,7 @@
-/** An option, a name or the place of a decorator is wrong. The message names it, its value and what would be right. */
+/**
+ * An option, a name or the place of a decorator is wrong. The message names it, its value and what would be right.
+ * Thrown where it is given, or at the start of the application.
+ */
 export class InvalidOptionError extends Error {
   override readonly name = 'InvalidOptionError';
 
@@ -8,7 +11,10 @@ export class InvalidOptionError extends Error {
   }
 }
 
-/** The lease of a lock ended, or could not be kept, while it was in use: another instance may hold the lock now. */
+/**
+ * The lease of a lock ended, or could not be kept, while it was in use: another instance may hold the lock now. The
+ * reason of an aborted `signal`, and what `extend` throws.
+ */
 export class LockLostError extends Error {
   override readonly name = 'LockLostError';
 
@@ -18,7 +24,10 @@ export class LockLostError extends Error {
   }
 }
 
-/** One node could not answer. The message has its address and the reason, never a password. */
+/**
+ * One node could not answer. The message has its address and the reason, never a password. One of the `causes` of a
+ * `StoreDownError`.
+ */
 export class NodeUnreachableError extends Error {
   override readonly name = 'NodeUnreachableError';
 
@@ -33,7 +42,7 @@ export class NodeUnreachableError extends Error {
   }
 }
 
-/** No majority of the nodes could be reached, so nobody can say who may run. */
+/** No majority of the nodes could be reached, so nobody can say who may run. Thrown where `onStoreDown` is `'throw'`. */
 export class StoreDownError extends Error {
   override readonly name = 'StoreDownError';
 
@@ -47,7 +56,7 @@ export class StoreDownError extends Error {
   }
 }
 
-/** A run took longer than its `maxRuntime`. */
+/** A run took longer than its `maxRuntime`. The reason of its aborted `signal`. */
 export class TimeoutError extends Error {
   override readonly name = 'TimeoutError';
 
@@ -57,7 +66,10 @@ export class TimeoutError extends Error {
   }
 }
 
-/** The application shut down, and the run was not over when `shutdownTimeout` had passed. */
+/**
+ * The application shut down, and the run was not over when `shutdownTimeout` had passed. The reason of its aborted
+ * `signal`.
+ */
 export class ShutdownError extends Error {
   override readonly name = 'ShutdownError';
 

@@ -1,11 +1,14 @@
 import { ConfigurableModuleBuilder } from '@nestjs/common';
-import type { RedlockModuleOptions } from './redlock.options.js';
+import type { RedlockModuleExtras, RedlockModuleOptions } from './redlock.options.js';
 
 export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, OPTIONS_TYPE, ASYNC_OPTIONS_TYPE } =
   new ConfigurableModuleBuilder<RedlockModuleOptions>({ moduleName: 'Redlock' })
     .setClassMethodName('forRoot')
     .setFactoryMethodName('createRedlockOptions')
-    .setExtras({ isGlobal: true }, (definition, { isGlobal }) => ({ ...definition, global: isGlobal }))
+    .setExtras<RedlockModuleExtras>({ isGlobal: true }, (definition, { isGlobal }) => ({
+      ...definition,
+      global: isGlobal,
+    }))
     .build();
 
 /** Injects the options with all defaults filled in. */

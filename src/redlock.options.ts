@@ -6,19 +6,25 @@ import type { LockNode } from './nodes/lock-node.js';
 import { checkedNodes } from './nodes/node-option.js';
 import { InvalidOptionError } from './redlock.errors.js';
 
-/** Milliseconds, or a duration such as `'500ms'`, `'30s'`, `'10m'`, `'1h'`. */
+/**
+ * Milliseconds, or a duration such as `'500ms'`, `'30s'`, `'10m'`, `'1h'`: from one millisecond to 24 days. All else is
+ * refused with an `InvalidOptionError`.
+ */
 export type Duration = number | string;
 
 /**
- * One voting node: a URL (`redis://` or `rediss://`; alone, `'memory'` is one too), the options of an ioredis connection (a Sentinel group has
- * `sentinels` and `name`), an ioredis `Redis` or `Cluster` that the application has already, or a {@link LockNode}
- * such as a `MemoryNode`.
+ * One voting node: a URL (`redis://` or `rediss://`; alone, `'memory'` is one too), the options of an ioredis
+ * connection (a Sentinel group has `sentinels` and `name`), an ioredis `Redis` or `Cluster` that the application has
+ * already, or a {@link LockNode} such as a `MemoryNode`.
  *
  * A connection made from a URL or from options is closed with the application; one that is handed over stays open.
  */
 export type NodeOption = string | RedisOptions | Redis | Cluster | LockNode;
 
-/** What a job does when no majority of the nodes can be reached. */
+/**
+ * What a job does when no majority of the nodes can be reached: `'skip'` the tick, `'run'` it all the same (then on
+ * every instance), or `'throw'` a `StoreDownError`.
+ */
 export type OnStoreDown = 'skip' | 'run' | 'throw';
 
 /** The options of `RedlockModule.forRoot`. */
@@ -31,7 +37,10 @@ export interface RedlockModuleOptions {
    * is an error; say `'memory'` if it is what you want.
    */
   nodes?: NodeOption | readonly NodeOption[];
-  /** The start of every key: the lock of `report` is `JOB_LOCKER_report`. Default: `'JOB_LOCKER'`. */
+  /**
+   * The start of every key: the lock of `report` is `JOB_LOCKER_report`. The same on all instances, and not empty.
+   * Default: `'JOB_LOCKER'`.
+   */
   keyPrefix?: string;
   /**
    * The lease: how long a lock outlives the process that holds it. It is renewed every third of this while the job
@@ -58,14 +67,21 @@ export interface RedlockModuleOptions {
   instanceId?: string;
 }
 
+/** What `forRoot` and `forRootAsync` take beside the options. A part of it may be left out. */
+export interface RedlockModuleExtras {
+  /** `false`: the module is there only for the modules that import it. Default: `true`. */
+  isGlobal: boolean;
+}
+
 /** What the creator of the options implements, for `forRootAsync({ useClass })` and `useExisting`. */
 export interface RedlockOptionsFactory {
+  /** The options, asked for once, at the start of the application. What it throws ends the start. */
   createRedlockOptions(): RedlockModuleOptions | Promise<RedlockModuleOptions>;
 }
 
 /** What a job may set for itself; what it leaves out comes from the module. */
 export interface JobOptions {
-  /** The lease of this job. Default: the module's `ttl`. */
+  /** The lease of this job. At least three times the module's `nodeTimeout`. Default: the module's `ttl`. */
   ttl?: Duration;
   /**
    * Not again anywhere before this much time has passed since the last start. Less a little (10 %, at most 1 s), for
@@ -77,14 +93,17 @@ export interface JobOptions {
    * overlap: each tick still runs once. Default: `'skip'`.
    */
   overlap?: 'skip' | 'allow';
-  /** The longest that a run of this job may take. Default: the module's `maxRuntime`. */
+  /**
+   * The longest that a run of this job may take: then its `signal` aborts with a `TimeoutError`. Default: the module's
+   * `maxRuntime`.
+   */
   maxRuntime?: Duration;
   /**
    * When the instance that runs a tick dies, another one runs that same tick again, within `ttl` and a second. The job
    * must bear to be begun twice. Default: `false`.
    */
   recover?: boolean;
-  /** What this job does without a quorum. Default: the module's `onStoreDown`. */
+  /** What this job does when no majority of the nodes can be reached. Default: the module's `onStoreDown`. */
   onStoreDown?: OnStoreDown;
 }
 

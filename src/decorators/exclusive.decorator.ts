@@ -11,7 +11,11 @@ import {
 /** Where the instances of decorated classes get `ExclusiveJobs`. Its description is what Nest says when it is missing. */
 const JOBS = Symbol('@Exclusive: add RedlockModule.forRoot(...) to the imports of AppModule');
 
-/** What `@Exclusive` returns. */
+/**
+ * What `@Exclusive` returns: a decorator of methods.
+ *
+ * @typeParam Method The type of the method, of which nothing is asked.
+ */
 export type ExclusiveDecorator = <Method extends (...args: never[]) => unknown>(
   target: object,
   key: string | symbol,
@@ -29,17 +33,13 @@ export type ExclusiveDecorator = <Method extends (...args: never[]) => unknown>(
  * A call that loses resolves to `undefined`; one that wins resolves or rejects as the method does.
  *
  * @param name Names the job over the whole fleet: a text, or a function of the arguments of the call, such as
- * `(tenant: string) => `report:${tenant}``. Default: `ClassName.method`.
+ * `` (tenant: string) => `report:${tenant}` ``. Default: `ClassName.method`.
  * @param options What the job sets for itself. Default: what the module says.
  * @throws InvalidOptionError where it stands on something that is no method, or has an empty name. Wrong options, and
  * a name that stands on two methods, are found at the start of the application.
  *
  * @example
- * ```ts
- * @Cron('0 *\/10 * * * *')
- * @Exclusive('report')
- * async report() {}
- * ```
+ * `@Cron('0 0 6 * * *') @Exclusive('report') async report() {}`
  */
 export function Exclusive(name?: JobName, options?: JobOptions): ExclusiveDecorator;
 export function Exclusive(options: JobOptions): ExclusiveDecorator;

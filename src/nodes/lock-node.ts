@@ -16,13 +16,15 @@ export interface Claim {
 
 /** A key, and how long it lives from the moment of the claim. */
 export interface Marker {
+  /** The name of the key. */
   readonly key: string;
+  /** How long it lives, in milliseconds. */
   readonly keep: number;
 }
 
 /** A claim of one tick of a job. */
 export interface TickClaim extends Marker {
-  /** The nominal time of the tick: the identity that all instances agree on. */
+  /** The nominal time of the tick, in milliseconds since the epoch: the identity that all instances agree on. */
   readonly at: number;
   /** The key that holds the newest settled tick of the job. */
   readonly last: string;
@@ -38,11 +40,20 @@ export interface TickClaim extends Marker {
 
 /** How a node answers a claim. */
 export type Vote =
-  | { readonly vote: 'granted' }
-  /** This tick, or a later one, is settled. */
-  | { readonly vote: 'settled' }
-  /** By the clock of the node, the tick is due only in `wait` milliseconds. */
-  | { readonly vote: 'early'; readonly wait: number }
+  | {
+      /** All of the claim has been written. */
+      readonly vote: 'granted';
+    }
+  | {
+      /** This tick, or a later one, is settled. */
+      readonly vote: 'settled';
+    }
+  | {
+      /** By the clock of the node, the tick is not due yet. */
+      readonly vote: 'early';
+      /** In how many milliseconds it is due. */
+      readonly wait: number;
+    }
   | Refusal;
 
 /** The claim of somebody else stands in the way. */

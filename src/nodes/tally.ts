@@ -1,6 +1,9 @@
 import type { Refusal, Vote } from './lock-node.js';
 
-/** Why a claim was lost. */
+/**
+ * Why a claim was lost. `'elsewhere'`: another instance runs this tick. `'overlap'`: another run holds the lock.
+ * `'settled'`: the tick, or a later one, has been run. `'store-down'`: no majority of the nodes could be reached.
+ */
 export type LossReason = 'elsewhere' | 'overlap' | 'settled' | 'store-down';
 
 /** Somebody else has it, or nobody can. */

@@ -11,7 +11,10 @@ import {
 import { type CronTicks, type Schedule, scheduleOf } from '../schedule/tick.js';
 import { JobRunner } from './job-runner.service.js';
 
-/** The name of a job: a text, or a function of the arguments of the call. */
+/**
+ * The name of a job: a text, or a function of the arguments of the call. It must not be empty; a function that returns
+ * an empty name makes the call reject with an `InvalidOptionError`.
+ */
 export type JobName = string | ((...args: never[]) => string);
 
 /** A method with `@Exclusive`. */

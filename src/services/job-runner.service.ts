@@ -24,7 +24,18 @@ export interface RunRequest {
 
 /** What became of a run: the value of the routine, or why this instance did not run it. */
 export type RunOutcome<T> =
-  { readonly ran: true; readonly value: T } | { readonly ran: false; readonly reason: SkipReason };
+  | {
+      /** This instance ran it. */
+      readonly ran: true;
+      /** What the routine returned, awaited. */
+      readonly value: T;
+    }
+  | {
+      /** This instance did not run it. */
+      readonly ran: false;
+      /** Why not. */
+      readonly reason: SkipReason;
+    };
 
 /** What `every` is shortened by, for timers that do not keep step: a tenth, and at most this, in milliseconds. */
 const EVERY_SLACK = 1000;

@@ -8,7 +8,7 @@ import type { LossReason } from '../nodes/tally.js';
 import { ShutdownError } from '../redlock.errors.js';
 import { Lease, type LeaseSettings } from './lease.js';
 
-/** Why a run did not take place here: a claim was lost, or the application is shutting down. */
+/** Why a run did not take place here: a claim was lost, or the application is shutting down (`'shutdown'`). */
 export type SkipReason = LossReason | 'shutdown';
 
 /** A lease that could not be had. */

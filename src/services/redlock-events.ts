@@ -24,11 +24,20 @@ export interface RedlockEventMap {
   /** The routine came to its end. */
   finished: EndedRunEvent;
   /** The routine threw. */
-  failed: EndedRunEvent & { readonly error: unknown };
-  /** This instance did not run it, for `reason`. The normal case for all instances but one. */
-  skipped: RunEvent & { readonly reason: SkipReason };
-  /** The `signal` of the run has aborted with `error`: a `LockLostError`, a `TimeoutError` or a `ShutdownError`. */
-  lost: RunEvent & { readonly error: Error };
+  failed: EndedRunEvent & {
+    /** What it threw. */
+    readonly error: unknown;
+  };
+  /** This instance did not run it. The normal case for all instances but one. */
+  skipped: RunEvent & {
+    /** Why not. */
+    readonly reason: SkipReason;
+  };
+  /** The `signal` of the run has aborted. */
+  lost: RunEvent & {
+    /** What it aborted with: a `LockLostError`, a `TimeoutError` or a `ShutdownError`. */
+    readonly error: Error;
+  };
 }
 
 /** A listener to one kind of event. What it throws, or rejects with, is logged and harms nothing else. */

@@ -20,7 +20,10 @@ import { type CurrentRun, runContext } from './run-context.js';
 
 /** Options of `RedlockService.lock`. */
 export interface LockOptions {
-  /** The lease: how long the lock outlives a process that dies with it. Default: the module's `ttl`. */
+  /**
+   * The lease: how long the lock outlives a process that dies with it. At least three times the module's `nodeTimeout`.
+   * Default: the module's `ttl`.
+   */
   ttl?: Duration;
   /** How long to keep trying while somebody else holds it. Default: not at all. */
   wait?: Duration;
@@ -43,7 +46,8 @@ export interface RedlockLock extends AsyncDisposable {
   /**
    * Renews the lock now, and from now on to `ttl` (milliseconds or a duration; default: the ttl it has).
    *
-   * @throws LockLostError when the lock is lost or released, or no majority of the nodes renews it.
+   * @throws LockLostError when the lock is lost or released, or no majority of the nodes renews it; InvalidOptionError
+   * for a `ttl` below three times `nodeTimeout`. Once `signal` has aborted: what it aborted with.
    */
   extend(ttl?: Duration): Promise<void>;
   /** Gives the lock back. A second call does nothing. Never throws: what fails is logged, and ends with the lease. */
@@ -55,6 +59,7 @@ export interface RedlockLock extends AsyncDisposable {
 export class RedlockService {
   private readonly ticksOf = new WeakMap<object, CronTicks>();
 
+  /** @internal */
   constructor(
     @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
     private readonly leases: Leases,

@@ -23,7 +23,8 @@ export interface CurrentRun {
    * Renews the lock now, and from now on to `ttl` (milliseconds or a duration; default: the job's). Needed only to
    * change the ttl, or to be sure of the lock right now.
    *
-   * @throws LockLostError when the lock is lost, or no majority of the nodes renews it.
+   * @throws LockLostError when the lock is lost, or no majority of the nodes renews it; InvalidOptionError for a `ttl`
+   * below three times `nodeTimeout`. Once `signal` has aborted: what it aborted with.
    */
   extend(ttl?: Duration): Promise<void>;
 }

@@ -57,11 +57,13 @@ describe('a decorated method', () => {
   });
 });
 
+/** Decorates what the compiler would refuse. */
+function apply(target: object, key?: string): void {
+  const descriptor = key === undefined ? undefined : Object.getOwnPropertyDescriptor(target, key);
+  (Exclusive('name') as (...args: unknown[]) => void)(target, key, descriptor);
+}
+
 describe('@Exclusive on something that is no method of an instance', () => {
-  const apply = (target: object, key?: string): void => {
-    const descriptor = key === undefined ? undefined : Object.getOwnPropertyDescriptor(target, key);
-    (Exclusive('name') as (...args: unknown[]) => void)(target, key, descriptor);
-  };
   class Wrong {
     static fixed(): void {}
     get value(): number {

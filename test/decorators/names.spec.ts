@@ -4,6 +4,7 @@ import { Exclusive, InvalidOptionError, type JobName, RedlockService } from '../
 import { build, start } from '../module/application.js';
 import { clientOf, useServer } from '../module/redis.js';
 
+@Injectable()
 abstract class Import {
   constructor(readonly redlock: RedlockService) {}
 
@@ -14,18 +15,10 @@ abstract class Import {
 }
 
 @Injectable()
-class Orders extends Import {
-  constructor(redlock: RedlockService) {
-    super(redlock);
-  }
-}
+class Orders extends Import {}
 
 @Injectable()
 class Invoices extends Import {
-  constructor(redlock: RedlockService) {
-    super(redlock);
-  }
-
   @Exclusive({ ttl: '1m' })
   async send(): Promise<string | undefined> {
     return this.redlock.current()?.name;

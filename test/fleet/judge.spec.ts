@@ -40,6 +40,21 @@ function unfinished(tick: number, instance: string, start: number): Run {
   return { id: `${instance}-${start}`, job: 'report', tick, instance, start };
 }
 
+/** A claim that began at one moment, and was answered at another. */
+function call(tick: number | null, instance: string, at: number, over?: number): Call {
+  return { job: 'report', tick, instance, at, over };
+}
+
+/** Nodes that are out when the tick of 15_000 is due. */
+function out(...nodes: number[]): NodeFault[] {
+  return nodes.map((node) => ({ node, from: 14_900, until: 15_500 }));
+}
+
+/** The instance `a` is suspended just after its run of 15_000 began. */
+function suspended(until: number): Partial<Conditions> {
+  return { instances: [life('a', { pauses: [{ from: 15_020, until }] }), life('b'), life('c')] };
+}
+
 /** Every second one run, by turns on the instances that are named. */
 function cleanRuns(instances = ['a', 'b', 'c'], from = 5000, until = 35_000): Run[] {
   const ticks = Array.from({ length: (until - from) / 1000 }, (_each, index) => from + index * 1000);
@@ -152,9 +167,6 @@ describe('two runs at once', () => {
   describe('while the first one is suspended', () => {
     const first = run(15_000, 'a', 15_005, { end: 20_300 });
     const rest = without(cleanRuns(['b', 'c']), 15_000, 16_000, 17_000, 18_000);
-    const suspended = (until: number): Partial<Conditions> => ({
-      instances: [life('a', { pauses: [{ from: 15_020, until }] }), life('b'), life('c')],
-    });
 
     it('are none past its lease, if it notices at once when it goes on', () => {
       expect(findings([...rest, first], conditions(REPORT, suspended(20_000)))).toEqual([]);
@@ -207,17 +219,16 @@ describe('a tick that nobody ran', () => {
   });
 
   it('is missed with a minority of the nodes out, and excused with a majority', () => {
-    const out = (...nodes: number[]): NodeFault[] =>
-      nodes.map((node) => ({ node, from: 14_900, until: 15_500 }));
     expect(findings(runs, conditions(REPORT, { nodeFaults: out(0, 1) }))).toEqual(['missed']);
     expect(findings(runs, conditions(REPORT, { nodeFaults: out(0, 1, 2) }))).toEqual([]);
   });
 
   it('is excused while a run is in progress, and missed once it is over', () => {
-    const long = (end: number): Run => run(14_000, 'a', 14_005, { end });
     const rest = without(runs, 14_000);
-    expect(findings([...rest, long(15_200)], conditions(REPORT))).toEqual([]);
-    expect(findings([...rest, long(14_600)], conditions(REPORT))).toEqual(['missed']);
+    expect(findings([...rest, run(14_000, 'a', 14_005, { end: 15_200 })], conditions(REPORT))).toEqual([]);
+    expect(findings([...rest, run(14_000, 'a', 14_005, { end: 14_600 })], conditions(REPORT))).toEqual([
+      'missed',
+    ]);
   });
 
   it('is excused for one lease after a run that died, and missed afterwards', () => {
@@ -256,9 +267,10 @@ describe('a tick that nobody ran', () => {
   it('is excused where its claim was in flight when its instance was killed', () => {
     const instances = [killed('a', 15_010), life('b'), life('c')];
     const others = without(cleanRuns(['b', 'c']), 15_000);
-    const call = (over?: number): Call => ({ job: 'report', tick: 15_000, instance: 'a', at: 15_002, over });
-    expect(findings(others, conditions(REPORT, { instances }), [call()])).toEqual([]);
-    expect(findings(others, conditions(REPORT, { instances }), [call(15_006)])).toEqual(['missed']);
+    expect(findings(others, conditions(REPORT, { instances }), [call(15_000, 'a', 15_002)])).toEqual([]);
+    expect(findings(others, conditions(REPORT, { instances }), [call(15_000, 'a', 15_002, 15_006)])).toEqual([
+      'missed',
+    ]);
     expect(findings(others, conditions(REPORT, { instances }))).toEqual(['missed']);
   });
 
@@ -266,15 +278,20 @@ describe('a tick that nobody ran', () => {
     const instances = [life('a', {}, 300)];
     const rest = without(cleanRuns(['a']), 15_000, 16_000);
     const slow = run(16_000, 'a', 15_850);
-    const call = (at: number): Call => ({ job: 'report', tick: 16_000, instance: 'a', at, over: 15_900 });
     const behind = { instances: [...instances, life('b', {}, -650)] };
-    expect(findings([...rest, slow], conditions(REPORT, { instances }), [call(15_700)])).toEqual(['missed']);
+    expect(
+      findings([...rest, slow], conditions(REPORT, { instances }), [call(16_000, 'a', 15_700, 15_900)]),
+    ).toEqual(['missed']);
     const onlyBehind = {
       ...behind,
       instances: behind.instances.slice(1).concat(life('a', { up: { from: 15_500, until: Infinity } }, 300)),
     };
-    expect(findings([...rest, slow], conditions(REPORT, onlyBehind), [call(15_600)])).toEqual([]);
-    expect(findings([...rest, slow], conditions(REPORT, onlyBehind), [call(15_800)])).toEqual(['missed']);
+    expect(
+      findings([...rest, slow], conditions(REPORT, onlyBehind), [call(16_000, 'a', 15_600, 15_900)]),
+    ).toEqual([]);
+    expect(
+      findings([...rest, slow], conditions(REPORT, onlyBehind), [call(16_000, 'a', 15_800, 15_900)]),
+    ).toEqual(['missed']);
   });
 
   it('counts for an instance whose clock was set only where it has found its step', () => {
@@ -335,10 +352,9 @@ describe('an interval', () => {
 
   it('counts from the claim, where that is known', () => {
     const late = [...runs.filter(({ start }) => start < 15_000 || start > 15_500), run(null, 'b', 15_400)];
-    const call = (at: number): Call => ({ job: 'report', tick: null, instance: 'b', at, over: 15_450 });
     expect(findings(late, conditions(CLEANING))).toEqual(['early']);
-    expect(findings(late, conditions(CLEANING), [call(15_050)])).toEqual([]);
-    expect(findings(late, conditions(CLEANING), [call(15_350)])).toEqual(['early']);
+    expect(findings(late, conditions(CLEANING), [call(null, 'b', 15_050, 15_450)])).toEqual([]);
+    expect(findings(late, conditions(CLEANING), [call(null, 'b', 15_350, 15_450)])).toEqual(['early']);
   });
 
   it('is found to have been missed, though an instance was there', () => {

@@ -52,7 +52,14 @@ it.runIf(canRun)(
         continue;
       }
       last = at;
-      const tick = { key: keys.tick(at), last: keys.last, pending: keys.pending, at, keep: 60_000, recover: false };
+      const tick = {
+        key: keys.tick(at),
+        last: keys.last,
+        pending: keys.pending,
+        at,
+        keep: 60_000,
+        recover: false,
+      };
       const grant = await claimant.claim({ lock: keys.lock, tick }, 30_000, 0, signal);
       if ('reason' in grant) throw new Error(`Lost the tick: ${grant.reason}`);
       await grant.settle();

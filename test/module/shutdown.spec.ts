@@ -157,11 +157,11 @@ it('releases the locks that were never released', async () => {
 @Injectable()
 class Slow implements OnModuleDestroy {
   outcome: unknown;
-  constructor(readonly redlock: RedlockService) {}
+  constructor(readonly locks: RedlockService) {}
 
   async onModuleDestroy(): Promise<void> {
     await pause(300);
-    this.outcome = await this.redlock.run('report', () => 'farewell').catch((error: unknown) => error);
+    this.outcome = await this.locks.run('report', () => 'farewell').catch((error: unknown) => error);
   }
 }
 

@@ -129,15 +129,17 @@ describe('a password', () => {
   });
 });
 
+/** What the application says when it does not start. */
+async function startWith(nodes: NodeOption[]): Promise<string> {
+  const app = await build({ redlock: { nodes } });
+  const error = await app.init().catch((reason: unknown) => reason);
+  expect(error).toBeInstanceOf(InvalidOptionError);
+  return String(error);
+}
+
 describe('at the start', () => {
   const server = useServer();
 
-  const startWith = async (nodes: NodeOption[]): Promise<string> => {
-    const app = await build({ redlock: { nodes } });
-    const error = await app.init().catch((reason: unknown) => reason);
-    expect(error).toBeInstanceOf(InvalidOptionError);
-    return String(error);
-  };
   const connections = async (): Promise<string> => String(await clientOf(server.it).client('LIST'));
 
   it('two names of one server are refused, and no connection is left', async () => {

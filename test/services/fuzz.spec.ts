@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { InvalidOptionError, MemoryNode, RedlockModule, RedlockService } from '../../src/index.js';
 import { type Duration, milliseconds, resolveOptions } from '../../src/redlock.options.js';

@@ -99,6 +99,11 @@ describe('a lease', () => {
   });
 });
 
+/** Such a server goes on to count the keys down and to answer reads, and refuses every write. */
+function refuseWrites(client: Redis): Promise<unknown> {
+  return client.replicaof('127.0.0.1', 1);
+}
+
 describe('a lease that a majority of the nodes does not renew any more', () => {
   const servers = useServers(3);
   let clients: Redis[];
@@ -106,9 +111,6 @@ describe('a lease that a majority of the nodes does not renew any more', () => {
     clients = servers.map((server) => clientOf(server));
     for (const client of clients) await client.flushall();
   });
-
-  /** Such a server goes on to count the keys down and to answer reads, and refuses every write. */
-  const refuseWrites = (client: Redis): Promise<unknown> => client.replicaof('127.0.0.1', 1);
 
   // The signal comes a hundredth of the ttl, and a little, before the end: a busy machine may be later than that once.
   it('aborts the signal before the key ends on any node', { retry: 2 }, async () => {

@@ -45,7 +45,6 @@ module.exports = async function run(packages) {
   decorate(Jobs.prototype, 'below', [Exclusive('below'), everySecond]);
   decorate(Jobs.prototype, 'above', [everySecond, Exclusive('above')]);
 
-  function AppModule() {}
   const redlock = process.env.WITHOUT_MODULE ? [] : [RedlockModule.forRoot({ nodes: url })];
   Module({ imports: [ScheduleModule.forRoot(), ...redlock], providers: [Jobs] })(AppModule);
 
@@ -60,6 +59,8 @@ module.exports = async function run(packages) {
     log.disconnect();
   }
 };
+
+function AppModule() {}
 
 function decorate(prototype, key, decorators) {
   const descriptor = Object.getOwnPropertyDescriptor(prototype, key);
