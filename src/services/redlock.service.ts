@@ -149,7 +149,7 @@ function lockOf(lease: Lease, nodeTimeout: number): RedlockLock {
     get expiresAt() {
       return lease.expiresAt;
     },
-    extend: (ttl) => lease.extend(ttl === undefined ? undefined : leaseDuration('ttl', ttl, nodeTimeout)),
+    extend: async (ttl) => lease.extend(ttl === undefined ? undefined : leaseDuration('ttl', ttl, nodeTimeout)),
     release,
     [Symbol.asyncDispose]: release,
   };

@@ -148,7 +148,7 @@ describe('current', () => {
       expect(await client.pttl('JOB_LOCKER_extended')).toBeGreaterThan(170_000);
       await run?.extend();
       expect(await client.pttl('JOB_LOCKER_extended')).toBeGreaterThan(170_000);
-      await expect(async () => run?.extend('soon')).rejects.toThrow('ttl is "soon"');
+      await expect(run?.extend('soon')).rejects.toThrow('ttl is "soon"');
     });
     await expect(run?.extend()).rejects.toThrow('it has been released');
   });
