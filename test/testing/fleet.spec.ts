@@ -7,6 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { Exclusive, RedlockModule, RedlockService } from '../../src/index.js';
 import * as names from '../../src/testing/index.js';
 import { TestFleet } from '../../src/testing/index.js';
+import { RecordingLogger } from '../module/recording-logger.js';
 import { clientOf, useServer } from '../module/redis.js';
 import { AppModule, at, FAULT, Jobs, Ledger, startFleet } from './application.js';
 
@@ -97,6 +98,12 @@ describe('a firing', () => {
     expect(await fleet.fire('caller')).toEqual([{ instance: 0, ran: true, value: 'called' }]);
     expect(ledger.entries).toMatchObject([{ job: 'callee' }]);
   });
+
+  it('tells two calls at the same time apart', async () => {
+    const { fleet } = await startFleet({ instances: 1 });
+    const runs = await Promise.all([fleet.fire('once'), fleet.fire('once')]);
+    expect(runs.flat()).toMatchObject([ran, lost('overlap')]);
+  });
 });
 
 describe('the clock', () => {
@@ -120,6 +127,13 @@ describe('the clock', () => {
     await expect(fleet.fire('report', at('09:30:04'))).rejects.toThrow('from 2031-05-07T09:30:05.000Z on');
     await expect(fleet.fire('report', new Date('soon'))).rejects.toThrow('at is Invalid Date');
     expect(() => fleet.advance('-1s')).toThrow('duration is "-1s"');
+  });
+
+  it('is that of the store too, and nobody warns of it', async () => {
+    const logger = new RecordingLogger();
+    const { fleet } = await startFleet({ override: (app) => app.setLogger(logger) });
+    await fleet.fire('report');
+    expect([...logger.at('warn'), ...logger.at('error')]).toEqual([]);
   });
 
   it('is the one of redlock.run too', async () => {
