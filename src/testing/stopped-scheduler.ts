@@ -10,12 +10,12 @@ export class StoppedScheduler extends SchedulerRegistry {
     super.addCronJob(name, job);
   }
 
-  override addInterval<T = unknown>(name: string, id: T): void {
+  override addInterval(name: string, id: unknown): void {
     clearInterval(id as NodeJS.Timeout);
     super.addInterval(name, id);
   }
 
-  override addTimeout<T = unknown>(name: string, id: T): void {
+  override addTimeout(name: string, id: unknown): void {
     clearTimeout(id as NodeJS.Timeout);
     super.addTimeout(name, id);
   }

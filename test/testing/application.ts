@@ -9,7 +9,7 @@ import { TestFleet, type TestFleetOptions } from '../../src/testing/index.js';
 export class Ledger {
   readonly entries: { job: string; tick: Date | null; args: unknown[]; jobs: object }[] = [];
   /** What a run of `slow` waits for. */
-  gate: Promise<void> = Promise.resolve();
+  gate: Promise<unknown> = Promise.resolve();
 }
 
 export const FAULT = new Error('The printer is on fire');
