@@ -17,8 +17,7 @@ function run(command, args, options = {}) {
 const fetched = (tool, ...command) =>
   run('npm', ['exec', '--yes', '--loglevel=error', `--package=${tool}`, '--', ...command]);
 
-// What an earlier build left behind would be packed too.
-for (const folder of [FOLDER, 'dist']) rmSync(folder, { recursive: true, force: true });
+rmSync(FOLDER, { recursive: true, force: true });
 mkdirSync(FOLDER, { recursive: true });
 run('npm', ['pack', '--loglevel=error', '--pack-destination', FOLDER]);
 const tarball = readdirSync(FOLDER)[0];

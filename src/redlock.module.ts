@@ -6,6 +6,7 @@ import { createNodes } from './nodes/node-option.js';
 import { Quorum } from './nodes/quorum.js';
 import {
   type ASYNC_OPTIONS_TYPE,
+  CLOCK,
   ConfigurableModuleClass,
   LOCK_NODES,
   MODULE_OPTIONS_TOKEN,
@@ -34,6 +35,8 @@ import { Startup } from './services/startup.service.js';
       inject: [MODULE_OPTIONS_TOKEN],
       useFactory: (options: RedlockModuleOptions): ResolvedOptions => resolveOptions(options),
     },
+    // Asked anew each time: fake timers of tests replace `Date.now`.
+    { provide: CLOCK, useValue: () => Date.now() },
     {
       provide: LOCK_NODES,
       inject: [RESOLVED_OPTIONS],

@@ -85,7 +85,8 @@ export interface NodeReport {
 
 /**
  * One voting node: an independent store that grants claims. `RedisNode` and `MemoryNode` are the two that come with
- * the package; another store can join by keeping this contract. Each clause is there to prevent one race:
+ * the package; another store can join by keeping this contract, which `LOCK_NODE_CONTRACT` of `nestjs-exclusive/testing`
+ * checks. Each clause is there to prevent one race:
  *
  * - **All or nothing, in one step.** `claim` looks and writes with nothing in between; else two instances both look,
  *   and both write.

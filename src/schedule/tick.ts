@@ -100,6 +100,13 @@ export class CronTicks {
     return { at, keep: Math.min(Math.max(following - at, MINUTE), DAY) };
   }
 
+  /** The first tick after `now`; infinity if there is none to come. */
+  next(now: number): number {
+    if (!this.cron.realDate) return this.after(now);
+    const at = this.onlyTick(Number.POSITIVE_INFINITY)?.at ?? Number.NaN;
+    return at > now ? at : Number.POSITIVE_INFINITY;
+  }
+
   /**
    * Works out the ticks to come. `CronTime` takes about a millisecond for one: to be called after a run, so that
    * `latest` only has to look.
@@ -115,11 +122,11 @@ export class CronTicks {
     }
   }
 
-  /** The same a moment later, once for all who ask for it in the meantime. */
-  prepareSoon(): void {
+  /** The same a moment later by `clock`, once for all who ask for it in the meantime. */
+  prepareSoon(clock: () => number): void {
     this.preparation ??= setTimeout(() => {
       this.preparation = undefined;
-      this.prepare(Date.now());
+      this.prepare(clock());
     }, PREPARE_AFTER).unref();
   }
 

@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { DiscoveryService, MetadataScanner } from '@nestjs/core';
 import { InvalidOptionError } from '../redlock.errors.js';
-import { RESOLVED_OPTIONS } from '../redlock.module-definition.js';
+import { CLOCK, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
 import {
   type JobOptions,
   type ResolvedJobOptions,
@@ -41,6 +41,7 @@ export class ExclusiveJobs {
 
   constructor(
     @Inject(RESOLVED_OPTIONS) private readonly moduleOptions: ResolvedOptions,
+    @Inject(CLOCK) private readonly clock: () => number,
     private readonly runner: JobRunner,
     private readonly discovery: DiscoveryService,
     private readonly scanner: MetadataScanner,
@@ -49,13 +50,18 @@ export class ExclusiveJobs {
   /** @throws InvalidOptionError for wrong options of a job, and for a name that stands on two methods. */
   check(): void {
     const owners = new Map<string, Owner>();
+    for (const { method, instance } of this.all()) {
+      this.optionsOf(method, instance);
+      const schedule = this.scheduleOf(method, instance);
+      if (schedule.kind === 'cron') schedule.ticks.prepare(this.clock());
+      this.claimName(method, instance, owners);
+    }
+  }
+
+  /** The decorated methods, each with the provider or controller that it stands on. */
+  *all(): Iterable<{ readonly method: ExclusiveMethod; readonly instance: object }> {
     for (const { instance } of [...this.discovery.getProviders(), ...this.discovery.getControllers()]) {
-      for (const method of this.methodsOf(instance)) {
-        this.optionsOf(method, instance as object);
-        const schedule = this.scheduleOf(method, instance as object);
-        if (schedule.kind === 'cron') schedule.ticks.prepare(Date.now());
-        this.claimName(method, instance as object, owners);
-      }
+      for (const method of this.methodsOf(instance)) yield { method, instance: instance as object };
     }
   }
 
@@ -71,7 +77,7 @@ export class ExclusiveJobs {
     args: never[],
     routine: () => unknown,
   ): Promise<unknown> {
-    const now = Date.now();
+    const now = this.clock();
     const options = this.optionsOf(method, instance);
     const schedule = this.scheduleOf(method, instance);
     const request = { name: nameOf(method, instance, args), options, tick: undefined };
@@ -86,7 +92,7 @@ export class ExclusiveJobs {
         // A cron job calls with one argument, its `onComplete`, which @nestjs/schedule leaves undefined.
         const isTick = args.length === 1 && args[0] === undefined;
         const tick = isTick ? schedule.ticks.latest(now) : undefined;
-        schedule.ticks.prepareSoon();
+        schedule.ticks.prepareSoon(this.clock);
         return valueOf(await this.runner.run({ ...request, tick }, routine));
       }
     }
@@ -112,7 +118,8 @@ export class ExclusiveJobs {
     return options;
   }
 
-  private scheduleOf({ wrapper, key }: ExclusiveMethod, instance: object): Schedule {
+  /** When the scheduler calls the method. */
+  scheduleOf({ wrapper, key }: ExclusiveMethod, instance: object): Schedule {
     const schedule = this.scheduleOn(wrapper);
     if (schedule.kind !== 'none') return schedule;
     // Another decorator can have wrapped the method before that of the scheduler came to it.

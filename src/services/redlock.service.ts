@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { CronJob } from 'cron';
 import { jobKeys } from '../nodes/job-keys.js';
 import { InvalidOptionError, StoreDownError } from '../redlock.errors.js';
-import { RESOLVED_OPTIONS } from '../redlock.module-definition.js';
+import { CLOCK, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
 import {
   type Duration,
   type JobOptions,
@@ -62,6 +62,7 @@ export class RedlockService {
   /** @internal */
   constructor(
     @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
+    @Inject(CLOCK) private readonly clock: () => number,
     private readonly leases: Leases,
     private readonly runner: JobRunner,
     private readonly events: RedlockEvents,
@@ -105,7 +106,7 @@ export class RedlockService {
     routine: (run: CurrentRun) => T,
     { job, ...options }: RunOptions = {},
   ): Promise<RunOutcome<Awaited<T>>> {
-    const tick = job && this.ticks(job).latest(Date.now());
+    const tick = job && this.ticks(job).latest(this.clock());
     const resolved = resolveJobOptions(options, this.options.nodeTimeout, this.options.job);
     return this.runner.run({ name: checkedName(name), tick, options: resolved }, routine);
   }

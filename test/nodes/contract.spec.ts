@@ -3,8 +3,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Claim, KEEP_LAST, type LockNode, TAKEOVER, type Vote } from '../../src/nodes/lock-node.js';
 import { MemoryNode } from '../../src/nodes/memory-node.js';
 import { RedisNode } from '../../src/nodes/redis-node.js';
+import { LOCK_NODE_CONTRACT } from '../../src/testing/index.js';
 import { RedisServer } from '../engine/redis-server.js';
-import { LOCK_NODE_CONTRACT } from './contract.js';
 import { nodeAt, SETTINGS } from './support.js';
 
 describe('a MemoryNode keeps the contract:', () => {

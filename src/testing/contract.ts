@@ -1,26 +1,22 @@
-/**
- * The contract of `LockNode` as a list of checks, for whoever writes a node of their own. It needs no test framework:
- *
- *     for (const { clause, check } of LOCK_NODE_CONTRACT) it(clause, () => check({ node }));
- *
- * Each check takes names that no other has, so all of them can share one store, and run at the same time.
- */
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Claim, EARLY_CLAIM, type LockNode, TAKEOVER, type Vote } from '../../src/nodes/lock-node.js';
+import { type Claim, EARLY_CLAIM, type LockNode, TAKEOVER, type Vote } from '../nodes/lock-node.js';
 
 /** A node to be checked. */
-export interface Subject {
+export interface ContractSubject {
+  /** Each check opens it first, and none closes it. */
   readonly node: LockNode;
-  /** Lets this many milliseconds pass for the node. Default: waits; a store whose clock can be moved need not. */
+  /** Lets this many milliseconds pass for the node. Default: waits; a store whose clock can be moved need not wait. */
   readonly pass?: (milliseconds: number) => Promise<void>;
 }
 
-/** One clause of the contract. `check` rejects if the node breaks it. */
-export interface Check {
+/** One clause of the contract. */
+export interface ContractCheck {
+  /** What a node must do, for the name of the test. */
   readonly clause: string;
-  readonly check: (subject: Subject) => Promise<void>;
+  /** Rejects with an `AssertionError` if the node breaks the clause, or with what the node rejects with. */
+  readonly check: (subject: ContractSubject) => Promise<void>;
 }
 
 /** A lease that outlasts every check, in milliseconds. */
@@ -93,7 +89,7 @@ class Job {
   }
 }
 
-function check(clause: string, body: (job: Job, pass: Pass) => Promise<void>): Check {
+function check(clause: string, body: (job: Job, pass: Pass) => Promise<void>): ContractCheck {
   return {
     clause,
     check: async ({ node, pass = (milliseconds) => sleep(milliseconds) }) => {
@@ -103,8 +99,18 @@ function check(clause: string, body: (job: Job, pass: Pass) => Promise<void>): C
   };
 }
 
-/** The checks of the contract, in the order of its clauses. */
-export const LOCK_NODE_CONTRACT: readonly Check[] = [
+/**
+ * The contract of `LockNode` as a list of checks, for whoever writes a node of their own; it needs no test framework.
+ * Each check takes names that no other has, so all of them can share one store, and run at the same time. One alone
+ * waits for up to 3 seconds. That a node answers or rejects in bounded time, and what it does at a late grant, is for
+ * tests of its own: that takes a fault of the store.
+ *
+ * @example
+ * ```ts
+ * for (const { clause, check } of LOCK_NODE_CONTRACT) it(clause, () => check({ node }));
+ * ```
+ */
+export const LOCK_NODE_CONTRACT: readonly ContractCheck[] = [
   // All or nothing, in one step.
   check('grants what is free', async (job) => {
     await granted(job.node, job.all(), 'a');

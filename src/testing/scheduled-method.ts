@@ -1,0 +1,120 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { SchedulerRegistry } from '@nestjs/schedule';
+import type { TestingModule } from '@nestjs/testing';
+import { CronTicks, type Schedule } from '../schedule/tick.js';
+import { ExclusiveJobs, type ExclusiveMethod } from '../services/exclusive-jobs.service.js';
+import type { SkipReason } from '../services/leases.service.js';
+import { RedlockEvents, type RunEvent } from '../services/redlock-events.js';
+
+/** What became of one firing on one instance. */
+export interface FiredRun {
+  /** Which of the fleet's `instances` it was, from 0 on. */
+  readonly instance: number;
+  /** Whether the method ran there. */
+  readonly ran: boolean;
+  /** What the method returned, where it ran to its end. */
+  readonly value?: unknown;
+  /** What the call threw, where it did: the error of the method, or a `StoreDownError`. */
+  readonly error?: unknown;
+  /** Why the method did not run there; left out where it ran. */
+  readonly reason?: SkipReason;
+}
+
+/** The call that code is in, through all that it awaits. */
+const calls = new AsyncLocalStorage<object>();
+
+/** A method with `@Exclusive` of one instance, as the scheduler sees it. */
+export class ScheduledMethod {
+  private readonly schedule: Schedule;
+
+  /** @param index Which instance of the fleet `app` is. */
+  private constructor(
+    private readonly app: TestingModule,
+    private readonly index: number,
+    private readonly target: object,
+    private readonly method: ExclusiveMethod,
+  ) {
+    this.schedule = app.get(ExclusiveJobs).scheduleOf(method, target);
+  }
+
+  /**
+   * The method that `job` names: by its `@Exclusive`, or as `ClassName.method`.
+   *
+   * @throws Error where there is none, with the names that there are.
+   */
+  static find(app: TestingModule, index: number, job: string): ScheduledMethod {
+    const known: string[] = [];
+    for (const { method, instance } of app.get(ExclusiveJobs).all()) {
+      const place = `${instance.constructor.name}.${String(method.key)}`;
+      if (job === method.name || job === place) return new ScheduledMethod(app, index, instance, method);
+      known.push(typeof method.name === 'string' ? method.name : place);
+    }
+    throw new Error(`There is no job "${job}" with @Exclusive; there are: ${known.join(', ') || 'none'}`);
+  }
+
+  /**
+   * When the scheduler calls next, in milliseconds since the epoch: an interval after `now`, and at once where the
+   * method is on no schedule.
+   *
+   * @throws Error where the application has no scheduler that would call, or the schedule has come to its end.
+   */
+  next(now: number): number {
+    const { schedule } = this;
+    if (schedule.kind === 'none') return now;
+    const at = schedule.kind === 'cron' ? schedule.ticks.next(now) : now + schedule.every;
+    const timers = this.timers();
+    const isMounted =
+      schedule.kind === 'cron'
+        ? timers.crons.some((ticks) => ticks.next(now) === at)
+        : timers.intervals.length > 0;
+    if (!isMounted) {
+      throw new Error(
+        `Nothing fires ${this.place}: is ScheduleModule.forRoot() among the imports of AppModule, and the class not request-scoped?`,
+      );
+    }
+    if (at >= now && at < Number.POSITIVE_INFINITY) return at;
+    throw new Error(`The schedule of ${this.place} names no time after ${new Date(now).toISOString()}`);
+  }
+
+  /** Calls as the scheduler does. */
+  async call(): Promise<FiredRun> {
+    const call = {};
+    const answer = { instance: this.index };
+    // The first event of the call is its own; a run can make others, of jobs that it calls.
+    let first: { reason?: SkipReason } | undefined;
+    const note = (event: RunEvent & { reason?: SkipReason }): void => {
+      if (calls.getStore() === call) first ??= event;
+    };
+    const events = this.app.get(RedlockEvents, { strict: false });
+    const ends = [events.on('started', note), events.on('skipped', note)];
+    // A cron job hands over its `onComplete`, which @nestjs/schedule leaves undefined; the others hand over nothing.
+    const args = this.schedule.kind === 'cron' ? [undefined] : [];
+    const method = Reflect.get(this.target, this.method.key) as (...args: unknown[]) => unknown;
+    try {
+      const value = await calls.run(call, () => Reflect.apply(method, this.target, args));
+      const reason = first?.reason;
+      return reason ? { ...answer, ran: false, reason } : { ...answer, ran: true, value };
+    } catch (error) {
+      const reason = first?.reason;
+      return reason ? { ...answer, ran: false, reason, error } : { ...answer, ran: true, error };
+    } finally {
+      for (const end of ends) end();
+    }
+  }
+
+  private get place(): string {
+    return `${this.target.constructor.name}.${String(this.method.key)}`;
+  }
+
+  /** What the scheduler of the application has mounted. */
+  private timers(): { readonly crons: readonly CronTicks[]; readonly intervals: readonly string[] } {
+    let registry: SchedulerRegistry;
+    try {
+      registry = this.app.get(SchedulerRegistry, { strict: false });
+    } catch {
+      return { crons: [], intervals: [] };
+    }
+    const crons = [...registry.getCronJobs().values()].map(({ cronTime }) => new CronTicks(cronTime));
+    return { crons, intervals: registry.getIntervals() };
+  }
+}
