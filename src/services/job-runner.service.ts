@@ -94,7 +94,8 @@ export class JobRunner {
         return lease.signal;
       },
       fencingToken: request.tick?.at ?? null,
-      extend: async (ttl) => lease.extend(ttl === undefined ? undefined : leaseDuration('ttl', ttl, nodeTimeout)),
+      extend: async (ttl) =>
+        lease.extend(ttl === undefined ? undefined : leaseDuration('ttl', ttl, nodeTimeout)),
     };
     this.events.emit('started', event);
     const begin = performance.now();

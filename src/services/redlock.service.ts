@@ -150,7 +150,8 @@ function lockOf(lease: Lease, nodeTimeout: number): RedlockLock {
     get expiresAt() {
       return lease.expiresAt;
     },
-    extend: async (ttl) => lease.extend(ttl === undefined ? undefined : leaseDuration('ttl', ttl, nodeTimeout)),
+    extend: async (ttl) =>
+      lease.extend(ttl === undefined ? undefined : leaseDuration('ttl', ttl, nodeTimeout)),
     release,
     [Symbol.asyncDispose]: release,
   };

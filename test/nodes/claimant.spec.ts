@@ -108,7 +108,9 @@ describe.each([1, 3])('a claimant of %i nodes', (count) => {
       () => void Promise.all(nodes.map((node) => node.settle(older, 'an instance whose clock lags'))),
       30,
     );
-    await granted(await claimOnce(due)).settle();
+    const answer = await claimOnce(due);
+    expect(answer).toHaveProperty('validUntil');
+    await granted(answer).settle();
   });
 
   it('gives a tick up that finds a longer run in its way, and tells the nodes that it came', async () => {
@@ -136,12 +138,6 @@ describe.each([1, 3])('a claimant of %i nodes', (count) => {
     expect(Math.max(...calls)).toBeGreaterThanOrEqual(10 + 2 * 3);
   });
 
-  /** Three claims of ticks of one job: one of a second ago, one that is due, and one older than both. */
-  function ticksOf(name: string): [Claim, Claim, Claim] {
-    const now = Date.now();
-    return [claimOf(name, now - 1000), claimOf(name, now), claimOf(name, now - 2000)];
-  }
-
   function claimOnce(what: Claim, wait = 0, among: readonly LockNode[] = nodes) {
     return new Claimant(new Quorum(among), NODE_TIMEOUT).claim(what, TTL, wait, stop.signal);
   }
@@ -150,6 +146,12 @@ describe.each([1, 3])('a claimant of %i nodes', (count) => {
     for (const node of nodes) expect(await node.claim(what, token, TTL)).toEqual({ vote: 'granted' });
   }
 });
+
+/** Three claims of ticks of one job: one of a second ago, one that is due, and one older than both. */
+function ticksOf(name: string): [Claim, Claim, Claim] {
+  const now = Date.now();
+  return [claimOf(name, now - 1000), claimOf(name, now), claimOf(name, now - 2000)];
+}
 
 it('a split vote is taken again until one has won, and costs nobody the lock', async () => {
   for (let round = 0; round < 20; round++) {
