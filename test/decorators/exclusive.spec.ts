@@ -48,7 +48,7 @@ class Jobs {
   @Exclusive('slow')
   async slow(): Promise<void> {
     this.note();
-    await pause(200);
+    await pause(600);
   }
 
   private note(): void {
@@ -95,7 +95,7 @@ describe('a cron job', () => {
     expect(jobs.runs).toEqual([plain, tick, plain, plain]);
   });
 
-  it('is kept apart from a plain call while that runs', async () => {
+  it('is kept apart from a plain call that runs, and is skipped if that takes long', async () => {
     const app = await start({ providers: [Jobs] });
     const reasons: string[] = [];
     app.get(RedlockService).on('skipped', ({ reason }) => reasons.push(reason));
@@ -104,6 +104,19 @@ describe('a cron job', () => {
     await plain;
     expect(app.get(Jobs).runs).toEqual(['slow undefined']);
     expect(reasons).toEqual(['overlap']);
+  });
+
+  it('waits for the end of a plain call that is short', async () => {
+    const app = await start({ providers: [Jobs] });
+    let isOver = false;
+    const plain = app
+      .get(RedlockService)
+      .run('slow', () => pause(100))
+      .then(() => (isOver = true));
+    const tick = fire(app, 'slow');
+    await expect.poll(() => app.get(Jobs).runs).toEqual([`slow ${newYear().toISOString()}`]);
+    expect(isOver).toBe(true);
+    await Promise.all([plain, tick]);
   });
 });
 
