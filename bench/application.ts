@@ -88,8 +88,10 @@ class Starts {
     return this.at[job];
   }
 
+  /** When the last one of those that have started did; infinity if none has. */
   latest(): number {
-    return this.at.reduce((latest: number, at) => Math.max(latest, at ?? 0), 0);
+    const started = this.at.filter((at) => at !== undefined);
+    return started.length > 0 ? started.reduce((a, b) => Math.max(a, b)) : Number.POSITIVE_INFINITY;
   }
 
   get count(): number {
