@@ -22,6 +22,8 @@ export interface Link {
 /** One page of the documentation, as far as the tests need to know Markdown. */
 export class Page {
   readonly blocks: readonly CodeBlock[];
+  /** All lines, with those of the blocks empty. */
+  readonly prose: readonly string[];
   readonly links: readonly Link[];
   readonly anchors: ReadonlySet<string>;
 
@@ -52,6 +54,7 @@ export class Page {
       index = end;
     }
     this.blocks = blocks;
+    this.prose = prose;
     this.anchors = anchorsOf(prose);
     this.links = prose.flatMap((text, index) => linksIn(text, index + 1, dirname(path)));
   }
