@@ -23,6 +23,10 @@ import { clientOf, useServer } from '../module/redis.js';
 import { type CodeBlock, pages } from './pages.js';
 
 const FOLDER = 'build/docs';
+const STAND_INS = [
+  ...['app', 'AppModule', 'cleanUp', 'ConfigModule', 'ConfigService', 'fleet', 'importAll', 'letItEnd'],
+  ...['metrics', 'MyNode', 'redlock', 'registry', 'started', 'Surroundings', 'tenants', 'work'],
+];
 const IMPORTS = [
   "import { Injectable, Module } from '@nestjs/common'",
   "import { Cron, Interval, ScheduleModule, SchedulerRegistry, Timeout } from '@nestjs/schedule'",
@@ -30,7 +34,9 @@ const IMPORTS = [
   "import { Cluster, Redis } from 'ioredis'",
   "import { readFileSync } from 'node:fs'",
   "import { Exclusive, MemoryNode, RedlockModule, RedlockService } from 'nestjs-exclusive'",
-  "import { app, cleanUp, ConfigModule, ConfigService, importAll, metrics, redlock, registry, Surroundings, tenants, work } from '../../../test/docs/stand-ins.js'",
+  "import { LOCK_NODE_CONTRACT, TestFleet } from 'nestjs-exclusive/testing'",
+  "import { afterAll, describe, expect, it } from 'vitest'",
+  `import { ${STAND_INS.join(', ')} } from '../../../test/docs/stand-ins.js'`,
 ];
 
 interface Example {

@@ -1,5 +1,6 @@
 import type { INestApplication, Type } from '@nestjs/common';
-import type { RedlockService } from '../../src/index.js';
+import type { LockNode, RedlockService } from '../../src/index.js';
+import type { TestFleet } from '../../src/testing/index.js';
 
 /**
  * What the fragments of code in the documentation take for granted: names that a reader has, or can imagine. Here they
@@ -16,6 +17,11 @@ export declare const registry: import('@nestjs/schedule').SchedulerRegistry;
 export declare const app: INestApplication;
 export declare const metrics: { count(name: string): void };
 export declare const tenants: { active(): Promise<readonly string[]> };
+export declare const AppModule: Type;
+export declare const fleet: TestFleet;
+export declare const started: Promise<void>;
+export declare function letItEnd(): void;
+export declare const MyNode: new () => LockNode;
 export declare function importAll(signal: AbortSignal): Promise<void>;
 export declare function cleanUp(): Promise<number>;
 export declare function work(signal?: AbortSignal): Promise<void>;
