@@ -4,8 +4,6 @@ export interface JobKeys {
   readonly lock: string;
   /** The newest settled tick. */
   readonly last: string;
-  /** The newest tick that found the lock held. */
-  readonly pending: string;
   /** The marker of `every` and of `@Interval`. */
   readonly every: string;
   /** Counts those who came too late for a tick, or for an interval. */
@@ -23,7 +21,6 @@ export function jobKeys(keyPrefix: string, name: string): JobKeys {
   return {
     lock,
     last: other('last'),
-    pending: other('pending'),
     every: other('every'),
     late: (at) => other(`late:${at}`),
     tick: (at) => other(`tick:${at}`),

@@ -28,14 +28,14 @@ export interface TickClaim extends Marker {
   readonly at: number;
   /** The key that holds the newest settled tick of the job. */
   readonly last: string;
-  /** The key that holds the newest tick of the job that found its lock held. */
-  readonly pending: string;
   /**
    * Whether a claim of this same tick may take over once the lease has ended. Then the lock lives for another
    * `TAKEOVER` milliseconds, in which it is closed to all but this tick: else the next tick would come first, and
    * make this one too old.
    */
   readonly recover: boolean;
+  /** Whether this claim takes over. What it gives back, others may take over for another `TAKEOVER` milliseconds. */
+  readonly isTakeover?: boolean;
 }
 
 /** How a node answers a claim. */
@@ -60,10 +60,10 @@ export type Vote =
 export interface Refusal {
   /**
    * `'elsewhere'`: the tick, or the interval, is being run. `'overlap'`: the lock is held for another tick or a plain
-   * call, or for a newer tick that was refused for that. `'ran'`: the interval has had its run.
+   * call. `'ran'`: the interval has had its run.
    */
   readonly vote: 'elsewhere' | 'overlap' | 'ran';
-  /** The token of that claim; of a newer tick that has the turn, a text that tells it from others. */
+  /** The token of that claim. */
   readonly holder: string;
   /** After how many milliseconds its lease ends if it is not renewed; said only of ticks that recover. */
   readonly lease?: number;
@@ -96,9 +96,6 @@ export interface NodeReport {
  * - **Only the holder changes a key.** `extend`, `settle` and `release` compare the token first; else a slow process
  *   removes the lock of its successor.
  * - **No tick after its successor.** `claim` refuses a tick that is not newer than the newest settled one.
- * - **No tick in front of a newer one that waits.** A tick that finds the lock held is noted as pending, and older ones
- *   are refused with `'overlap'` from then on, but for one that is taken over; else an instance whose clock lags can
- *   take the lock again and again in the moment in which the tick of that moment is claimed.
  * - **No tick before its time**, by the clock of the node; else an instance whose clock is ahead runs a tick that
  *   makes the ticks before it, still due elsewhere, too old.
  * - **An answer or a rejection in bounded time.** A node that hangs must reject, and when a late claim is granted
@@ -119,7 +116,10 @@ export interface LockNode {
    * still held the lock or not. Resolves to whether it did.
    */
   settle(claim: Claim, token: string): Promise<boolean>;
-  /** Undoes the claim, as though it had never been. Resolves to whether `token` held the lock. */
+  /**
+   * Undoes the claim, as though it had never been; a takeover leaves the tick to be taken over. Resolves to whether
+   * `token` held the lock.
+   */
   release(claim: Claim, token: string): Promise<boolean>;
   /** Connects, if that is needed, and looks the server over. Rejects if it cannot be reached now. */
   open(): Promise<NodeReport>;
@@ -133,5 +133,5 @@ export const EARLY_CLAIM = 500;
 /** How long a tick that recovers is kept for its takeover after the lease has ended, in milliseconds. */
 export const TAKEOVER = 1000;
 
-/** How long a node remembers the newest settled tick of a job, in milliseconds: one day. */
+/** How much longer than its marker a node remembers the newest settled tick of a job, in milliseconds: one day. */
 export const KEEP_LAST = 24 * 60 * 60 * 1000;

@@ -68,12 +68,19 @@ export class MemoryNode implements LockNode {
     const { tick } = claim;
     if (tick) {
       this.write(tick.key, token, tick.keep);
-      if (!(this.settledTick(tick.last) >= tick.at)) this.write(tick.last, String(tick.at), KEEP_LAST);
+      if (!(this.settledTick(tick.last) >= tick.at)) {
+        this.write(tick.last, String(tick.at), tick.keep + KEEP_LAST);
+      }
     }
     return Promise.resolve(held);
   }
 
   release(claim: Claim, token: string): Promise<boolean> {
+    if (claim.tick?.isTakeover) {
+      const isHeld = this.shortenIfHeld(claim.lock, token);
+      this.shortenIfHeld(claim.tick.key, token);
+      return Promise.resolve(isHeld);
+    }
     const held = this.removeIfHeld(claim.lock, token);
     if (claim.tick) this.removeIfHeld(claim.tick.key, token);
     if (claim.every) this.removeIfHeld(claim.every.key, token);
@@ -90,12 +97,12 @@ export class MemoryNode implements LockNode {
 
   private objection({ lock, tick, every, late }: Claim, token: string): Vote | undefined {
     let holder = this.read(lock);
-    const runner = tick && this.entry(tick.key);
     let dead: string | undefined;
     if (tick) {
       if (this.settledTick(tick.last) >= tick.at) return { vote: 'settled' };
       const wait = tick.at - this.now();
       if (wait > EARLY_CLAIM) return { vote: 'early', wait };
+      const runner = this.entry(tick.key);
       if (runner && runner.value !== token) {
         const lease = runner.endsAt - this.elapsed() - TAKEOVER;
         if (!tick.recover) return this.refusal('elsewhere', runner.value, late);
@@ -103,16 +110,12 @@ export class MemoryNode implements LockNode {
         dead = runner.value;
         if (holder === dead) holder = undefined;
       }
-      const pending = runner ? undefined : this.read(tick.pending);
-      if (Number(pending) > tick.at) return this.refusal('overlap', `tick ${pending}`, late);
     }
     const starter = every && this.read(every.key);
     if (starter !== undefined && starter !== token && starter !== dead) {
       return this.refusal(starter === holder ? 'elsewhere' : 'ran', starter, late);
     }
-    if (holder === undefined || holder === token) return undefined;
-    if (tick && !runner) this.write(tick.pending, String(tick.at), tick.keep);
-    return this.refusal('overlap', holder, late);
+    return holder === undefined || holder === token ? undefined : this.refusal('overlap', holder, late);
   }
 
   private refusal(vote: Refusal['vote'], holder: string, late: Marker | undefined, lease?: number): Refusal {
@@ -141,6 +144,12 @@ export class MemoryNode implements LockNode {
 
   private removeIfHeld(key: string, token: string): boolean {
     return this.read(key) === token && this.entries.delete(key);
+  }
+
+  private shortenIfHeld(key: string, token: string): boolean {
+    if (this.read(key) !== token) return false;
+    this.write(key, token, TAKEOVER);
+    return true;
   }
 
   private sweep(): void {

@@ -59,7 +59,8 @@ export class Quorum {
   }
 }
 
-// To redlock a script is a text that it hands to its clients. Ours have their own way of doing each of the three, so the texts are only names. redlock takes them as functions; strings it would silently ignore.
+// To redlock a script is a text that it hands to its clients. Ours have their own way of doing each of the three, so
+// the texts are only names. redlock takes them as functions; strings it would silently ignore.
 const SCRIPTS = {
   acquireScript: () => 'acquire',
   extendScript: () => 'extend',
@@ -69,7 +70,7 @@ const ACQUIRE = createHash('sha1').update('acquire').digest('hex');
 const EXTEND = createHash('sha1').update('extend').digest('hex');
 
 /** redlock must not retry by itself: it would do so while it still holds its own partial votes. */
-const SETTINGS = { retryCount: 0, driftFactor: DRIFT.factor };
+const SETTINGS = { retryCount: 0 };
 
 type RedlockClients = ConstructorParameters<typeof Redlock>[0];
 
@@ -181,7 +182,7 @@ class Voter {
   private async claim(token: string, ttl: number): Promise<boolean> {
     const { claim, passage, tally, turnstile } = this.ballot;
     const isFirst = passage?.first === this.node;
-    if (passage && !isFirst && !(await passage.isOpen)) return false;
+    if (passage && !isFirst && (!(await passage.isOpen) || this.isGivenBack)) return false;
     const asked = performance.now();
     const isCounted = isFirst || this.ballot.isOfOne;
     this.answer = 'asked';
@@ -189,7 +190,7 @@ class Voter {
       const vote = await this.node.claim(isCounted ? claim : { ...claim, late: undefined }, token, ttl);
       this.answer = vote.vote === 'granted' ? 'granted' : 'refused';
       if (this.isGivenBack && this.answer === 'granted') this.giveBack(token);
-      turnstile.note(this.node, performance.now() - asked, isFirst && vote.vote !== 'granted');
+      turnstile.note(this.node, performance.now() - asked, isFirst && 'holder' in vote);
       if (isFirst) passage.hear(vote);
       tally.cast(vote);
       return vote.vote === 'granted';
@@ -212,10 +213,10 @@ class Voter {
   }
 
   private async end(token: string): Promise<boolean> {
-    const { claim, isRun } = this.ballot;
-    if (isRun) return this.node.settle(claim, token);
+    const { claim, isRun, validUntil } = this.ballot;
     // redlock knows the outcome before all have answered.
-    if (this.answer === 'asked' && this.ballot.validUntil > 0) return this.follow(token);
+    if (this.answer === 'asked' && validUntil > 0) return this.follow(token);
+    if (isRun) return this.node.settle(claim, token);
     // What is granted from now on is given back when it comes.
     this.isGivenBack = true;
     if (this.answer === 'granted') return this.node.release(claim, token);
@@ -224,9 +225,9 @@ class Voter {
     return false;
   }
 
-  /** Sends the release behind a claim that is under way and was most likely granted: so the lock is free at once. */
+  /** Ends it behind a claim that is under way and was most likely granted: so the lock is free at once. */
   private async follow(token: string): Promise<boolean> {
-    const isHeld = await this.node.release(this.ballot.claim, token).catch(() => false);
+    const isHeld = await this.undo(token).catch(() => false);
     if (isHeld) return true;
     // It came before the claim after all.
     this.isGivenBack = true;
@@ -236,7 +237,12 @@ class Voter {
 
   /** Nobody waits for the outcome: it decides nothing any more. */
   private giveBack(token: string): void {
-    void this.node.release(this.ballot.claim, token).catch(() => {});
+    void this.undo(token).catch(() => {});
+  }
+
+  private undo(token: string): Promise<boolean> {
+    const { claim, isRun } = this.ballot;
+    return isRun ? this.node.settle(claim, token) : this.node.release(claim, token);
   }
 }
 

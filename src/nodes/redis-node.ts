@@ -198,10 +198,10 @@ export class RedisNode implements LockNode {
     if (this.client.status !== 'ready') throw new Error(this.trouble ?? 'not connected');
     const counter = script === CLAIM ? late : undefined;
     const keys = [lock];
-    if (tick) keys.push(tick.key, tick.last, tick.pending);
+    if (tick) keys.push(tick.key, tick.last);
     if (every) keys.push(every.key);
     if (counter) keys.push(counter.key);
-    const recover = tick?.recover ? 1 : 0;
+    const recover = tick?.isTakeover ? 2 : tick?.recover ? 1 : 0;
     const numbers = [ttl, tick?.at ?? 0, tick?.keep ?? 0, recover, every?.keep ?? 0, counter?.keep ?? 0];
     const values = [keys.length, ...keys, token, ...numbers] as const;
     // In one command: the second half of an extension could come after its run is settled, and take the lock again.

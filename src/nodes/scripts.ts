@@ -14,12 +14,12 @@ function script(lua: string): Script {
   return { lua, sha: createHash('sha1').update(lua).digest('hex') };
 }
 
-// KEYS: lock; with a tick its marker, last and pending; with `every` its marker; with `late` (claims only) its counter.
-// ARGV: token, ttl, tick (0: none), keep of its marker, recover (0 or 1), keep of `every` (0: none), keep of `late`.
+// KEYS: lock; with a tick its marker and last; with `every` its marker; with `late` (claims only) its counter.
+// ARGV: token, ttl, tick (0: none), keep of its marker, recover (0, 1, or 2 for a takeover), keep of `every` (0: none), keep of `late`.
 const ARGUMENTS = `
 local token, ttl, tick, keep = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
-local recover, every, late = ARGV[5] == '1', tonumber(ARGV[6]), tonumber(ARGV[7])
-local everyKey = KEYS[tick > 0 and 5 or 2]
+local recover, every, late = ARGV[5] ~= '0', tonumber(ARGV[6]), tonumber(ARGV[7])
+local everyKey = KEYS[tick > 0 and 4 or 2]
 local lease = recover and ttl + ${TAKEOVER} or ttl
 `;
 
@@ -41,26 +41,21 @@ if tick > 0 then
   if wait > ${EARLY_CLAIM} then return {'early', wait} end
 end
 local holder = redis.call('get', KEYS[1])
-local runner, dead
+local dead
 if tick > 0 then
-  runner = redis.call('get', KEYS[2])
+  local runner = redis.call('get', KEYS[2])
   if runner and runner ~= token then
     local left = redis.call('pttl', KEYS[2]) - ${TAKEOVER}
     if not recover or left > 0 then return refuse('elsewhere', runner, recover and left) end
     dead = runner
     if holder == runner then holder = token end
   end
-  local pending = not runner and redis.call('get', KEYS[4])
-  if pending and tonumber(pending) > tick then return refuse('overlap', 'tick ' .. pending) end
 end
 if every > 0 then
   local starter = redis.call('get', everyKey)
   if starter and starter ~= token and starter ~= dead then return refuse(starter == holder and 'elsewhere' or 'ran', starter) end
 end
-if holder and holder ~= token then
-  if tick > 0 and not runner then redis.call('set', KEYS[4], ARGV[3], 'PX', keep) end
-  return refuse('overlap', holder)
-end
+if holder and holder ~= token then return refuse('overlap', holder) end
 redis.call('set', KEYS[1], token, 'PX', lease)
 if tick > 0 then redis.call('set', KEYS[2], token, 'PX', recover and lease or keep) end
 if every > 0 then redis.call('set', everyKey, token, 'PX', every) end
@@ -83,16 +78,20 @@ if redis.call('get', KEYS[1]) == token then held = redis.call('del', KEYS[1]) en
 if tick > 0 then
   redis.call('set', KEYS[2], token, 'PX', keep)
   local last = redis.call('get', KEYS[3])
-  if not last or tonumber(last) < tick then redis.call('set', KEYS[3], ARGV[3], 'PX', ${KEEP_LAST}) end
+  if not last or tonumber(last) < tick then redis.call('set', KEYS[3], ARGV[3], 'PX', keep + ${KEEP_LAST}) end
 end
 return held
 `);
 
-/** Removes what the claim wrote. Returns 1 if the lock was still held, else 0. */
+/** Removes what the claim wrote, or leaves it to be taken over. Returns 1 if the lock was still held, else 0. */
 export const RELEASE = script(`${ARGUMENTS}
-local held = 0
-if redis.call('get', KEYS[1]) == token then held = redis.call('del', KEYS[1]) end
-if tick > 0 and redis.call('get', KEYS[2]) == token then redis.call('del', KEYS[2]) end
+local function undo(key)
+  if redis.call('get', key) ~= token then return 0 end
+  if ARGV[5] == '2' then return redis.call('pexpire', key, ${TAKEOVER}) end
+  return redis.call('del', key)
+end
+local held = undo(KEYS[1])
+if tick > 0 then undo(KEYS[2]) end
 if every > 0 and redis.call('get', everyKey) == token then redis.call('del', everyKey) end
 return held
 `);

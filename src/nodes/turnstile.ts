@@ -27,11 +27,11 @@ export class Turnstile {
   }
 
   /**
-   * Notes how long a node took, or that it failed. `isQueued`: it turned the claim away, and so answered others of the
-   * fleet first, which says little about it, and something else to each instance.
+   * Notes how long a node took, or that it failed. `isFromCrowd`: it turned the claim away, and so answered others of
+   * the fleet first, which says little about it, and something else to each instance.
    */
-  note(node: LockNode, pace: number, isQueued = false): void {
-    if (isQueued && pace < PATIENCE) return;
+  note(node: LockNode, pace: number, isFromCrowd = false): void {
+    if (isFromCrowd && pace < PATIENCE) return;
     const before = this.paceOf(node);
     const isSlower = this.paces.has(node) && Number.isFinite(pace) && pace > before;
     this.paces.set(node, isSlower ? before + (pace - before) * SLOWER_PART : pace);

@@ -65,8 +65,9 @@ const PREPARE_AFTER = 50;
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 const DAY = 24 * 60 * MINUTE;
+const YEAR = 366 * DAY;
 /** How far back to look for the latest tick, in milliseconds: some eight years, as far as `cron` looks ahead. */
-const HORIZON = 8 * 366 * DAY;
+const HORIZON = 8 * YEAR;
 
 /** The ticks of one schedule, worked out by `cron` itself. */
 export class CronTicks {
@@ -97,7 +98,7 @@ export class CronTicks {
     }
     const [at, following] = this.known;
     if (at === undefined || following === undefined) return undefined;
-    return { at, keep: Math.min(Math.max(following - at, MINUTE), DAY) };
+    return { at, keep: Math.min(Math.max(following - at, MINUTE), YEAR) };
   }
 
   /** The first tick after `now`; infinity if there is none to come. */
@@ -133,7 +134,7 @@ export class CronTicks {
   private onlyTick(limit: number): Tick | undefined {
     const { source } = this.cron;
     const at = typeof source === 'string' ? Number.NaN : source.toMillis();
-    return at <= limit ? { at, keep: DAY } : undefined;
+    return at <= limit ? { at, keep: YEAR } : undefined;
   }
 
   /** The latest tick up to `limit` and the one after it, found from nothing. */

@@ -145,10 +145,10 @@ export class JobRunner {
       tick: tick && {
         key: keys.tick(tick.at),
         last: keys.last,
-        pending: keys.pending,
         at: tick.at,
         keep: tick.keep,
         recover,
+        isTakeover,
       },
       every: every ? { key: keys.every, keep: every } : undefined,
       // A takeover needs the nodes that know of the tick: the first one may have forgotten it.

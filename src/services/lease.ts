@@ -65,7 +65,7 @@ export class Lease {
   async extend(ttl = this.ttl): Promise<void> {
     if (this.isEnded) throw new LockLostError(this.name, 'it has been released');
     if (this.abortReason) throw this.abortReason;
-    if (this.grant.validUntil <= performance.now()) throw this.lose();
+    if (this.isOver()) throw this.lose();
     try {
       await this.grant.extend(ttl);
     } catch (error) {
@@ -73,6 +73,7 @@ export class Lease {
       this.keep();
       throw new LockLostError(this.name, `no majority of the nodes renewed it (${messageOf(error)})`);
     }
+    if (this.isOver()) throw this.lose();
     this.ttl = ttl;
     this.keep();
   }
@@ -114,16 +115,23 @@ export class Lease {
 
   private async renew(): Promise<void> {
     if (this.isEnded || this.abortReason) return;
+    // After a pause of the process: somebody else may have had the lock since, and the nodes would give it back.
+    if (this.isOver()) return void this.lose();
     // Not before the first renewal: most leases end without one.
     this.loss ??= setTimeout(() => void this.lose(), this.grant.validUntil - performance.now()).unref();
     try {
       await this.grant.extend(this.ttl);
-      this.keep();
+      if (this.isOver()) this.lose();
+      else this.keep();
     } catch {
       if (this.isEnded || this.abortReason) return;
       clearTimeout(this.renewal);
       this.renewal = setTimeout(() => void this.renew(), this.ttl * REPEAT_PART).unref();
     }
+  }
+
+  private isOver(): boolean {
+    return this.grant.validUntil <= performance.now();
   }
 
   private lose(): Error {

@@ -57,7 +57,6 @@ class Job {
       tick: {
         key: this.key(`tick:${moment}`),
         last: this.key(last),
-        pending: this.key('pending'),
         at: moment,
         keep,
         recover,
@@ -322,44 +321,6 @@ export const LOCK_NODE_CONTRACT: readonly ContractCheck[] = [
     await votes(node, early.tick(1000), 'c', 'settled');
   }),
 
-  // No tick in front of a newer one that waits.
-  check('refuses ticks that are older than one that found the lock held', async (job) => {
-    await granted(job.node, job.tick(-3000), 'a');
-    await refused(job.node, job.tick(-1000), 'b', 'overlap', 'a');
-    await job.node.release(job.tick(-3000), 'a');
-    await votes(job.node, job.tick(-2000), 'c', 'overlap');
-    await granted(job.node, job.plain(), 'd');
-    await job.node.release(job.plain(), 'd');
-    await granted(job.node, job.tick(-1000), 'b');
-    await job.node.release(job.tick(-1000), 'b');
-    await granted(job.node, job.tick(0), 'b');
-  }),
-  check('names the same holder to all that such a tick stands in the way of, and no token', async (job) => {
-    await granted(job.node, job.plain(), 'a');
-    await refused(job.node, job.tick(0), 'b', 'overlap', 'a');
-    await job.node.release(job.plain(), 'a');
-    const older = await votes(job.node, job.tick(-1000), 'c', 'overlap');
-    const oldest = await votes(job.node, job.tick(-2000), 'd', 'overlap');
-    assert.ok('holder' in older && 'holder' in oldest && !['a', 'b'].includes(older.holder));
-    assert.equal(older.holder, oldest.holder);
-  }),
-  check('never sets back the newest tick that found the lock held', async (job) => {
-    await granted(job.node, job.plain(), 'a');
-    await refused(job.node, job.tick(0), 'b', 'overlap', 'a');
-    await votes(job.node, job.tick(-2000), 'c', 'overlap');
-    await job.node.release(job.plain(), 'a');
-    await votes(job.node, job.tick(-1000), 'd', 'overlap');
-  }),
-  check('lets a tick be taken over although a newer one has found the lock held', async (job, pass) => {
-    await unhurried(SHORT + TAKEOVER, async () => {
-      const due = job.another();
-      await granted(job.node, due.tick(-1000, { recover: true }), 'a', SHORT);
-      await refused(job.node, due.tick(0, { recover: true }), 'b', 'overlap', 'a');
-      await pass(PAST_SHORT);
-      await granted(job.node, due.tick(-1000, { recover: true }), 'c');
-    });
-  }),
-
   // No tick before its time.
   check('says "early", and how long to wait, before a tick is due', async (job) => {
     const vote = await votes(job.node, job.tick(LONG), 'a', 'early');
@@ -434,6 +395,23 @@ export const LOCK_NODE_CONTRACT: readonly ContractCheck[] = [
       await pass(PAST_SHORT);
       await refused(job.node, due.tick(0, { recover: true }), 'b', 'overlap', 'a');
       await refused(job.node, due.plain(), 'b', 'overlap', 'a');
+    });
+  }),
+  check('leaves a takeover that is given back to the next who takes over', async (job, pass) => {
+    await unhurried(SHORT + 2 * TAKEOVER, async () => {
+      const due = job.another();
+      const claim = due.tick(-1000, { recover: true });
+      const takeover = { ...claim, tick: claim.tick && { ...claim.tick, isTakeover: true } };
+      await granted(job.node, claim, 'a', SHORT);
+      await pass(PAST_SHORT);
+      await granted(job.node, takeover, 'b');
+      await held(job.node.release(takeover, 'b'));
+      await refused(job.node, due.tick(0, { recover: true }), 'c', 'overlap', 'b');
+      await refused(job.node, due.plain(), 'c', 'overlap', 'b');
+      await granted(job.node, takeover, 'd');
+      await held(job.node.release(takeover, 'd'));
+      await pass(TAKEOVER + 100);
+      await granted(job.node, due.plain(), 'e');
     });
   }),
   check('lets a tick that recovers go when nobody takes it over', async (job, pass) => {

@@ -94,7 +94,7 @@ describe.skipIf(findEngine().kind === 'embedded')('the ACL user of docs/redis-se
     const at = Date.now();
     const claim = {
       lock: keys.lock,
-      tick: { key: keys.tick(at), last: keys.last, pending: keys.pending, at, keep: 60_000, recover: true },
+      tick: { key: keys.tick(at), last: keys.last, at, keep: 60_000, recover: true },
       every: { key: keys.every, keep: 5000 },
       late: { key: keys.late(at), keep: 10_000 },
     };

@@ -386,6 +386,31 @@ describe('a tick whose instance was killed in it', () => {
     expect(findings([...runs, run(15_000, 'b', 18_100)], conditions(RECOVERING, { instances }))).toEqual([]);
   });
 
+  it('must be run again where it can have been claimed by an instance that died before it began', () => {
+    const claimed = [call(15_000, 'a', 15_002)];
+    const lost = without(runs, 15_000, 16_000, 17_000, 18_000).filter(({ instance }) => instance !== 'a');
+    expect(findings(lost, conditions(RECOVERING, { instances }), claimed)).toEqual(['not recovered']);
+  });
+
+  it('need not be where that instance came after the run of another one', () => {
+    const claimed = [call(15_000, 'a', 15_012)];
+    const ran = [
+      ...without(runs, 15_000).filter(({ instance }) => instance !== 'a'),
+      run(15_000, 'b', 15_005),
+    ];
+    expect(findings(ran, conditions(RECOVERING, { instances }), claimed)).toEqual([]);
+  });
+
+  it('need not be where that instance died before its claim could be granted, or another run held the lock', () => {
+    const early = [call(16_000, 'a', 14_000)];
+    const rest = without(runs, 16_000).filter(({ instance }) => instance !== 'a');
+    const recovered = [unfinished(15_000, 'a', 15_005), run(15_000, 'b', 18_100)];
+    const later = [killed('a', 15_300), life('b'), life('c')];
+    expect(findings([...rest, ...recovered], conditions(RECOVERING, { instances: later }), early)).toEqual(
+      [],
+    );
+  });
+
   it('need not be where nobody could', () => {
     expect(
       findings(

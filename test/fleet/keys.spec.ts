@@ -55,7 +55,6 @@ it.runIf(canRun)(
       const tick = {
         key: keys.tick(at),
         last: keys.last,
-        pending: keys.pending,
         at,
         keep: 60_000,
         recover: false,

@@ -1,6 +1,6 @@
 import { clockPhases, hasQuorum, type InstanceLife, isUp, type Span, touches } from './conditions.js';
 import type { Case, Violation } from './judge.js';
-import { EARLY_CLAIM, TAKEOVER } from './judged-run.js';
+import { type DarkClaim, EARLY_CLAIM, type JudgedRun, TAKEOVER } from './judged-run.js';
 
 /** For how long before a tick an instance must have been well to owe it: its timer was set in that time. */
 const BEFORE = 1200;
@@ -93,6 +93,19 @@ export function missedIntervals({ rule, runs, dark, conditions }: Case): Missed 
   return { ticks: Math.round(ticks), owed: Math.round(owed), unrun: 0, violations };
 }
 
+/** Whether a claim of an instance that was killed can have been granted: before it died, with nothing in its way. */
+function canHaveWon({ killedAt, from, tick }: DarkClaim, runs: readonly JudgedRun[]): boolean {
+  return (
+    killedAt !== undefined &&
+    killedAt >= from &&
+    !runs.some((run) =>
+      run.tick === tick
+        ? run.start < from
+        : run.claimed <= from && Math.max(run.busyUntil, run.over) >= killedAt,
+    )
+  );
+}
+
 /** The ticks whose run died with its instance, and which nobody ran again, though there was somebody. */
 export function notRecovered({ rule, runs, dark, conditions }: Case): Violation[] {
   if (!rule.recover) return [];
@@ -102,9 +115,7 @@ export function notRecovered({ rule, runs, dark, conditions }: Case): Violation[
     ...runs.filter(
       ({ end, aborted, instance }) => end === undefined && aborted === undefined && killed.has(instance),
     ),
-    ...dark
-      .filter(({ killedAt }) => killedAt !== undefined)
-      .map((claim) => ({ ...claim, start: claim.from })),
+    ...dark.filter((claim) => canHaveWon(claim, runs)).map((claim) => ({ ...claim, start: claim.from })),
   ];
   return died.flatMap(({ tick, instance, start }) => {
     const at = killed.get(instance);

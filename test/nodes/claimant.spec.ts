@@ -113,16 +113,13 @@ describe.each([1, 3])('a claimant of %i nodes', (count) => {
     await granted(answer).settle();
   });
 
-  it('gives a tick up that finds a longer run in its way, and tells the nodes that it came', async () => {
-    const [older, due, oldest] = ticksOf(newName());
+  it('gives a tick up that finds a longer run in its way', async () => {
+    const [older, due] = ticksOf(newName());
     await hold(older, 'an instance whose clock lags');
     const { answer, took } = await timed(claimOnce(due));
     expect(answer).toMatchObject({ reason: 'overlap' });
     expect(took).toBeGreaterThan(240);
     expect(took).toBeLessThan(250 + BUSY);
-    for (const node of nodes) await node.release(older, 'an instance whose clock lags');
-    expect(await claimOnce(oldest)).toMatchObject({ reason: 'overlap' });
-    await granted(await claimOnce(due)).settle();
   });
 
   it('leaves it to two of those who find a run in the way to come again', async () => {
@@ -147,10 +144,10 @@ describe.each([1, 3])('a claimant of %i nodes', (count) => {
   }
 });
 
-/** Three claims of ticks of one job: one of a second ago, one that is due, and one older than both. */
-function ticksOf(name: string): [Claim, Claim, Claim] {
+/** Claims of two ticks of one job: one of a second ago, and one that is due. */
+function ticksOf(name: string): [Claim, Claim] {
   const now = Date.now();
-  return [claimOf(name, now - 1000), claimOf(name, now), claimOf(name, now - 2000)];
+  return [claimOf(name, now - 1000), claimOf(name, now)];
 }
 
 it('a split vote is taken again until one has won, and costs nobody the lock', async () => {

@@ -119,25 +119,6 @@ const BROKEN: Record<string, new (clock: () => number) => MemoryNode> = {
       return vote;
     }
   },
-  'refuses ticks that are older than one that found the lock held': pendingAs(() => undefined),
-  'names the same holder to all that such a tick stands in the way of, and no token': class extends MemoryNode {
-    override async claim(claim: Claim, token: string, ttl: number) {
-      const vote = await super.claim(claim, token, ttl);
-      return 'holder' in vote && vote.holder.startsWith('tick') ? { ...vote, holder: `tick ${token}` } : vote;
-    }
-  },
-  'never sets back the newest tick that found the lock held': pendingAs((_newest, at) => at),
-  'lets a tick be taken over although a newer one has found the lock held': class extends MemoryNode {
-    private readonly pending = new Map<string, number>();
-    override async claim(claim: Claim, token: string, ttl: number) {
-      const pending = this.pending.get(claim.lock);
-      if (claim.tick && pending && pending > claim.tick.at)
-        return { vote: 'overlap' as const, holder: 'a tick' };
-      const vote = await super.claim(claim, token, ttl);
-      if (claim.tick && vote.vote === 'overlap') this.pending.set(claim.lock, claim.tick.at);
-      return vote;
-    }
-  },
   'says "elsewhere" while the same tick is being run': renaming('elsewhere', 'overlap'),
   'says "overlap" while another tick or a plain call is being run': renaming('overlap', 'elsewhere'),
   'says "elsewhere" while the interval is being run, and "ran" after that': renaming('ran', 'elsewhere'),
@@ -327,6 +308,11 @@ const BROKEN: Record<string, new (clock: () => number) => MemoryNode> = {
       tick: tick && { ...tick, recover: false, keep: tick.recover ? ttl : tick.keep },
     }),
   ),
+  'leaves a takeover that is given back to the next who takes over': class extends MemoryNode {
+    override release({ tick, ...claim }: Claim, token: string) {
+      return super.release({ ...claim, tick: tick && { ...tick, isTakeover: false } }, token);
+    }
+  },
   'lets a tick that recovers go when nobody takes it over': class extends MemoryNode {
     override claim(claim: Claim, token: string, ttl: number) {
       return super.claim(claim, token, claim.tick?.recover ? ttl + TAKEOVER : ttl);
@@ -410,28 +396,6 @@ function keeping(change: (claim: Claim, ttl: number) => Claim): typeof MemoryNod
 }
 
 type WriteLast = (write: () => void, newest: number | undefined, at: number) => void;
-
-/** A store with an idea of its own about which is the newest tick that found the lock held. */
-function pendingAs(newestOf: (newest: number, at: number) => number | undefined): typeof MemoryNode {
-  return class extends MemoryNode {
-    private readonly newest = new Map<string, number>();
-
-    override async claim({ tick, ...rest }: Claim, token: string, ttl: number): Promise<Vote> {
-      if (!tick) return super.claim(rest, token, ttl);
-      const newest = this.newest.get(rest.lock) ?? 0;
-      // With a key of its own for each tick, the store itself knows of none that waits.
-      const vote = await super.claim(
-        { ...rest, tick: { ...tick, pending: `pending:${tick.at}` } },
-        token,
-        ttl,
-      );
-      if (vote.vote === 'overlap') this.newest.set(rest.lock, newestOf(newest, tick.at) ?? 0);
-      if (vote.vote !== 'granted' || newest <= tick.at) return vote;
-      await super.release({ ...rest, tick }, token);
-      return { vote: 'overlap', holder: `tick ${newest}` };
-    }
-  };
-}
 
 /** A store with an idea of its own about which tick is the newest settled one. */
 function withLast(decide: WriteLast): typeof MemoryNode {

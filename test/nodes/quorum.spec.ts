@@ -60,6 +60,27 @@ describe('a node whose answer is still under way when the lock is given back', (
     await pause(0);
     expect(await MemoryNode.prototype.extend.call(slow, claim, 'the next', TTL)).toBe(true);
   });
+
+  it('is told again if the run was settled before the claim came', async () => {
+    const slow = new (class extends MemoryNode {
+      override async claim(...args: Parameters<MemoryNode['claim']>): Promise<Vote> {
+        await pause(100);
+        return super.claim(...args);
+      }
+    })();
+    const claim = { ...claimOf(newName()), every: { key: newName(), keep: TTL } };
+    const asked = vi.spyOn(slow, 'claim');
+    const grant = granted(await new Quorum([new MemoryNode(), new MemoryNode(), slow]).vote(claim, TTL));
+    await grant.settle();
+    expect(await asked.mock.results[0]?.value).toEqual({ vote: 'granted' });
+    await pause(0);
+    expect(await MemoryNode.prototype.extend.call(slow, claim, 'the next', TTL)).toBe(true);
+    expect(
+      await MemoryNode.prototype.claim.call(slow, { ...claim, lock: newName() }, 'b', TTL),
+    ).toMatchObject({
+      vote: 'ran',
+    });
+  });
 });
 
 /** Every way in which up to five nodes can be free, held by somebody else, or dead, and what comes of it. */

@@ -46,7 +46,6 @@ export function claimOf(name: string, at?: number, tick: Partial<TickClaim> = {}
     tick: {
       key: keys.tick(at),
       last: keys.last,
-      pending: keys.pending,
       at,
       keep: 60_000,
       recover: false,

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { LockLostError, MemoryNode } from '../../src/index.js';
 import type { Claim } from '../../src/nodes/lock-node.js';
 import { type Grant, Quorum } from '../../src/nodes/quorum.js';
@@ -32,5 +32,27 @@ it('aborts in time when a shorter ttl came to the nodes and the reply got lost',
   await expect(lease.extend(500)).rejects.toThrow(LockLostError);
   await expect.poll(() => lease.signal.aborted, { timeout: 2000, interval: 10 }).toBe(true);
   expect(performance.now() - begin).toBeLessThan(600);
+  await lease.end('release');
+});
+
+it('aborts when the process was stopped past the lease before the first renewal, and asks for no other one', async () => {
+  const node = new DeafNode();
+  const extend = vi.spyOn(node, 'extend');
+  const lease = await leaseOn(node, 300);
+  // Somebody else has had the lock meanwhile, and is done: the node would give it again.
+  for (const until = performance.now() + 400; performance.now() < until;);
+  await expect.poll(() => lease.signal.aborted, { timeout: 1000, interval: 10 }).toBe(true);
+  expect(lease.signal.reason).toBeInstanceOf(LockLostError);
+  expect(extend).not.toHaveBeenCalled();
+  await lease.end('release');
+});
+
+it('aborts when an extension is answered only after the lease', async () => {
+  const node = new DeafNode();
+  const lease = await leaseOn(node, 30_000);
+  const shortened = lease.extend(200);
+  for (const until = performance.now() + 300; performance.now() < until;);
+  await expect(shortened).rejects.toThrow(LockLostError);
+  expect(lease.signal.aborted).toBe(true);
   await lease.end('release');
 });
