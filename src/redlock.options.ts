@@ -131,8 +131,17 @@ export interface ResolvedJobOptions {
   readonly onStoreDown: OnStoreDown;
 }
 
+const MODULE_OPTIONS: readonly (keyof RedlockModuleOptions | 'isGlobal')[] = [
+  ...(['nodes', 'keyPrefix', 'ttl', 'nodeTimeout', 'maxRuntime', 'onStoreDown'] as const),
+  ...(['shutdownTimeout', 'enabled', 'instanceId', 'isGlobal'] as const),
+];
+const JOB_OPTIONS: readonly (keyof JobOptions)[] = [
+  ...(['ttl', 'every', 'overlap', 'maxRuntime', 'recover', 'onStoreDown'] as const),
+];
+
 /** Fills in the defaults and refuses what is wrong. Throws `InvalidOptionError`. */
 export function resolveOptions(options: RedlockModuleOptions): ResolvedOptions {
+  refuseUnknown('RedlockModule: ', options, MODULE_OPTIONS);
   const { keyPrefix = 'JOB_LOCKER', enabled = true, instanceId = newInstanceId() } = options;
   if (typeof keyPrefix !== 'string' || keyPrefix === '') {
     throw new InvalidOptionError('keyPrefix', keyPrefix, "give a text such as 'JOB_LOCKER'");
@@ -152,14 +161,18 @@ export function resolveOptions(options: RedlockModuleOptions): ResolvedOptions {
     shutdownTimeout: milliseconds('shutdownTimeout', options.shutdownTimeout ?? '10s'),
     enabled,
     instanceId,
-    job: resolveJobOptions(options, nodeTimeout, {
-      ttl: leaseDuration('ttl', options.ttl ?? '30s', nodeTimeout),
-      every: undefined,
-      overlap: 'skip',
-      maxRuntime: undefined,
-      recover: false,
-      onStoreDown: 'skip',
-    }),
+    job: resolveJobOptions(
+      { maxRuntime: options.maxRuntime, onStoreDown: options.onStoreDown },
+      nodeTimeout,
+      {
+        ttl: leaseDuration('ttl', options.ttl ?? '30s', nodeTimeout),
+        every: undefined,
+        overlap: 'skip',
+        maxRuntime: undefined,
+        recover: false,
+        onStoreDown: 'skip',
+      },
+    ),
   };
 }
 
@@ -170,6 +183,7 @@ export function resolveJobOptions(
   defaults: ResolvedJobOptions,
   whose = '',
 ): ResolvedJobOptions {
+  refuseUnknown(whose, options, JOB_OPTIONS);
   const {
     overlap = defaults.overlap,
     recover = defaults.recover,
@@ -182,6 +196,13 @@ export function resolveJobOptions(
   }
   if (typeof recover !== 'boolean') {
     throw new InvalidOptionError(`${whose}recover`, recover, 'give true or false');
+  }
+  if (recover && overlap === 'allow') {
+    throw new InvalidOptionError(
+      `${whose}recover`,
+      recover,
+      "with overlap: 'allow' newer ticks are settled before a dead one could be taken over; leave one of the two out",
+    );
   }
   if (!['skip', 'run', 'throw'].includes(onStoreDown)) {
     throw new InvalidOptionError(`${whose}onStoreDown`, onStoreDown, "give 'skip', 'run' or 'throw'");
@@ -197,6 +218,16 @@ export function resolveJobOptions(
     recover,
     onStoreDown,
   };
+}
+
+/** A misspelt option would leave its default in force, and nobody the wiser. The values may be secrets. */
+function refuseUnknown(whose: string, options: object, known: readonly string[]): void {
+  if (typeof options !== 'object' || options === null) {
+    throw new InvalidOptionError(`${whose}what is given for the options`, options, 'give an object');
+  }
+  const unknown = Object.keys(options).find((name) => !known.includes(name));
+  if (unknown === undefined) return;
+  throw new InvalidOptionError(`${whose}an option`, unknown, `the options are ${known.join(', ')}`);
 }
 
 /** A `ttl` in milliseconds. Throws `InvalidOptionError` also for one that is too short to be renewed in time. */

@@ -145,8 +145,12 @@ export class RedisNode implements LockNode {
   /** Waits until the connection can be used, for as long as one answer may take. */
   private async connected(): Promise<void> {
     const waiting = new AbortController();
+    const ready = (): Promise<unknown> => once(this.client, 'ready', { signal: waiting.signal });
     try {
-      await this.within(once(this.client, 'ready', { signal: waiting.signal }));
+      // A database that is refused is an error of a connection that is ready all the same.
+      await this.within(
+        ready().catch((error: unknown) => (isOfSelect(error) ? ready() : Promise.reject(error))),
+      );
     } finally {
       waiting.abort();
     }
@@ -158,7 +162,22 @@ export class RedisNode implements LockNode {
     const clockOffset = Number(seconds) * 1000 + Number(microseconds) / 1000 - (before + Date.now()) / 2;
     // The nodes of a Cluster differ in all of what follows.
     if (this.client.isCluster) return { warnings: [], clockOffset };
-    return { ...readInfo(await this.within(this.client.info())), clockOffset };
+    const report = { ...readInfo(await this.within(this.client.info())), clockOffset };
+    return { ...report, unfit: report.unfit ?? (await this.misplaced(this.client as Redis)) };
+  }
+
+  /** Why the locks would be in another database than was asked for: ioredis goes on in the first one. */
+  private async misplaced(client: Redis): Promise<string | undefined> {
+    const { db = 0 } = client.options;
+    if (!this.ours || db === 0) return undefined;
+    const refusal = client.select(db).then(
+      () => undefined,
+      (error: Error) => {
+        if (error.name !== 'ReplyError') throw error;
+        return `it refuses database ${db} (${error.message}); give one that it has, and that its user may select`;
+      },
+    );
+    return this.within(refusal);
   }
 
   /** A command that must arrive: where it may not have, it is sent when the server is back. */
@@ -226,6 +245,12 @@ export class RedisNode implements LockNode {
       throw new NodeUnreachableError(this.address, why);
     }
   }
+}
+
+function isOfSelect(error: unknown): boolean {
+  return (
+    error instanceof Error && 'command' in error && (error.command as { name?: unknown }).name === 'select'
+  );
 }
 
 /** Redis 6 puts words of its own in front of what a script ran into. */

@@ -77,10 +77,12 @@ export class RedlockService {
    */
   async lock(name: string, options: LockOptions = {}): Promise<RedlockLock | null> {
     const { nodeTimeout, job, keyPrefix } = this.options;
-    const { ttl } = resolveJobOptions({ ttl: options.ttl }, nodeTimeout, job);
-    const wait = options.wait === undefined ? 0 : milliseconds('wait', options.wait);
+    const { wait, ...rest } = options;
+    const { ttl } = resolveJobOptions(rest, nodeTimeout, job);
+    const patience = wait === undefined ? 0 : milliseconds('wait', wait);
     const claim = { lock: jobKeys(keyPrefix, checkedName(name)).lock };
-    const answer = await this.leases.take(claim, { name, ttl, maxRuntime: undefined }, wait);
+    const settings = { name, ttl, maxRuntime: undefined };
+    const answer = await this.leases.take(claim, settings, patience);
     if (answer instanceof Lease) return lockOf(answer, nodeTimeout);
     if (answer.reason === 'store-down' && job.onStoreDown === 'throw')
       throw new StoreDownError(name, answer.causes);

@@ -154,6 +154,8 @@ describe('wrong options of a job', () => {
     ['maxRuntime', { maxRuntime: -1 }, '-1'],
     ['overlap', { overlap: 'both' }, '"both"'],
     ['recover', { recover: 'yes' }, '"yes"'],
+    ['recover', { recover: true, overlap: 'allow' }, 'true'],
+    ['an option', { recovery: true }, '"recovery"'],
     ['onStoreDown', { onStoreDown: 'wait' }, '"wait"'],
   ])('are refused at the start: %s', async (option, options, value) => {
     @Injectable()

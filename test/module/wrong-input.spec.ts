@@ -76,6 +76,9 @@ describe('forRoot refuses, with the option, its value and what would be right,',
     ['an empty keyPrefix', { keyPrefix: '' }, 'keyPrefix', '""', "'JOB_LOCKER'"],
     ['an empty instanceId', { instanceId: '' }, 'instanceId', '""', "'worker-1'"],
     ['enabled that is a text', { enabled: 'false' }, 'enabled', '"false"', 'true or false'],
+    ['a misspelt option', { keyprefix: 'SHOP' }, 'RedlockModule: an option', '"keyprefix"', 'keyPrefix'],
+    ['an option of a job', { recover: true }, 'RedlockModule: an option', '"recover"', 'onStoreDown'],
+    ['nothing', null, 'RedlockModule: what is given for the options', 'null', 'an object'],
     ['another onStoreDown', { onStoreDown: 'wait' }, 'onStoreDown', '"wait"', "'skip', 'run' or 'throw'"],
   ])('%s', (_what, options, option, value, right) => {
     const message = refusal(options);
@@ -170,6 +173,13 @@ describe('at the start', () => {
       }
     } finally {
       await replica.stop();
+    }
+  });
+
+  it('a database that the server does not have is refused: its locks would be in the first one', async () => {
+    const message = await startWith([`${server.it.url}/99`]);
+    for (const part of [`nodes[0] is "127.0.0.1:${server.it.port}"`, 'refuses database 99', 'DB index']) {
+      expect(message).toContain(part);
     }
   });
 

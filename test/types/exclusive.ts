@@ -13,7 +13,7 @@ export class Methods {
   @Exclusive({ ttl: '1m' })
   onlyOptions(): void {}
 
-  @Exclusive('import', { every: '1h', overlap: 'allow', maxRuntime: 60_000, recover: true })
+  @Exclusive('import', { every: '1h', overlap: 'skip', maxRuntime: 60_000, recover: true })
   import(): void {}
 
   @Exclusive((tenant: string) => `report:${tenant}`, { onStoreDown: 'throw' })
