@@ -99,8 +99,8 @@ export interface JobOptions {
    */
   maxRuntime?: Duration;
   /**
-   * When the instance that runs a tick dies, another one runs that same tick again, within `ttl` and a second. The job
-   * must bear to be begun twice. Default: `false`.
+   * When the instance that runs a tick of `@Cron` dies, another one that lost it runs that same tick again, within `ttl`
+   * and a second. The job must bear to be begun twice. Not with `overlap: 'allow'`. Default: `false`.
    */
   recover?: boolean;
   /** What this job does when no majority of the nodes can be reached. Default: the module's `onStoreDown`. */
