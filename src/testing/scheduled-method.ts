@@ -1,6 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { SchedulerRegistry } from '@nestjs/schedule';
 import type { TestingModule } from '@nestjs/testing';
+import { RESOLVED_OPTIONS } from '../redlock.module-definition.js';
+import type { ResolvedOptions } from '../redlock.options.js';
 import { CronTicks, type Schedule } from '../schedule/tick.js';
 import { ExclusiveJobs, type ExclusiveMethod } from '../services/exclusive-jobs.service.js';
 import type { SkipReason } from '../services/leases.service.js';
@@ -14,7 +16,7 @@ export interface FiredRun {
   readonly ran: boolean;
   /** What the method returned, where it ran to its end. */
   readonly value?: unknown;
-  /** What the call threw, where it did: the error of the method, or a `StoreDownError`. */
+  /** What the call threw, where it did: the error of the method, of the function that names the job, or a `StoreDownError`. */
   readonly error?: unknown;
   /** Why the method did not run there; left out where it ran. */
   readonly reason?: SkipReason;
@@ -96,7 +98,9 @@ export class ScheduledMethod {
       return reason ? { ...answer, ran: false, reason } : { ...answer, ran: true, value };
     } catch (error) {
       const reason = first?.reason;
-      return reason ? { ...answer, ran: false, reason, error } : { ...answer, ran: true, error };
+      if (reason) return { ...answer, ran: false, reason, error };
+      const { enabled } = this.app.get<ResolvedOptions>(RESOLVED_OPTIONS, { strict: false });
+      return { ...answer, ran: first !== undefined || !enabled, error };
     } finally {
       for (const end of ends) end();
     }

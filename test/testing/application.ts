@@ -72,6 +72,10 @@ export class Jobs {
     return 'called';
   }
 
+  @Cron('0 0 * * * *')
+  @Exclusive(() => '')
+  async nameless(): Promise<void> {}
+
   @Exclusive('callee')
   async callee(): Promise<void> {
     this.note('callee');

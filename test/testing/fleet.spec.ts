@@ -5,7 +5,7 @@ import { Injectable, Module } from '@nestjs/common';
 import { Cron, ScheduleModule, SchedulerRegistry } from '@nestjs/schedule';
 import { CronJob } from 'cron';
 import { describe, expect, it } from 'vitest';
-import { Exclusive, RedlockModule, RedlockService } from '../../src/index.js';
+import { Exclusive, InvalidOptionError, RedlockModule, RedlockService } from '../../src/index.js';
 import * as names from '../../src/testing/index.js';
 import { TestFleet } from '../../src/testing/index.js';
 import { RecordingLogger } from '../module/recording-logger.js';
@@ -91,6 +91,13 @@ describe('a firing', () => {
     expect(await fleet.fire('fault')).toEqual([
       { instance: 0, ran: true, error: FAULT },
       { instance: 1, ran: false, reason: 'elsewhere' },
+    ]);
+  });
+
+  it('tells what kept a job from running that has no reason: the function that names it', async () => {
+    const { fleet } = await startFleet({ instances: 1 });
+    expect(await fleet.fire('Jobs.nameless')).toEqual([
+      { instance: 0, ran: false, error: expect.any(InvalidOptionError) as unknown },
     ]);
   });
 
