@@ -3,8 +3,6 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.spec.ts'],
-    // Drawn faults have their own command, `npm run test:chaos`.
-    exclude: ['test/chaos/**'],
     setupFiles: ['test/setup.ts'],
     reporters: ['default', ['json', { outputFile: 'build/test-results.json' }]],
     testTimeout: 30_000,
