@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import Redlock, { type Lock } from 'redlock';
-import type { Claim, LockNode } from './lock-node.js';
+import type { Claim, LockNode, Vote } from './lock-node.js';
 import { lostTo, Tally, type Verdict } from './tally.js';
 import { type Passage, Turnstile } from './turnstile.js';
 
@@ -25,6 +25,12 @@ export interface Defeat {
 
 /** Clocks of different computers drift apart by at most this part of a lease, and keys end on a whole millisecond. */
 const DRIFT = { factor: 0.01, milliseconds: 2 };
+
+/**
+ * Once a majority has answered and the vote is contested, the others have this long, in milliseconds. A node that hangs
+ * would else keep the partial votes of each contender in the way of the others for its whole `nodeTimeout`.
+ */
+const LAST_CALL = 50;
 
 /** The nodes as one: redlock over a majority of them. The only file that knows redlock. */
 export class Quorum {
@@ -83,6 +89,7 @@ class Ballot implements Grant {
   /** Whether to give the lock back means to settle the run. */
   isRun = false;
   readonly voters: readonly Voter[];
+  private lastCall: NodeJS.Timeout | undefined;
   private lock: Lock | undefined;
 
   constructor(
@@ -110,6 +117,15 @@ class Ballot implements Grant {
     if (this.validUntil > performance.now()) return true;
     await this.release().catch(() => {});
     return false;
+  }
+
+  /** Counts a vote; `undefined`: the node was not waited for. */
+  cast(vote: Vote | Error | undefined): void {
+    this.tally.cast(vote);
+    if (this.lastCall || !this.tally.isContested) return;
+    this.lastCall = setTimeout(() => {
+      for (const voter of this.voters) voter.closePoll();
+    }, LAST_CALL);
   }
 
   async defeat(): Promise<Defeat> {
@@ -168,6 +184,8 @@ class Voter {
   private answer: 'none' | 'asked' | 'granted' | 'refused' | 'failed' = 'none';
   /** Whether the claim has been given back, perhaps before the node had answered. */
   private isGivenBack = false;
+  private isClosed = false;
+  private onClosed: () => void = () => {};
 
   constructor(
     private readonly node: LockNode,
@@ -179,8 +197,23 @@ class Voter {
     return script === EXTEND ? this.extend(token, ttl) : this.end(token);
   }
 
-  private async claim(token: string, ttl: number): Promise<boolean> {
-    const { claim, passage, tally, turnstile } = this.ballot;
+  /** Waits no longer for the answer to the claim. What is granted after that still counts when it is given back. */
+  closePoll(): void {
+    if (this.answer !== 'asked' || this.isClosed) return;
+    this.isClosed = true;
+    this.ballot.cast(undefined);
+    this.onClosed();
+  }
+
+  private claim(token: string, ttl: number): Promise<boolean> {
+    return new Promise((resolve, reject) => {
+      this.onClosed = () => resolve(false);
+      this.ask(token, ttl).then(resolve, reject);
+    });
+  }
+
+  private async ask(token: string, ttl: number): Promise<boolean> {
+    const { claim, passage, turnstile } = this.ballot;
     const isFirst = passage?.first === this.node;
     if (passage && !isFirst && (!(await passage.isOpen) || this.isGivenBack)) return false;
     const asked = performance.now();
@@ -192,7 +225,7 @@ class Voter {
       if (this.isGivenBack && this.answer === 'granted') this.giveBack(token);
       turnstile.note(this.node, performance.now() - asked, isFirst && 'holder' in vote);
       if (isFirst) passage.hear(vote);
-      tally.cast(vote);
+      if (!this.isClosed) this.ballot.cast(vote);
       return vote.vote === 'granted';
     } catch (error) {
       this.answer = 'failed';
@@ -200,7 +233,7 @@ class Voter {
       turnstile.note(this.node, Number.POSITIVE_INFINITY);
       if (isFirst) passage.hear(undefined);
       const cause = error instanceof Error ? error : new Error(String(error));
-      tally.cast(cause);
+      if (!this.isClosed) this.ballot.cast(cause);
       throw cause;
     }
   }

@@ -32,15 +32,24 @@ export class Tally {
   readonly causes: Error[] = [];
   private readonly against: Exclude<Vote, { vote: 'granted' }>[] = [];
   private granted = 0;
+  private silent = 0;
   private onVote: () => void = () => {};
 
   constructor(private readonly nodes: number) {}
 
-  cast(vote: Vote | Error): void {
-    if (vote instanceof Error) this.causes.push(vote);
+  /** @param vote `undefined`: the node was not waited for. */
+  cast(vote: Vote | Error | undefined): void {
+    if (vote === undefined) this.silent++;
+    else if (vote instanceof Error) this.causes.push(vote);
     else if (vote.vote === 'granted') this.granted++;
     else this.against.push(vote);
     this.onVote();
+  }
+
+  /** Whether a majority has answered, and not all of it for the claim: then nobody may win while it waits. */
+  get isContested(): boolean {
+    const answered = this.granted + this.against.length;
+    return this.against.length > 0 && answered >= majorityOf(this.nodes);
   }
 
   /** What the votes say, as soon as they say it for certain. To be asked once. */
@@ -53,7 +62,7 @@ export class Tally {
   }
 
   private certain(): Verdict | undefined {
-    const majority = Math.floor(this.nodes / 2) + 1;
+    const majority = majorityOf(this.nodes);
     const holders = new Map<string, number>();
     const waits: number[] = [];
     for (const vote of this.against) {
@@ -67,11 +76,16 @@ export class Tally {
       holders.set(vote.holder, votes);
     }
     if (this.nodes - this.causes.length < majority) return { is: 'lost', reason: 'store-down' };
-    if (this.granted + this.against.length + this.causes.length < this.nodes) return undefined;
+    const cast = this.granted + this.against.length + this.causes.length + this.silent;
+    if (cast < this.nodes) return undefined;
     // Once as many of the nodes that found it early have come to its time, a majority can be had.
     const wait = waits.toSorted((a, b) => a - b)[majority - this.granted - 1];
     return wait === undefined ? { is: 'split' } : { is: 'early', wait };
   }
+}
+
+function majorityOf(nodes: number): number {
+  return Math.floor(nodes / 2) + 1;
 }
 
 /** A claim that the claim of somebody else stands against. */

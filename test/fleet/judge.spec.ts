@@ -231,6 +231,12 @@ describe('a tick that nobody ran', () => {
     ]);
   });
 
+  it('is excused while a run is in progress to whose tick its instance has come a second time', () => {
+    const long = run(14_000, 'a', 14_005, { end: 15_200 });
+    const calls = [call(14_000, 'a', 13_990, 15_210), call(14_000, 'a', 14_003, 14_300)];
+    expect(findings([...without(runs, 14_000), long], conditions(REPORT), calls)).toEqual([]);
+  });
+
   it('is excused for one lease after a run that died, and missed afterwards', () => {
     const instances = [killed('a', 14_015), life('b'), life('c')];
     const died = [...without(cleanRuns(['b', 'c']), 14_000), unfinished(14_000, 'a', 14_005)];

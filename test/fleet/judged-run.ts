@@ -53,8 +53,10 @@ export function judgedRun(
     life.goneAt > over + (life.killed ? SETTLE_TIME : 0) &&
     !life.pauses.some((pause) => touches(pause, settling)) &&
     hasQuorum(conditions, settling);
+  // An instance whose clock was set can come to a tick a second time while it runs it.
   const call = calls.findLast(
-    ({ instance, tick, at }) => instance === run.instance && tick === run.tick && at <= run.start,
+    ({ instance, tick, at, over = Infinity }) =>
+      instance === run.instance && tick === run.tick && at <= run.start && over >= (run.end ?? run.start),
   );
   // A call is over when its run is settled: where that is known, nothing is left to guess.
   const busyUntil = settled ? (call?.over ?? over + SETTLE_TIME) : over + lockAfterlife(rule);

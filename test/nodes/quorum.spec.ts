@@ -83,6 +83,38 @@ describe('a node whose answer is still under way when the lock is given back', (
   });
 });
 
+describe('a contested vote', () => {
+  /** Answers so late that nobody should wait for it. */
+  class HungNode extends MemoryNode {
+    override async claim(...args: Parameters<MemoryNode['claim']>): Promise<Vote> {
+      await pause(400);
+      return super.claim(...args);
+    }
+  }
+
+  it('is given up long before nodes that hang have answered, and their grants are given back', async () => {
+    const claim = claimOf(newName());
+    const healthy = [new MemoryNode(), new MemoryNode(), new MemoryNode()];
+    const hung = [new HungNode(), new HungNode()];
+    await healthy[2]!.claim(claim, 'another contender', TTL);
+    const { answer, took } = await timed(new Quorum([...healthy, ...hung]).vote(claim, TTL));
+    expect(answer).toMatchObject({ verdict: { is: 'split' } });
+    expect(took).toBeLessThan(300);
+    await pause(500);
+    for (const node of [...healthy.slice(0, 2), ...hung]) {
+      expect(await MemoryNode.prototype.extend.call(node, claim, 'the next', TTL)).toBe(true);
+    }
+  });
+
+  it('waits for a majority to answer', async () => {
+    const claim = claimOf(newName());
+    const nodes = [new MemoryNode(), new MemoryNode(), new HungNode(), new HungNode(), new HungNode()];
+    await nodes[0]!.claim(claim, 'another contender', TTL);
+    const grant = granted(await new Quorum(nodes).vote(claim, TTL));
+    await grant.release();
+  });
+});
+
 /** Every way in which up to five nodes can be free, held by somebody else, or dead, and what comes of it. */
 const ELECTIONS = [1, 2, 3, 4, 5].flatMap((count) =>
   Array.from({ length: count + 1 }, (_, free) => free).flatMap((free) =>
