@@ -46,10 +46,10 @@ export class Tally {
     this.onVote();
   }
 
-  /** Whether a majority has answered, and not all of it for the claim: then nobody may win while it waits. */
+  /** Whether a majority has answered, not all of it for the claim, and others have not: nobody may win while it waits. */
   get isContested(): boolean {
     const answered = this.granted + this.against.length;
-    return this.against.length > 0 && answered >= majorityOf(this.nodes);
+    return this.against.length > 0 && answered >= majorityOf(this.nodes) && this.done < this.nodes;
   }
 
   /** What the votes say, as soon as they say it for certain. To be asked once. */
@@ -59,6 +59,11 @@ export class Tally {
       if (verdict) return verdict;
       await new Promise<void>((resolve) => (this.onVote = resolve));
     }
+  }
+
+  /** How many nodes are done with. */
+  private get done(): number {
+    return this.granted + this.against.length + this.causes.length + this.silent;
   }
 
   private certain(): Verdict | undefined {
@@ -76,8 +81,7 @@ export class Tally {
       holders.set(vote.holder, votes);
     }
     if (this.nodes - this.causes.length < majority) return { is: 'lost', reason: 'store-down' };
-    const cast = this.granted + this.against.length + this.causes.length + this.silent;
-    if (cast < this.nodes) return undefined;
+    if (this.done < this.nodes) return undefined;
     // Once as many of the nodes that found it early have come to its time, a majority can be had.
     const wait = waits.toSorted((a, b) => a - b)[majority - this.granted - 1];
     return wait === undefined ? { is: 'split' } : { is: 'early', wait };
