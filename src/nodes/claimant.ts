@@ -45,7 +45,7 @@ export class Claimant {
     let begin = performance.now();
     let asked = claim;
     for (let attempt = 0; ; attempt++) {
-      const answer = await this.quorum.vote(asked, ttl);
+      const answer = await this.quorum.vote(asked, ttl, attempt);
       if (!('verdict' in answer)) return answer;
       const { verdict, causes } = answer;
       const delay = this.delay(claim, verdict, attempt, performance.now() - begin, wait);

@@ -27,8 +27,9 @@ export interface Defeat {
 const DRIFT = { factor: 0.01, milliseconds: 2 };
 
 /**
- * Once a majority has answered and the vote is contested, the others have this long, in milliseconds. A node that hangs
- * would else keep the partial votes of each contender in the way of the others for its whole `nodeTimeout`.
+ * Once a majority has answered and the vote is contested, the others have this long, in milliseconds, and at each further
+ * attempt twice as long. A node that hangs would else keep the partial votes of each contender in the way of the others
+ * for its whole `nodeTimeout`; one that is only slow is heard in the end.
  */
 const LAST_CALL = 50;
 
@@ -52,11 +53,12 @@ export class Quorum {
    * one node first, and to the others only if that one does not turn it away.
    *
    * @param ttl The lease, in milliseconds.
+   * @param attempt How often the claim has been put to the vote before.
    */
-  async vote(claim: Claim, ttl: number): Promise<Grant | Defeat> {
+  async vote(claim: Claim, ttl: number, attempt = 0): Promise<Grant | Defeat> {
     const passage =
       claim.late && this.isReached && this.nodes.length > 1 ? this.turnstile.enter() : undefined;
-    const ballot = new Ballot(this.redlock, this.nodes, this.turnstile, claim, passage);
+    const ballot = new Ballot(this.redlock, this.nodes, this.turnstile, claim, attempt, passage);
     const defeat = (await ballot.acquire(ttl)) ? undefined : await ballot.defeat();
     const verdict = defeat?.verdict;
     if (verdict?.is !== 'turned away')
@@ -97,6 +99,7 @@ class Ballot implements Grant {
     nodes: readonly LockNode[],
     readonly turnstile: Turnstile,
     readonly claim: Claim,
+    private readonly attempt: number,
     readonly passage: Passage | undefined,
   ) {
     this.tally = new Tally(nodes.length);
@@ -123,9 +126,12 @@ class Ballot implements Grant {
   cast(vote: Vote | Error | undefined): void {
     this.tally.cast(vote);
     if (this.lastCall || !this.tally.isContested) return;
-    this.lastCall = setTimeout(() => {
-      for (const voter of this.voters) voter.closePoll();
-    }, LAST_CALL);
+    this.lastCall = setTimeout(
+      () => {
+        for (const voter of this.voters) voter.closePoll();
+      },
+      LAST_CALL * 2 ** Math.min(this.attempt, 10),
+    );
   }
 
   async defeat(): Promise<Defeat> {

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Claimant } from '../../src/nodes/claimant.js';
-import type { Claim, LockNode } from '../../src/nodes/lock-node.js';
+import type { Claim, LockNode, Vote } from '../../src/nodes/lock-node.js';
 import { MemoryNode } from '../../src/nodes/memory-node.js';
 import { type Grant, Quorum } from '../../src/nodes/quorum.js';
 import { Leases } from '../../src/services/leases.service.js';
@@ -165,6 +165,27 @@ it('a split vote is taken again until one has won, and costs nobody the lock', a
     const grants = answers.filter((answer) => 'validUntil' in answer);
     expect(grants.length).toBe(1);
   }
+});
+
+it('who loses hears it in the end from nodes that are slow, and does not vote on and on', async () => {
+  class SlowNode extends MemoryNode {
+    override async claim(...args: Parameters<MemoryNode['claim']>): Promise<Vote> {
+      await pause(150);
+      return super.claim(...args);
+    }
+  }
+  const nodes = [new MemoryNode(), new MemoryNode(), new MemoryNode(), new SlowNode(), new SlowNode()];
+  const claim = claimOf(newName());
+  for (const index of [0, 1, 3]) await nodes[index]!.claim(claim, 'the winner', TTL);
+  const claimed = new Claimant(new Quorum(nodes), NODE_TIMEOUT).claim(
+    claim,
+    TTL,
+    0,
+    new AbortController().signal,
+  );
+  const { answer, took } = await timed(claimed);
+  expect(answer).toMatchObject({ reason: 'overlap' });
+  expect(took).toBeLessThan(1000 + BUSY);
 });
 
 it('who is turned away by one node comes again, in case the one that passed fails', async () => {
