@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Conditions } from '../fleet/conditions.js';
+import type { Conditions, NodeFault, Span } from '../fleet/conditions.js';
 import { Fleet } from '../fleet/fleet.js';
 import type { JobSpec } from '../fleet/instance.js';
 import { judge, type Verdict } from '../fleet/judge.js';
@@ -9,6 +9,7 @@ import { rulesOf } from '../fleet/observe.js';
 import { ChaosNode, durableNodes } from './chaos-node.js';
 import { Injection } from './injection.js';
 import { drawPlan } from './plan.js';
+import { Stalls } from './stalls.js';
 
 const NODES = 5;
 const CLOCKS = [0, 400, -400, 2500, -2500];
@@ -44,6 +45,8 @@ export interface ChaosReport {
   readonly calm: Verdict;
   /** How many faults of each kind there were. */
   readonly faults: ReadonlyMap<string, number>;
+  /** When this process, and with it the network, stood still. */
+  readonly stalls: readonly Span[];
 }
 
 /** A fleet of five on five nodes, and faults drawn from the seed. */
@@ -52,6 +55,7 @@ export async function runChaos({ seed, minutes, say, record }: ChaosOptions): Pr
   try {
     const module = { nodes: nodes.map(({ url }) => url), ttl: TTL };
     const fleet = await Fleet.start({ clocks: CLOCKS, module, jobs: JOBS, logCalls: true });
+    const stalls = new Stalls();
     try {
       const begin = monotonicNow();
       const injection = new Injection(fleet, nodes, (text) =>
@@ -70,7 +74,7 @@ export async function runChaos({ seed, minutes, say, record }: ChaosOptions): Pr
         jobs: rulesOf(JOBS, TTL),
         instances: fleet.lives(),
         nodeCount: NODES,
-        nodeFaults: injection.nodeFaults,
+        nodeFaults: [...injection.nodeFaults, ...ofAllNodes(stalls)],
       };
       if (record !== undefined)
         writeFileSync(record, JSON.stringify({ seed, history, conditions, output: fleet.output() }));
@@ -79,13 +83,19 @@ export async function runChaos({ seed, minutes, say, record }: ChaosOptions): Pr
         verdict: judge(history, conditions),
         calm: calmVerdict(history, calm),
         faults: injection.counts,
+        stalls: stalls.spans,
       };
     } finally {
+      stalls.stop();
       await fleet.stop();
     }
   } finally {
     await Promise.all(nodes.map((node) => node.stop()));
   }
+}
+
+function ofAllNodes({ spans }: Stalls): NodeFault[] {
+  return spans.flatMap((span) => Array.from({ length: NODES }, (_, node) => ({ node, ...span })));
 }
 
 /** Of the last seconds: what is still missed. Of the rest of the history nothing can be said without its faults. */

@@ -9,7 +9,7 @@ export function isClean({ verdict, calm }: ChaosReport): boolean {
 }
 
 /** A report as a table. */
-export function summaryOf({ verdict, calm, faults }: ChaosReport): string {
+export function summaryOf({ verdict, calm, faults, stalls }: ChaosReport): string {
   const total = [...faults.values()].reduce((sum, count) => sum + count, 0);
   const rows: [string, number | string][] = [
     ['ticks due', verdict.ticks],
@@ -19,6 +19,7 @@ export function summaryOf({ verdict, calm, faults }: ChaosReport): string {
     ...[...faults]
       .toSorted(([a], [b]) => a.localeCompare(b))
       .map(([kind, count]): [string, number] => [`  ${kind}`, count]),
+    ['times that the proxies stood still', stalls.length],
     ['violations', verdict.violations.length],
     ...byKind(verdict),
     ['ticks due once all was calm', calm.ticks],
