@@ -27,11 +27,12 @@ export interface Defeat {
 const DRIFT = { factor: 0.01, milliseconds: 2 };
 
 /**
- * Once a majority has answered and the vote is contested, the others have this long, in milliseconds, and at each further
- * attempt twice as long. A node that hangs would else keep the partial votes of each contender in the way of the others
- * for its whole `nodeTimeout`; one that is only slow is heard in the end.
+ * Once a majority has answered and the vote is contested, the others have this long, in milliseconds, or this many times
+ * what the majority took if that is longer, and at each further attempt twice as long. A node that hangs would else keep
+ * the partial votes of each contender in the way of the others for its whole `nodeTimeout`. One that is only slow is heard
+ * in the end, and nodes that are all slow are not asked again and again.
  */
-const LAST_CALL = 50;
+const LAST_CALL = { milliseconds: 50, factor: 4 };
 
 /** The nodes as one: redlock over a majority of them. The only file that knows redlock. */
 export class Quorum {
@@ -92,6 +93,7 @@ class Ballot implements Grant {
   isRun = false;
   readonly voters: readonly Voter[];
   private lastCall: NodeJS.Timeout | undefined;
+  private asked = 0;
   private lock: Lock | undefined;
 
   constructor(
@@ -109,14 +111,14 @@ class Ballot implements Grant {
 
   /** Whether a majority has granted the claim, with some of the lease still to come. */
   async acquire(ttl: number): Promise<boolean> {
-    const asked = performance.now();
+    this.asked = performance.now();
     try {
       // What redlock is to lock it only hands on to its clients: so they learn which ballot it is about.
       this.lock = await this.redlock.acquire([this as unknown as string], ttl);
     } catch {
       return false;
     }
-    this.validUntil = validUntil(asked, ttl);
+    this.validUntil = validUntil(this.asked, ttl);
     if (this.validUntil > performance.now()) return true;
     await this.release().catch(() => {});
     return false;
@@ -126,12 +128,10 @@ class Ballot implements Grant {
   cast(vote: Vote | Error | undefined): void {
     this.tally.cast(vote);
     if (this.lastCall || !this.tally.isContested) return;
-    this.lastCall = setTimeout(
-      () => {
-        for (const voter of this.voters) voter.closePoll();
-      },
-      LAST_CALL * 2 ** Math.min(this.attempt, 10),
-    );
+    const took = performance.now() - this.asked;
+    const patience = Math.max(LAST_CALL.milliseconds, LAST_CALL.factor * took);
+    const close = (): void => this.voters.forEach((voter) => voter.closePoll());
+    this.lastCall = setTimeout(close, patience * 2 ** Math.min(this.attempt, 4)).unref();
   }
 
   async defeat(): Promise<Defeat> {
