@@ -252,9 +252,9 @@ class Voter {
   }
 
   private async end(token: string): Promise<boolean> {
-    const { claim, isRun, validUntil } = this.ballot;
+    const { claim, isRun } = this.ballot;
     // redlock knows the outcome before all have answered.
-    if (this.answer === 'asked' && validUntil > 0) return this.follow(token);
+    if (this.answer === 'asked' && this.ballot.validUntil > 0) return this.follow(token);
     if (isRun) return this.node.settle(claim, token);
     // What is granted from now on is given back when it comes.
     this.isGivenBack = true;

@@ -23,10 +23,9 @@ import { clientOf, useServer } from '../module/redis.js';
 import { type CodeBlock, pages } from './pages.js';
 
 const FOLDER = 'build/docs';
-const STAND_INS = [
-  ...['app', 'AppModule', 'cleanUp', 'ConfigModule', 'ConfigService', 'fleet', 'importAll', 'letItEnd'],
-  ...['metrics', 'MyNode', 'redlock', 'registry', 'started', 'Surroundings', 'tenants', 'work'],
-];
+const STAND_INS =
+  'app, AppModule, cleanUp, ConfigModule, ConfigService, fleet, importAll, letItEnd, metrics, MyNode, redlock, ' +
+  'registry, started, Surroundings, tenants, work';
 const IMPORTS = [
   "import { Injectable, Module } from '@nestjs/common'",
   "import { Cron, Interval, ScheduleModule, SchedulerRegistry, Timeout } from '@nestjs/schedule'",
@@ -36,7 +35,7 @@ const IMPORTS = [
   "import { Exclusive, MemoryNode, RedlockModule, RedlockService } from 'nestjs-exclusive'",
   "import { LOCK_NODE_CONTRACT, TestFleet } from 'nestjs-exclusive/testing'",
   "import { afterAll, describe, expect, it } from 'vitest'",
-  `import { ${STAND_INS.join(', ')} } from '../../../test/docs/stand-ins.js'`,
+  `import { ${STAND_INS} } from '../../../test/docs/stand-ins.js'`,
 ];
 
 interface Example {

@@ -76,7 +76,9 @@ function essence({ kind, text }: Part): object {
   if (untouched !== undefined) return { kind, code: untouched, figures };
   return {
     kind,
-    code: Array.from(text.matchAll(INLINE_CODE), ([, , code]) => code).toSorted(),
+    code: Array.from(text.matchAll(INLINE_CODE), ([, , code = '']) => code).toSorted((a, b) =>
+      a.localeCompare(b),
+    ),
     links: Array.from(text.matchAll(LINK), ([, target = '']) =>
       target.replace(/^README(\.zh-CN)?\.md$/, 'the other README'),
     ),

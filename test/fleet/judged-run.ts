@@ -55,8 +55,11 @@ export function judgedRun(
     hasQuorum(conditions, settling);
   // An instance whose clock was set can come to a tick a second time while it runs it.
   const call = calls.findLast(
-    ({ instance, tick, at, over = Infinity }) =>
-      instance === run.instance && tick === run.tick && at <= run.start && over >= (run.end ?? run.start),
+    (each) =>
+      each.instance === run.instance &&
+      each.tick === run.tick &&
+      each.at <= run.start &&
+      (each.over ?? Infinity) >= (run.end ?? run.start),
   );
   // A call is over when its run is settled: where that is known, nothing is left to guess.
   const busyUntil = settled ? (call?.over ?? over + SETTLE_TIME) : over + lockAfterlife(rule);

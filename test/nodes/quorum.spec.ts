@@ -110,8 +110,9 @@ describe('a contested vote', () => {
     const claim = claimOf(newName());
     const nodes = [new MemoryNode(), new MemoryNode(), new HungNode(), new HungNode(), new HungNode()];
     await nodes[0]!.claim(claim, 'another contender', TTL);
-    const grant = granted(await new Quorum(nodes).vote(claim, TTL));
-    await grant.release();
+    const answer = await new Quorum(nodes).vote(claim, TTL);
+    expect(answer).toHaveProperty('validUntil');
+    await granted(answer).release();
   });
 });
 
