@@ -203,7 +203,7 @@ class Voter {
     return script === EXTEND ? this.extend(token, ttl) : this.end(token);
   }
 
-  /** Waits no longer for the answer to the claim. What is granted after that still counts when it is given back. */
+  /** Waits no longer for the answer to the claim: what is granted after that is given back, unless the vote was won. */
   closePoll(): void {
     if (this.answer !== 'asked' || this.isClosed) return;
     this.isClosed = true;

@@ -135,8 +135,10 @@ export class Lease {
   }
 
   private lose(): Error {
-    this.abort(new LockLostError(this.name, 'no majority of the nodes renewed it in time'));
-    return this.abortReason as Error;
+    const error = new LockLostError(this.name, 'no majority of the nodes renewed it in time');
+    // What is over cannot be lost any more.
+    if (!this.isEnded) this.abort(error);
+    return this.abortReason ?? error;
   }
 
   private stopRenewal(): void {

@@ -56,3 +56,16 @@ it('aborts when an extension is answered only after the lease', async () => {
   expect(lease.signal.aborted).toBe(true);
   await lease.end('release');
 });
+
+it('is not lost any more once it has ended, though an extension is answered after that', async () => {
+  const node = new DeafNode();
+  const lease = await leaseOn(node, 30_000);
+  const onAbort = vi.fn<(reason: Error) => void>();
+  lease.onAbort = onAbort;
+  const shortened = lease.extend(200);
+  const ended = lease.end('settle');
+  for (const until = performance.now() + 300; performance.now() < until;);
+  await expect(shortened).rejects.toThrow(LockLostError);
+  await ended;
+  expect(onAbort).not.toHaveBeenCalled();
+});
