@@ -1,8 +1,9 @@
 /**
- * `README.zh-CN.md` says in Chinese what `README.md` says. Part by part (a paragraph, an item of a list, a cell of a
+ * `docs/README.zh-CN.md` says in Chinese what `README.md` says. Part by part (a paragraph, an item of a list, a cell of a
  * table, a block of code), all must be the same that no translation changes: headings and their levels, code, links,
  * notes for the tests, and figures with their units.
  */
+import { dirname, join } from 'node:path';
 import { expect, it } from 'vitest';
 import { Page } from './pages.js';
 
@@ -43,7 +44,7 @@ const TRANSLATED: Readonly<Record<string, RegExp>> = {
 };
 
 const english = new Page('README.md');
-const chinese = new Page('README.zh-CN.md');
+const chinese = new Page('docs/README.zh-CN.md');
 
 function partsOf({ prose, blocks }: Page): Part[] {
   const parts: Part[] = [];
@@ -68,8 +69,8 @@ function partsOf({ prose, blocks }: Page): Part[] {
   return parts;
 }
 
-/** What both languages must have in common. */
-function essence({ kind, text }: Part): object {
+/** What both languages must have in common. `folder` is where the links begin. */
+function essence({ kind, text }: Part, folder: string): object {
   if (kind === 'note') return { kind, text };
   const figures = figuresIn(text);
   const untouched = codeWithoutComments(kind, text);
@@ -80,10 +81,14 @@ function essence({ kind, text }: Part): object {
       a.localeCompare(b),
     ),
     links: Array.from(text.matchAll(LINK), ([, target = '']) =>
-      target.replace(/^README(\.zh-CN)?\.md$/, 'the other README'),
+      fromRoot(target, folder).replace(/^(docs\/)?README(\.zh-CN)?\.md$/, 'the other README'),
     ),
     figures,
   };
+}
+
+function fromRoot(target: string, folder: string): string {
+  return /^(https?:|#)/.test(target) ? target : join(folder, target);
 }
 
 function codeWithoutComments(language: string, code: string): string | undefined {
@@ -102,7 +107,7 @@ function sectionsOf(page: Page): object[][] {
   const sections: object[][] = [];
   for (const part of partsOf(page)) {
     if (part.kind.startsWith('#')) sections.push([]);
-    sections.at(-1)!.push(essence(part));
+    sections.at(-1)!.push(essence(part, dirname(page.path)));
   }
   return sections;
 }
@@ -117,8 +122,8 @@ it('have the same levels of headings', () => {
 });
 
 it('link to each other in the first lines', () => {
-  expect(english.prose[2]).toMatch(/^English · \[简体中文\]\(README\.zh-CN\.md\)/);
-  expect(chinese.prose[2]).toMatch(/^\[English\]\(README\.md\) · 简体中文/);
+  expect(english.prose[2]).toMatch(/^English · \[简体中文\]\(docs\/README\.zh-CN\.md\)/);
+  expect(chinese.prose[2]).toMatch(/^\[English\]\(\.\.\/README\.md\) · 简体中文/);
 });
 
 it.each(headings(english).map(({ text }, index) => ({ heading: text.trim(), index })))(
