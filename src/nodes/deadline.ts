@@ -11,22 +11,35 @@ export class Deadline {
   private readonly pending = new Set<Pending>();
   private timer: NodeJS.Timeout | undefined;
 
-  /** @param limit In milliseconds. */
-  constructor(private readonly limit: number) {}
+  /**
+   * @param limit In milliseconds.
+   * @param failure What to reject with, for what a reply was rejected with; for `undefined`, it did not come in time.
+   */
+  constructor(
+    private readonly limit: number,
+    private readonly failure: (error: unknown) => Error,
+  ) {}
 
-  /** The answer, or a rejection with `expired()` when it does not come in time; then `late` gets it when it comes. */
-  within<T>(answer: Promise<T>, expired: () => Error, late?: (value: T) => void): Promise<T> {
-    return new Promise<T>((resolve, reject) => {
-      const pending: Pending = { endsAt: performance.now() + this.limit, expire: () => reject(expired()) };
+  /** What `read` makes of the reply, if it comes in time; `late` gets a reply that comes after that. */
+  within<Reply, Answer>(
+    reply: Promise<Reply>,
+    read: (reply: Reply) => Answer,
+    late?: (reply: Reply) => void,
+  ): Promise<Answer> {
+    return new Promise<Answer>((resolve, reject) => {
+      const pending: Pending = {
+        endsAt: performance.now() + this.limit,
+        expire: () => reject(this.failure(undefined)),
+      };
       this.pending.add(pending);
       this.timer ??= this.arm(this.limit);
-      answer.then(
+      reply.then(
         (value) => {
-          if (this.pending.delete(pending)) resolve(value);
+          if (this.pending.delete(pending)) resolve(read(value));
           else late?.(value);
         },
         (error: unknown) => {
-          if (this.pending.delete(pending)) reject(error);
+          if (this.pending.delete(pending)) reject(this.failure(error));
         },
       );
     });

@@ -1,30 +1,11 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import Redlock, { type Lock } from 'redlock';
 import type { Claim, LockNode, Vote } from './lock-node.js';
-import { lostTo, Tally, type Verdict } from './tally.js';
+import { lostTo, Tally } from './tally.js';
 import { type Passage, Turnstile } from './turnstile.js';
-
-/** A claim that a majority of the nodes has granted. */
-export interface Grant {
-  /** On the monotonic clock of this process (`performance.now()`): until when no node can have let the lock go. */
-  readonly validUntil: number;
-  /** Another `ttl` milliseconds from now. Resolves to the new `validUntil`; rejects without a majority. */
-  extend(ttl: number): Promise<number>;
-  /** The run is over: the lock is free, the tick is written down. Rejects without a majority. */
-  settle(): Promise<void>;
-  /** As though the claim had never been. Rejects without a majority. */
-  release(): Promise<void>;
-}
-
-/** A vote that was not won. */
-export interface Defeat {
-  readonly verdict: Verdict;
-  /** What was wrong with the nodes that could not vote. */
-  readonly causes: readonly Error[];
-}
-
-/** Clocks of different computers drift apart by at most this part of a lease, and keys end on a whole millisecond. */
-const DRIFT = { factor: 0.01, milliseconds: 2 };
+import { validUntil } from './valid-until.js';
+import { Voter } from './voter.js';
+import type { Defeat, Grant, Voters } from './voters.js';
 
 /**
  * Once a majority has answered and the vote is contested, the others have this long, in milliseconds, or this many times
@@ -34,8 +15,8 @@ const DRIFT = { factor: 0.01, milliseconds: 2 };
  */
 const LAST_CALL = { milliseconds: 50, factor: 4 };
 
-/** The nodes as one: redlock over a majority of them. The only file that knows redlock. */
-export class Quorum {
+/** Several nodes, of which a majority decides: redlock over them. The only file that knows redlock. */
+export class Quorum implements Voters {
   private readonly turnstile: Turnstile;
   /** Whether a majority answered at the last vote that could tell: who is cut off must not stand in the turnstile. */
   private isReached = true;
@@ -47,6 +28,8 @@ export class Quorum {
     // Of an even number of nodes each half could wait for the other for ever: one that is never there decides.
     const all = nodes.length % 2 === 0 ? [...clients, ABSENT] : clients;
     this.redlock = new Redlock(all as unknown as RedlockClients, SETTINGS, SCRIPTS);
+    // As random as its own tokens, and made in a fraction of the time that a whole vote takes.
+    Reflect.set(this.redlock, '_random', () => randomUUID());
   }
 
   /**
@@ -57,8 +40,7 @@ export class Quorum {
    * @param attempt How often the claim has been put to the vote before.
    */
   async vote(claim: Claim, ttl: number, attempt = 0): Promise<Grant | Defeat> {
-    const passage =
-      claim.late && this.isReached && this.nodes.length > 1 ? this.turnstile.enter() : undefined;
+    const passage = claim.late && this.isReached ? this.turnstile.enter() : undefined;
     const ballot = new Ballot(this.redlock, this.nodes, this.turnstile, claim, attempt, passage);
     const defeat = (await ballot.acquire(ttl)) ? undefined : await ballot.defeat();
     const verdict = defeat?.verdict;
@@ -84,11 +66,9 @@ const SETTINGS = { retryCount: 0 };
 type RedlockClients = ConstructorParameters<typeof Redlock>[0];
 
 /** One claim and the votes on it, from the attempt to get it until it is given back. */
-class Ballot implements Grant {
+export class Ballot implements Grant {
   validUntil = 0;
   readonly tally: Tally;
-  /** Like the first of several, a node alone counts those who lose. */
-  readonly isOfOne: boolean;
   /** Whether to give the lock back means to settle the run. */
   isRun = false;
   readonly voters: readonly Voter[];
@@ -105,7 +85,6 @@ class Ballot implements Grant {
     readonly passage: Passage | undefined,
   ) {
     this.tally = new Tally(nodes.length);
-    this.isOfOne = nodes.length === 1;
     this.voters = nodes.map((node) => new Voter(node, this));
   }
 
@@ -177,117 +156,22 @@ class Client {
     [ballot, token, ttl]: readonly [Ballot, string, number],
   ): Promise<number> {
     try {
-      return (await ballot.voters[this.index]?.answerTo(script, token, ttl)) ? keyCount : 0;
+      return (await this.ask(script, ballot.voters[this.index], token, ttl)) ? keyCount : 0;
     } catch (error) {
       // redlock crashes the process on anything that is no Error.
       throw error instanceof Error ? error : new Error(String(error));
     }
   }
-}
 
-/** The vote of one node on one claim. */
-class Voter {
-  private answer: 'none' | 'asked' | 'granted' | 'refused' | 'failed' = 'none';
-  /** Whether the claim has been given back, perhaps before the node had answered. */
-  private isGivenBack = false;
-  private isClosed = false;
-  private onClosed: () => void = () => {};
-
-  constructor(
-    private readonly node: LockNode,
-    private readonly ballot: Ballot,
-  ) {}
-
-  answerTo(script: string, token: string, ttl: number): Promise<boolean> {
-    if (script === ACQUIRE) return this.claim(token, ttl);
-    return script === EXTEND ? this.extend(token, ttl) : this.end(token);
-  }
-
-  /** Waits no longer for the answer to the claim: what is granted after that is given back, unless the vote was won. */
-  closePoll(): void {
-    if (this.answer !== 'asked' || this.isClosed) return;
-    this.isClosed = true;
-    this.ballot.cast(undefined);
-    this.onClosed();
-  }
-
-  private claim(token: string, ttl: number): Promise<boolean> {
-    return new Promise((resolve, reject) => {
-      this.onClosed = () => resolve(false);
-      this.ask(token, ttl).then(resolve, reject);
-    });
-  }
-
-  private async ask(token: string, ttl: number): Promise<boolean> {
-    const { claim, passage, turnstile } = this.ballot;
-    const isFirst = passage?.first === this.node;
-    if (passage && !isFirst && (!(await passage.isOpen) || this.isGivenBack)) return false;
-    const asked = performance.now();
-    const isCounted = isFirst || this.ballot.isOfOne;
-    this.answer = 'asked';
-    try {
-      const vote = await this.node.claim(isCounted ? claim : { ...claim, late: undefined }, token, ttl);
-      this.answer = vote.vote === 'granted' ? 'granted' : 'refused';
-      if (this.isGivenBack && this.answer === 'granted') this.giveBack(token);
-      turnstile.note(this.node, performance.now() - asked, isFirst && 'holder' in vote);
-      if (isFirst) passage.hear(vote);
-      if (!this.isClosed) this.ballot.cast(vote);
-      return vote.vote === 'granted';
-    } catch (error) {
-      this.answer = 'failed';
-      if (this.isGivenBack) this.giveBack(token);
-      turnstile.note(this.node, Number.POSITIVE_INFINITY);
-      if (isFirst) passage.hear(undefined);
-      const cause = error instanceof Error ? error : new Error(String(error));
-      if (!this.isClosed) this.ballot.cast(cause);
-      throw cause;
-    }
-  }
-
-  private async extend(token: string, ttl: number): Promise<boolean> {
-    const isHeld = await this.node.extend(this.ballot.claim, token, ttl);
-    // A node that refused the claim can have joined with this.
-    if (isHeld) this.answer = 'granted';
-    return isHeld;
-  }
-
-  private async end(token: string): Promise<boolean> {
-    const { claim, isRun } = this.ballot;
-    // redlock knows the outcome before all have answered.
-    if (this.answer === 'asked' && this.ballot.validUntil > 0) return this.follow(token);
-    if (isRun) return this.node.settle(claim, token);
-    // What is granted from now on is given back when it comes.
-    this.isGivenBack = true;
-    if (this.answer === 'granted') return this.node.release(claim, token);
-    // It may have granted the claim all the same.
-    if (this.answer === 'failed') this.giveBack(token);
-    return false;
-  }
-
-  /** Ends it behind a claim that is under way and was most likely granted: so the lock is free at once. */
-  private async follow(token: string): Promise<boolean> {
-    const isHeld = await this.undo(token).catch(() => false);
-    if (isHeld) return true;
-    // It came before the claim after all.
-    this.isGivenBack = true;
-    if (this.answer === 'granted' || this.answer === 'failed') this.giveBack(token);
-    return false;
-  }
-
-  /** Nobody waits for the outcome: it decides nothing any more. */
-  private giveBack(token: string): void {
-    void this.undo(token).catch(() => {});
-  }
-
-  private undo(token: string): Promise<boolean> {
-    const { claim, isRun } = this.ballot;
-    return isRun ? this.node.settle(claim, token) : this.node.release(claim, token);
+  private ask(
+    script: string,
+    voter: Voter | undefined,
+    token: string,
+    ttl: number,
+  ): Promise<boolean> | undefined {
+    if (script === ACQUIRE) return voter?.claim(token, ttl);
+    return script === EXTEND ? voter?.extend(token, ttl) : voter?.end(token);
   }
 }
 
 const ABSENT = { evalsha: () => Promise.resolve(0) };
-
-/** When a lease that was asked for at `asked` may end on the first of the nodes, in the worst case. */
-function validUntil(asked: number, ttl: number): number {
-  return asked + ttl - ttl * DRIFT.factor - DRIFT.milliseconds;
-}

@@ -6,7 +6,7 @@ import { addressOf } from './address.js';
 import { Deadline } from './deadline.js';
 import { readInfo } from './info.js';
 import type { Claim, LockNode, NodeReport, Refusal, Vote } from './lock-node.js';
-import { CLAIM, COMMANDS, EXTEND, RELEASE, type Script, SETTLE } from './scripts.js';
+import { CLAIM, COMMANDS, EXTEND, FREE, RELEASE, type Script, SETTLE } from './scripts.js';
 
 /** How a node is reached, and how long it may take. */
 export interface RedisNodeSettings {
@@ -52,7 +52,7 @@ export class RedisNode implements LockNode {
     private readonly settings: RedisNodeSettings,
   ) {
     this.address = addressOf(client);
-    this.deadline = new Deadline(settings.nodeTimeout);
+    this.deadline = new Deadline(settings.nodeTimeout, (error) => this.failure(error));
     client.on('error', this.onError);
     client.on('close', this.onClose);
     client.on('ready', this.onReady);
@@ -83,19 +83,22 @@ export class RedisNode implements LockNode {
     return new RedisNode(client, false, settings);
   }
 
-  async claim(claim: Claim, token: string, ttl: number): Promise<Vote> {
-    const reply = await this.call<ClaimReply>(CLAIM, claim, token, ttl, (late) => {
-      if (late === 1) void this.release(claim, token).catch(() => {});
-    });
-    if (reply === 1) return { vote: 'granted' };
-    const [vote, detail, lease, rank] = reply;
-    if (vote === 'settled') return { vote };
-    if (vote === 'early') return { vote, wait: detail };
-    return { vote, holder: detail, lease: lease > 0 ? lease : undefined, rank: rank > 0 ? rank : undefined };
+  claim(claim: Claim, token: string, ttl: number): Promise<Vote> {
+    const reply = isPlain(claim)
+      ? this.claimLock(claim, token, ttl)
+      : this.send<ClaimReply>(CLAIM, claim, token, ttl);
+    return this.deadline.within(
+      reply,
+      (answer) => this.heard(voteOf(answer)),
+      (late) => {
+        if (late === 1) void this.release(claim, token).catch(() => {});
+      },
+    );
   }
 
-  async extend(claim: Claim, token: string, ttl: number): Promise<boolean> {
-    return (await this.call<number>(EXTEND, claim, token, ttl)) === 1;
+  extend(claim: Claim, token: string, ttl: number): Promise<boolean> {
+    const reply = this.send<number>(EXTEND, claim, token, ttl);
+    return this.deadline.within(reply, (answer) => this.heard(answer === 1));
   }
 
   settle(claim: Claim, token: string): Promise<boolean> {
@@ -180,9 +183,15 @@ export class RedisNode implements LockNode {
     return this.within(refusal);
   }
 
+  /** A lock that is free needs no script; one that is not is asked who has it. */
+  private async claimLock(claim: Claim, token: string, ttl: number): Promise<ClaimReply> {
+    if (this.isReady() && (await this.client.set(claim.lock, token, 'PX', ttl, 'NX')) === 'OK') return 1;
+    return this.send<ClaimReply>(CLAIM, claim, token, ttl);
+  }
+
   /** A command that must arrive: where it may not have, it is sent when the server is back. */
-  private async deliver(script: Script, claim: Claim, token: string): Promise<boolean> {
-    const reply = this.send<number>(script, claim, token, 0);
+  private deliver(script: Script, claim: Claim, token: string): Promise<boolean> {
+    const reply = this.send<number>(isPlain(claim) ? FREE : script, claim, token, 0);
     // The connection may break long after the deadline, so this listens to the reply itself.
     reply.catch((error: unknown) => {
       // The same server would answer the same again; after READONLY, the address leads to another one.
@@ -190,61 +199,83 @@ export class RedisNode implements LockNode {
       this.owed.set(token, { script, claim, until: performance.now() + OWED_FOR });
       if (this.owed.size > OWED_AT_MOST) this.owed.delete(this.owed.keys().next().value ?? '');
     });
-    const held = await this.within(reply);
     // A lock can be given back even to a server that can grant none, such as one without memory.
-    if (script !== RELEASE) this.note(undefined);
-    return held === 1;
+    const read = (held: number): boolean => (script === RELEASE ? held === 1 : this.heard(held === 1));
+    return this.deadline.within(reply, read);
   }
 
-  private async call<Reply>(
-    script: Script,
-    claim: Claim,
-    token: string,
-    ttl: number,
-    late?: (reply: Reply) => void,
-  ): Promise<Reply> {
-    const reply = await this.within(this.send<Reply>(script, claim, token, ttl), late);
-    this.note(undefined);
-    return reply;
-  }
-
-  private async send<Reply>(
-    script: Script,
-    { lock, tick, every, late }: Claim,
-    token: string,
-    ttl: number,
-  ): Promise<Reply> {
-    if (this.client.status !== 'ready') throw new Error(this.trouble ?? 'not connected');
-    const counter = script === CLAIM ? late : undefined;
-    const keys = [lock];
-    if (tick) keys.push(tick.key, tick.last);
-    if (every) keys.push(every.key);
-    if (counter) keys.push(counter.key);
-    const recover = tick?.isTakeover ? 2 : tick?.recover ? 1 : 0;
-    const numbers = [ttl, tick?.at ?? 0, tick?.keep ?? 0, recover, every?.keep ?? 0, counter?.keep ?? 0];
-    const values = [keys.length, ...keys, token, ...numbers] as const;
+  private send<Reply>(script: Script, claim: Claim, token: string, ttl: number): Promise<Reply> {
+    if (!this.isReady()) return Promise.reject(new Error(this.trouble ?? 'not connected'));
+    const values = argumentsOf(script, claim, token, ttl);
     // In one command: the second half of an extension could come after its run is settled, and take the lock again.
-    if (script === EXTEND) return (await this.client.eval(script.lua, ...values)) as Reply;
-    try {
-      return (await this.client.evalsha(script.sha, ...values)) as Reply;
-    } catch (error) {
+    if (script === EXTEND) return this.client.eval(script.lua, ...values) as Promise<Reply>;
+    return this.client.evalsha(script.sha, ...values).catch((error: unknown) => {
       if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
-      return (await this.client.eval(script.lua, ...values)) as Reply;
-    }
+      return this.client.eval(script.lua, ...values);
+    }) as Promise<Reply>;
   }
 
-  private async within<T>(answer: Promise<T>, late?: (value: T) => void): Promise<T> {
-    const expired = (): Error =>
-      new Error(this.trouble ?? `no answer within ${this.settings.nodeTimeout} ms`);
-    try {
-      return await this.deadline.within(answer, expired, late);
-    } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
-      const why = message === this.trouble ? message : explained(message);
-      this.note(why);
-      throw new NodeUnreachableError(this.address, why);
+  /** Whether a command would leave now. Those of one turn of the event loop leave in one write. */
+  private isReady(): boolean {
+    if (this.client.status !== 'ready') return false;
+    const stream = this.client.isCluster ? undefined : (this.client as Redis).stream;
+    if (stream && stream.writableCorked === 0) {
+      stream.cork();
+      process.nextTick(() => stream.uncork());
     }
+    return true;
   }
+
+  private heard<Answer>(answer: Answer): Answer {
+    this.note(undefined);
+    return answer;
+  }
+
+  private within<T>(answer: Promise<T>): Promise<T> {
+    return this.deadline.within(answer, (value) => value);
+  }
+
+  /** @param error What a command was rejected with; `undefined`: no answer came. */
+  private failure(error: unknown): NodeUnreachableError {
+    const silence = this.trouble ?? `no answer within ${this.settings.nodeTimeout} ms`;
+    const message = error === undefined ? silence : error instanceof Error ? error.message : String(error);
+    const why = message === this.trouble ? message : explained(message);
+    this.note(why);
+    return new NodeUnreachableError(this.address, why);
+  }
+}
+
+/** Whether it is for a lock alone. */
+function isPlain({ tick, every }: Claim): boolean {
+  return !tick && !every;
+}
+
+function voteOf(reply: ClaimReply): Vote {
+  if (reply === 1) return GRANTED;
+  const [vote, detail, lease, rank] = reply;
+  if (vote === 'settled') return { vote };
+  if (vote === 'early') return { vote, wait: detail };
+  return { vote, holder: detail, lease: lease > 0 ? lease : undefined, rank: rank > 0 ? rank : undefined };
+}
+
+const GRANTED: Vote = { vote: 'granted' };
+
+/** How many keys, the keys, and the arguments of a script. */
+function argumentsOf(
+  script: Script,
+  { lock, tick, every, late }: Claim,
+  token: string,
+  ttl: number,
+): [number, ...(string | number)[]] {
+  if (script === FREE) return [1, lock, token];
+  const counter = script === CLAIM ? late : undefined;
+  const keys = [lock];
+  if (tick) keys.push(tick.key, tick.last);
+  if (every) keys.push(every.key);
+  if (counter) keys.push(counter.key);
+  const recover = tick?.isTakeover ? 2 : tick?.recover ? 1 : 0;
+  const numbers = [ttl, tick?.at ?? 0, tick?.keep ?? 0, recover, every?.keep ?? 0, counter?.keep ?? 0];
+  return [keys.length, ...keys, token, ...numbers];
 }
 
 function isOfSelect(error: unknown): boolean {

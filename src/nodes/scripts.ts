@@ -95,3 +95,9 @@ if tick > 0 then undo(KEYS[2]) end
 if every > 0 and redis.call('get', everyKey) == token then redis.call('del', everyKey) end
 return held
 `);
+
+/** Frees a lock that has no markers. KEYS: lock. ARGV: token. Returns 1 if it was still held, else 0. */
+export const FREE = script(`
+if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end
+return 0
+`);

@@ -1,5 +1,5 @@
 import { Logger } from '@nestjs/common';
-import type { Grant } from '../nodes/quorum.js';
+import type { Grant } from '../nodes/voters.js';
 import { LockLostError, TimeoutError } from '../redlock.errors.js';
 
 /** What a lease needs to know of the lock that it keeps. Durations in milliseconds. */
@@ -20,15 +20,14 @@ const logger = new Logger('RedlockModule');
  */
 export class Lease {
   readonly name: string;
-  /** Resolves once the lock has been given back. */
-  readonly ended: Promise<void>;
+  /** Called once the lock has been given back. */
+  onEnded: (() => void) | undefined;
   /** Called when `signal` aborts. */
   onAbort: ((reason: Error) => void) | undefined;
   private controller: AbortController | undefined;
   private abortReason: Error | undefined;
   private ttl: number;
-  private resolveEnded: () => void = () => {};
-  private isEnded = false;
+  private ending: Promise<void> | undefined;
   private renewal: NodeJS.Timeout | undefined;
   private loss: NodeJS.Timeout | undefined;
   private limit: NodeJS.Timeout | undefined;
@@ -39,7 +38,6 @@ export class Lease {
   ) {
     this.name = name;
     this.ttl = ttl;
-    this.ended = new Promise((resolve) => (this.resolveEnded = resolve));
     this.keep();
     if (maxRuntime !== undefined) {
       this.limit = setTimeout(() => this.abort(new TimeoutError(name, maxRuntime)), maxRuntime).unref();
@@ -91,9 +89,11 @@ export class Lease {
    * Gives the lock back: `'settle'` after a run, `'release'` as though it had never been taken. The timers end in this
    * turn. Never throws: what was done under the lock is done, and the lock ends with its lease anyway.
    */
-  async end(how: 'settle' | 'release'): Promise<void> {
-    if (this.isEnded) return this.ended;
-    this.isEnded = true;
+  end(how: 'settle' | 'release'): Promise<void> {
+    return (this.ending ??= this.giveBack(how));
+  }
+
+  private async giveBack(how: 'settle' | 'release'): Promise<void> {
     this.stopTimers();
     try {
       await this.grant[how]();
@@ -102,7 +102,11 @@ export class Lease {
         `The lock of "${this.name}" could not be given back, and ends with its lease: ${messageOf(error)}`,
       );
     }
-    this.resolveEnded();
+    this.onEnded?.();
+  }
+
+  private get isEnded(): boolean {
+    return this.ending !== undefined;
   }
 
   /** Sets the timers anew, after the lock was granted or renewed. */

@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Injectable, Logger } from '@nestjs/common';
 import type { Claim } from '../nodes/lock-node.js';
 import { Claimant, type Loss } from '../nodes/claimant.js';
-import type { Grant } from '../nodes/quorum.js';
+import type { Grant } from '../nodes/voters.js';
 import type { LossReason } from '../nodes/tally.js';
 import { ShutdownError } from '../redlock.errors.js';
 import { Lease, type LeaseSettings } from './lease.js';
@@ -32,7 +32,10 @@ const UNGUARDED: Grant = {
 export class Leases {
   private readonly logger = new Logger('RedlockModule');
   private readonly held = new Set<Lease>();
-  private readonly claims = new Set<Promise<unknown>>();
+  /** How many claims are under way. */
+  private claims = 0;
+  /** Called when no claim is under way, or no lease is held, any more. */
+  private onQuiet: () => void = () => {};
   private readonly closing = new AbortController();
   private hasQuorum = true;
 
@@ -43,11 +46,19 @@ export class Leases {
 
   /** Claims, and keeps what is granted. @param wait How long to go on while another holds it, in milliseconds. */
   async take(claim: Claim, settings: LeaseSettings, wait = 0): Promise<Lease | Refused> {
-    if (this.closing.signal.aborted) return { reason: 'shutdown', causes: [] };
+    const { signal } = this.closing;
+    if (signal.aborted) return { reason: 'shutdown', causes: [] };
     // Until the lease is among those held: else a shutdown in between would not wait for its run.
-    const taking = this.claim(claim, settings, wait);
-    this.claims.add(taking);
-    return taking.finally(() => this.claims.delete(taking));
+    this.claims++;
+    try {
+      const answer = await this.claimant.claim(claim, settings.ttl, wait, signal);
+      this.noteQuorum(answer);
+      // What is granted during shutdown is run: the other instances have lost it already.
+      if (!('reason' in answer)) return this.hold(answer, settings);
+      return signal.aborted ? { ...answer, reason: 'shutdown' } : answer;
+    } finally {
+      if (--this.claims === 0) this.onQuiet();
+    }
   }
 
   /** A lease that keeps nobody out, but is waited for at shutdown like any other. */
@@ -65,21 +76,12 @@ export class Leases {
    * gives them a moment to stop, and gives their locks back.
    */
   async drain(timeout: number, hurry: AbortSignal): Promise<void> {
-    await Promise.allSettled(this.claims);
+    while (this.claims > 0) await this.quiet();
     await this.allEndedWithin(timeout, hurry);
     if (this.held.size === 0) return;
     for (const lease of this.held) lease.abort(new ShutdownError(lease.name));
     await this.allEndedWithin(ABORT_GRACE, hurry);
     await Promise.all([...this.held].map((lease) => lease.end('settle')));
-  }
-
-  private async claim(claim: Claim, settings: LeaseSettings, wait: number): Promise<Lease | Refused> {
-    const { signal } = this.closing;
-    const answer = await this.claimant.claim(claim, settings.ttl, wait, signal);
-    this.noteQuorum(answer);
-    // What is granted during shutdown is run: the other instances have lost it already.
-    if (!('reason' in answer)) return this.hold(answer, settings);
-    return signal.aborted ? { ...answer, reason: 'shutdown' } : answer;
   }
 
   private noteQuorum(answer: Grant | Loss): void {
@@ -98,16 +100,21 @@ export class Leases {
   private hold(grant: Grant, settings: LeaseSettings): Lease {
     const lease = new Lease(grant, settings);
     this.held.add(lease);
-    void lease.ended.then(() => this.held.delete(lease));
+    lease.onEnded = () => {
+      this.held.delete(lease);
+      if (this.held.size === 0) this.onQuiet();
+    };
     return lease;
   }
 
   private async allEndedWithin(timeout: number, hurry: AbortSignal): Promise<void> {
     const cancel = new AbortController();
-    await Promise.race([
-      Promise.all([...this.held].map((lease) => lease.ended)),
-      pause(timeout, undefined, { signal: AbortSignal.any([hurry, cancel.signal]) }).catch(() => {}),
-    ]);
+    const over = pause(timeout, true, { signal: AbortSignal.any([hurry, cancel.signal]) }).catch(() => true);
+    while (this.held.size > 0 && !(await Promise.race([this.quiet(), over])));
     cancel.abort();
+  }
+
+  private quiet(): Promise<void> {
+    return new Promise((resolve) => (this.onQuiet = resolve));
   }
 }

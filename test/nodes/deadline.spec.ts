@@ -5,13 +5,15 @@ import { RedisServer } from '../engine/redis-server.js';
 import { Deadline } from '../../src/nodes/deadline.js';
 
 const LIMIT = 100;
+const same = (value: string): string => value;
+const tooLate = (): Error => new Error('too late');
 
 it('takes an answer that came in time, though the event loop was blocked beyond the deadline', async () => {
   const server = await RedisServer.start();
   const client = new Redis(server.url);
   try {
     await client.ping();
-    const answer = new Deadline(LIMIT).within(client.echo('in time'), () => new Error('too late'));
+    const answer = new Deadline(LIMIT, tooLate).within(client.echo('in time'), same);
     // The command has left; now nothing of this process runs until the deadline is over.
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 3 * LIMIT);
     await expect(answer).resolves.toBe('in time');
@@ -22,20 +24,16 @@ it('takes an answer that came in time, though the event loop was blocked beyond 
 });
 
 it('ends each wait at its own time, and hands over what comes late', async () => {
-  const deadline = new Deadline(LIMIT);
+  const deadline = new Deadline(LIMIT, tooLate);
   const begin = performance.now();
   const late: string[] = [];
-  const first = deadline.within(
-    pause(2 * LIMIT, 'late'),
-    () => new Error('too late'),
-    (value) => late.push(value),
-  );
+  const first = deadline.within(pause(2 * LIMIT, 'late'), same, (value) => late.push(value));
   await pause(LIMIT / 2);
-  const second = deadline.within(new Promise<string>(() => {}), () => new Error('never'));
+  const second = deadline.within(new Promise<string>(() => {}), same);
 
   await expect(first).rejects.toThrow('too late');
   expect(performance.now() - begin).toBeGreaterThanOrEqual(LIMIT - 1);
-  await expect(second).rejects.toThrow('never');
+  await expect(second).rejects.toThrow('too late');
   expect(performance.now() - begin).toBeGreaterThanOrEqual(1.5 * LIMIT - 1);
   await expect.poll(() => late).toEqual(['late']);
 });

@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } 
 import { Claimant } from '../../src/nodes/claimant.js';
 import { type LockNode, type Vote } from '../../src/nodes/lock-node.js';
 import { MemoryNode } from '../../src/nodes/memory-node.js';
-import { type Grant, Quorum } from '../../src/nodes/quorum.js';
+import { type Grant, votersOf } from '../../src/nodes/voters.js';
 import type { RedisNode } from '../../src/nodes/redis-node.js';
 import type { Verdict } from '../../src/nodes/tally.js';
 import { type RedisServer, startServers } from '../engine/redis-server.js';
@@ -40,7 +40,7 @@ describe('a node whose answer is still under way when the lock is given back', (
       }
     })();
     const claim = claimOf(newName());
-    const grant = granted(await new Quorum([new MemoryNode(), new MemoryNode(), slow]).vote(claim, TTL));
+    const grant = granted(await votersOf([new MemoryNode(), new MemoryNode(), slow]).vote(claim, TTL));
     await grant.release();
     expect(await MemoryNode.prototype.extend.call(slow, claim, 'the next', TTL)).toBe(true);
   });
@@ -54,7 +54,7 @@ describe('a node whose answer is still under way when the lock is given back', (
     })();
     const claim = claimOf(newName());
     const asked = vi.spyOn(slow, 'claim');
-    const grant = granted(await new Quorum([new MemoryNode(), new MemoryNode(), slow]).vote(claim, TTL));
+    const grant = granted(await votersOf([new MemoryNode(), new MemoryNode(), slow]).vote(claim, TTL));
     await grant.release();
     expect(await asked.mock.results[0]?.value).toEqual({ vote: 'granted' });
     await pause(0);
@@ -70,7 +70,7 @@ describe('a node whose answer is still under way when the lock is given back', (
     })();
     const claim = { ...claimOf(newName()), every: { key: newName(), keep: TTL } };
     const asked = vi.spyOn(slow, 'claim');
-    const grant = granted(await new Quorum([new MemoryNode(), new MemoryNode(), slow]).vote(claim, TTL));
+    const grant = granted(await votersOf([new MemoryNode(), new MemoryNode(), slow]).vote(claim, TTL));
     await grant.settle();
     expect(await asked.mock.results[0]?.value).toEqual({ vote: 'granted' });
     await pause(0);
@@ -97,7 +97,7 @@ describe('a contested vote', () => {
     const healthy = [new MemoryNode(), new MemoryNode(), new MemoryNode()];
     const hung = [new HungNode(), new HungNode()];
     await healthy[2]!.claim(claim, 'another contender', TTL);
-    const { answer, took } = await timed(new Quorum([...healthy, ...hung]).vote(claim, TTL));
+    const { answer, took } = await timed(votersOf([...healthy, ...hung]).vote(claim, TTL));
     expect(answer).toMatchObject({ verdict: { is: 'split' } });
     expect(took).toBeLessThan(300);
     await pause(500);
@@ -110,7 +110,7 @@ describe('a contested vote', () => {
     const claim = claimOf(newName());
     const nodes = [new MemoryNode(), new MemoryNode(), new HungNode(), new HungNode(), new HungNode()];
     await nodes[0]!.claim(claim, 'another contender', TTL);
-    const answer = await new Quorum(nodes).vote(claim, TTL);
+    const answer = await votersOf(nodes).vote(claim, TTL);
     expect(answer).toHaveProperty('validUntil');
     await granted(answer).release();
   });
@@ -134,7 +134,7 @@ it.each(ELECTIONS)(
     for (const node of nodes.slice(free)) await node.claim(claim, 'somebody', TTL);
     for (let index = 0; index < dead; index++) nodes.push(deadNode());
 
-    const answer = await new Quorum(nodes).vote(claim, TTL);
+    const answer = await votersOf(nodes).vote(claim, TTL);
     expect('verdict' in answer ? nameOf(answer.verdict) : 'granted').toBe(outcome);
     if (!('verdict' in answer)) await answer.release();
     // Whoever won or lost: what is given back is free for the next.
@@ -148,7 +148,7 @@ it('a tick that a majority has settled is settled for everybody', async () => {
   const nodes = [new MemoryNode(), new MemoryNode(), new MemoryNode()];
   const claim = claimOf(newName(), Date.now());
   await Promise.all(nodes.slice(1).map((node) => node.settle(claim, 'somebody')));
-  const answer = await new Quorum(nodes).vote(claim, TTL);
+  const answer = await votersOf(nodes).vote(claim, TTL);
   expect(answer).toMatchObject({ verdict: { is: 'lost', reason: 'settled' } });
 });
 
@@ -177,7 +177,7 @@ describe('on five Redis servers', () => {
     const half = clients.slice(0, count / 2);
     await Promise.all(half.map((client) => client.set(claim.lock, 'somebody', 'PX', TTL)));
 
-    const { answer, took } = await timed(new Quorum(nodes.slice(0, count)).vote(claim, TTL));
+    const { answer, took } = await timed(votersOf(nodes.slice(0, count)).vote(claim, TTL));
     expect(answer).toMatchObject({ verdict: { is: 'split' } });
     expect(took).toBeLessThan(SETTINGS.nodeTimeout);
     await vi.waitFor(async () => expect(await holders(claim.lock)).toEqual(half.map(() => 'somebody')));
@@ -191,7 +191,7 @@ describe('on five Redis servers', () => {
     for (const [index, client] of clients.slice(0, 3).entries()) {
       await client.set(claim.lock, `somebody-${index}`, 'PX', TTL);
     }
-    expect(await new Quorum(nodes).vote(claim, TTL)).toMatchObject({ verdict: { is: 'split' } });
+    expect(await votersOf(nodes).vote(claim, TTL)).toMatchObject({ verdict: { is: 'split' } });
     await vi.waitFor(async () => {
       for (const client of clients.slice(3)) expect(await keysOf(client, name)).toEqual([]);
     });
@@ -217,7 +217,7 @@ describe('on five Redis servers', () => {
     await Promise.all(rest.map((client) => client.set(claim.lock, 'somebody', 'PX', TTL)));
     const before = await Promise.all(clients.map(scriptsOf));
 
-    expect(await new Quorum(nodes).vote(claim, TTL)).toMatchObject({
+    expect(await votersOf(nodes).vote(claim, TTL)).toMatchObject({
       verdict: { is: 'lost', reason: 'overlap' },
     });
     // The one that granted is asked twice.
@@ -228,7 +228,7 @@ describe('on five Redis servers', () => {
   it('a node that joined at an extension is given back too', async () => {
     const claim = claimOf(name);
     await clients[4]?.set(claim.lock, 'somebody', 'PX', 300);
-    const grant = granted(await new Quorum(nodes).vote(claim, TTL));
+    const grant = granted(await votersOf(nodes).vote(claim, TTL));
     await pause(350);
     await grant.extend(TTL);
     await vi.waitFor(async () => expect(new Set(await holders(claim.lock)).size).toBe(1));
@@ -239,7 +239,7 @@ describe('on five Redis servers', () => {
 
   it('a lock outlives a wall clock that is set forward by an hour, or back', async () => {
     for (const step of [3_600_000, -3_600_000]) {
-      const grant = granted(await new Quorum(nodes).vote(claimOf(`${name}${step}`), TTL));
+      const grant = granted(await votersOf(nodes).vote(claimOf(`${name}${step}`), TTL));
       const real = Date.now;
       vi.spyOn(Date, 'now').mockImplementation(() => real() + step);
       try {
@@ -259,7 +259,7 @@ describe('on five Redis servers', () => {
     const proxies = await Promise.all(servers.map(({ port }) => TcpProxy.to(port)));
     const slow = await openNodes(proxies, { nodeTimeout: 5000 });
     for (const proxy of proxies) proxy.delay = 400;
-    const answer = await new Quorum(slow).vote(claimOf(name), 500);
+    const answer = await votersOf(slow).vote(claimOf(name), 500);
     expect(answer).toMatchObject({ verdict: { is: 'split' } });
     await vi.waitFor(async () => expect(await holders(claimOf(name).lock)).toEqual([]), 3000);
     await Promise.all(slow.map((node) => node.close()));
@@ -293,14 +293,14 @@ describe('on five Redis servers', () => {
 
     it('two that are killed do not keep the others from granting at once', async () => {
       await Promise.all(servers.slice(0, 2).map((server) => server.kill()));
-      const { answer, took } = await timed(new Quorum(nodes).vote(claimOf(name), TTL));
+      const { answer, took } = await timed(votersOf(nodes).vote(claimOf(name), TTL));
       await granted(answer).settle();
       expect(took).toBeLessThan(SETTINGS.nodeTimeout);
     });
 
     it('two that hang do not keep the others from granting at once', async () => {
       for (const server of servers.slice(0, 2)) server.pause();
-      const { answer, took } = await timed(new Quorum(nodes).vote(claimOf(name), TTL));
+      const { answer, took } = await timed(votersOf(nodes).vote(claimOf(name), TTL));
       expect(took).toBeLessThan(SETTINGS.nodeTimeout);
       const extension = await timed(granted(answer).extend(TTL));
       expect(extension.took).toBeLessThan(SETTINGS.nodeTimeout);
@@ -339,7 +339,7 @@ describe('on five Redis servers', () => {
     it('a node that hung while the claim was granted knows the settled tick once it goes on', async () => {
       servers[0]?.pause();
       const claim = claimOf(name, Date.now());
-      const grant = granted(await new Quorum(nodes).vote(claim, TTL));
+      const grant = granted(await votersOf(nodes).vote(claim, TTL));
       await grant.settle();
       await pause(SETTINGS.nodeTimeout);
       servers[0]?.resume();
@@ -365,7 +365,7 @@ it('a lease is counted from the moment when it was asked for, not from the answe
   vi.spyOn(node, 'extend').mockImplementation((...args) => extend(...args).finally(() => pause(500)));
 
   const asked = performance.now();
-  const grant = granted(await new Quorum([node]).vote(claimOf(newName()), TTL));
+  const grant = granted(await votersOf([node]).vote(claimOf(newName()), TTL));
   expect(grant.validUntil).toBeLessThan(asked + TTL);
   expect(grant.validUntil).toBeGreaterThan(asked + TTL * 0.98);
 
@@ -376,7 +376,7 @@ it('a lease is counted from the moment when it was asked for, not from the answe
 });
 
 it('two nodes of which one is dead are a store that is down', async () => {
-  const answer = await new Quorum([new MemoryNode(), deadNode()]).vote(claimOf(newName()), TTL);
+  const answer = await votersOf([new MemoryNode(), deadNode()]).vote(claimOf(newName()), TTL);
   expect(answer).toMatchObject({ verdict: { reason: 'store-down' } });
 });
 
@@ -384,7 +384,7 @@ it('a node that answers never keeps no majority waiting', async () => {
   const silent = new MemoryNode();
   vi.spyOn(silent, 'claim').mockImplementation(() => new Promise<Vote>(() => {}));
   const nodes = [silent, new MemoryNode(), new MemoryNode()];
-  expect(await new Quorum(nodes).vote(claimOf(newName()), TTL)).toHaveProperty('validUntil');
+  expect(await votersOf(nodes).vote(claimOf(newName()), TTL)).toHaveProperty('validUntil');
 });
 
 /** What a majority of the nodes makes of a vote. */
@@ -430,7 +430,7 @@ async function contest(
 }
 
 function claimant(nodes: readonly LockNode[], nodeTimeout = SETTINGS.nodeTimeout): Claimant {
-  return new Claimant(new Quorum(nodes), nodeTimeout);
+  return new Claimant(votersOf(nodes), nodeTimeout);
 }
 
 /** How many scripts a server has been asked to run. */

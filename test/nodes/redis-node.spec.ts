@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } 
 import { Claimant } from '../../src/nodes/claimant.js';
 import type { Vote } from '../../src/nodes/lock-node.js';
 import { createNodes } from '../../src/nodes/node-option.js';
-import { Quorum } from '../../src/nodes/quorum.js';
+import { votersOf } from '../../src/nodes/voters.js';
 import { RedisNode } from '../../src/nodes/redis-node.js';
 import { NodeUnreachableError } from '../../src/redlock.errors.js';
 import { findEngine, RedisServer } from '../engine/redis-server.js';
@@ -245,7 +245,7 @@ describe('a reply that is lost after the script ran', () => {
     const claim = claimOf(name, Date.now());
     proxy.swallow = 'replies';
     const { signal } = new AbortController();
-    const answer = new Claimant(new Quorum([node]), 2000).claim(claim, TTL, 0, signal);
+    const answer = new Claimant(votersOf([node]), 2000).claim(claim, TTL, 0, signal);
     await vi.waitFor(async () => expect(await client.exists(claim.lock)).toBe(1));
     proxy.swallow = 'nothing';
     proxy.cut();

@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { expect, it, vi } from 'vitest';
 import { LockLostError, MemoryNode } from '../../src/index.js';
 import type { Claim } from '../../src/nodes/lock-node.js';
-import { type Grant, Quorum } from '../../src/nodes/quorum.js';
+import { type Grant, votersOf } from '../../src/nodes/voters.js';
 import { Lease } from '../../src/services/lease.js';
 
 const CLAIM: Claim = { lock: 'JOB_LOCKER_report' };
@@ -20,7 +20,7 @@ class DeafNode extends MemoryNode {
 }
 
 async function leaseOn(node: DeafNode, ttl: number): Promise<Lease> {
-  const grant = await new Quorum([node]).vote(CLAIM, ttl);
+  const grant = await votersOf([node]).vote(CLAIM, ttl);
   return new Lease(grant as Grant, { name: 'report', ttl, maxRuntime: undefined });
 }
 

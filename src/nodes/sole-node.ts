@@ -1,0 +1,72 @@
+import { randomUUID } from 'node:crypto';
+import type { Claim, LockNode, Vote } from './lock-node.js';
+import { lostTo, type Verdict } from './tally.js';
+import { validUntil } from './valid-until.js';
+import type { Defeat, Grant, Voters } from './voters.js';
+
+/** A node alone: its word decides, and there are no votes to count. */
+export class SoleNode implements Voters {
+  constructor(private readonly node: LockNode) {}
+
+  async vote(claim: Claim, ttl: number): Promise<Grant | Defeat> {
+    const grant = new SoleGrant(this.node, claim);
+    try {
+      const vote = await grant.claim(ttl);
+      if (vote.vote !== 'granted') return { verdict: verdictOf(vote), causes: [] };
+      if (grant.validUntil > performance.now()) return grant;
+      void grant.release().catch(() => {});
+      return { verdict: { is: 'split' }, causes: [] };
+    } catch (error) {
+      // It may have granted the claim all the same.
+      void grant.release().catch(() => {});
+      const cause = error instanceof Error ? error : new Error(String(error));
+      return { verdict: { is: 'lost', reason: 'store-down' }, causes: [cause] };
+    }
+  }
+}
+
+class SoleGrant implements Grant {
+  validUntil = 0;
+  private readonly token = randomUUID();
+
+  constructor(
+    private readonly node: LockNode,
+    private readonly what: Claim,
+  ) {}
+
+  claim(ttl: number): Promise<Vote> {
+    this.validUntil = validUntil(performance.now(), ttl);
+    return this.node.claim(this.what, this.token, ttl);
+  }
+
+  async extend(ttl: number): Promise<number> {
+    const extended = validUntil(performance.now(), ttl);
+    // The node may apply a shorter ttl even if its answer gets lost.
+    this.validUntil = Math.min(this.validUntil, extended);
+    confirm(await this.node.extend(this.what, this.token, ttl));
+    return (this.validUntil = extended);
+  }
+
+  async settle(): Promise<void> {
+    confirm(await this.node.settle(this.what, this.token));
+  }
+
+  async release(): Promise<void> {
+    confirm(await this.node.release(this.what, this.token));
+  }
+}
+
+function confirm(isHeld: boolean): void {
+  if (!isHeld) throw new Error('it was not held any more');
+}
+
+function verdictOf(vote: Exclude<Vote, { vote: 'granted' }>): Verdict {
+  switch (vote.vote) {
+    case 'settled':
+      return { is: 'lost', reason: 'settled' };
+    case 'early':
+      return { is: 'early', wait: vote.wait };
+    default:
+      return lostTo(vote);
+  }
+}

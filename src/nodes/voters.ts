@@ -1,0 +1,40 @@
+import type { Claim, LockNode } from './lock-node.js';
+import { Quorum } from './quorum.js';
+import { SoleNode } from './sole-node.js';
+import type { Verdict } from './tally.js';
+
+/** The nodes as one. */
+export interface Voters {
+  /**
+   * Puts the claim to the vote once, and gives back what was granted if that was not enough.
+   *
+   * @param ttl The lease, in milliseconds.
+   * @param attempt How often the claim has been put to the vote before.
+   */
+  vote(claim: Claim, ttl: number, attempt?: number): Promise<Grant | Defeat>;
+}
+
+/** A claim that a majority of the nodes has granted. */
+export interface Grant {
+  /** On the monotonic clock of this process (`performance.now()`): until when no node can have let the lock go. */
+  readonly validUntil: number;
+  /** Another `ttl` milliseconds from now. Resolves to the new `validUntil`; rejects without a majority. */
+  extend(ttl: number): Promise<number>;
+  /** The run is over: the lock is free, the tick is written down. Rejects without a majority. */
+  settle(): Promise<void>;
+  /** As though the claim had never been. Rejects without a majority. */
+  release(): Promise<void>;
+}
+
+/** A vote that was not won. */
+export interface Defeat {
+  readonly verdict: Verdict;
+  /** What was wrong with the nodes that could not vote. */
+  readonly causes: readonly Error[];
+}
+
+/** Those who vote: one node decides by itself, several by their majority. */
+export function votersOf(nodes: readonly LockNode[]): Voters {
+  const [only, ...others] = nodes;
+  return only && others.length === 0 ? new SoleNode(only) : new Quorum(nodes);
+}
