@@ -221,7 +221,7 @@ export function resolveJobOptions(
 }
 
 /** A misspelt option would leave its default in force, and nobody the wiser. The values may be secrets. */
-function refuseUnknown(whose: string, options: object, known: readonly string[]): void {
+export function refuseUnknown(whose: string, options: object, known: readonly string[]): void {
   if (typeof options !== 'object' || options === null) {
     throw new InvalidOptionError(`${whose}what is given for the options`, options, 'give an object');
   }

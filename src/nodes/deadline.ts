@@ -20,6 +20,11 @@ export class Deadline {
     private readonly failure: (error: unknown) => Error,
   ) {}
 
+  /** Whether a reply is waited for. */
+  get isPending(): boolean {
+    return this.pending.size > 0;
+  }
+
   /** What `read` makes of the reply, if it comes in time; `late` gets a reply that comes after that. */
   within<Reply, Answer>(
     reply: Promise<Reply>,

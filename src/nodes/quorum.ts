@@ -150,27 +150,15 @@ export class Ballot implements Grant {
 class Client {
   constructor(private readonly index: number) {}
 
-  async evalsha(
+  evalsha(
     script: string,
-    keyCount: number,
+    _keyCount: number,
     [ballot, token, ttl]: readonly [Ballot, string, number],
   ): Promise<number> {
-    try {
-      return (await this.ask(script, ballot.voters[this.index], token, ttl)) ? keyCount : 0;
-    } catch (error) {
-      // redlock crashes the process on anything that is no Error.
-      throw error instanceof Error ? error : new Error(String(error));
-    }
-  }
-
-  private ask(
-    script: string,
-    voter: Voter | undefined,
-    token: string,
-    ttl: number,
-  ): Promise<boolean> | undefined {
-    if (script === ACQUIRE) return voter?.claim(token, ttl);
-    return script === EXTEND ? voter?.extend(token, ttl) : voter?.end(token);
+    const voter = ballot.voters[this.index];
+    if (!voter) throw new Error('There is no such node');
+    if (script === ACQUIRE) return voter.claim(token, ttl);
+    return script === EXTEND ? voter.extend(token, ttl) : voter.end(token);
   }
 }
 

@@ -184,9 +184,11 @@ export class RedisNode implements LockNode {
   }
 
   /** A lock that is free needs no script; one that is not is asked who has it. */
-  private async claimLock(claim: Claim, token: string, ttl: number): Promise<ClaimReply> {
-    if (this.isReady() && (await this.client.set(claim.lock, token, 'PX', ttl, 'NX')) === 'OK') return 1;
-    return this.send<ClaimReply>(CLAIM, claim, token, ttl);
+  private claimLock(claim: Claim, token: string, ttl: number): Promise<ClaimReply> {
+    if (!this.isReady()) return Promise.reject(this.notReady());
+    return this.client
+      .set(claim.lock, token, 'PX', ttl, 'NX')
+      .then((reply) => (reply === 'OK' ? 1 : this.send<ClaimReply>(CLAIM, claim, token, ttl)));
   }
 
   /** A command that must arrive: where it may not have, it is sent when the server is back. */
@@ -205,7 +207,7 @@ export class RedisNode implements LockNode {
   }
 
   private send<Reply>(script: Script, claim: Claim, token: string, ttl: number): Promise<Reply> {
-    if (!this.isReady()) return Promise.reject(new Error(this.trouble ?? 'not connected'));
+    if (!this.isReady()) return Promise.reject(this.notReady());
     const values = argumentsOf(script, claim, token, ttl);
     // In one command: the second half of an extension could come after its run is settled, and take the lock again.
     if (script === EXTEND) return this.client.eval(script.lua, ...values) as Promise<Reply>;
@@ -215,15 +217,19 @@ export class RedisNode implements LockNode {
     }) as Promise<Reply>;
   }
 
-  /** Whether a command would leave now. Those of one turn of the event loop leave in one write. */
+  /** Whether a command would leave now. A first one leaves at once, those that follow in the same turn in one write. */
   private isReady(): boolean {
     if (this.client.status !== 'ready') return false;
     const stream = this.client.isCluster ? undefined : (this.client as Redis).stream;
-    if (stream && stream.writableCorked === 0) {
+    if (stream && this.deadline.isPending && stream.writableCorked === 0) {
       stream.cork();
       process.nextTick(() => stream.uncork());
     }
     return true;
+  }
+
+  private notReady(): Error {
+    return new Error(this.trouble ?? 'not connected');
   }
 
   private heard<Answer>(answer: Answer): Answer {
@@ -238,7 +244,7 @@ export class RedisNode implements LockNode {
   /** @param error What a command was rejected with; `undefined`: no answer came. */
   private failure(error: unknown): NodeUnreachableError {
     const silence = this.trouble ?? `no answer within ${this.settings.nodeTimeout} ms`;
-    const message = error === undefined ? silence : error instanceof Error ? error.message : String(error);
+    const message = error instanceof Error ? error.message : silence;
     const why = message === this.trouble ? message : explained(message);
     this.note(why);
     return new NodeUnreachableError(this.address, why);
@@ -268,14 +274,23 @@ function argumentsOf(
   ttl: number,
 ): [number, ...(string | number)[]] {
   if (script === FREE) return [1, lock, token];
-  const counter = script === CLAIM ? late : undefined;
   const keys = [lock];
   if (tick) keys.push(tick.key, tick.last);
   if (every) keys.push(every.key);
+  const counter = script === CLAIM ? late : undefined;
   if (counter) keys.push(counter.key);
   const recover = tick?.isTakeover ? 2 : tick?.recover ? 1 : 0;
-  const numbers = [ttl, tick?.at ?? 0, tick?.keep ?? 0, recover, every?.keep ?? 0, counter?.keep ?? 0];
-  return [keys.length, ...keys, token, ...numbers];
+  return [
+    keys.length,
+    ...keys,
+    token,
+    ttl,
+    tick?.at ?? 0,
+    tick?.keep ?? 0,
+    recover,
+    every?.keep ?? 0,
+    counter?.keep ?? 0,
+  ];
 }
 
 function isOfSelect(error: unknown): boolean {

@@ -1,12 +1,14 @@
 import type { LockNode, Vote } from './lock-node.js';
 import type { Ballot } from './quorum.js';
 
-/** The vote of one node on one claim. */
+/** The vote of one node on one claim, as redlock counts it: 1 or 0. */
 export class Voter {
   private answer: 'none' | 'asked' | 'granted' | 'refused' | 'failed' = 'none';
   /** Whether the claim has been given back, perhaps before the node had answered. */
   private isGivenBack = false;
   private isClosed = false;
+  /** When, on the monotonic clock. */
+  private asked = 0;
   private onClosed: () => void = () => {};
 
   constructor(
@@ -23,61 +25,65 @@ export class Voter {
   }
 
   /** Resolves to whether the node grants the claim; rejects if it cannot answer. */
-  claim(token: string, ttl: number): Promise<boolean> {
-    const { passage } = this.ballot;
+  claim(token: string, ttl: number): Promise<number> {
+    const { claim, passage } = this.ballot;
+    const isFirst = passage?.first === this.node;
     return new Promise((resolve, reject) => {
-      this.onClosed = () => resolve(false);
-      const ask = (): void => void this.ask(token, ttl).then(resolve, reject);
-      if (!passage || passage.first === this.node) ask();
-      else void passage.isOpen.then((isOpen) => (isOpen && !this.isGivenBack ? ask() : resolve(false)));
+      const failed = (error: unknown): void => reject(this.noteFailure(error, token));
+      const ask = (): void => {
+        this.asked = performance.now();
+        this.answer = 'asked';
+        // Only the first node counts those who lose.
+        const what = isFirst || !claim.late ? claim : { ...claim, late: undefined };
+        this.node.claim(what, token, ttl).then((vote) => resolve(this.noteVote(vote, token)), failed);
+      };
+      this.onClosed = () => resolve(0);
+      if (!passage || isFirst) ask();
+      else void passage.isOpen.then((isOpen) => (isOpen && !this.isGivenBack ? ask() : resolve(0)));
     });
   }
 
-  async extend(token: string, ttl: number): Promise<boolean> {
-    const isHeld = await this.node.extend(this.ballot.claim, token, ttl);
+  /** Resolves to whether the node holds the lock for another `ttl` milliseconds. */
+  async extend(token: string, ttl: number): Promise<number> {
+    const isHeld = await this.node.extend(this.ballot.claim, token, ttl).catch(rejectWithError);
     // A node that refused the claim can have joined with this.
     if (isHeld) this.answer = 'granted';
-    return isHeld;
+    return Number(isHeld);
   }
 
-  /** Gives the lock back, in the way that the ballot says. */
-  end(token: string): Promise<boolean> {
+  /** Gives the lock back, in the way that the ballot says. Resolves to whether the node held it. */
+  end(token: string): Promise<number> {
     const { claim, isRun } = this.ballot;
     // redlock knows the outcome before all have answered.
     if (this.answer === 'asked' && this.ballot.validUntil > 0) return this.follow(token);
-    if (isRun) return this.node.settle(claim, token);
+    if (isRun) return this.node.settle(claim, token).then(Number, rejectWithError);
     // What is granted from now on is given back when it comes.
     this.isGivenBack = true;
-    if (this.answer === 'granted') return this.node.release(claim, token);
+    if (this.answer === 'granted') return this.node.release(claim, token).then(Number, rejectWithError);
     // It may have granted the claim all the same.
     if (this.answer === 'failed') this.giveBack(token);
-    return Promise.resolve(false);
+    return Promise.resolve(0);
   }
 
-  private async ask(token: string, ttl: number): Promise<boolean> {
-    const { claim, passage } = this.ballot;
-    const isFirst = passage?.first === this.node;
-    const asked = performance.now();
-    this.answer = 'asked';
-    try {
-      // Only the first node counts those who lose.
-      const vote = await this.node.claim(isFirst ? claim : { ...claim, late: undefined }, token, ttl);
-      this.answer = vote.vote === 'granted' ? 'granted' : 'refused';
-      this.note(performance.now() - asked, vote);
-      if (this.isGivenBack && this.answer === 'granted') this.giveBack(token);
-      if (!this.isClosed) this.ballot.cast(vote);
-      return vote.vote === 'granted';
-    } catch (error) {
-      this.answer = 'failed';
-      if (this.isGivenBack) this.giveBack(token);
-      this.note(Number.POSITIVE_INFINITY, undefined);
-      const cause = error instanceof Error ? error : new Error(String(error));
-      if (!this.isClosed) this.ballot.cast(cause);
-      throw cause;
-    }
+  private noteVote(vote: Vote, token: string): number {
+    const isGranted = vote.vote === 'granted';
+    this.answer = isGranted ? 'granted' : 'refused';
+    this.notePace(performance.now() - this.asked, vote);
+    if (this.isGivenBack && isGranted) this.giveBack(token);
+    if (!this.isClosed) this.ballot.cast(vote);
+    return Number(isGranted);
   }
 
-  private note(pace: number, vote: Vote | undefined): void {
+  private noteFailure(error: unknown, token: string): Error {
+    this.answer = 'failed';
+    if (this.isGivenBack) this.giveBack(token);
+    this.notePace(Number.POSITIVE_INFINITY, undefined);
+    const cause = errorOf(error);
+    if (!this.isClosed) this.ballot.cast(cause);
+    return cause;
+  }
+
+  private notePace(pace: number, vote: Vote | undefined): void {
     const { passage, turnstile } = this.ballot;
     const isFirst = passage?.first === this.node;
     turnstile.note(this.node, pace, isFirst && vote !== undefined && 'holder' in vote);
@@ -85,13 +91,13 @@ export class Voter {
   }
 
   /** Ends it behind a claim that is under way and was most likely granted: so the lock is free at once. */
-  private async follow(token: string): Promise<boolean> {
+  private async follow(token: string): Promise<number> {
     const isHeld = await this.undo(token).catch(() => false);
-    if (isHeld) return true;
+    if (isHeld) return 1;
     // It came before the claim after all.
     this.isGivenBack = true;
     if (this.answer === 'granted' || this.answer === 'failed') this.giveBack(token);
-    return false;
+    return 0;
   }
 
   /** Nobody waits for the outcome: it decides nothing any more. */
@@ -103,4 +109,13 @@ export class Voter {
     const { claim, isRun } = this.ballot;
     return isRun ? this.node.settle(claim, token) : this.node.release(claim, token);
   }
+}
+
+function errorOf(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}
+
+/** redlock crashes the process on anything that is no Error. */
+function rejectWithError(error: unknown): Promise<never> {
+  return Promise.reject(errorOf(error));
 }

@@ -9,7 +9,7 @@ import {
   resolveJobOptions,
 } from '../redlock.options.js';
 import { type CronTicks, type Schedule, scheduleOf } from '../schedule/tick.js';
-import { JobRunner } from './job-runner.service.js';
+import { JobRunner, type RunRequest } from './job-runner.service.js';
 
 /**
  * The name of a job: a text, or a function of the arguments of the call. It must not be empty; a function that returns
@@ -77,23 +77,28 @@ export class ExclusiveJobs {
     args: never[],
     routine: () => unknown,
   ): Promise<unknown> {
+    const outcome = await this.runner.run(this.requestOf(method, instance, args), routine);
+    return outcome.ran ? outcome.value : undefined;
+  }
+
+  private requestOf(method: ExclusiveMethod, instance: object, args: never[]): RunRequest {
     const now = this.clock();
+    const name = nameOf(method, instance, args);
     const options = this.optionsOf(method, instance);
     const schedule = this.scheduleOf(method, instance);
-    const request = { name: nameOf(method, instance, args), options, tick: undefined };
     switch (schedule.kind) {
       case 'none':
-        return valueOf(await this.runner.run(request, routine));
+        return { name, options, tick: undefined };
       case 'interval': {
         const every = args.length === 0 ? (options.every ?? schedule.every) : options.every;
-        return valueOf(await this.runner.run({ ...request, options: { ...options, every } }, routine));
+        return { name, options: { ...options, every }, tick: undefined };
       }
       case 'cron': {
         // A cron job calls with one argument, its `onComplete`, which @nestjs/schedule leaves undefined.
         const isTick = args.length === 1 && args[0] === undefined;
         const tick = isTick ? schedule.ticks.latest(now) : undefined;
         schedule.ticks.prepareSoon(this.clock);
-        return valueOf(await this.runner.run({ ...request, tick }, routine));
+        return { name, options, tick };
       }
     }
   }
@@ -160,9 +165,9 @@ function placeOf({ type, key }: Owner): string {
 }
 
 function nameOf({ name, key }: ExclusiveMethod, instance: object, args: never[]): string {
+  if (typeof name === 'string') return name;
   const place = placeOf({ type: instance.constructor, key });
   if (name === undefined) return place;
-  if (typeof name === 'string') return name;
   const made: unknown = Reflect.apply(name, instance, args);
   if (typeof made === 'string' && made !== '') return made;
   throw new InvalidOptionError(
@@ -170,8 +175,4 @@ function nameOf({ name, key }: ExclusiveMethod, instance: object, args: never[])
     made,
     'return a text that is not empty',
   );
-}
-
-function valueOf(outcome: { ran: true; value: unknown } | { ran: false }): unknown {
-  return outcome.ran ? outcome.value : undefined;
 }

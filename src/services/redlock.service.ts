@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { CronJob } from 'cron';
-import { jobKeys } from '../nodes/job-keys.js';
+import { JobKeys } from '../nodes/job-keys.js';
 import { InvalidOptionError, StoreDownError } from '../redlock.errors.js';
 import { CLOCK, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
 import {
@@ -8,6 +8,7 @@ import {
   type JobOptions,
   leaseDuration,
   milliseconds,
+  refuseUnknown,
   type ResolvedOptions,
   resolveJobOptions,
 } from '../redlock.options.js';
@@ -28,6 +29,8 @@ export interface LockOptions {
   /** How long to keep trying while somebody else holds it. Default: not at all. */
   wait?: Duration;
 }
+
+const LOCK_OPTIONS: readonly (keyof LockOptions)[] = ['ttl', 'wait'];
 
 /** Options of `RedlockService.run`. */
 export interface RunOptions extends JobOptions {
@@ -77,13 +80,13 @@ export class RedlockService {
    */
   async lock(name: string, options: LockOptions = {}): Promise<RedlockLock | null> {
     const { nodeTimeout, job, keyPrefix } = this.options;
-    const { wait, ...rest } = options;
-    const { ttl } = resolveJobOptions(rest, nodeTimeout, job);
-    const patience = wait === undefined ? 0 : milliseconds('wait', wait);
-    const claim = { lock: jobKeys(keyPrefix, checkedName(name)).lock };
+    refuseUnknown('lock: ', options, LOCK_OPTIONS);
+    const ttl = options.ttl === undefined ? job.ttl : leaseDuration('ttl', options.ttl, nodeTimeout);
+    const patience = options.wait === undefined ? 0 : milliseconds('wait', options.wait);
+    const claim = { lock: new JobKeys(keyPrefix, checkedName(name)).lock };
     const settings = { name, ttl, maxRuntime: undefined };
     const answer = await this.leases.take(claim, settings, patience);
-    if (answer instanceof Lease) return lockOf(answer, nodeTimeout);
+    if (answer instanceof Lease) return new HeldLock(answer, nodeTimeout);
     if (answer.reason === 'store-down' && job.onStoreDown === 'throw')
       throw new StoreDownError(name, answer.causes);
     return null;
@@ -142,19 +145,31 @@ function checkedName(name: string): string {
   throw new InvalidOptionError('name', name, "give a text such as 'report'");
 }
 
-function lockOf(lease: Lease, nodeTimeout: number): RedlockLock {
-  const release = (): Promise<void> => lease.end('release');
-  return {
-    name: lease.name,
-    get signal() {
-      return lease.signal;
-    },
-    get expiresAt() {
-      return lease.expiresAt;
-    },
-    extend: async (ttl) =>
-      lease.extend(ttl === undefined ? undefined : leaseDuration('ttl', ttl, nodeTimeout)),
-    release,
-    [Symbol.asyncDispose]: release,
-  };
+class HeldLock implements RedlockLock {
+  constructor(
+    private readonly lease: Lease,
+    private readonly nodeTimeout: number,
+  ) {}
+
+  get name(): string {
+    return this.lease.name;
+  }
+
+  get signal(): AbortSignal {
+    return this.lease.signal;
+  }
+
+  get expiresAt(): Date {
+    return this.lease.expiresAt;
+  }
+
+  // Functions of their own, so that they can be taken out of the lock.
+  readonly extend = async (ttl?: Duration): Promise<void> =>
+    this.lease.extend(ttl === undefined ? undefined : leaseDuration('ttl', ttl, this.nodeTimeout));
+
+  readonly release = (): Promise<void> => this.lease.end('release');
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.release();
+  }
 }

@@ -4,7 +4,7 @@ import { Cron } from '@nestjs/schedule';
 import type { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Exclusive } from '../../src/index.js';
-import { jobKeys } from '../../src/nodes/job-keys.js';
+import { JobKeys } from '../../src/nodes/job-keys.js';
 import { createNodes } from '../../src/nodes/node-option.js';
 import { findEngine } from '../engine/redis-server.js';
 import { byHand, fire, ONCE_A_YEAR, startFleet } from '../module/application.js';
@@ -90,7 +90,7 @@ describe.skipIf(findEngine().kind === 'embedded')('the ACL user of docs/redis-se
   /** Does all that a node is ever asked for; the errors of it as one text. */
   async function everyUse(): Promise<string> {
     const [node] = createNodes(urls().slice(0, 1), { nodeTimeout: 1000, connectionName: 'test' });
-    const keys = jobKeys('JOB_LOCKER', '{tenant}:report');
+    const keys = new JobKeys('JOB_LOCKER', '{tenant}:report');
     const at = Date.now();
     const claim = {
       lock: keys.lock,

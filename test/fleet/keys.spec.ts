@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { Claimant } from '../../src/nodes/claimant.js';
-import { jobKeys } from '../../src/nodes/job-keys.js';
+import { JobKeys } from '../../src/nodes/job-keys.js';
 import { createNodes } from '../../src/nodes/node-option.js';
 import { votersOf } from '../../src/nodes/voters.js';
 import { findEngine, RedisServer } from '../engine/redis-server.js';
@@ -40,7 +40,7 @@ it.runIf(canRun)(
     const [node] = createNodes([server.url], { nodeTimeout: 500, connectionName: 'test' });
     await node?.open();
     const claimant = new Claimant(votersOf(node ? [node] : []), 500);
-    const keys = jobKeys('JOB_LOCKER', 'report');
+    const keys = new JobKeys('JOB_LOCKER', 'report');
     const { signal } = new AbortController();
 
     let claimed = 0;

@@ -1,7 +1,7 @@
 import slotOf from 'cluster-key-slot';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { jobKeys } from '../../src/nodes/job-keys.js';
+import { JobKeys } from '../../src/nodes/job-keys.js';
 
 /** What means something to Redis, to Lua, to us, or to a shell. */
 const SPECIAL = [
@@ -66,11 +66,11 @@ describe('the keys of a job', () => {
       fc.property(
         name.filter((value) => !value.includes('}')),
         (plain) => {
-          expect(jobKeys('JOB_LOCKER', plain).lock).toBe(`JOB_LOCKER_${plain}`);
+          expect(new JobKeys('JOB_LOCKER', plain).lock).toBe(`JOB_LOCKER_${plain}`);
         },
       ),
     );
-    expect(jobKeys('JOB_LOCKER', 'report {tenant-1}').lock).toBe('JOB_LOCKER_report {tenant-1}');
+    expect(new JobKeys('JOB_LOCKER', 'report {tenant-1}').lock).toBe('JOB_LOCKER_report {tenant-1}');
   });
 
   it('fall in one Cluster slot, whatever the name and the prefix', () => {
@@ -128,7 +128,7 @@ describe('the keys of a job', () => {
 });
 
 function allKeys(keyPrefix: string, job: string): string[] {
-  const keys = jobKeys(keyPrefix, job);
+  const keys = new JobKeys(keyPrefix, job);
   return [
     keys.lock,
     keys.last,

@@ -207,12 +207,14 @@ describe('on five Redis servers', () => {
   });
 
   it('a node that refused is not asked to give back what it never granted', async () => {
-    const claim = claimOf(name);
+    // A claim of a tick, which is a script: the calls of those can be counted.
+    const claim = claimOf(name, Date.now());
     const [first, ...rest] = clients;
     // Every script is known to the servers, so that each call is one `evalsha`.
     for (const node of nodes) {
-      await node.claim(claimOf('warm'), 'a', TTL);
-      await node.release(claimOf('warm'), 'a');
+      const warm = claimOf(newName(), Date.now());
+      await node.claim(warm, 'a', TTL);
+      await node.release(warm, 'a');
     }
     await Promise.all(rest.map((client) => client.set(claim.lock, 'somebody', 'PX', TTL)));
     const before = await Promise.all(clients.map(scriptsOf));

@@ -5,7 +5,7 @@ import slotOf from 'cluster-key-slot';
 import { Cluster, type Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { Claimant } from '../../src/nodes/claimant.js';
-import { jobKeys } from '../../src/nodes/job-keys.js';
+import { JobKeys } from '../../src/nodes/job-keys.js';
 import type { Claim } from '../../src/nodes/lock-node.js';
 import { votersOf } from '../../src/nodes/voters.js';
 import { RedisNode } from '../../src/nodes/redis-node.js';
@@ -129,7 +129,7 @@ describe.skipIf(findEngine().kind === 'embedded')('a Redis Cluster of three mast
 
 /** A claim with every key that there can be. */
 function fullClaim(name: string): Claim {
-  const keys = jobKeys('JOB_LOCKER', name);
+  const keys = new JobKeys('JOB_LOCKER', name);
   return {
     ...claimOf(name, Date.now()),
     every: { key: keys.every, keep: TTL },

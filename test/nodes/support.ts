@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Logger } from '@nestjs/common';
 import { Redis } from 'ioredis';
-import { jobKeys } from '../../src/nodes/job-keys.js';
+import { JobKeys } from '../../src/nodes/job-keys.js';
 import type { Claim, LockNode, TickClaim } from '../../src/nodes/lock-node.js';
 import { NodeUnreachableError } from '../../src/redlock.errors.js';
 import { RedisNode, type RedisNodeSettings } from '../../src/nodes/redis-node.js';
@@ -39,7 +39,7 @@ export function newName(): string {
 
 /** A claim of the lock of `name`, and of the tick of `at`, if that is given. */
 export function claimOf(name: string, at?: number, tick: Partial<TickClaim> = {}): Claim {
-  const keys = jobKeys('JOB_LOCKER', name);
+  const keys = new JobKeys('JOB_LOCKER', name);
   if (at === undefined) return { lock: keys.lock };
   return {
     lock: keys.lock,
