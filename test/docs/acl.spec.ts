@@ -102,6 +102,8 @@ describe.skipIf(findEngine().kind === 'embedded')('the ACL user of docs/redis-se
     const attempt = (answer: Promise<unknown> | undefined): Promise<unknown> =>
       (answer ?? Promise.reject(new Error('no node'))).catch((error: Error) => errors.push(error.message));
     await attempt(node?.open());
+    await attempt(node?.claim({ lock: keys.lock }, 'a', 5000));
+    await attempt(node?.release({ lock: keys.lock }, 'a'));
     await attempt(node?.claim(claim, 'a', 5000));
     await attempt(node?.claim(claim, 'b', 5000));
     await attempt(node?.extend(claim, 'a', 5000));
