@@ -1,0 +1,60 @@
+import { createRequire } from 'node:module';
+import type { Redis } from 'ioredis';
+import Redlock5 from 'redlock';
+import { OURS, versionOf } from '../machine.js';
+
+/** A way to keep a scheduled job to one instance. */
+export interface Way {
+  readonly name: string;
+  /** Runs `work` if this instance may, over this connection. Left out: that is up to a decorator. */
+  readonly guard?: (redis: Redis) => (work: () => Promise<void>) => Promise<unknown>;
+}
+
+/** What the recipe uses of redlock 4, which has no types. */
+interface Redlock4 {
+  lock(key: string, ttl: number): PromiseLike<{ unlock(): PromiseLike<void> }>;
+}
+const Redlock4 = createRequire(import.meta.url)('redlock4') as new (
+  clients: readonly Redis[],
+  settings: { readonly retryCount: number; readonly retryDelay: number },
+) => Redlock4;
+
+const KEY = 'rivals';
+const TTL = { recipe: 600_000, using: 30_000 };
+
+export const PACKAGE = `${OURS} ${versionOf(OURS)}`;
+
+/** Each with the settings that it comes with, or that its own text gives. */
+export const WAYS: readonly Way[] = [
+  { name: 'no lock', guard: () => (work) => work() },
+  {
+    name: `the recipe, redlock ${versionOf('redlock4')}`,
+    guard(redis) {
+      const redlock = new Redlock4([redis], { retryCount: 5, retryDelay: 200 });
+      return async (work) => {
+        const lock = await redlock.lock(`${KEY}:recipe`, TTL.recipe).then(
+          (held) => held,
+          () => null,
+        );
+        if (!lock) return;
+        await work();
+        await lock.unlock();
+      };
+    },
+  },
+  { name: `using() of redlock ${versionOf('redlock')}`, guard: (redis) => usingOf(redis, 'using', {}) },
+  {
+    name: 'the same with retryCount: 0',
+    guard: (redis) => usingOf(redis, 'once', { retryCount: 0 }),
+  },
+  { name: PACKAGE },
+];
+
+function usingOf(
+  redis: Redis,
+  key: string,
+  settings: { readonly retryCount?: number },
+): (work: () => Promise<void>) => Promise<unknown> {
+  const redlock = new Redlock5([redis] as unknown as ConstructorParameters<typeof Redlock5>[0], settings);
+  return (work) => redlock.using([`${KEY}:${key}`], TTL.using, work).catch(() => {});
+}
