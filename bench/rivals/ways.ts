@@ -55,6 +55,6 @@ function usingOf(
   key: string,
   settings: { readonly retryCount?: number },
 ): (work: () => Promise<void>) => Promise<unknown> {
-  const redlock = new Redlock5([redis] as unknown as ConstructorParameters<typeof Redlock5>[0], settings);
+  const redlock = new Redlock5([redis], settings);
   return (work) => redlock.using([`${KEY}:${key}`], TTL.using, work).catch(() => {});
 }
