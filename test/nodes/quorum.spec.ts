@@ -61,6 +61,26 @@ describe('a node whose answer is still under way when the lock is given back', (
     expect(await MemoryNode.prototype.extend.call(slow, claim, 'the next', TTL)).toBe(true);
   });
 
+  it('is told to free what it granted, though its answer was lost', async () => {
+    const deaf = new (class extends MemoryNode {
+      override async claim(...args: Parameters<MemoryNode['claim']>): Promise<Vote> {
+        await super.claim(...args);
+        await pause(100);
+        throw new Error('the reply got lost');
+      }
+    })();
+    const claim = claimOf(newName());
+    const others = [new MemoryNode(), new MemoryNode()];
+    for (const node of others) await node.claim(claim, 'somebody', TTL);
+    const asked = vi.spyOn(deaf, 'claim');
+    expect(await votersOf([...others, deaf]).vote(claim, TTL)).toMatchObject({
+      verdict: { is: 'lost', reason: 'overlap' },
+    });
+    await expect(asked.mock.results[0]?.value).rejects.toThrow('the reply got lost');
+    await pause(0);
+    expect(await MemoryNode.prototype.extend.call(deaf, claim, 'the next', TTL)).toBe(true);
+  });
+
   it('is told again if the run was settled before the claim came', async () => {
     const slow = new (class extends MemoryNode {
       override async claim(...args: Parameters<MemoryNode['claim']>): Promise<Vote> {
@@ -382,6 +402,21 @@ it('two nodes of which one is dead are a store that is down', async () => {
   expect(answer).toMatchObject({ verdict: { reason: 'store-down' } });
 });
 
+it('a node that rejects with what is no error is a failed node like any other', async () => {
+  const odd = new (class extends MemoryNode {
+    override extend(): Promise<boolean> {
+      return rejectOddly();
+    }
+    override settle(): Promise<boolean> {
+      return rejectOddly();
+    }
+  })();
+  const claim = claimOf(newName());
+  const grant = granted(await votersOf([new MemoryNode(), odd, new MemoryNode()]).vote(claim, TTL));
+  expect(await grant.extend(TTL)).toBeGreaterThan(performance.now());
+  await grant.settle();
+});
+
 it('a node that answers never keeps no majority waiting', async () => {
   const silent = new MemoryNode();
   vi.spyOn(silent, 'claim').mockImplementation(() => new Promise<Vote>(() => {}));
@@ -439,6 +474,11 @@ function claimant(nodes: readonly LockNode[], nodeTimeout = SETTINGS.nodeTimeout
 async function scriptsOf(client: Redis): Promise<number> {
   const calls = await callsOf(client);
   return (calls.get('evalsha') ?? 0) + (calls.get('eval') ?? 0);
+}
+
+/** As a node of somebody's own may. */
+function rejectOddly(): Promise<never> {
+  return Promise.reject('a text');
 }
 
 function addressesOf(causes: readonly Error[]): string[] {
