@@ -20,9 +20,9 @@ export class Deadline {
     private readonly failure: (error: unknown) => Error,
   ) {}
 
-  /** Whether a reply is waited for. */
-  get isPending(): boolean {
-    return this.pending.size > 0;
+  /** How many replies are waited for. */
+  get waiting(): number {
+    return this.pending.size;
   }
 
   /** What `read` makes of the reply, if it comes in time; `late` gets a reply that comes after that. */

@@ -21,10 +21,13 @@ export class Quorum implements Voters {
   /** Whether a majority answered at the last vote that could tell: who is cut off must not stand in the turnstile. */
   private isReached = true;
   private readonly redlock: Redlock;
+  /** Those that are asked for, or won, by the text that redlock takes for what is to be locked. */
+  private readonly ballots = new Map<string, Ballot>();
+  private lastBallot = 0;
 
   constructor(private readonly nodes: readonly LockNode[]) {
     this.turnstile = new Turnstile(nodes);
-    const clients = nodes.map((_node, index) => new Client(index));
+    const clients = nodes.map((_node, index) => new Client(index, this.ballots));
     // Of an even number of nodes each half could wait for the other for ever: one that is never there decides.
     const all = nodes.length % 2 === 0 ? [...clients, ABSENT] : clients;
     this.redlock = new Redlock(all as unknown as RedlockClients, SETTINGS, SCRIPTS);
@@ -42,7 +45,10 @@ export class Quorum implements Voters {
   async vote(claim: Claim, ttl: number, attempt = 0): Promise<Grant | Defeat> {
     const passage = claim.late && this.isReached ? this.turnstile.enter() : undefined;
     const ballot = new Ballot(this.redlock, this.nodes, this.turnstile, claim, attempt, passage);
-    const defeat = (await ballot.acquire(ttl)) ? undefined : await ballot.defeat();
+    const name = `${++this.lastBallot}`;
+    this.ballots.set(name, ballot);
+    ballot.onOver = () => this.ballots.delete(name);
+    const defeat = (await ballot.acquire(name, ttl)) ? undefined : await ballot.defeat();
     const verdict = defeat?.verdict;
     if (verdict?.is !== 'turned away')
       this.isReached = !(verdict?.is === 'lost' && verdict.reason === 'store-down');
@@ -72,6 +78,8 @@ export class Ballot implements Grant {
   /** Whether to give the lock back means to settle the run. */
   isRun = false;
   readonly voters: readonly Voter[];
+  /** Called when redlock has nothing more to ask. */
+  onOver: () => void = () => {};
   private lastCall: NodeJS.Timeout | undefined;
   private asked = 0;
   private lock: Lock | undefined;
@@ -89,12 +97,12 @@ export class Ballot implements Grant {
   }
 
   /** Whether a majority has granted the claim, with some of the lease still to come. */
-  async acquire(ttl: number): Promise<boolean> {
+  async acquire(name: string, ttl: number): Promise<boolean> {
     this.asked = performance.now();
     try {
-      // What redlock is to lock it only hands on to its clients: so they learn which ballot it is about.
-      this.lock = await this.redlock.acquire([this as unknown as string], ttl);
+      this.lock = await this.redlock.acquire([name], ttl);
     } catch {
+      this.onOver();
       return false;
     }
     this.validUntil = validUntil(this.asked, ttl);
@@ -131,13 +139,16 @@ export class Ballot implements Grant {
     return (this.validUntil = validUntil(asked, ttl));
   }
 
-  async settle(): Promise<void> {
+  settle(): Promise<void> {
     this.isRun = true;
-    await this.redlock.release(this.held());
+    return this.release();
   }
 
   async release(): Promise<void> {
-    await this.redlock.release(this.held());
+    const over = this.redlock.release(this.held());
+    // By now its clients have been asked.
+    this.onOver();
+    await over;
   }
 
   private held(): Lock {
@@ -148,15 +159,18 @@ export class Ballot implements Grant {
 
 /** A node as redlock sees it: a client that knows three scripts, by the hashes of their names. */
 class Client {
-  constructor(private readonly index: number) {}
+  constructor(
+    private readonly index: number,
+    private readonly ballots: ReadonlyMap<string, Ballot>,
+  ) {}
 
   evalsha(
     script: string,
     _keyCount: number,
-    [ballot, token, ttl]: readonly [Ballot, string, number],
+    [name, token, ttl]: readonly [string, string, number],
   ): Promise<number> {
-    const voter = ballot.voters[this.index];
-    if (!voter) throw new Error('There is no such node');
+    const voter = this.ballots.get(name)?.voters[this.index];
+    if (!voter) throw new Error('That ballot is over');
     if (script === ACQUIRE) return voter.claim(token, ttl);
     return script === EXTEND ? voter.extend(token, ttl) : voter.end(token);
   }

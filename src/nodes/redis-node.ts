@@ -33,6 +33,9 @@ const OWED_AT_MOST = 10_000;
 /** A connection that is silent for this many times `nodeTimeout`, with commands under way, is made anew. */
 const HUNG_AFTER = 3;
 
+/** From so many commands under way on, it pays to collect them. */
+const MANY = 8;
+
 const logger = new Logger('RedlockModule');
 
 /**
@@ -193,35 +196,46 @@ export class RedisNode implements LockNode {
 
   /** A command that must arrive: where it may not have, it is sent when the server is back. */
   private deliver(script: Script, claim: Claim, token: string): Promise<boolean> {
-    const reply = this.send<number>(isPlain(claim) ? FREE : script, claim, token, 0);
     // The connection may break long after the deadline, so this listens to the reply itself.
-    reply.catch((error: unknown) => {
+    const undelivered = (error: unknown): void => {
       // The same server would answer the same again; after READONLY, the address leads to another one.
       if (error instanceof Error && error.name === 'ReplyError' && !isReadOnly(error)) return;
       this.owed.set(token, { script, claim, until: performance.now() + OWED_FOR });
       if (this.owed.size > OWED_AT_MOST) this.owed.delete(this.owed.keys().next().value ?? '');
-    });
+    };
+    const reply = this.send<number>(isPlain(claim) ? FREE : script, claim, token, 0, undelivered);
     // A lock can be given back even to a server that can grant none, such as one without memory.
     const read = (held: number): boolean => (script === RELEASE ? held === 1 : this.heard(held === 1));
     return this.deadline.within(reply, read);
   }
 
-  private send<Reply>(script: Script, claim: Claim, token: string, ttl: number): Promise<Reply> {
-    if (!this.isReady()) return Promise.reject(this.notReady());
+  /** @param onFailure Told of what the reply is rejected with. */
+  private send<Reply>(
+    script: Script,
+    claim: Claim,
+    token: string,
+    ttl: number,
+    onFailure?: (error: unknown) => void,
+  ): Promise<Reply> {
+    const fail = (error: unknown): never => {
+      onFailure?.(error);
+      throw error;
+    };
+    if (!this.isReady()) return Promise.reject(this.notReady()).catch(fail);
     const values = argumentsOf(script, claim, token, ttl);
     // In one command: the second half of an extension could come after its run is settled, and take the lock again.
     if (script === EXTEND) return this.client.eval(script.lua, ...values) as Promise<Reply>;
     return this.client.evalsha(script.sha, ...values).catch((error: unknown) => {
-      if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
-      return this.client.eval(script.lua, ...values);
+      const isUnknown = error instanceof Error && error.message.startsWith('NOSCRIPT');
+      return isUnknown ? this.client.eval(script.lua, ...values).catch(fail) : fail(error);
     }) as Promise<Reply>;
   }
 
-  /** Whether a command would leave now. A first one leaves at once, those that follow in the same turn in one write. */
+  /** Whether a command would leave now. Where many are under way, those of one turn of the event loop leave in one write. */
   private isReady(): boolean {
     if (this.client.status !== 'ready') return false;
     const stream = this.client.isCluster ? undefined : (this.client as Redis).stream;
-    if (stream && this.deadline.isPending && stream.writableCorked === 0) {
+    if (stream && this.deadline.waiting >= MANY && stream.writableCorked === 0) {
       stream.cork();
       process.nextTick(() => stream.uncork());
     }
