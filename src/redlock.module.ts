@@ -3,7 +3,7 @@ import { DiscoveryModule } from '@nestjs/core';
 import { Claimant } from './nodes/claimant.js';
 import type { LockNode } from './nodes/lock-node.js';
 import { createNodes } from './nodes/node-option.js';
-import { votersOf } from './nodes/voters.js';
+import { createStore } from './nodes/create-store.js';
 import {
   type ASYNC_OPTIONS_TYPE,
   CLOCK,
@@ -47,7 +47,7 @@ import { Startup } from './services/startup.service.js';
       provide: Claimant,
       inject: [LOCK_NODES, RESOLVED_OPTIONS],
       useFactory: (nodes: LockNode[], { nodeTimeout }: ResolvedOptions): Claimant =>
-        new Claimant(votersOf(nodes), nodeTimeout),
+        new Claimant(createStore(nodes), nodeTimeout),
     },
     NodeInspection,
     RedlockEvents,

@@ -3,7 +3,7 @@ import { Redis } from 'ioredis';
 import Redlock from 'redlock';
 import { Claimant } from '../../src/nodes/claimant.js';
 import { createNodes } from '../../src/nodes/node-option.js';
-import { votersOf } from '../../src/nodes/voters.js';
+import { createStore } from '../../src/nodes/create-store.js';
 import { resolveOptions } from '../../src/redlock.options.js';
 import { JobRunner } from '../../src/services/job-runner.service.js';
 import { Leases } from '../../src/services/leases.service.js';
@@ -45,7 +45,7 @@ export class Instance {
     this.options = resolveOptions({ nodes: clients, nodeTimeout: '10s', ttl: TTL });
     const { nodes, nodeTimeout } = this.options;
     const voters = createNodes(nodes, { nodeTimeout, connectionName: 'bench' });
-    const leases = new Leases(new Claimant(votersOf(voters), nodeTimeout));
+    const leases = new Leases(new Claimant(createStore(voters), nodeTimeout));
     this.runner = new JobRunner(this.options, leases, new RedlockEvents());
     this.redlock = new Redlock([...clients], { retryCount: 0 });
   }

@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { LONGEST_TIMER } from '../redlock.options.js';
 import type { Claim } from './lock-node.js';
 import type { Lost, Verdict } from './tally.js';
-import type { Grant, Voters } from './voters.js';
+import type { Grant, Store } from './store.js';
 
 /** A claim that was lost. */
 export interface Loss extends Omit<Lost, 'is'> {
@@ -29,7 +29,7 @@ const UNDERSTUDY_PAUSE = 50;
 export class Claimant {
   /** @param nodeTimeout How long a node may take to answer, in milliseconds. */
   constructor(
-    private readonly voters: Voters,
+    private readonly store: Store,
     private readonly nodeTimeout: number,
   ) {}
 
@@ -45,7 +45,7 @@ export class Claimant {
     let begin = performance.now();
     let asked = claim;
     for (let attempt = 0; ; attempt++) {
-      const answer = await this.voters.vote(asked, ttl, attempt);
+      const answer = await this.store.vote(asked, ttl, attempt);
       if (!('verdict' in answer)) return answer;
       const { verdict, causes } = answer;
       const delay = this.delay(claim, verdict, attempt, performance.now() - begin, wait);

@@ -13,7 +13,7 @@ export class Deadline {
 
   /**
    * @param limit In milliseconds.
-   * @param failure What to reject with, for what a reply was rejected with; for `undefined`, it did not come in time.
+   * @param failure Told of each failure; returns what to reject with. `undefined`: no reply came in time.
    */
   constructor(
     private readonly limit: number,
@@ -25,26 +25,41 @@ export class Deadline {
     return this.pending.size;
   }
 
-  /** What `read` makes of the reply, if it comes in time; `late` gets a reply that comes after that. */
+  /**
+   * What `read` makes of the reply, if it comes in time; `late` gets a reply that comes after that.
+   *
+   * @param ask Is told how to find out whether its reply is still waited for.
+   */
   within<Reply, Answer>(
-    reply: Promise<Reply>,
+    ask: (isInTime: () => boolean) => Promise<Reply>,
     read: (reply: Reply) => Answer,
     late?: (reply: Reply) => void,
   ): Promise<Answer> {
     return new Promise<Answer>((resolve, reject) => {
+      const fail = (error: unknown): void => {
+        try {
+          reject(this.failure(error));
+        } catch (thrown) {
+          reject(thrown);
+        }
+      };
       const pending: Pending = {
         endsAt: performance.now() + this.limit,
-        expire: () => reject(this.failure(undefined)),
+        expire: () => fail(undefined),
       };
       this.pending.add(pending);
       this.timer ??= this.arm(this.limit);
-      reply.then(
+      ask(() => this.pending.has(pending)).then(
         (value) => {
-          if (this.pending.delete(pending)) resolve(read(value));
-          else late?.(value);
+          if (!this.pending.delete(pending)) return late?.(value);
+          try {
+            resolve(read(value));
+          } catch (error) {
+            fail(error);
+          }
         },
         (error: unknown) => {
-          if (this.pending.delete(pending)) reject(this.failure(error));
+          if (this.pending.delete(pending)) fail(error);
         },
       );
     });

@@ -5,7 +5,7 @@ import { lostTo, Tally } from './tally.js';
 import { type Passage, Turnstile } from './turnstile.js';
 import { validUntil } from './valid-until.js';
 import { Voter } from './voter.js';
-import type { Defeat, Grant, Voters } from './voters.js';
+import type { Defeat, Grant, Store } from './store.js';
 
 /**
  * Once a majority has answered and the vote is contested, the others have this long, in milliseconds, or this many times
@@ -16,7 +16,7 @@ import type { Defeat, Grant, Voters } from './voters.js';
 const LAST_CALL = { milliseconds: 50, factor: 4 };
 
 /** Several nodes, of which a majority decides: redlock over them. The only file that knows redlock. */
-export class Quorum implements Voters {
+export class Quorum implements Store {
   private readonly turnstile: Turnstile;
   /** Whether a majority answered at the last vote that could tell: who is cut off must not stand in the turnstile. */
   private isReached = true;
@@ -31,7 +31,7 @@ export class Quorum implements Voters {
     // Of an even number of nodes each half could wait for the other for ever: one that is never there decides.
     const all = nodes.length % 2 === 0 ? [...clients, ABSENT] : clients;
     this.redlock = new Redlock(all as unknown as RedlockClients, SETTINGS, SCRIPTS);
-    // As random as its own tokens, and made in a fraction of the time that a whole vote takes.
+    // It takes longer to make its own tokens than for all else that it does; these are as random.
     Reflect.set(this.redlock, '_random', () => randomUUID());
   }
 
@@ -164,15 +164,20 @@ class Client {
     private readonly ballots: ReadonlyMap<string, Ballot>,
   ) {}
 
-  evalsha(
+  async evalsha(
     script: string,
     _keyCount: number,
     [name, token, ttl]: readonly [string, string, number],
   ): Promise<number> {
     const voter = this.ballots.get(name)?.voters[this.index];
     if (!voter) throw new Error('That ballot is over');
-    if (script === ACQUIRE) return voter.claim(token, ttl);
-    return script === EXTEND ? voter.extend(token, ttl) : voter.end(token);
+    try {
+      if (script === ACQUIRE) return await voter.claim(token, ttl);
+      return await (script === EXTEND ? voter.extend(token, ttl) : voter.end(token));
+    } catch (error) {
+      // redlock crashes the process on anything that is no Error.
+      throw error instanceof Error ? error : new Error(String(error));
+    }
   }
 }
 

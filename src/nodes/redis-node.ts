@@ -87,12 +87,12 @@ export class RedisNode implements LockNode {
   }
 
   claim(claim: Claim, token: string, ttl: number): Promise<Vote> {
-    const reply = isPlain(claim)
-      ? this.claimLock(claim, token, ttl)
-      : this.send<ClaimReply>(CLAIM, claim, token, ttl);
     return this.deadline.within(
-      reply,
-      (answer) => this.heard(voteOf(answer)),
+      (isInTime) =>
+        isPlain(claim)
+          ? this.claimLock(claim, token, ttl, isInTime)
+          : this.send<ClaimReply>(CLAIM, claim, token, ttl),
+      (reply) => this.heard(voteOf(reply)),
       (late) => {
         if (late === 1) void this.release(claim, token).catch(() => {});
       },
@@ -100,8 +100,10 @@ export class RedisNode implements LockNode {
   }
 
   extend(claim: Claim, token: string, ttl: number): Promise<boolean> {
-    const reply = this.send<number>(EXTEND, claim, token, ttl);
-    return this.deadline.within(reply, (answer) => this.heard(answer === 1));
+    return this.deadline.within(
+      () => this.send<number>(EXTEND, claim, token, ttl),
+      (reply) => this.heard(reply === 1),
+    );
   }
 
   settle(claim: Claim, token: string): Promise<boolean> {
@@ -186,12 +188,22 @@ export class RedisNode implements LockNode {
     return this.within(refusal);
   }
 
-  /** A lock that is free needs no script; one that is not is asked who has it. */
-  private claimLock(claim: Claim, token: string, ttl: number): Promise<ClaimReply> {
-    if (!this.isReady()) return Promise.reject(this.notReady());
-    return this.client
-      .set(claim.lock, token, 'PX', ttl, 'NX')
-      .then((reply) => (reply === 'OK' ? 1 : this.send<ClaimReply>(CLAIM, claim, token, ttl)));
+  /** A lock that is free needs no script. One that is not is asked who has it, and so is a server that takes none. */
+  private claimLock(claim: Claim, token: string, ttl: number, isInTime: () => boolean): Promise<ClaimReply> {
+    if (!this.isReady) return Promise.reject(this.notReady());
+    this.batch();
+    const ask = (): Promise<ClaimReply> => {
+      // Nobody would learn of what it grants, and give it back.
+      if (!isInTime()) throw new Error('too late to ask');
+      return this.send<ClaimReply>(CLAIM, claim, token, ttl);
+    };
+    return this.client.set(claim.lock, token, 'PX', ttl, 'NX').then(
+      (reply) => (reply === 'OK' ? 1 : ask()),
+      (error: unknown) => {
+        if (error instanceof Error && error.name === 'ReplyError' && !isReadOnly(error)) return ask();
+        throw error;
+      },
+    );
   }
 
   /** A command that must arrive: where it may not have, it is sent when the server is back. */
@@ -203,10 +215,10 @@ export class RedisNode implements LockNode {
       this.owed.set(token, { script, claim, until: performance.now() + OWED_FOR });
       if (this.owed.size > OWED_AT_MOST) this.owed.delete(this.owed.keys().next().value ?? '');
     };
-    const reply = this.send<number>(isPlain(claim) ? FREE : script, claim, token, 0, undelivered);
     // A lock can be given back even to a server that can grant none, such as one without memory.
     const read = (held: number): boolean => (script === RELEASE ? held === 1 : this.heard(held === 1));
-    return this.deadline.within(reply, read);
+    const what = isPlain(claim) ? FREE : script;
+    return this.deadline.within(() => this.send<number>(what, claim, token, 0, undelivered), read);
   }
 
   /** @param onFailure Told of what the reply is rejected with. */
@@ -221,7 +233,8 @@ export class RedisNode implements LockNode {
       onFailure?.(error);
       throw error;
     };
-    if (!this.isReady()) return Promise.reject(this.notReady()).catch(fail);
+    if (!this.isReady) return Promise.reject(this.notReady()).catch(fail);
+    this.batch();
     const values = argumentsOf(script, claim, token, ttl);
     // In one command: the second half of an extension could come after its run is settled, and take the lock again.
     if (script === EXTEND) return this.client.eval(script.lua, ...values) as Promise<Reply>;
@@ -231,15 +244,18 @@ export class RedisNode implements LockNode {
     }) as Promise<Reply>;
   }
 
-  /** Whether a command would leave now. Where many are under way, those of one turn of the event loop leave in one write. */
-  private isReady(): boolean {
-    if (this.client.status !== 'ready') return false;
-    const stream = this.client.isCluster ? undefined : (this.client as Redis).stream;
-    if (stream && this.deadline.waiting >= MANY && stream.writableCorked === 0) {
-      stream.cork();
-      process.nextTick(() => stream.uncork());
-    }
-    return true;
+  /** Whether a command would leave now. */
+  private get isReady(): boolean {
+    return this.client.status === 'ready';
+  }
+
+  /** Where many commands are under way, those of one turn of the event loop leave in one write. */
+  private batch(): void {
+    if (this.deadline.waiting < MANY || this.client.isCluster) return;
+    const { stream } = this.client as Redis;
+    if (stream.writableCorked > 0) return;
+    stream.cork();
+    process.nextTick(() => stream.uncork());
   }
 
   private notReady(): Error {
@@ -252,7 +268,10 @@ export class RedisNode implements LockNode {
   }
 
   private within<T>(answer: Promise<T>): Promise<T> {
-    return this.deadline.within(answer, (value) => value);
+    return this.deadline.within(
+      () => answer,
+      (value) => value,
+    );
   }
 
   /** @param error What a command was rejected with; `undefined`: no answer came. */

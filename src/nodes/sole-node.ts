@@ -2,10 +2,10 @@ import { randomUUID } from 'node:crypto';
 import type { Claim, LockNode, Vote } from './lock-node.js';
 import { lostTo, type Verdict } from './tally.js';
 import { validUntil } from './valid-until.js';
-import type { Defeat, Grant, Voters } from './voters.js';
+import type { Defeat, Grant, Store } from './store.js';
 
 /** A node alone: its word decides, and there are no votes to count. */
-export class SoleNode implements Voters {
+export class SoleNode implements Store {
   constructor(private readonly node: LockNode) {}
 
   async vote(claim: Claim, ttl: number): Promise<Grant | Defeat> {
@@ -14,7 +14,8 @@ export class SoleNode implements Voters {
       const vote = await grant.claim(ttl);
       if (vote.vote !== 'granted') return { verdict: verdictOf(vote), causes: [] };
       if (grant.validUntil > performance.now()) return grant;
-      void grant.release().catch(() => {});
+      // Before another attempt, which it would stand in the way of.
+      await grant.release().catch(() => {});
       return { verdict: { is: 'split' }, causes: [] };
     } catch (error) {
       // It may have granted the claim all the same.
@@ -57,7 +58,7 @@ class SoleGrant implements Grant {
 }
 
 function confirm(isHeld: boolean): void {
-  if (!isHeld) throw new Error('it was not held any more');
+  if (!isHeld) throw new Error('it had ended before');
 }
 
 function verdictOf(vote: Exclude<Vote, { vote: 'granted' }>): Verdict {

@@ -29,40 +29,43 @@ export class Voter {
     const { claim, passage } = this.ballot;
     const isFirst = passage?.first === this.node;
     return new Promise((resolve, reject) => {
-      const failed = (error: unknown): void => reject(this.noteFailure(error, token));
-      const ask = (): void => {
+      const ask = async (): Promise<void> => {
         this.asked = performance.now();
         this.answer = 'asked';
-        // Only the first node counts those who lose.
-        const what = isFirst || !claim.late ? claim : { ...claim, late: undefined };
-        this.node.claim(what, token, ttl).then((vote) => resolve(this.noteVote(vote, token)), failed);
+        try {
+          // Only the first node counts those who lose.
+          const what = isFirst || !claim.late ? claim : { ...claim, late: undefined };
+          resolve(this.noteVote(await this.node.claim(what, token, ttl), token));
+        } catch (error) {
+          reject(this.noteFailure(error, token));
+        }
       };
       this.onClosed = () => resolve(0);
-      if (!passage || isFirst) ask();
+      if (!passage || isFirst) void ask();
       else void passage.isOpen.then((isOpen) => (isOpen && !this.isGivenBack ? ask() : resolve(0)));
     });
   }
 
   /** Resolves to whether the node holds the lock for another `ttl` milliseconds. */
   async extend(token: string, ttl: number): Promise<number> {
-    const isHeld = await this.node.extend(this.ballot.claim, token, ttl).catch(rejectWithError);
+    const isHeld = await this.node.extend(this.ballot.claim, token, ttl);
     // A node that refused the claim can have joined with this.
     if (isHeld) this.answer = 'granted';
     return Number(isHeld);
   }
 
   /** Gives the lock back, in the way that the ballot says. Resolves to whether the node held it. */
-  end(token: string): Promise<number> {
+  async end(token: string): Promise<number> {
     const { claim, isRun } = this.ballot;
     // redlock knows the outcome before all have answered.
     if (this.answer === 'asked' && this.ballot.validUntil > 0) return this.follow(token);
-    if (isRun) return this.node.settle(claim, token).then(Number, rejectWithError);
+    if (isRun) return Number(await this.node.settle(claim, token));
     // What is granted from now on is given back when it comes.
     this.isGivenBack = true;
-    if (this.answer === 'granted') return this.node.release(claim, token).then(Number, rejectWithError);
+    if (this.answer === 'granted') return Number(await this.node.release(claim, token));
     // It may have granted the claim all the same.
     if (this.answer === 'failed') this.giveBack(token);
-    return Promise.resolve(0);
+    return 0;
   }
 
   private noteVote(vote: Vote, token: string): number {
@@ -78,7 +81,7 @@ export class Voter {
     this.answer = 'failed';
     if (this.isGivenBack) this.giveBack(token);
     this.notePace(Number.POSITIVE_INFINITY, undefined);
-    const cause = errorOf(error);
+    const cause = error instanceof Error ? error : new Error(String(error));
     if (!this.isClosed) this.ballot.cast(cause);
     return cause;
   }
@@ -105,17 +108,8 @@ export class Voter {
     void this.undo(token).catch(() => {});
   }
 
-  private undo(token: string): Promise<boolean> {
+  private async undo(token: string): Promise<boolean> {
     const { claim, isRun } = this.ballot;
     return isRun ? this.node.settle(claim, token) : this.node.release(claim, token);
   }
-}
-
-function errorOf(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error));
-}
-
-/** redlock crashes the process on anything that is no Error. */
-function rejectWithError(error: unknown): Promise<never> {
-  return Promise.reject(errorOf(error));
 }

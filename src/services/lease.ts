@@ -1,5 +1,5 @@
 import { Logger } from '@nestjs/common';
-import type { Grant } from '../nodes/voters.js';
+import type { Grant } from '../nodes/store.js';
 import { LockLostError, TimeoutError } from '../redlock.errors.js';
 
 /** What a lease needs to know of the lock that it keeps. Durations in milliseconds. */
@@ -28,6 +28,8 @@ export class Lease {
   private abortReason: Error | undefined;
   private ttl: number;
   private ending: Promise<void> | undefined;
+  /** Resolves when the extensions that are under way are over. */
+  private extending: Promise<void> | undefined;
   private renewal: NodeJS.Timeout | undefined;
   private loss: NodeJS.Timeout | undefined;
   private limit: NodeJS.Timeout | undefined;
@@ -65,7 +67,7 @@ export class Lease {
     if (this.abortReason) throw this.abortReason;
     if (this.isOver()) throw this.lose();
     try {
-      await this.grant.extend(ttl);
+      await this.extendGrant(ttl);
     } catch (error) {
       // A shorter ttl may have come to the nodes all the same.
       this.keep();
@@ -99,7 +101,7 @@ export class Lease {
       await this.grant[how]();
     } catch (error) {
       logger.warn(
-        `The lock of "${this.name}" could not be given back, and ends with its lease: ${messageOf(error)}`,
+        `The lock of "${this.name}" could not be given back; what is left of it ends with its lease: ${messageOf(error)}`,
       );
     }
     this.onEnded?.();
@@ -124,7 +126,7 @@ export class Lease {
     // Not before the first renewal: most leases end without one.
     this.loss ??= setTimeout(() => void this.lose(), this.grant.validUntil - performance.now()).unref();
     try {
-      await this.grant.extend(this.ttl);
+      await this.extendGrant(this.ttl);
       if (this.isOver()) this.lose();
       else this.keep();
     } catch {
@@ -132,6 +134,22 @@ export class Lease {
       clearTimeout(this.renewal);
       this.renewal = setTimeout(() => void this.renew(), this.ttl * REPEAT_PART).unref();
     }
+  }
+
+  /** One after the other: the answer to a longer ttl must not come in on top of a shorter one that was asked for later. */
+  private extendGrant(ttl: number): Promise<unknown> {
+    const next = async (): Promise<number> => {
+      if (this.isOver()) throw this.lose();
+      return this.grant.extend(ttl);
+    };
+    const extended = this.extending ? this.extending.then(next) : next();
+    const over = extended
+      .catch(() => {})
+      .then(() => {
+        if (this.extending === over) this.extending = undefined;
+      });
+    this.extending = over;
+    return extended;
   }
 
   private isOver(): boolean {

@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Injectable, Logger } from '@nestjs/common';
 import type { Claim } from '../nodes/lock-node.js';
 import { Claimant, type Loss } from '../nodes/claimant.js';
-import type { Grant } from '../nodes/voters.js';
+import type { Grant } from '../nodes/store.js';
 import type { LossReason } from '../nodes/tally.js';
 import { ShutdownError } from '../redlock.errors.js';
 import { Lease, type LeaseSettings } from './lease.js';
@@ -35,7 +35,7 @@ export class Leases {
   /** How many claims are under way. */
   private claims = 0;
   /** Called when no claim is under way, or no lease is held, any more. */
-  private onQuiet: () => void = () => {};
+  private readonly onQuiet = new Set<() => void>();
   private readonly closing = new AbortController();
   private hasQuorum = true;
 
@@ -57,7 +57,7 @@ export class Leases {
       if (!('reason' in answer)) return this.hold(answer, settings);
       return signal.aborted ? { ...answer, reason: 'shutdown' } : answer;
     } finally {
-      if (--this.claims === 0) this.onQuiet();
+      if (--this.claims === 0) this.noteQuiet();
     }
   }
 
@@ -102,7 +102,7 @@ export class Leases {
     this.held.add(lease);
     lease.onEnded = () => {
       this.held.delete(lease);
-      if (this.held.size === 0) this.onQuiet();
+      if (this.held.size === 0) this.noteQuiet();
     };
     return lease;
   }
@@ -115,6 +115,11 @@ export class Leases {
   }
 
   private quiet(): Promise<void> {
-    return new Promise((resolve) => (this.onQuiet = resolve));
+    return new Promise((resolve) => this.onQuiet.add(resolve));
+  }
+
+  private noteQuiet(): void {
+    for (const resolve of this.onQuiet) resolve();
+    this.onQuiet.clear();
   }
 }

@@ -146,30 +146,27 @@ function checkedName(name: string): string {
 }
 
 class HeldLock implements RedlockLock {
-  constructor(
-    private readonly lease: Lease,
-    private readonly nodeTimeout: number,
-  ) {}
+  readonly name: string;
+  readonly #lease: Lease;
+  readonly #nodeTimeout: number;
 
-  get name(): string {
-    return this.lease.name;
+  constructor(lease: Lease, nodeTimeout: number) {
+    this.name = lease.name;
+    this.#lease = lease;
+    this.#nodeTimeout = nodeTimeout;
   }
 
   get signal(): AbortSignal {
-    return this.lease.signal;
+    return this.#lease.signal;
   }
 
   get expiresAt(): Date {
-    return this.lease.expiresAt;
+    return this.#lease.expiresAt;
   }
 
   // Functions of their own, so that they can be taken out of the lock.
   readonly extend = async (ttl?: Duration): Promise<void> =>
-    this.lease.extend(ttl === undefined ? undefined : leaseDuration('ttl', ttl, this.nodeTimeout));
-
-  readonly release = (): Promise<void> => this.lease.end('release');
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.release();
-  }
+    this.#lease.extend(ttl === undefined ? undefined : leaseDuration('ttl', ttl, this.#nodeTimeout));
+  readonly release = (): Promise<void> => this.#lease.end('release');
+  readonly [Symbol.asyncDispose] = this.release;
 }

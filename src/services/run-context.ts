@@ -1,7 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { type Duration, leaseDuration } from '../redlock.options.js';
-import type { Lease } from './lease.js';
-import type { RunEvent } from './redlock-events.js';
+import type { Duration } from '../redlock.options.js';
 
 /** What a running job can know of itself. */
 export interface CurrentRun {
@@ -29,35 +27,6 @@ export interface CurrentRun {
    * below three times `nodeTimeout`. Once `signal` has aborted: what it aborted with.
    */
   extend(ttl?: Duration): Promise<void>;
-}
-
-/** A run under its lease. */
-export class LeasedRun implements CurrentRun {
-  readonly name: string;
-  readonly tick: Date | null;
-  readonly instanceId: string;
-
-  constructor(
-    { name, tick, instanceId }: RunEvent,
-    private readonly lease: Lease,
-    private readonly nodeTimeout: number,
-  ) {
-    this.name = name;
-    this.tick = tick;
-    this.instanceId = instanceId;
-  }
-
-  get signal(): AbortSignal {
-    return this.lease.signal;
-  }
-
-  get fencingToken(): number | null {
-    return this.tick && this.tick.getTime();
-  }
-
-  // A function of its own, so that it can be taken out of the run.
-  readonly extend = async (ttl?: Duration): Promise<void> =>
-    this.lease.extend(ttl === undefined ? undefined : leaseDuration('ttl', ttl, this.nodeTimeout));
 }
 
 /** The run that the caller is in, through all that it awaits. */

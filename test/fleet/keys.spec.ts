@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { Claimant } from '../../src/nodes/claimant.js';
 import { JobKeys } from '../../src/nodes/job-keys.js';
 import { createNodes } from '../../src/nodes/node-option.js';
-import { votersOf } from '../../src/nodes/voters.js';
+import { createStore } from '../../src/nodes/create-store.js';
 import { findEngine, RedisServer } from '../engine/redis-server.js';
 import { FAKETIME_LIBRARY, forgetFakedProcesses } from './faketime.js';
 
@@ -39,7 +39,7 @@ it.runIf(canRun)(
     const client = new Redis(server.url);
     const [node] = createNodes([server.url], { nodeTimeout: 500, connectionName: 'test' });
     await node?.open();
-    const claimant = new Claimant(votersOf(node ? [node] : []), 500);
+    const claimant = new Claimant(createStore(node ? [node] : []), 500);
     const keys = new JobKeys('JOB_LOCKER', 'report');
     const { signal } = new AbortController();
 

@@ -12,6 +12,7 @@ import {
   ShutdownError,
   type Vote,
 } from '../../src/index.js';
+import { Leases } from '../../src/services/leases.service.js';
 import { byHand, close, fire, newYear, ONCE_A_YEAR, start } from './application.js';
 import { RecordingLogger } from './recording-logger.js';
 import { clientOf, useServer } from './redis.js';
@@ -66,6 +67,22 @@ it('lets a run in progress end, under its lock, and settles its tick', async () 
   expect(app.get(Jobs).ended).toEqual(['done']);
   expect(await locked()).toBe(false);
   expect(await settled()).toEqual(SETTLED);
+});
+
+it('ends both, where the application is closed twice at the same time', async () => {
+  work = 600;
+  const app = await start({ redlock: redlock('20s'), providers: [Jobs] });
+  const run = fire(app, 'report');
+  await expect.poll(locked).toBe(true);
+  const began = performance.now();
+  // As Nest 11 does for a signal and `app.close()`.
+  const leases = app.get(Leases, { strict: false });
+  leases.close();
+  const { signal } = new AbortController();
+  await Promise.all([leases.drain(20_000, signal), leases.drain(20_000, signal)]);
+  expect(performance.now() - began).toBeLessThan(10_000);
+  await run;
+  await close(app);
 });
 
 it('aborts a run that is not over in time, and settles its tick', async () => {

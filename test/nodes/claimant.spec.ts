@@ -3,7 +3,8 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Claimant } from '../../src/nodes/claimant.js';
 import type { Claim, LockNode, Vote } from '../../src/nodes/lock-node.js';
 import { MemoryNode } from '../../src/nodes/memory-node.js';
-import { type Grant, votersOf } from '../../src/nodes/voters.js';
+import { createStore } from '../../src/nodes/create-store.js';
+import type { Grant } from '../../src/nodes/store.js';
 import { Leases } from '../../src/services/leases.service.js';
 import { claimOf, deadNode, newName, timed } from './support.js';
 
@@ -136,7 +137,7 @@ describe.each([1, 3])('a claimant of %i nodes', (count) => {
   });
 
   function claimOnce(what: Claim, wait = 0, among: readonly LockNode[] = nodes) {
-    return new Claimant(votersOf(among), NODE_TIMEOUT).claim(what, TTL, wait, stop.signal);
+    return new Claimant(createStore(among), NODE_TIMEOUT).claim(what, TTL, wait, stop.signal);
   }
 
   async function hold(what: Claim, token: string): Promise<void> {
@@ -157,7 +158,7 @@ it('a split vote is taken again until one has won, and costs nobody the lock', a
     // Each of the five has one vote when they begin.
     const contenders = nodes.map((_, first) => {
       const order = nodes.map((_node, index) => nodes[(first + index) % 5] as MemoryNode);
-      return new Claimant(votersOf(order), NODE_TIMEOUT);
+      return new Claimant(createStore(order), NODE_TIMEOUT);
     });
     const answers = await Promise.all(
       contenders.map((contender) => contender.claim(claim, TTL, 0, new AbortController().signal)),
@@ -177,7 +178,7 @@ it('who loses hears it in the end from nodes that are slow, and does not vote on
   const nodes = [new MemoryNode(), new MemoryNode(), new MemoryNode(), new SlowNode(), new SlowNode()];
   const claim = claimOf(newName());
   for (const index of [0, 1, 3]) await nodes[index]!.claim(claim, 'the winner', TTL);
-  const claimed = new Claimant(votersOf(nodes), NODE_TIMEOUT).claim(
+  const claimed = new Claimant(createStore(nodes), NODE_TIMEOUT).claim(
     claim,
     TTL,
     0,
@@ -192,7 +193,7 @@ it('who is turned away by one node comes again, in case the one that passed fail
   const nodes = [new MemoryNode(), new MemoryNode(), new MemoryNode()];
   const claim = { ...claimOf(newName(), Date.now()), late: { key: 'late', keep: TTL } };
   for (const node of nodes) await node.claim(claim, 'somebody', TTL);
-  const answer = new Claimant(votersOf(nodes), NODE_TIMEOUT).claim(
+  const answer = new Claimant(createStore(nodes), NODE_TIMEOUT).claim(
     claim,
     TTL,
     0,
@@ -206,7 +207,7 @@ it('who is turned away by one node comes again, in case the one that passed fail
 it('many claims that wait at the same time are nothing to warn of', async () => {
   const warn = vi.fn<(warning: Error) => void>();
   process.on('warning', warn);
-  const leases = new Leases(new Claimant(votersOf([new MemoryNode()]), NODE_TIMEOUT));
+  const leases = new Leases(new Claimant(createStore([new MemoryNode()]), NODE_TIMEOUT));
   const settings = { name: 'job', ttl: TTL, maxRuntime: undefined };
   const waiting = Array.from({ length: 30 }, () =>
     leases.take(claimOf(newName(), Date.now() + 60_000), settings),

@@ -7,13 +7,16 @@ import { Deadline } from '../../src/nodes/deadline.js';
 const LIMIT = 100;
 const same = (value: string): string => value;
 const tooLate = (): Error => new Error('too late');
+const broken = (): never => {
+  throw new Error('broken');
+};
 
 it('takes an answer that came in time, though the event loop was blocked beyond the deadline', async () => {
   const server = await RedisServer.start();
   const client = new Redis(server.url);
   try {
     await client.ping();
-    const answer = new Deadline(LIMIT, tooLate).within(client.echo('in time'), same);
+    const answer = new Deadline(LIMIT, tooLate).within(() => client.echo('in time'), same);
     // The command has left; now nothing of this process runs until the deadline is over.
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 3 * LIMIT);
     await expect(answer).resolves.toBe('in time');
@@ -27,13 +30,42 @@ it('ends each wait at its own time, and hands over what comes late', async () =>
   const deadline = new Deadline(LIMIT, tooLate);
   const begin = performance.now();
   const late: string[] = [];
-  const first = deadline.within(pause(2 * LIMIT, 'late'), same, (value) => late.push(value));
+  const first = deadline.within(
+    () => pause(2 * LIMIT, 'late'),
+    same,
+    (value) => late.push(value),
+  );
   await pause(LIMIT / 2);
-  const second = deadline.within(new Promise<string>(() => {}), same);
+  const second = deadline.within(() => new Promise<string>(() => {}), same);
 
   await expect(first).rejects.toThrow('too late');
   expect(performance.now() - begin).toBeGreaterThanOrEqual(LIMIT - 1);
   await expect(second).rejects.toThrow('too late');
   expect(performance.now() - begin).toBeGreaterThanOrEqual(1.5 * LIMIT - 1);
   await expect.poll(() => late).toEqual(['late']);
+});
+
+it('rejects where what reads a reply throws, or what is told of a failure', async () => {
+  const answers = [
+    new Deadline(LIMIT, tooLate).within(() => Promise.resolve('a'), broken),
+    new Deadline(LIMIT, broken).within(() => Promise.reject(new Error('lost')), same),
+    new Deadline(LIMIT, broken).within(() => new Promise<string>(() => {}), same),
+  ];
+  const outcomes = await Promise.allSettled(answers);
+  expect(outcomes.map((outcome) => outcome.status === 'rejected' && String(outcome.reason))).toEqual([
+    'Error: too late',
+    'Error: broken',
+    'Error: broken',
+  ]);
+});
+
+it('tells whether a reply is still waited for', async () => {
+  let isInTime: (() => boolean) | undefined;
+  const answer = new Deadline(LIMIT, tooLate).within((asked) => {
+    isInTime = asked;
+    return new Promise<string>(() => {});
+  }, same);
+  expect(isInTime?.()).toBe(true);
+  await expect(answer).rejects.toThrow('too late');
+  expect(isInTime?.()).toBe(false);
 });

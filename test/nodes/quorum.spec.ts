@@ -4,7 +4,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } 
 import { Claimant } from '../../src/nodes/claimant.js';
 import { type LockNode, type Vote } from '../../src/nodes/lock-node.js';
 import { MemoryNode } from '../../src/nodes/memory-node.js';
-import { type Grant, votersOf } from '../../src/nodes/voters.js';
+import { createStore } from '../../src/nodes/create-store.js';
+import type { Grant } from '../../src/nodes/store.js';
 import type { RedisNode } from '../../src/nodes/redis-node.js';
 import type { Verdict } from '../../src/nodes/tally.js';
 import { type RedisServer, startServers } from '../engine/redis-server.js';
@@ -40,7 +41,7 @@ describe('a node whose answer is still under way when the lock is given back', (
       }
     })();
     const claim = claimOf(newName());
-    const grant = granted(await votersOf([new MemoryNode(), new MemoryNode(), slow]).vote(claim, TTL));
+    const grant = granted(await createStore([new MemoryNode(), new MemoryNode(), slow]).vote(claim, TTL));
     await grant.release();
     expect(await MemoryNode.prototype.extend.call(slow, claim, 'the next', TTL)).toBe(true);
   });
@@ -54,11 +55,28 @@ describe('a node whose answer is still under way when the lock is given back', (
     })();
     const claim = claimOf(newName());
     const asked = vi.spyOn(slow, 'claim');
-    const grant = granted(await votersOf([new MemoryNode(), new MemoryNode(), slow]).vote(claim, TTL));
+    const grant = granted(await createStore([new MemoryNode(), new MemoryNode(), slow]).vote(claim, TTL));
     await grant.release();
     expect(await asked.mock.results[0]?.value).toEqual({ vote: 'granted' });
     await pause(0);
     expect(await MemoryNode.prototype.extend.call(slow, claim, 'the next', TTL)).toBe(true);
+  });
+
+  it('is told to free what it granted, though its answer was lost before the vote was', async () => {
+    const deaf = new (class extends MemoryNode {
+      override async claim(...args: Parameters<MemoryNode['claim']>): Promise<Vote> {
+        await super.claim(...args);
+        throw new Error('the reply got lost');
+      }
+    })();
+    const claim = claimOf(newName());
+    const others = [new MemoryNode(), new MemoryNode()];
+    for (const node of others) await node.claim(claim, 'somebody', TTL);
+    expect(await createStore([deaf, ...others]).vote(claim, TTL)).toMatchObject({
+      verdict: { is: 'lost', reason: 'overlap' },
+    });
+    await pause(0);
+    expect(await MemoryNode.prototype.extend.call(deaf, claim, 'the next', TTL)).toBe(true);
   });
 
   it('is told to free what it granted, though its answer was lost', async () => {
@@ -73,7 +91,7 @@ describe('a node whose answer is still under way when the lock is given back', (
     const others = [new MemoryNode(), new MemoryNode()];
     for (const node of others) await node.claim(claim, 'somebody', TTL);
     const asked = vi.spyOn(deaf, 'claim');
-    expect(await votersOf([...others, deaf]).vote(claim, TTL)).toMatchObject({
+    expect(await createStore([...others, deaf]).vote(claim, TTL)).toMatchObject({
       verdict: { is: 'lost', reason: 'overlap' },
     });
     await expect(asked.mock.results[0]?.value).rejects.toThrow('the reply got lost');
@@ -90,7 +108,7 @@ describe('a node whose answer is still under way when the lock is given back', (
     })();
     const claim = { ...claimOf(newName()), every: { key: newName(), keep: TTL } };
     const asked = vi.spyOn(slow, 'claim');
-    const grant = granted(await votersOf([new MemoryNode(), new MemoryNode(), slow]).vote(claim, TTL));
+    const grant = granted(await createStore([new MemoryNode(), new MemoryNode(), slow]).vote(claim, TTL));
     await grant.settle();
     expect(await asked.mock.results[0]?.value).toEqual({ vote: 'granted' });
     await pause(0);
@@ -117,7 +135,7 @@ describe('a contested vote', () => {
     const healthy = [new MemoryNode(), new MemoryNode(), new MemoryNode()];
     const hung = [new HungNode(), new HungNode()];
     await healthy[2]!.claim(claim, 'another contender', TTL);
-    const { answer, took } = await timed(votersOf([...healthy, ...hung]).vote(claim, TTL));
+    const { answer, took } = await timed(createStore([...healthy, ...hung]).vote(claim, TTL));
     expect(answer).toMatchObject({ verdict: { is: 'split' } });
     expect(took).toBeLessThan(300);
     await pause(500);
@@ -130,7 +148,7 @@ describe('a contested vote', () => {
     const claim = claimOf(newName());
     const nodes = [new MemoryNode(), new MemoryNode(), new HungNode(), new HungNode(), new HungNode()];
     await nodes[0]!.claim(claim, 'another contender', TTL);
-    const answer = await votersOf(nodes).vote(claim, TTL);
+    const answer = await createStore(nodes).vote(claim, TTL);
     expect(answer).toHaveProperty('validUntil');
     await granted(answer).release();
   });
@@ -154,7 +172,7 @@ it.each(ELECTIONS)(
     for (const node of nodes.slice(free)) await node.claim(claim, 'somebody', TTL);
     for (let index = 0; index < dead; index++) nodes.push(deadNode());
 
-    const answer = await votersOf(nodes).vote(claim, TTL);
+    const answer = await createStore(nodes).vote(claim, TTL);
     expect('verdict' in answer ? nameOf(answer.verdict) : 'granted').toBe(outcome);
     if (!('verdict' in answer)) await answer.release();
     // Whoever won or lost: what is given back is free for the next.
@@ -168,7 +186,7 @@ it('a tick that a majority has settled is settled for everybody', async () => {
   const nodes = [new MemoryNode(), new MemoryNode(), new MemoryNode()];
   const claim = claimOf(newName(), Date.now());
   await Promise.all(nodes.slice(1).map((node) => node.settle(claim, 'somebody')));
-  const answer = await votersOf(nodes).vote(claim, TTL);
+  const answer = await createStore(nodes).vote(claim, TTL);
   expect(answer).toMatchObject({ verdict: { is: 'lost', reason: 'settled' } });
 });
 
@@ -197,7 +215,7 @@ describe('on five Redis servers', () => {
     const half = clients.slice(0, count / 2);
     await Promise.all(half.map((client) => client.set(claim.lock, 'somebody', 'PX', TTL)));
 
-    const { answer, took } = await timed(votersOf(nodes.slice(0, count)).vote(claim, TTL));
+    const { answer, took } = await timed(createStore(nodes.slice(0, count)).vote(claim, TTL));
     expect(answer).toMatchObject({ verdict: { is: 'split' } });
     expect(took).toBeLessThan(SETTINGS.nodeTimeout);
     await vi.waitFor(async () => expect(await holders(claim.lock)).toEqual(half.map(() => 'somebody')));
@@ -211,7 +229,7 @@ describe('on five Redis servers', () => {
     for (const [index, client] of clients.slice(0, 3).entries()) {
       await client.set(claim.lock, `somebody-${index}`, 'PX', TTL);
     }
-    expect(await votersOf(nodes).vote(claim, TTL)).toMatchObject({ verdict: { is: 'split' } });
+    expect(await createStore(nodes).vote(claim, TTL)).toMatchObject({ verdict: { is: 'split' } });
     await vi.waitFor(async () => {
       for (const client of clients.slice(3)) expect(await keysOf(client, name)).toEqual([]);
     });
@@ -239,7 +257,7 @@ describe('on five Redis servers', () => {
     await Promise.all(rest.map((client) => client.set(claim.lock, 'somebody', 'PX', TTL)));
     const before = await Promise.all(clients.map(scriptsOf));
 
-    expect(await votersOf(nodes).vote(claim, TTL)).toMatchObject({
+    expect(await createStore(nodes).vote(claim, TTL)).toMatchObject({
       verdict: { is: 'lost', reason: 'overlap' },
     });
     // The one that granted is asked twice.
@@ -250,7 +268,7 @@ describe('on five Redis servers', () => {
   it('a node that joined at an extension is given back too', async () => {
     const claim = claimOf(name);
     await clients[4]?.set(claim.lock, 'somebody', 'PX', 300);
-    const grant = granted(await votersOf(nodes).vote(claim, TTL));
+    const grant = granted(await createStore(nodes).vote(claim, TTL));
     await pause(350);
     await grant.extend(TTL);
     await vi.waitFor(async () => expect(new Set(await holders(claim.lock)).size).toBe(1));
@@ -261,7 +279,7 @@ describe('on five Redis servers', () => {
 
   it('a lock outlives a wall clock that is set forward by an hour, or back', async () => {
     for (const step of [3_600_000, -3_600_000]) {
-      const grant = granted(await votersOf(nodes).vote(claimOf(`${name}${step}`), TTL));
+      const grant = granted(await createStore(nodes).vote(claimOf(`${name}${step}`), TTL));
       const real = Date.now;
       vi.spyOn(Date, 'now').mockImplementation(() => real() + step);
       try {
@@ -281,7 +299,7 @@ describe('on five Redis servers', () => {
     const proxies = await Promise.all(servers.map(({ port }) => TcpProxy.to(port)));
     const slow = await openNodes(proxies, { nodeTimeout: 5000 });
     for (const proxy of proxies) proxy.delay = 400;
-    const answer = await votersOf(slow).vote(claimOf(name), 500);
+    const answer = await createStore(slow).vote(claimOf(name), 500);
     expect(answer).toMatchObject({ verdict: { is: 'split' } });
     await vi.waitFor(async () => expect(await holders(claimOf(name).lock)).toEqual([]), 3000);
     await Promise.all(slow.map((node) => node.close()));
@@ -315,14 +333,14 @@ describe('on five Redis servers', () => {
 
     it('two that are killed do not keep the others from granting at once', async () => {
       await Promise.all(servers.slice(0, 2).map((server) => server.kill()));
-      const { answer, took } = await timed(votersOf(nodes).vote(claimOf(name), TTL));
+      const { answer, took } = await timed(createStore(nodes).vote(claimOf(name), TTL));
       await granted(answer).settle();
       expect(took).toBeLessThan(SETTINGS.nodeTimeout);
     });
 
     it('two that hang do not keep the others from granting at once', async () => {
       for (const server of servers.slice(0, 2)) server.pause();
-      const { answer, took } = await timed(votersOf(nodes).vote(claimOf(name), TTL));
+      const { answer, took } = await timed(createStore(nodes).vote(claimOf(name), TTL));
       expect(took).toBeLessThan(SETTINGS.nodeTimeout);
       const extension = await timed(granted(answer).extend(TTL));
       expect(extension.took).toBeLessThan(SETTINGS.nodeTimeout);
@@ -361,7 +379,7 @@ describe('on five Redis servers', () => {
     it('a node that hung while the claim was granted knows the settled tick once it goes on', async () => {
       servers[0]?.pause();
       const claim = claimOf(name, Date.now());
-      const grant = granted(await votersOf(nodes).vote(claim, TTL));
+      const grant = granted(await createStore(nodes).vote(claim, TTL));
       await grant.settle();
       await pause(SETTINGS.nodeTimeout);
       servers[0]?.resume();
@@ -387,7 +405,7 @@ it('a lease is counted from the moment when it was asked for, not from the answe
   vi.spyOn(node, 'extend').mockImplementation((...args) => extend(...args).finally(() => pause(500)));
 
   const asked = performance.now();
-  const grant = granted(await votersOf([node]).vote(claimOf(newName()), TTL));
+  const grant = granted(await createStore([node]).vote(claimOf(newName()), TTL));
   expect(grant.validUntil).toBeLessThan(asked + TTL);
   expect(grant.validUntil).toBeGreaterThan(asked + TTL * 0.98);
 
@@ -398,30 +416,61 @@ it('a lease is counted from the moment when it was asked for, not from the answe
 });
 
 it('two nodes of which one is dead are a store that is down', async () => {
-  const answer = await votersOf([new MemoryNode(), deadNode()]).vote(claimOf(newName()), TTL);
+  const answer = await createStore([new MemoryNode(), deadNode()]).vote(claimOf(newName()), TTL);
   expect(answer).toMatchObject({ verdict: { reason: 'store-down' } });
 });
 
-it('a node that rejects with what is no error is a failed node like any other', async () => {
-  const odd = new (class extends MemoryNode {
-    override extend(): Promise<boolean> {
-      return rejectOddly();
-    }
-    override settle(): Promise<boolean> {
-      return rejectOddly();
-    }
-  })();
-  const claim = claimOf(newName());
-  const grant = granted(await votersOf([new MemoryNode(), odd, new MemoryNode()]).vote(claim, TTL));
-  expect(await grant.extend(TTL)).toBeGreaterThan(performance.now());
-  await grant.settle();
+describe('a node of somebody else that is no good', () => {
+  const ways: [string, () => Promise<never>][] = [
+    ['rejects with what is no error', () => Promise.reject('a text')],
+    [
+      'throws',
+      () => {
+        throw new Error('at once');
+      },
+    ],
+    [
+      'throws what is no error',
+      () => {
+        throw 'a text';
+      },
+    ],
+    ['answers nothing', () => Promise.resolve(undefined as never)],
+  ];
+
+  it.each(ways)('and %s is a failed node like any other', async (_how, way) => {
+    const odd: LockNode = { ...deadNode(), claim: way, extend: way, settle: way, release: way };
+    const claim = { ...claimOf(newName(), Date.now()), late: { key: newName(), keep: 1000 } };
+    expect(await createStore([new MemoryNode(), odd, odd]).vote(claim, TTL)).toMatchObject({
+      verdict: { is: 'lost', reason: 'store-down' },
+    });
+    expect(await createStore([odd]).vote(claim, TTL)).toMatchObject({
+      verdict: { is: 'lost', reason: 'store-down' },
+      causes: [expect.any(Error)],
+    });
+    const grant = granted(await createStore([new MemoryNode(), odd, new MemoryNode()]).vote(claim, TTL));
+    expect(await grant.extend(TTL)).toBeGreaterThan(performance.now());
+    await grant.settle();
+  });
+});
+
+it('only the node that is asked first counts those who lose', async () => {
+  const nodes = [new MemoryNode(), new MemoryNode(), new MemoryNode()];
+  const claims = nodes.map((node) => vi.spyOn(node, 'claim'));
+  const claim = { ...claimOf(newName(), Date.now()), late: { key: newName(), keep: 1000 } };
+  granted(await createStore(nodes).vote(claim, TTL));
+  expect(claims.map(({ mock }) => mock.calls.map(([asked]) => asked.late !== undefined))).toEqual([
+    [true],
+    [false],
+    [false],
+  ]);
 });
 
 it('a node that answers never keeps no majority waiting', async () => {
   const silent = new MemoryNode();
   vi.spyOn(silent, 'claim').mockImplementation(() => new Promise<Vote>(() => {}));
   const nodes = [silent, new MemoryNode(), new MemoryNode()];
-  expect(await votersOf(nodes).vote(claimOf(newName()), TTL)).toHaveProperty('validUntil');
+  expect(await createStore(nodes).vote(claimOf(newName()), TTL)).toHaveProperty('validUntil');
 });
 
 /** What a majority of the nodes makes of a vote. */
@@ -467,18 +516,13 @@ async function contest(
 }
 
 function claimant(nodes: readonly LockNode[], nodeTimeout = SETTINGS.nodeTimeout): Claimant {
-  return new Claimant(votersOf(nodes), nodeTimeout);
+  return new Claimant(createStore(nodes), nodeTimeout);
 }
 
 /** How many scripts a server has been asked to run. */
 async function scriptsOf(client: Redis): Promise<number> {
   const calls = await callsOf(client);
   return (calls.get('evalsha') ?? 0) + (calls.get('eval') ?? 0);
-}
-
-/** As a node of somebody's own may. */
-function rejectOddly(): Promise<never> {
-  return Promise.reject('a text');
 }
 
 function addressesOf(causes: readonly Error[]): string[] {

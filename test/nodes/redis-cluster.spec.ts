@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { Claimant } from '../../src/nodes/claimant.js';
 import { JobKeys } from '../../src/nodes/job-keys.js';
 import type { Claim } from '../../src/nodes/lock-node.js';
-import { votersOf } from '../../src/nodes/voters.js';
+import { createStore } from '../../src/nodes/create-store.js';
 import { RedisNode } from '../../src/nodes/redis-node.js';
 import { findEngine, RedisServer } from '../engine/redis-server.js';
 import { claimOf, LogSpy, newName, rawClient, SETTINGS } from './support.js';
@@ -80,7 +80,7 @@ describe.skipIf(findEngine().kind === 'embedded')('a Redis Cluster of three mast
     const first = claimOf(name, Date.now() - 60_000);
     const slot = slotOf(first.lock);
     const [from, to] = placesOf(slot);
-    const claimant = new Claimant(votersOf([node]), SETTINGS.nodeTimeout);
+    const claimant = new Claimant(createStore([node]), SETTINGS.nodeTimeout);
     const settled: number[] = [];
     const isOver = new AbortController();
     const running = (async () => {

@@ -1,13 +1,14 @@
 import { mkdtempSync, rmdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Writable } from 'node:stream';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Claimant } from '../../src/nodes/claimant.js';
 import type { Vote } from '../../src/nodes/lock-node.js';
 import { createNodes } from '../../src/nodes/node-option.js';
-import { votersOf } from '../../src/nodes/voters.js';
+import { createStore } from '../../src/nodes/create-store.js';
 import { RedisNode } from '../../src/nodes/redis-node.js';
 import { NodeUnreachableError } from '../../src/redlock.errors.js';
 import { findEngine, RedisServer } from '../engine/redis-server.js';
@@ -59,6 +60,29 @@ describe('a server that hangs', () => {
     // The claim and its release, each at least once: a script that is new to the server is asked for twice.
     await vi.waitFor(async () => expect(await scripts()).toBeGreaterThanOrEqual(before + 2), 3000);
     await vi.waitFor(async () => expect(await keysOf(client, name)).toEqual([]), 3000);
+  });
+
+  it('gives back a lock that it grants late, too', async () => {
+    const node = await open(nodeAt(server, { nodeTimeout: 300 }));
+    server.pause();
+    expect(await outcome(node.claim(claimOf(name), 'a', TTL))).toContain('no answer within 300 ms');
+    server.resume();
+    await node.claim(claimOf(newName()), 'b', TTL).catch(() => {});
+    await vi.waitFor(async () => expect(await client.exists(claimOf(name).lock)).toBe(0), 3000);
+  });
+
+  it('is not asked who has a lock once nobody waits for that', async () => {
+    const node = await open(nodeAt(server, { nodeTimeout: 300 }));
+    const claim = claimOf(name);
+    await client.set(claim.lock, 'somebody', 'PX', 500);
+    server.pause();
+    expect(await outcome(node.claim(claim, 'a', TTL))).toContain('no answer within 300 ms');
+    const before = performance.now();
+    server.resume();
+    const asked = await scripts();
+    await pause(Math.max(0, before + 600 - performance.now()));
+    expect(await scripts()).toBe(asked);
+    expect(await client.exists(claim.lock)).toBe(0);
   });
 
   it('votes again by itself when it goes on', async () => {
@@ -115,6 +139,31 @@ describe('a server that hangs', () => {
   });
 });
 
+it('takes a free lock, and frees it, with one command each', async () => {
+  const node = await open(nodeAt(server));
+  // So that its scripts are known.
+  await node.claim(claimOf(newName()), 'a', TTL);
+  await node.release(claimOf(name), 'a');
+  await client.config('RESETSTAT');
+  await node.claim(claimOf(name), 'a', TTL);
+  expect([...(await callsOf(client)).keys()].filter((command) => /^(set|eval)/.test(command))).toEqual([
+    'set',
+  ]);
+  await node.release(claimOf(name), 'a');
+  const calls = await callsOf(client);
+  expect([calls.get('set'), calls.get('evalsha'), calls.get('eval')]).toEqual([1, 1, undefined]);
+});
+
+it('sends the commands of one turn of the event loop in a few writes', async () => {
+  const own = rawClient(server);
+  cleanUps.push(() => own.disconnect());
+  const node = await open(RedisNode.over(own, SETTINGS));
+  const write = vi.spyOn(own.stream, '_write');
+  const writev = vi.spyOn(own.stream as Required<Writable>, '_writev');
+  await Promise.all(Array.from({ length: 100 }, () => node.claim(claimOf(newName()), 'a', TTL)));
+  expect(write.mock.calls.length + writev.mock.calls.length).toBeLessThan(20);
+});
+
 describe('a server that is away', () => {
   it('gets nothing that was asked for meanwhile, and votes again within 2 s', async () => {
     const node = await open(nodeAt(server));
@@ -132,8 +181,7 @@ describe('a server that is away', () => {
     expect(performance.now() - back).toBeLessThan(2000);
     await pause(300);
     const calls = await callsOf(client);
-    expect(calls.get('evalsha')).toBeUndefined();
-    expect(calls.get('eval')).toBeUndefined();
+    for (const command of ['evalsha', 'eval', 'set']) expect(calls.get(command)).toBeUndefined();
     expect(await voteWithin(100 + BUSY, node)).toEqual({ vote: 'granted' });
   });
 
@@ -149,7 +197,8 @@ describe('a server that is away', () => {
     await server.restart();
     await vi.waitFor(() => expect(own.status).toBe('ready'), 5000);
     await pause(300);
-    expect((await callsOf(client)).get('evalsha')).toBeUndefined();
+    const calls = await callsOf(client);
+    for (const command of ['evalsha', 'eval', 'set']) expect(calls.get(command)).toBeUndefined();
   });
 
   it('gets the settles and releases that it missed once it is back', async () => {
@@ -245,7 +294,7 @@ describe('a reply that is lost after the script ran', () => {
     const claim = claimOf(name, Date.now());
     proxy.swallow = 'replies';
     const { signal } = new AbortController();
-    const answer = new Claimant(votersOf([node]), 2000).claim(claim, TTL, 0, signal);
+    const answer = new Claimant(createStore([node]), 2000).claim(claim, TTL, 0, signal);
     await vi.waitFor(async () => expect(await client.exists(claim.lock)).toBe(1));
     proxy.swallow = 'nothing';
     proxy.cut();
@@ -326,6 +375,15 @@ describe('a server in the field', () => {
     expect(await voteWithin(BUSY, node)).toEqual({ vote: 'granted' });
     expect(log.lines.map((line) => line.split(' ')[0])).toEqual(['warn:', 'log:']);
     expect(log.lines[0]).toContain('OOM');
+  });
+
+  it.skipIf(isEmbedded)('that is out of memory still says who has a lock', async () => {
+    const node = await open(nodeAt(server));
+    cleanUps.push(() => client.config('SET', 'maxmemory', 0));
+    await client.set(claimOf(name).lock, 'somebody', 'PX', TTL);
+    await client.config('SET', 'maxmemory', 1);
+    expect(await node.claim(claimOf(name), 'a', TTL)).toMatchObject({ vote: 'overlap', holder: 'somebody' });
+    expect(log.lines).toEqual([]);
   });
 
   it.skipIf(isEmbedded)('that cannot save votes against, and says so', async () => {

@@ -3,7 +3,7 @@ import { beforeEach, expect, it, vi } from 'vitest';
 import type { Claim } from '../../src/nodes/lock-node.js';
 import { MemoryNode } from '../../src/nodes/memory-node.js';
 import { SoleNode } from '../../src/nodes/sole-node.js';
-import type { Defeat, Grant } from '../../src/nodes/voters.js';
+import type { Defeat, Grant } from '../../src/nodes/store.js';
 import { claimOf, newName } from './support.js';
 
 const TTL = 30_000;
@@ -88,7 +88,7 @@ it('rejects to extend, settle or release what somebody else has by now', async (
   const grant = granted(await new SoleNode(node).vote(claim, 20));
   await pause(30);
   granted(await new SoleNode(node).vote(claim, TTL));
-  await expect(grant.extend(TTL)).rejects.toThrow('not held any more');
-  await expect(grant.settle()).rejects.toThrow('not held any more');
-  await expect(grant.release()).rejects.toThrow('not held any more');
+  await expect(grant.extend(TTL)).rejects.toThrow('it had ended before');
+  await expect(grant.settle()).rejects.toThrow('it had ended before');
+  await expect(grant.release()).rejects.toThrow('it had ended before');
 });

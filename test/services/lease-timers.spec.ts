@@ -2,7 +2,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { expect, it, vi } from 'vitest';
 import { LockLostError, MemoryNode } from '../../src/index.js';
 import type { Claim } from '../../src/nodes/lock-node.js';
-import { type Grant, votersOf } from '../../src/nodes/voters.js';
+import { createStore } from '../../src/nodes/create-store.js';
+import type { Grant } from '../../src/nodes/store.js';
 import { Lease } from '../../src/services/lease.js';
 
 const CLAIM: Claim = { lock: 'JOB_LOCKER_report' };
@@ -20,7 +21,7 @@ class DeafNode extends MemoryNode {
 }
 
 async function leaseOn(node: DeafNode, ttl: number): Promise<Lease> {
-  const grant = await votersOf([node]).vote(CLAIM, ttl);
+  const grant = await createStore([node]).vote(CLAIM, ttl);
   return new Lease(grant as Grant, { name: 'report', ttl, maxRuntime: undefined });
 }
 
@@ -68,4 +69,16 @@ it('is not lost any more once it has ended, though an extension is answered afte
   await expect(shortened).rejects.toThrow(LockLostError);
   await ended;
   expect(onAbort).not.toHaveBeenCalled();
+});
+
+it('asks for one extension after the other: the answer to a longer ttl does not undo a shorter one', async () => {
+  const node = new DeafNode();
+  const lease = await leaseOn(node, 30_000);
+  const longer = lease.extend(30_000);
+  const shorter = lease.extend(500);
+  await longer;
+  node.isDeaf = true;
+  await expect(shorter).rejects.toThrow(LockLostError);
+  expect(lease.expiresAt.getTime()).toBeLessThan(Date.now() + 500);
+  await lease.end('release');
 });

@@ -49,6 +49,23 @@ describe('a lock', () => {
     await next?.release();
   });
 
+  it('refuses an option that it does not have', async () => {
+    const redlock = await newService();
+    await expect(redlock.lock('report', { wate: 300 } as object)).rejects.toThrow(
+      'lock: an option is "wate"; the options are ttl, wait',
+    );
+  });
+
+  it('can be printed, and taken apart', async () => {
+    const lock = await (await newService()).lock('report');
+    expect(JSON.stringify(lock)).toBe('{"name":"report"}');
+    const parts: Record<'extend' | 'release' | typeof Symbol.asyncDispose, () => PromiseLike<void>> = lock!;
+    const { extend, [Symbol.asyncDispose]: dispose } = parts;
+    await extend();
+    await dispose();
+    expect(await clientOf(servers[0]!).exists(KEY)).toBe(0);
+  });
+
   it('is given back at the end of its scope, with await using', async () => {
     const redlock = await newService();
     const client = clientOf(servers[0]!);

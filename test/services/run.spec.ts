@@ -100,6 +100,22 @@ describe('run', () => {
 });
 
 describe('current', () => {
+  it('is an object that can be printed and spread, whose fencing token nobody moves', async () => {
+    const redlock = (await start({})).get(RedlockService);
+    const job = CronJob.from({ cronTime: ONCE_A_YEAR, timeZone: 'UTC', onTick: () => {} });
+    await redlock.run(
+      'yearly',
+      () => {
+        const run = redlock.current()!;
+        expect(JSON.parse(JSON.stringify(run))).toMatchObject({ name: 'yearly', instanceId: run.instanceId });
+        expect({ ...run }.signal).toBe(run.signal);
+        run.tick?.setTime(0);
+        expect(run.fencingToken).toBe(newYear().getTime());
+      },
+      { job },
+    );
+  });
+
   it('is the run that the caller is in, through all it awaits, and none outside', async () => {
     const redlock = (await start({ redlock: { instanceId: 'me' } })).get(RedlockService);
     const names: (string | undefined)[] = [];

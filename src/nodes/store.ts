@@ -1,10 +1,8 @@
-import type { Claim, LockNode } from './lock-node.js';
-import { Quorum } from './quorum.js';
-import { SoleNode } from './sole-node.js';
+import type { Claim } from './lock-node.js';
 import type { Verdict } from './tally.js';
 
-/** The nodes as one. */
-export interface Voters {
+/** The nodes as one: where the locks live. */
+export interface Store {
   /**
    * Puts the claim to the vote once, and gives back what was granted if that was not enough.
    *
@@ -31,10 +29,4 @@ export interface Defeat {
   readonly verdict: Verdict;
   /** What was wrong with the nodes that could not vote. */
   readonly causes: readonly Error[];
-}
-
-/** Those who vote: one node decides by itself, several by their majority. */
-export function votersOf(nodes: readonly LockNode[]): Voters {
-  const [only, ...others] = nodes;
-  return only && others.length === 0 ? new SoleNode(only) : new Quorum(nodes);
 }
