@@ -5,8 +5,10 @@ import { NodeUnreachableError } from '../redlock.errors.js';
 import { addressOf } from './address.js';
 import { Deadline } from './deadline.js';
 import { readInfo } from './info.js';
-import type { Claim, LockNode, NodeReport, Refusal, Vote } from './lock-node.js';
-import { CLAIM, COMMANDS, EXTEND, FREE, RELEASE, type Script, SETTLE } from './scripts.js';
+import type { Claim, LockNode, NodeReport, Vote } from './lock-node.js';
+import { explained, isOfSelect, isReadOnly } from './redis-errors.js';
+import { argumentsOf, type ClaimReply, isPlain, voteOf } from './script-call.js';
+import { CLAIM, EXTEND, FREE, RELEASE, type Script, SETTLE } from './scripts.js';
 
 /** How a node is reached, and how long it may take. */
 export interface RedisNodeSettings {
@@ -15,8 +17,6 @@ export interface RedisNodeSettings {
   /** Shown by `CLIENT LIST` for the connections that we create. */
   readonly connectionName: string;
 }
-
-type ClaimReply = 1 | ['settled'] | ['early', number] | [Refusal['vote'], string, number, number];
 
 /** A command that could not be delivered, kept for when the server is back. */
 interface Owed {
@@ -282,67 +282,4 @@ export class RedisNode implements LockNode {
     this.note(why);
     return new NodeUnreachableError(this.address, why);
   }
-}
-
-/** Whether it is for a lock alone. */
-function isPlain({ tick, every }: Claim): boolean {
-  return !tick && !every;
-}
-
-function voteOf(reply: ClaimReply): Vote {
-  if (reply === 1) return GRANTED;
-  const [vote, detail, lease, rank] = reply;
-  if (vote === 'settled') return { vote };
-  if (vote === 'early') return { vote, wait: detail };
-  return { vote, holder: detail, lease: lease > 0 ? lease : undefined, rank: rank > 0 ? rank : undefined };
-}
-
-const GRANTED: Vote = { vote: 'granted' };
-
-/** How many keys, the keys, and the arguments of a script. */
-function argumentsOf(
-  script: Script,
-  { lock, tick, every, late }: Claim,
-  token: string,
-  ttl: number,
-): [number, ...(string | number)[]] {
-  if (script === FREE) return [1, lock, token];
-  const keys = [lock];
-  if (tick) keys.push(tick.key, tick.last);
-  if (every) keys.push(every.key);
-  const counter = script === CLAIM ? late : undefined;
-  if (counter) keys.push(counter.key);
-  const recover = tick?.isTakeover ? 2 : tick?.recover ? 1 : 0;
-  return [
-    keys.length,
-    ...keys,
-    token,
-    ttl,
-    tick?.at ?? 0,
-    tick?.keep ?? 0,
-    recover,
-    every?.keep ?? 0,
-    counter?.keep ?? 0,
-  ];
-}
-
-function isOfSelect(error: unknown): boolean {
-  return (
-    error instanceof Error && 'command' in error && (error.command as { name?: unknown }).name === 'select'
-  );
-}
-
-/** Redis 6 puts words of its own in front of what a script ran into. */
-function isReadOnly({ message }: Error): boolean {
-  return /(^|-)READONLY /.test(message);
-}
-
-/** What a message means, where its words are about something else. */
-function explained(why: string): string {
-  // `maxRetriesPerRequest` is our own, and 0.
-  if (why.startsWith('Reached the max retries')) return 'the connection was closed';
-  // Redis names the command that its user may not call only if it is no part of a script.
-  return /^NOPERM(?!.* '(info|select|client)[| '])|can't run this command/.test(why)
-    ? `${why}; its user needs ${COMMANDS} on the keys of all jobs`
-    : why;
 }

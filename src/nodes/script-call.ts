@@ -1,0 +1,48 @@
+import type { Claim, Refusal, Vote } from './lock-node.js';
+import { CLAIM, FREE, type Script } from './scripts.js';
+
+/** What the script of a claim returns. */
+export type ClaimReply = 1 | ['settled'] | ['early', number] | [Refusal['vote'], string, number, number];
+
+/** Whether it is for a lock alone. */
+export function isPlain({ tick, every }: Claim): boolean {
+  return !tick && !every;
+}
+
+/** What the reply to a claim means. */
+export function voteOf(reply: ClaimReply): Vote {
+  if (reply === 1) return GRANTED;
+  const [vote, detail, lease, rank] = reply;
+  if (vote === 'settled') return { vote };
+  if (vote === 'early') return { vote, wait: detail };
+  return { vote, holder: detail, lease: lease > 0 ? lease : undefined, rank: rank > 0 ? rank : undefined };
+}
+
+const GRANTED: Vote = { vote: 'granted' };
+
+/** How many keys, the keys, and the arguments of a script. */
+export function argumentsOf(
+  script: Script,
+  { lock, tick, every, late }: Claim,
+  token: string,
+  ttl: number,
+): [number, ...(string | number)[]] {
+  if (script === FREE) return [1, lock, token];
+  const keys = [lock];
+  if (tick) keys.push(tick.key, tick.last);
+  if (every) keys.push(every.key);
+  const counter = script === CLAIM ? late : undefined;
+  if (counter) keys.push(counter.key);
+  const recover = tick?.isTakeover ? 2 : tick?.recover ? 1 : 0;
+  return [
+    keys.length,
+    ...keys,
+    token,
+    ttl,
+    tick?.at ?? 0,
+    tick?.keep ?? 0,
+    recover,
+    every?.keep ?? 0,
+    counter?.keep ?? 0,
+  ];
+}
