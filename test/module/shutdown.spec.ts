@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Injectable, Module, type OnModuleDestroy } from '@nestjs/common';
 import { Cron } from '@nestjs/schedule';
 import type { Redis } from 'ioredis';
-import { beforeEach, expect, it } from 'vitest';
+import { beforeEach, expect, it, vi } from 'vitest';
 import {
   type Claim,
   Exclusive,
@@ -150,6 +150,15 @@ it('makes no new claims, and says so', async () => {
   expect(await app.get(RedlockService).run('report', () => 1)).toEqual({ ran: false, reason: 'shutdown' });
   expect(reasons).toEqual(['shutdown', 'shutdown']);
   expect(await client.keys('*')).toEqual([]);
+});
+
+it('asks no node any more once it has begun', async () => {
+  const node = new MemoryNode();
+  const app = await start({ redlock: { nodes: node } });
+  app.get(Leases, { strict: false }).close();
+  const asked = vi.spyOn(node, 'claim');
+  expect(await app.get(RedlockService).run('report', () => 1)).toEqual({ ran: false, reason: 'shutdown' });
+  expect(asked).not.toHaveBeenCalled();
 });
 
 it('ends the wait for a lock at once', async () => {
