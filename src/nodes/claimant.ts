@@ -10,7 +10,10 @@ export interface Loss extends Omit<Lost, 'is'> {
   readonly causes: readonly Error[];
 }
 
-/** Contenders that split a vote try again after a random pause of up to this, doubled each time, in milliseconds. */
+/**
+ * Of the contenders that split a vote, the one with the least token tries again within the first of these, in
+ * milliseconds. The others leave it that time: they come after half to one and a half of it, doubled each time.
+ */
 const SPLIT_PAUSE = { first: 16, most: 256 };
 /** How often to look whether what one waits for has become free, in milliseconds. */
 const WAIT_PAUSE = 100;
@@ -73,8 +76,9 @@ export class Claimant {
       case 'turned away':
         return isUnderstudy(verdict.lost) ? UNDERSTUDY_PAUSE * (1 + Math.random()) : undefined;
       case 'split': {
-        const most = Math.min(SPLIT_PAUSE.first * 2 ** attempt, SPLIT_PAUSE.most);
-        return elapsed < Math.max(wait, 10 * this.nodeTimeout) ? Math.random() * most : undefined;
+        if (elapsed >= Math.max(wait, 10 * this.nodeTimeout)) return undefined;
+        if (verdict.goesFirst) return Math.random() * SPLIT_PAUSE.first;
+        return Math.min(SPLIT_PAUSE.first * 2 ** attempt, SPLIT_PAUSE.most) * (0.5 + Math.random());
       }
       case 'lost':
         if (elapsed < wait) return Math.min(WAIT_PAUSE * (0.5 + Math.random()), wait - elapsed);

@@ -74,6 +74,8 @@ type RedlockClients = ConstructorParameters<typeof Redlock>[0];
 /** One claim and the votes on it, from the attempt to get it until it is given back. */
 export class Ballot implements Grant {
   validUntil = 0;
+  /** Whose claim it is: made by redlock. */
+  token = '';
   readonly tally: Tally;
   /** Whether to give the lock back means to settle the run. */
   isRun = false;
@@ -114,17 +116,24 @@ export class Ballot implements Grant {
   /** Counts a vote; `undefined`: the node was not waited for. */
   cast(vote: Vote | Error | undefined): void {
     this.tally.cast(vote);
-    if (this.lastCall || !this.tally.isContested) return;
+    if (!this.tally.isContested) return;
+    const awaited = this.voters.filter((voter) => voter.isAwaited);
+    const close = (): void => awaited.forEach((voter) => voter.closePoll());
+    // Those that failed when they were last asked are not waited for.
+    if (awaited.every((voter) => this.turnstile.isDown(voter.node))) return close();
+    this.lastCall ??= setTimeout(close, this.patience()).unref();
+  }
+
+  /** How long the others may take once a majority has answered, in milliseconds. */
+  private patience(): number {
     const took = performance.now() - this.asked;
-    const patience = Math.max(LAST_CALL.milliseconds, LAST_CALL.factor * took);
-    const close = (): void => this.voters.forEach((voter) => voter.closePoll());
-    this.lastCall = setTimeout(close, patience * 2 ** Math.min(this.attempt, 4)).unref();
+    return Math.max(LAST_CALL.milliseconds, LAST_CALL.factor * took) * 2 ** Math.min(this.attempt, 4);
   }
 
   async defeat(): Promise<Defeat> {
     const { causes } = this.tally;
     const refusal = this.passage?.turnedAway;
-    if (!refusal) return { verdict: await this.tally.verdict(), causes };
+    if (!refusal) return { verdict: await this.tally.verdict(this.token), causes };
     return { verdict: { is: 'turned away', lost: lostTo(refusal) }, causes };
   }
 
@@ -169,8 +178,10 @@ class Client {
     _keyCount: number,
     [name, token, ttl]: readonly [string, string, number],
   ): Promise<number> {
-    const voter = this.ballots.get(name)?.voters[this.index];
+    const ballot = this.ballots.get(name);
+    const voter = ballot?.voters[this.index];
     if (!voter) throw new Error('That ballot is over');
+    ballot.token = token;
     try {
       if (script === ACQUIRE) return await voter.claim(token, ttl);
       return await (script === EXTEND ? voter.extend(token, ttl) : voter.end(token));

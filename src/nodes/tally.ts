@@ -23,8 +23,8 @@ export type Verdict =
   | { readonly is: 'turned away'; readonly lost: Lost }
   /** The tick is due on enough of the nodes only in `wait` milliseconds. */
   | { readonly is: 'early'; readonly wait: number }
-  /** Nobody has a majority. */
-  | { readonly is: 'split' };
+  /** Nobody has a majority. Of those who split it, one `goesFirst` next time. */
+  | { readonly is: 'split'; readonly goesFirst: boolean };
 
 /** The votes on one claim, as they come in. */
 export class Tally {
@@ -52,10 +52,14 @@ export class Tally {
     return this.against.length > 0 && answered >= majorityOf(this.nodes) && this.done < this.nodes;
   }
 
-  /** What the votes say, as soon as they say it for certain. To be asked once. */
-  async verdict(): Promise<Verdict> {
+  /**
+   * What the votes say, as soon as they say it for certain. To be asked once.
+   *
+   * @param token Whose claim it is.
+   */
+  async verdict(token: string): Promise<Verdict> {
     for (;;) {
-      const verdict = this.certain();
+      const verdict = this.certain(token);
       if (verdict) return verdict;
       await new Promise<void>((resolve) => (this.onVote = resolve));
     }
@@ -66,7 +70,7 @@ export class Tally {
     return this.granted + this.against.length + this.causes.length + this.silent;
   }
 
-  private certain(): Verdict | undefined {
+  private certain(token: string): Verdict | undefined {
     const majority = majorityOf(this.nodes);
     const holders = new Map<string, number>();
     const waits: number[] = [];
@@ -84,7 +88,8 @@ export class Tally {
     if (this.done < this.nodes) return undefined;
     // Once as many of the nodes that found it early have come to its time, a majority can be had.
     const wait = waits.toSorted((a, b) => a - b)[majority - this.granted - 1];
-    return wait === undefined ? { is: 'split' } : { is: 'early', wait };
+    if (wait !== undefined) return { is: 'early', wait };
+    return { is: 'split', goesFirst: [...holders.keys()].every((holder) => token < holder) };
   }
 }
 

@@ -37,6 +37,11 @@ export class Turnstile {
     this.paces.set(node, isSlower ? before + (pace - before) * SLOWER_PART : pace);
   }
 
+  /** Whether a node failed when it was last asked. */
+  isDown(node: LockNode): boolean {
+    return this.paceOf(node) === Number.POSITIVE_INFINITY;
+  }
+
   private paceOf(node: LockNode): number {
     return this.paces.get(node) ?? 0;
   }

@@ -12,13 +12,18 @@ export class Voter {
   private onClosed: () => void = () => {};
 
   constructor(
-    private readonly node: LockNode,
+    readonly node: LockNode,
     private readonly ballot: Ballot,
   ) {}
 
+  /** Whether its answer is still to come, and is waited for. */
+  get isAwaited(): boolean {
+    return this.answer === 'asked' && !this.isClosed;
+  }
+
   /** Waits no longer for the answer to the claim: what is granted after that is given back, unless the vote was won. */
   closePoll(): void {
-    if (this.answer !== 'asked' || this.isClosed) return;
+    if (!this.isAwaited) return;
     this.isClosed = true;
     this.ballot.cast(undefined);
     this.onClosed();

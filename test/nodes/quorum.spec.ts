@@ -144,6 +144,21 @@ describe('a contested vote', () => {
     }
   });
 
+  it('does not wait for nodes that failed the last time', async () => {
+    const failing = new HungNode();
+    vi.spyOn(failing, 'claim').mockRejectedValueOnce(new Error('no answer'));
+    const nodes = [new MemoryNode(), new MemoryNode(), new MemoryNode(), failing, new MemoryNode()];
+    const store = createStore(nodes);
+    granted(await store.vote(claimOf(newName()), TTL));
+    await pause(0);
+    const claim = claimOf(newName());
+    await nodes[0]?.claim(claim, 'one', TTL);
+    await nodes[1]?.claim(claim, 'another', TTL);
+    const { answer, took } = await timed(store.vote(claim, TTL));
+    expect(answer).toMatchObject({ verdict: { is: 'split' } });
+    expect(took).toBeLessThan(45);
+  });
+
   it('waits for a majority to answer', async () => {
     const claim = claimOf(newName());
     const nodes = [new MemoryNode(), new MemoryNode(), new HungNode(), new HungNode(), new HungNode()];
