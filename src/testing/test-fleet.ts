@@ -8,6 +8,7 @@ import {
   milliseconds,
   type NodeOption,
   type RedlockModuleOptions,
+  refuseUnknown,
   resolveOptions,
 } from '../redlock.options.js';
 import { type FiredRun, ScheduledMethod } from './scheduled-method.js';
@@ -28,6 +29,8 @@ export interface TestFleetOptions {
   /** Replaces parts of an instance before it starts: `(app) => app.overrideProvider(Mailer).useValue(mailer)`. */
   override?: (app: TestingModuleBuilder, instance: number) => unknown;
 }
+
+const FLEET_OPTIONS: readonly (keyof TestFleetOptions)[] = ['instances', 'now', 'nodes', 'override'];
 
 interface Clock {
   /** In milliseconds since the epoch. */
@@ -61,13 +64,15 @@ export class TestFleet {
    * Starts the instances of an application, as far as `app.init()`: no port is opened.
    *
    * @param module The root module, as it is given to `NestFactory`. Its `RedlockModule` keeps its options but `nodes`.
-   * @throws InvalidOptionError for a number of instances that is none; else what the application throws at its start,
+   * @throws InvalidOptionError for a number of instances that is none, and for a misspelt option; else what the application throws at its start,
    * after the instances that did start have been closed.
    */
   static async create(
     module: NonNullable<ModuleMetadata['imports']>[number],
-    { instances = 2, now = new Date(), nodes, override = () => {} }: TestFleetOptions = {},
+    options: TestFleetOptions = {},
   ): Promise<TestFleet> {
+    refuseUnknown('TestFleet: ', options, FLEET_OPTIONS);
+    const { instances = 2, now = new Date(), nodes, override = () => {} } = options;
     if (!Number.isInteger(instances) || instances < 1) {
       throw new InvalidOptionError('instances', instances, 'give a whole number from 1 on');
     }
@@ -81,7 +86,7 @@ export class TestFleet {
         .overrideProvider(RESOLVED_OPTIONS)
         .useFactory({
           inject: [MODULE_OPTIONS_TOKEN],
-          factory: (options: RedlockModuleOptions) => resolveOptions({ ...options, nodes: nodes ?? memory }),
+          factory: (given: RedlockModuleOptions) => resolveOptions({ ...given, nodes: nodes ?? memory }),
         })
         .overrideProvider(SchedulerRegistry)
         .useClass(StoppedScheduler);

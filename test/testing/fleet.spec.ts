@@ -192,12 +192,15 @@ describe('the instances', () => {
     expect(await fleet.fire('report')).toMatchObject([{ ran: true }, { ran: true }]);
   });
 
-  it('are at least one', async () => {
+  it('are at least one, and their options are spelt right', async () => {
     for (const instances of [0, 1.5, Number.NaN]) {
       await expect(TestFleet.create(AppModule, { instances })).rejects.toThrow(
         'give a whole number from 1 on',
       );
     }
+    await expect(TestFleet.create(AppModule, { instancs: 3 } as object)).rejects.toThrow(
+      'TestFleet: an option is "instancs"; the options are instances, now, nodes, override',
+    );
     await expect(TestFleet.create(AppModule, { now: new Date('soon') })).rejects.toThrow(
       'now is Invalid Date',
     );
