@@ -469,6 +469,18 @@ describe('a node of somebody else that is no good', () => {
   });
 });
 
+it('nothing is kept of votes that are over', async () => {
+  const nodes = [new MemoryNode(), new MemoryNode(), new MemoryNode()];
+  const store = createStore(nodes);
+  const kept = (): unknown => (Reflect.get(store, 'ballots') as Map<string, unknown>).size;
+  const claim = claimOf(newName());
+  const grant = granted(await store.vote(claim, TTL));
+  expect(await store.vote(claim, TTL)).toHaveProperty('verdict');
+  expect(kept()).toBe(1);
+  await grant.release();
+  expect(kept()).toBe(0);
+});
+
 it('only the node that is asked first counts those who lose', async () => {
   const nodes = [new MemoryNode(), new MemoryNode(), new MemoryNode()];
   const claims = nodes.map((node) => vi.spyOn(node, 'claim'));
