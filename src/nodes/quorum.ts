@@ -4,7 +4,7 @@ import type { Claim, LockNode, Vote } from './lock-node.js';
 import { lostTo, Tally } from './tally.js';
 import { type Passage, Turnstile } from './turnstile.js';
 import { validUntil } from './valid-until.js';
-import { Voter } from './voter.js';
+import { type Ballot, Voter } from './voter.js';
 import type { Defeat, Grant, Store } from './store.js';
 
 /**
@@ -22,7 +22,7 @@ export class Quorum implements Store {
   private isReached = true;
   private readonly redlock: Redlock;
   /** Those that are asked for, or won, by the text that redlock takes for what is to be locked. */
-  private readonly ballots = new Map<string, Ballot>();
+  private readonly ballots = new Map<string, RedlockBallot>();
   private lastBallot = 0;
 
   constructor(private readonly nodes: readonly LockNode[]) {
@@ -44,7 +44,7 @@ export class Quorum implements Store {
    */
   async vote(claim: Claim, ttl: number, attempt = 0): Promise<Grant | Defeat> {
     const passage = claim.late && this.isReached ? this.turnstile.enter() : undefined;
-    const ballot = new Ballot(this.redlock, this.nodes, this.turnstile, claim, attempt, passage);
+    const ballot = new RedlockBallot(this.redlock, this.nodes, this.turnstile, claim, attempt, passage);
     const name = `${++this.lastBallot}`;
     this.ballots.set(name, ballot);
     ballot.onOver = () => this.ballots.delete(name);
@@ -72,12 +72,11 @@ const SETTINGS = { retryCount: 0 };
 type RedlockClients = ConstructorParameters<typeof Redlock>[0];
 
 /** One claim and the votes on it, from the attempt to get it until it is given back. */
-export class Ballot implements Grant {
+class RedlockBallot implements Ballot, Grant {
   validUntil = 0;
   /** Whose claim it is: made by redlock. */
   token = '';
   readonly tally: Tally;
-  /** Whether to give the lock back means to settle the run. */
   isRun = false;
   readonly voters: readonly Voter[];
   /** Called when redlock has nothing more to ask. */
@@ -113,7 +112,6 @@ export class Ballot implements Grant {
     return false;
   }
 
-  /** Counts a vote; `undefined`: the node was not waited for. */
   cast(vote: Vote | Error | undefined): void {
     this.tally.cast(vote);
     if (!this.tally.isContested) return;
@@ -170,7 +168,7 @@ export class Ballot implements Grant {
 class Client {
   constructor(
     private readonly index: number,
-    private readonly ballots: ReadonlyMap<string, Ballot>,
+    private readonly ballots: ReadonlyMap<string, RedlockBallot>,
   ) {}
 
   async evalsha(

@@ -1,5 +1,18 @@
-import type { LockNode, Vote } from './lock-node.js';
-import type { Ballot } from './quorum.js';
+import type { Claim, LockNode, Vote } from './lock-node.js';
+import type { Passage, Turnstile } from './turnstile.js';
+
+/** One claim that is put to the vote, as its voters know it. */
+export interface Ballot {
+  readonly claim: Claim;
+  readonly turnstile: Turnstile;
+  readonly passage: Passage | undefined;
+  /** Whether to give the lock back means to settle the run. */
+  readonly isRun: boolean;
+  /** Until when it is won, on the monotonic clock; 0 if it is not. */
+  readonly validUntil: number;
+  /** Counts a vote; `undefined`: the node was not waited for. */
+  cast(vote: Vote | Error | undefined): void;
+}
 
 /** The vote of one node on one claim, as redlock counts it: 1 or 0. */
 export class Voter {
