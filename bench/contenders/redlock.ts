@@ -9,7 +9,10 @@ interface Redlock4 {
   lock(key: string, ttl: number): PromiseLike<{ unlock(): PromiseLike<void> }>;
 }
 
-const Redlock4 = createRequire(import.meta.url)('redlock4') as new (clients: readonly Redis[]) => Redlock4;
+export const Redlock4 = createRequire(import.meta.url)('redlock4') as new (
+  clients: readonly Redis[],
+  settings?: { readonly retryCount: number; readonly retryDelay: number },
+) => Redlock4;
 
 export function redlock5(clients: readonly Redis[]): Contender {
   const redlock = new Redlock5(clients as ConstructorParameters<typeof Redlock5>[0]);

@@ -1,6 +1,6 @@
-import { createRequire } from 'node:module';
 import type { Redis } from 'ioredis';
 import Redlock5 from 'redlock';
+import { Redlock4 } from '../contenders/redlock.js';
 import { OURS, versionOf } from '../machine.js';
 
 /** A way to keep a scheduled job to one instance. */
@@ -10,19 +10,8 @@ export interface Way {
   readonly guard?: (redis: Redis) => (work: () => Promise<void>) => Promise<unknown>;
 }
 
-/** What the recipe uses of redlock 4, which has no types. */
-interface Redlock4 {
-  lock(key: string, ttl: number): PromiseLike<{ unlock(): PromiseLike<void> }>;
-}
-const Redlock4 = createRequire(import.meta.url)('redlock4') as new (
-  clients: readonly Redis[],
-  settings: { readonly retryCount: number; readonly retryDelay: number },
-) => Redlock4;
-
 const KEY = 'rivals';
 const TTL = { recipe: 600_000, using: 30_000 };
-
-export const PACKAGE = `${OURS} ${versionOf(OURS)}`;
 
 /** Each with the settings that it comes with, or that its own text gives. */
 export const WAYS: readonly Way[] = [
@@ -47,7 +36,7 @@ export const WAYS: readonly Way[] = [
     name: 'the same with retryCount: 0',
     guard: (redis) => usingOf(redis, 'once', { retryCount: 0 }),
   },
-  { name: PACKAGE },
+  { name: `${OURS} ${versionOf(OURS)}` },
 ];
 
 function usingOf(

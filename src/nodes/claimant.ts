@@ -75,11 +75,10 @@ export class Claimant {
         return Math.min(verdict.wait, LONGEST_TIMER);
       case 'turned away':
         return isUnderstudy(verdict.lost) ? UNDERSTUDY_PAUSE * (1 + Math.random()) : undefined;
-      case 'split': {
+      case 'split':
         if (elapsed >= Math.max(wait, 10 * this.nodeTimeout)) return undefined;
         if (verdict.goesFirst) return Math.random() * SPLIT_PAUSE.first;
         return Math.min(SPLIT_PAUSE.first * 2 ** attempt, SPLIT_PAUSE.most) * (0.5 + Math.random());
-      }
       case 'lost':
         if (elapsed < wait) return Math.min(WAIT_PAUSE * (0.5 + Math.random()), wait - elapsed);
         // An instance whose clock lags may run an old tick at the very moment of this one.

@@ -63,14 +63,13 @@ export class Lease {
 
   /** Renews the lock now, and from now on to `ttl` (milliseconds). Throws what `signal` aborted with, or a `LockLostError`. */
   async extend(ttl = this.ttl): Promise<void> {
-    if (this.isEnded) throw new LockLostError(this.name, 'it has been released');
-    if (this.abortReason) throw this.abortReason;
-    if (this.isOver()) throw this.lose();
+    this.checkHeld();
     try {
       await this.extendGrant(ttl);
     } catch (error) {
       // A shorter ttl may have come to the nodes all the same.
       this.keep();
+      this.checkHeld();
       throw new LockLostError(this.name, `no majority of the nodes renewed it (${messageOf(error)})`);
     }
     if (this.isOver()) throw this.lose();
@@ -139,7 +138,8 @@ export class Lease {
   /** One after the other: the answer to a longer ttl must not come in on top of a shorter one that was asked for later. */
   private extendGrant(ttl: number): Promise<unknown> {
     const next = async (): Promise<number> => {
-      if (this.isOver()) throw this.lose();
+      // By the time that it is its turn: the nodes would give a lock that has ended again.
+      this.checkHeld();
       return this.grant.extend(ttl);
     };
     const extended = this.extending ? this.extending.then(next) : next();
@@ -150,6 +150,12 @@ export class Lease {
       });
     this.extending = over;
     return extended;
+  }
+
+  private checkHeld(): void {
+    if (this.isEnded) throw new LockLostError(this.name, 'it has been released');
+    if (this.abortReason) throw this.abortReason;
+    if (this.isOver()) throw this.lose();
   }
 
   private isOver(): boolean {

@@ -64,8 +64,8 @@ export class TestFleet {
    * Starts the instances of an application, as far as `app.init()`: no port is opened.
    *
    * @param module The root module, as it is given to `NestFactory`. Its `RedlockModule` keeps its options but `nodes`.
-   * @throws InvalidOptionError for a number of instances that is none, and for a misspelt option; else what the application throws at its start,
-   * after the instances that did start have been closed.
+   * @throws InvalidOptionError for a number of instances that is none, and for a misspelt option; else what the
+   * application throws at its start, after the instances that did start have been closed.
    */
   static async create(
     module: NonNullable<ModuleMetadata['imports']>[number],

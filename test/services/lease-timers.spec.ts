@@ -82,3 +82,14 @@ it('asks for one extension after the other: the answer to a longer ttl does not 
   expect(lease.expiresAt.getTime()).toBeLessThan(Date.now() + 500);
   await lease.end('release');
 });
+
+it('sends no extension any more that was waiting when the run ended: it would take the lock again', async () => {
+  const node = new DeafNode();
+  const lease = await leaseOn(node, 30_000);
+  const first = lease.extend();
+  const waiting = lease.extend();
+  await lease.end('settle');
+  await first.catch(() => {});
+  await expect(waiting).rejects.toThrow('it has been released');
+  expect(await node.claim(CLAIM, 'the next', 1000)).toEqual({ vote: 'granted' });
+});
