@@ -11,10 +11,12 @@ export interface Loss extends Omit<Lost, 'is'> {
 }
 
 /**
- * Of the contenders that split a vote, the one with the least token tries again within the first of these, in
- * milliseconds. The others leave it that time: they come after half to one and a half of it, doubled each time.
+ * Who splits a vote comes again within the first of these, in milliseconds, doubled each time. From then on the contenders
+ * go in turn, by one node that all ask first: only one of them can pass, so that their votes do not block each other.
  */
 const SPLIT_PAUSE = { first: 16, most: 256 };
+/** At every so many-th attempt all nodes are asked at once: the first may hold a vote for somebody who is gone. */
+const ALL_AT_ONCE = 4;
 /** How often to look whether what one waits for has become free, in milliseconds. */
 const WAIT_PAUSE = 100;
 /** How long a tick that finds another run of its job waits for the end of that, in milliseconds. */
@@ -47,8 +49,10 @@ export class Claimant {
   async claim(claim: Claim, ttl: number, wait: number, signal: AbortSignal): Promise<Grant | Loss> {
     let begin = performance.now();
     let asked = claim;
+    let hasSplit = false;
     for (let attempt = 0; ; attempt++) {
-      const answer = await this.store.vote(asked, ttl, attempt);
+      const isInTurn = hasSplit && attempt % ALL_AT_ONCE !== 0;
+      const answer = await this.store.vote(asked, ttl, attempt, isInTurn);
       if (!('verdict' in answer)) return answer;
       const { verdict, causes } = answer;
       const delay = this.delay(claim, verdict, attempt, performance.now() - begin, wait);
@@ -57,6 +61,7 @@ export class Claimant {
       if (verdict.is === 'early') begin += delay;
       // Only the first attempt is spared the way to all nodes.
       asked = { ...claim, late: undefined };
+      hasSplit ||= verdict.is === 'split';
       await pause(delay, undefined, { signal }).catch(() => {});
       if (signal.aborted) return { ...lossOf(verdict), causes };
     }
@@ -77,8 +82,7 @@ export class Claimant {
         return isUnderstudy(verdict.lost) ? UNDERSTUDY_PAUSE * (1 + Math.random()) : undefined;
       case 'split':
         if (elapsed >= Math.max(wait, 10 * this.nodeTimeout)) return undefined;
-        if (verdict.goesFirst) return Math.random() * SPLIT_PAUSE.first;
-        return Math.min(SPLIT_PAUSE.first * 2 ** attempt, SPLIT_PAUSE.most) * (0.5 + Math.random());
+        return Math.min(SPLIT_PAUSE.first * 2 ** attempt, SPLIT_PAUSE.most) * Math.random();
       case 'lost':
         if (elapsed < wait) return Math.min(WAIT_PAUSE * (0.5 + Math.random()), wait - elapsed);
         // An instance whose clock lags may run an old tick at the very moment of this one.

@@ -14,6 +14,8 @@ import type { Defeat, Grant, Store } from './store.js';
  * in the end, and nodes that are all slow are not asked again and again.
  */
 const LAST_CALL = { milliseconds: 50, factor: 4 };
+/** From this attempt on, a contested vote waits for nodes that are known to be slow, too. */
+const HEAR_SLOW = 4;
 
 /** Several nodes, of which a majority decides: redlock over them. The only file that knows redlock. */
 export class Quorum implements Store {
@@ -36,14 +38,11 @@ export class Quorum implements Store {
   }
 
   /**
-   * Asks every node once, and gives back what was granted if that was no majority. A claim that has `late` is put to
-   * one node first, and to the others only if that one does not turn it away.
-   *
-   * @param ttl The lease, in milliseconds.
-   * @param attempt How often the claim has been put to the vote before.
+   * Asks every node once, and gives back what was granted if that was no majority. A claim that has `late`, or comes in
+   * turn, is put to one node first, and to the others only if that one does not turn it away.
    */
-  async vote(claim: Claim, ttl: number, attempt = 0): Promise<Grant | Defeat> {
-    const passage = claim.late && this.isReached ? this.turnstile.enter() : undefined;
+  async vote(claim: Claim, ttl: number, attempt = 0, isInTurn = false): Promise<Grant | Defeat> {
+    const passage = (claim.late || isInTurn) && this.isReached ? this.turnstile.enter() : undefined;
     const ballot = new RedlockBallot(this.redlock, this.nodes, this.turnstile, claim, attempt, passage);
     const name = `${++this.lastBallot}`;
     this.ballots.set(name, ballot);
@@ -74,8 +73,6 @@ type RedlockClients = ConstructorParameters<typeof Redlock>[0];
 /** One claim and the votes on it, from the attempt to get it until it is given back. */
 class RedlockBallot implements Ballot, Grant {
   validUntil = 0;
-  /** Whose claim it is: made by redlock. */
-  token = '';
   readonly tally: Tally;
   isRun = false;
   readonly voters: readonly Voter[];
@@ -117,9 +114,13 @@ class RedlockBallot implements Ballot, Grant {
     if (!this.tally.isContested) return;
     const awaited = this.voters.filter((voter) => voter.isAwaited);
     const close = (): void => awaited.forEach((voter) => voter.closePoll());
-    // Those that failed when they were last asked are not waited for.
-    if (awaited.every((voter) => this.turnstile.isDown(voter.node))) return close();
+    if (awaited.every(({ node }) => this.isSpared(node))) return close();
     this.lastCall ??= setTimeout(close, this.patience()).unref();
+  }
+
+  /** Whether it is not waited for: one that failed when it was last asked, and at first one that is slow. */
+  private isSpared(node: LockNode): boolean {
+    return this.turnstile.isDown(node) || (this.attempt < HEAR_SLOW && this.turnstile.isSlow(node));
   }
 
   /** How long the others may take once a majority has answered, in milliseconds. */
@@ -131,7 +132,7 @@ class RedlockBallot implements Ballot, Grant {
   async defeat(): Promise<Defeat> {
     const { causes } = this.tally;
     const refusal = this.passage?.turnedAway;
-    if (!refusal) return { verdict: await this.tally.verdict(this.token), causes };
+    if (!refusal) return { verdict: await this.tally.verdict(), causes };
     return { verdict: { is: 'turned away', lost: lostTo(refusal) }, causes };
   }
 
@@ -179,7 +180,6 @@ class Client {
     const ballot = this.ballots.get(name);
     const voter = ballot?.voters[this.index];
     if (!voter) throw new Error('That ballot is over');
-    ballot.token = token;
     try {
       if (script === ACQUIRE) return await voter.claim(token, ttl);
       return await (script === EXTEND ? voter.extend(token, ttl) : voter.end(token));

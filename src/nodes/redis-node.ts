@@ -6,8 +6,9 @@ import { addressOf } from './address.js';
 import { Deadline } from './deadline.js';
 import { readInfo } from './info.js';
 import type { Claim, LockNode, NodeReport, Vote } from './lock-node.js';
+import { NodeClock } from './node-clock.js';
 import { explained, isOfSelect, isReadOnly } from './redis-errors.js';
-import { argumentsOf, type ClaimReply, isPlain, voteOf } from './script-call.js';
+import { argumentsOf, type ClaimReply, isLate, isPlain, type LateReply, voteOf } from './script-call.js';
 import { CLAIM, EXTEND, FREE, RELEASE, type Script, SETTLE } from './scripts.js';
 
 /** How a node is reached, and how long it may take. */
@@ -45,6 +46,7 @@ const logger = new Logger('RedlockModule');
 export class RedisNode implements LockNode {
   readonly address: string;
   private readonly deadline: Deadline;
+  private readonly clock = new NodeClock();
   private readonly owed = new Map<string, Owed>();
   /** What keeps the node from voting, if anything does. */
   private trouble: string | undefined;
@@ -91,7 +93,7 @@ export class RedisNode implements LockNode {
       (isInTime) =>
         isPlain(claim)
           ? this.claimLock(claim, token, ttl, isInTime)
-          : this.send<ClaimReply>(CLAIM, claim, token, ttl),
+          : this.ask<ClaimReply>(CLAIM, claim, token, ttl, isInTime),
       (reply) => this.heard(voteOf(reply)),
       (late) => {
         if (late === 1) void this.release(claim, token).catch(() => {});
@@ -101,7 +103,7 @@ export class RedisNode implements LockNode {
 
   extend(claim: Claim, token: string, ttl: number): Promise<boolean> {
     return this.deadline.within(
-      () => this.send<number>(EXTEND, claim, token, ttl),
+      (isInTime) => this.ask<number>(EXTEND, claim, token, ttl, isInTime),
       (reply) => this.heard(reply === 1),
     );
   }
@@ -166,8 +168,11 @@ export class RedisNode implements LockNode {
 
   private async inspect(): Promise<NodeReport> {
     const before = Date.now();
+    const asked = performance.now();
     const [seconds, microseconds] = await this.within(this.client.time());
-    const clockOffset = Number(seconds) * 1000 + Number(microseconds) / 1000 - (before + Date.now()) / 2;
+    const time = Number(seconds) * 1000 + Number(microseconds) / 1000;
+    const clockOffset = time - (before + Date.now()) / 2;
+    this.clock.note(time, asked);
     // The nodes of a Cluster differ in all of what follows.
     if (this.client.isCluster) return { warnings: [], clockOffset };
     const report = { ...readInfo(await this.within(this.client.info())), clockOffset };
@@ -192,11 +197,7 @@ export class RedisNode implements LockNode {
   private claimLock(claim: Claim, token: string, ttl: number, isInTime: () => boolean): Promise<ClaimReply> {
     if (!this.isReady) return Promise.reject(this.notReady());
     this.batch();
-    const ask = (): Promise<ClaimReply> => {
-      // Nobody would learn of what it grants, and give it back.
-      if (!isInTime()) throw new Error('too late to ask');
-      return this.send<ClaimReply>(CLAIM, claim, token, ttl);
-    };
+    const ask = (): Promise<ClaimReply> => this.ask(CLAIM, claim, token, ttl, isInTime);
     return this.client.set(claim.lock, token, 'PX', ttl, 'NX').then(
       (reply) => (reply === 'OK' ? 1 : ask()),
       (error: unknown) => {
@@ -204,6 +205,25 @@ export class RedisNode implements LockNode {
         throw error;
       },
     );
+  }
+
+  /** A command that the server refuses when it comes late, by its clock: once more, if that has only been set. */
+  private async ask<Reply>(
+    script: Script,
+    claim: Claim,
+    token: string,
+    ttl: number,
+    isInTime: () => boolean,
+  ): Promise<Reply> {
+    // Nobody would learn of what it grants, and give it back.
+    if (!isInTime()) throw new Error('too late to ask');
+    const asked = performance.now();
+    // The servers of a Cluster have clocks of their own.
+    const deadline = this.client.isCluster ? 0 : this.clock.after(this.settings.nodeTimeout);
+    const reply = await this.send<Reply | LateReply>(script, claim, token, ttl, deadline);
+    if (!isLate(reply)) return reply;
+    this.clock.note(reply[1], asked);
+    return this.ask(script, claim, token, ttl, isInTime);
   }
 
   /** A command that must arrive: where it may not have, it is sent when the server is back. */
@@ -218,15 +238,19 @@ export class RedisNode implements LockNode {
     // A lock can be given back even to a server that can grant none, such as one without memory.
     const read = (held: number): boolean => (script === RELEASE ? held === 1 : this.heard(held === 1));
     const what = isPlain(claim) ? FREE : script;
-    return this.deadline.within(() => this.send<number>(what, claim, token, 0, undelivered), read);
+    return this.deadline.within(() => this.send<number>(what, claim, token, 0, 0, undelivered), read);
   }
 
-  /** @param onFailure Told of what the reply is rejected with. */
+  /**
+   * @param deadline Until when to carry it out, by the clock of the server; 0: at any time.
+   * @param onFailure Told of what the reply is rejected with.
+   */
   private send<Reply>(
     script: Script,
     claim: Claim,
     token: string,
     ttl: number,
+    deadline: number,
     onFailure?: (error: unknown) => void,
   ): Promise<Reply> {
     const fail = (error: unknown): never => {
@@ -235,7 +259,7 @@ export class RedisNode implements LockNode {
     };
     if (!this.isReady) return Promise.reject(this.notReady()).catch(fail);
     this.batch();
-    const values = argumentsOf(script, claim, token, ttl);
+    const values = argumentsOf(script, claim, token, ttl, deadline);
     // In one command: the second half of an extension could come after its run is settled, and take the lock again.
     if (script === EXTEND) return this.client.eval(script.lua, ...values) as Promise<Reply>;
     return this.client.evalsha(script.sha, ...values).catch((error: unknown) => {

@@ -4,6 +4,13 @@ import { CLAIM, FREE, type Script } from './scripts.js';
 /** What the script of a claim returns. */
 export type ClaimReply = 1 | ['settled'] | ['early', number] | [Refusal['vote'], string, number, number];
 
+/** What a claim or an extension returns that comes later than it is waited for: what the clock of the server says. */
+export type LateReply = ['late', number];
+
+export function isLate(reply: unknown): reply is LateReply {
+  return Array.isArray(reply) && reply[0] === 'late';
+}
+
 /** Whether it is for a lock alone. */
 export function isPlain({ tick, every }: Claim): boolean {
   return !tick && !every;
@@ -20,12 +27,17 @@ export function voteOf(reply: ClaimReply): Vote {
 
 const GRANTED: Vote = { vote: 'granted' };
 
-/** How many keys, the keys, and the arguments of a script. */
+/**
+ * How many keys, the keys, and the arguments of a script.
+ *
+ * @param deadline Until when to carry it out, by the clock of the server; 0: at any time.
+ */
 export function argumentsOf(
   script: Script,
   { lock, tick, every, late }: Claim,
   token: string,
   ttl: number,
+  deadline: number,
 ): [number, ...(string | number)[]] {
   if (script === FREE) return [1, lock, token];
   const keys = [lock];
@@ -44,5 +56,6 @@ export function argumentsOf(
     recover,
     every?.keep ?? 0,
     counter?.keep ?? 0,
+    deadline,
   ];
 }

@@ -15,7 +15,8 @@ function script(lua: string): Script {
 }
 
 // KEYS: lock; with a tick its marker and last; with `every` its marker; with `late` (claims only) its counter.
-// ARGV: token, ttl, tick (0: none), keep of its marker, recover (0, 1, or 2 for a takeover), keep of `every` (0: none), keep of `late`.
+// ARGV: token, ttl, tick (0: none), keep of its marker, recover (0, 1, or 2 for a takeover), keep of `every` (0: none), keep of
+// `late`, until when to carry it out by the clock of the server (0: at any time).
 const ARGUMENTS = `
 local token, ttl, tick, keep = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
 local recover, every, late = ARGV[5] ~= '0', tonumber(ARGV[6]), tonumber(ARGV[7])
@@ -23,8 +24,19 @@ local everyKey = KEYS[tick > 0 and 4 or 2]
 local lease = recover and ttl + ${TAKEOVER} or ttl
 `;
 
-/** Grants all or nothing. Returns 1, or the vote against: `{ vote, wait }` or `{ vote, holder, lease, rank }`. */
-export const CLAIM = script(`${ARGUMENTS}
+// What has lain in the buffer of a server that hung may be for an instance that is gone, and can give nothing back.
+const IN_TIME = `
+local time = redis.call('time')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local deadline = tonumber(ARGV[8])
+if deadline > 0 and now > deadline then return {'late', now} end
+`;
+
+/**
+ * Grants all or nothing. Returns 1; the vote against: `{ vote, wait }` or `{ vote, holder, lease, rank }`; or, if it comes
+ * too late, `{ 'late', now }`.
+ */
+export const CLAIM = script(`${ARGUMENTS}${IN_TIME}
 local function refuse(vote, holder, left)
   local rank = 0
   if late > 0 then
@@ -36,9 +48,7 @@ end
 if tick > 0 then
   local last = redis.call('get', KEYS[3])
   if last and tonumber(last) >= tick then return {'settled'} end
-  local time = redis.call('time')
-  local wait = tick - time[1] * 1000 - math.floor(time[2] / 1000)
-  if wait > ${EARLY_CLAIM} then return {'early', wait} end
+  if tick - now > ${EARLY_CLAIM} then return {'early', tick - now} end
 end
 local holder = redis.call('get', KEYS[1])
 local dead
@@ -62,8 +72,8 @@ if every > 0 then redis.call('set', everyKey, token, 'PX', every) end
 return 1
 `);
 
-/** Gives the lock (and a recoverable tick) another ttl, if nobody else holds it. Returns 1 or 0. */
-export const EXTEND = script(`${ARGUMENTS}
+/** Gives the lock (and a recoverable tick) another ttl, if nobody else holds it. Returns 1, 0, or `{ 'late', now }`. */
+export const EXTEND = script(`${ARGUMENTS}${IN_TIME}
 local holder = redis.call('get', KEYS[1])
 if holder and holder ~= token then return 0 end
 redis.call('set', KEYS[1], token, 'PX', lease)

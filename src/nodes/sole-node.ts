@@ -16,7 +16,7 @@ export class SoleNode implements Store {
       if (grant.validUntil > performance.now()) return grant;
       // Before another attempt, which it would stand in the way of.
       await grant.release().catch(() => {});
-      return { verdict: { is: 'split', goesFirst: true }, causes: [] };
+      return { verdict: { is: 'split' }, causes: [] };
     } catch (error) {
       // It may have granted the claim all the same.
       void grant.release().catch(() => {});

@@ -8,8 +8,9 @@ export interface Store {
    *
    * @param ttl The lease, in milliseconds.
    * @param attempt How often the claim has been put to the vote before.
+   * @param isInTurn Whether to go on only past the node that all contenders ask first.
    */
-  vote(claim: Claim, ttl: number, attempt?: number): Promise<Grant | Defeat>;
+  vote(claim: Claim, ttl: number, attempt?: number, isInTurn?: boolean): Promise<Grant | Defeat>;
 }
 
 /** A claim that a majority of the nodes has granted. */

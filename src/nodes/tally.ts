@@ -23,8 +23,8 @@ export type Verdict =
   | { readonly is: 'turned away'; readonly lost: Lost }
   /** The tick is due on enough of the nodes only in `wait` milliseconds. */
   | { readonly is: 'early'; readonly wait: number }
-  /** Nobody has a majority. Of those who split it, one `goesFirst` next time. */
-  | { readonly is: 'split'; readonly goesFirst: boolean };
+  /** Nobody has a majority. */
+  | { readonly is: 'split' };
 
 /** The votes on one claim, as they come in. */
 export class Tally {
@@ -52,14 +52,10 @@ export class Tally {
     return this.against.length > 0 && answered >= majorityOf(this.nodes) && this.done < this.nodes;
   }
 
-  /**
-   * What the votes say, as soon as they say it for certain. To be asked once.
-   *
-   * @param token Whose claim it is.
-   */
-  async verdict(token: string): Promise<Verdict> {
+  /** What the votes say, as soon as they say it for certain. To be asked once. */
+  async verdict(): Promise<Verdict> {
     for (;;) {
-      const verdict = this.certain(token);
+      const verdict = this.certain();
       if (verdict) return verdict;
       await new Promise<void>((resolve) => (this.onVote = resolve));
     }
@@ -70,7 +66,7 @@ export class Tally {
     return this.granted + this.against.length + this.causes.length + this.silent;
   }
 
-  private certain(token: string): Verdict | undefined {
+  private certain(): Verdict | undefined {
     const majority = majorityOf(this.nodes);
     const holders = new Map<string, number>();
     const waits: number[] = [];
@@ -89,7 +85,7 @@ export class Tally {
     // Once as many of the nodes that found it early have come to its time, a majority can be had.
     const wait = waits.toSorted((a, b) => a - b)[majority - this.granted - 1];
     if (wait !== undefined) return { is: 'early', wait };
-    return { is: 'split', goesFirst: [...holders.keys()].every((holder) => token < holder) };
+    return { is: 'split' };
   }
 }
 

@@ -21,9 +21,13 @@ export class Turnstile {
 
   /** Leads by the first node, in the order that all instances share, that is not known to be slow or down. */
   enter(): Passage | undefined {
-    const limit = Math.min(...this.paces.values()) * SLOW.factor + SLOW.milliseconds;
-    const first = this.nodes.find((node) => this.paceOf(node) <= limit);
+    const first = this.nodes.find((node) => !this.isSlow(node));
     return first && new Passage(first);
+  }
+
+  /** Whether it is slower than the fastest by far, or failed when it was last asked. */
+  isSlow(node: LockNode): boolean {
+    return this.paceOf(node) > Math.min(...this.paces.values()) * SLOW.factor + SLOW.milliseconds;
   }
 
   /**

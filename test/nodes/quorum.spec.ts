@@ -159,6 +159,21 @@ describe('a contested vote', () => {
     expect(took).toBeLessThan(45);
   });
 
+  it('does not wait for nodes that are known to be slow, until it has been taken several times', async () => {
+    const nodes = [new MemoryNode(), new MemoryNode(), new MemoryNode(), new MemoryNode(), new HungNode()];
+    const store = createStore(nodes);
+    granted(await store.vote(claimOf(newName()), TTL));
+    await pause(500);
+    const claim = claimOf(newName());
+    await nodes[0]?.claim(claim, 'one', TTL);
+    await nodes[1]?.claim(claim, 'another', TTL);
+    const { answer, took } = await timed(store.vote(claim, TTL, 3));
+    expect(answer).toMatchObject({ verdict: { is: 'split' } });
+    expect(took).toBeLessThan(45);
+    await pause(500);
+    expect(await store.vote(claim, TTL, 4)).toHaveProperty('validUntil');
+  });
+
   it('waits for a majority to answer', async () => {
     const claim = claimOf(newName());
     const nodes = [new MemoryNode(), new MemoryNode(), new HungNode(), new HungNode(), new HungNode()];

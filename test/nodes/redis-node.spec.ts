@@ -7,6 +7,7 @@ import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Claimant } from '../../src/nodes/claimant.js';
 import type { Vote } from '../../src/nodes/lock-node.js';
+import type { NodeClock } from '../../src/nodes/node-clock.js';
 import { createNodes } from '../../src/nodes/node-option.js';
 import { createStore } from '../../src/nodes/create-store.js';
 import { RedisNode } from '../../src/nodes/redis-node.js';
@@ -70,6 +71,23 @@ describe('a server that hangs', () => {
     await node.claim(claimOf(newName()), 'b', TTL).catch(() => {});
     await vi.waitFor(async () => expect(await client.exists(claimOf(name).lock)).toBe(0), 3000);
   });
+
+  it.each(['claim', 'extend'] as const)(
+    'does not carry out a late %s of an instance that is gone',
+    async (what) => {
+      const own = new Redis(server.port, '127.0.0.1').on('error', () => {});
+      const node = await open(RedisNode.over(own, { ...SETTINGS, nodeTimeout: 300 }));
+      const claim = claimOf(name, Date.now());
+      server.pause();
+      expect(await outcome(node[what](claim, 'a', TTL))).toContain('no answer within 300 ms');
+      own.disconnect();
+      // The server's clock is known to some milliseconds.
+      await pause(100);
+      server.resume();
+      await vi.waitFor(async () => expect(await client.client('LIST')).not.toContain(`cmd=eval`), 3000);
+      expect(await keysOf(client, name)).toEqual([]);
+    },
+  );
 
   it('is not asked who has a lock once nobody waits for that', async () => {
     const node = await open(nodeAt(server, { nodeTimeout: 300 }));
@@ -317,6 +335,26 @@ describe('a reply that is lost after the script ran', () => {
 });
 
 describe('a server in the field', () => {
+  it('may have its clock set: what seems to be late is asked for once more', async () => {
+    const node = await open(nodeAt(server));
+    const claims = [claimOf(newName(), Date.now()), claimOf(newName(), Date.now())];
+    await node.claim(claimOf(newName(), Date.now()), 'a', TTL);
+    await client.config('RESETSTAT');
+    (Reflect.get(node, 'clock') as NodeClock).note(Date.now() - 3_600_000, performance.now());
+    for (const claim of claims) expect(await node.claim(claim, 'a', TTL)).toEqual({ vote: 'granted' });
+    expect((await callsOf(client)).get('evalsha')).toBe(3);
+    expect(await node.extend(claims[0]!, 'a', TTL)).toBe(true);
+    expect((await callsOf(client)).get('eval')).toBe(1);
+  });
+
+  it('need not have told its time before it is asked to vote', async () => {
+    const node = nodeAt(server);
+    cleanUps.push(() => node.close());
+    void (Reflect.get(node, 'client') as Redis).connect();
+    expect(await voteWithin(2000, node)).toEqual({ vote: 'granted' });
+    expect(await node.extend(claimOf(newName()), 'a', TTL)).toBe(true);
+  });
+
   it('may forget its scripts', async () => {
     const node = await open(nodeAt(server));
     const claim = claimOf(name, Date.now());
