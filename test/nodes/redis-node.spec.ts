@@ -355,6 +355,15 @@ describe('a server in the field', () => {
     expect((await callsOf(client)).get('eval')).toBe(1);
   });
 
+  it('has told its time when it was opened, so that a claim is one command', async () => {
+    const [node, another] = [await open(nodeAt(server)), await open(nodeAt(server))];
+    // So that its script is known.
+    await another.claim(claimOf(newName(), Date.now()), 'a', TTL);
+    await client.config('RESETSTAT');
+    expect(await node.claim(claimOf(name, Date.now()), 'a', TTL)).toEqual({ vote: 'granted' });
+    expect((await callsOf(client)).get('evalsha')).toBe(1);
+  });
+
   it('need not have told its time before it is asked to vote', async () => {
     const node = nodeAt(server);
     cleanUps.push(() => node.close());
