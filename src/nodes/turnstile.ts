@@ -11,7 +11,7 @@ const PATIENCE = 100;
  * Spares those who lose the way to all nodes. The instances of a fleet claim a tick at the same millisecond, and all
  * but one lose: who is turned away by one node need not ask the others. It decides nothing: who passes still needs a
  * majority, and the first few who are turned away ask all nodes a moment later, so that no tick rests on the one that
- * passed.
+ * passed. Contenders that have split a vote go through it one by one.
  */
 export class Turnstile {
   /** How long each node takes to answer, in milliseconds; endless after a failure. */
