@@ -199,6 +199,8 @@ describe('three instances', { timeout: 60_000 }, () => {
   });
 
   it('do not overwrite a ranking that is newer', async () => {
+    // Their life ends here, and how long it was depends on when in a minute it began.
+    await expect.poll(() => lines(/^Tidied/).length, SOON).toBeGreaterThanOrEqual(3);
     const { instance: runner, tick } = await nextRanking();
     const newer = { tick: `${Date.parse(tick) + 1}`, customers: '["Cid"]' };
     await clientOf(server.it).hset('ranking', newer);
