@@ -1,6 +1,11 @@
-interface Pending {
+/** A reply that is waited for. */
+export interface Wait {
+  /** Whether it still is: it has not come, and is not late. */
+  isOpen: boolean;
   readonly endsAt: number;
-  readonly expire: () => void;
+  readonly reject: (error: unknown) => void;
+  /** The one that began next. */
+  next: Wait | undefined;
 }
 
 /**
@@ -8,7 +13,10 @@ interface Pending {
  * began, so one timer serves them all.
  */
 export class Deadline {
-  private readonly pending = new Set<Pending>();
+  /** A chain of waits: its oldest, which can have ended already, and its newest. */
+  private first: Wait | undefined;
+  private last: Wait | undefined;
+  private open = 0;
   private timer: NodeJS.Timeout | undefined;
 
   /**
@@ -22,47 +30,72 @@ export class Deadline {
 
   /** How many replies are waited for. */
   get waiting(): number {
-    return this.pending.size;
+    return this.open;
   }
 
   /**
-   * What `read` makes of the reply, if it comes in time; `late` gets a reply that comes after that.
+   * What `read` makes of the reply, if it comes in time.
    *
-   * @param ask Is told how to find out whether its reply is still waited for.
+   * @param ask Is told whether its reply is still waited for.
+   * @param onLate Told of a reply that comes after that.
+   * @param onFailure Told of what `ask` rejects with, however late.
    */
   within<Reply, Answer>(
-    ask: (isInTime: () => boolean) => Promise<Reply>,
+    ask: (wait: Readonly<Wait>) => Promise<Reply>,
     read: (reply: Reply) => Answer,
-    late?: (reply: Reply) => void,
+    onLate?: (reply: Reply) => void,
+    onFailure?: (error: unknown) => void,
   ): Promise<Answer> {
     return new Promise<Answer>((resolve, reject) => {
-      const fail = (error: unknown): void => {
-        try {
-          reject(this.failure(error));
-        } catch (thrown) {
-          reject(thrown);
-        }
-      };
-      const pending: Pending = {
-        endsAt: performance.now() + this.limit,
-        expire: () => fail(undefined),
-      };
-      this.pending.add(pending);
-      this.timer ??= this.arm(this.limit);
-      ask(() => this.pending.has(pending)).then(
-        (value) => {
-          if (!this.pending.delete(pending)) return late?.(value);
+      const wait: Wait = { isOpen: true, endsAt: performance.now() + this.limit, reject, next: undefined };
+      const asked = ask(wait);
+      // While the question is under way.
+      this.begin(wait);
+      asked.then(
+        (reply) => {
+          if (!this.end(wait)) return onLate?.(reply);
           try {
-            resolve(read(value));
+            resolve(read(reply));
           } catch (error) {
-            fail(error);
+            this.fail(wait, error);
           }
         },
         (error: unknown) => {
-          if (this.pending.delete(pending)) fail(error);
+          onFailure?.(error);
+          if (this.end(wait)) this.fail(wait, error);
         },
       );
     });
+  }
+
+  private begin(wait: Wait): void {
+    this.open++;
+    if (this.oldest() && this.last) this.last.next = wait;
+    else this.first = wait;
+    this.last = wait;
+    this.timer ??= this.arm(this.limit);
+  }
+
+  /** Whether the wait had not ended before. */
+  private end(wait: Wait): boolean {
+    if (!wait.isOpen) return false;
+    wait.isOpen = false;
+    this.open--;
+    return true;
+  }
+
+  /** The oldest wait that has not ended. */
+  private oldest(): Wait | undefined {
+    while (this.first && !this.first.isOpen) this.first = this.first.next;
+    return this.first;
+  }
+
+  private fail({ reject }: Wait, error: unknown): void {
+    try {
+      reject(this.failure(error));
+    } catch (thrown) {
+      reject(thrown);
+    }
   }
 
   private arm(delay: number): NodeJS.Timeout {
@@ -73,13 +106,13 @@ export class Deadline {
   private expire(): void {
     this.timer = undefined;
     const now = performance.now();
-    for (const pending of this.pending) {
-      if (pending.endsAt > now) {
-        this.timer = this.arm(pending.endsAt - now);
+    for (let wait = this.oldest(); wait; wait = this.oldest()) {
+      if (wait.endsAt > now) {
+        this.timer = this.arm(wait.endsAt - now);
         return;
       }
-      this.pending.delete(pending);
-      pending.expire();
+      this.end(wait);
+      this.fail(wait, undefined);
     }
   }
 }

@@ -172,21 +172,15 @@ class Client {
     private readonly ballots: ReadonlyMap<string, RedlockBallot>,
   ) {}
 
-  async evalsha(
+  evalsha(
     script: string,
     _keyCount: number,
     [name, token, ttl]: readonly [string, string, number],
   ): Promise<number> {
-    const ballot = this.ballots.get(name);
-    const voter = ballot?.voters[this.index];
-    if (!voter) throw new Error('That ballot is over');
-    try {
-      if (script === ACQUIRE) return await voter.claim(token, ttl);
-      return await (script === EXTEND ? voter.extend(token, ttl) : voter.end(token));
-    } catch (error) {
-      // redlock crashes the process on anything that is no Error.
-      throw error instanceof Error ? error : new Error(String(error));
-    }
+    const voter = this.ballots.get(name)?.voters[this.index];
+    if (!voter) return Promise.reject(new Error('That ballot is over'));
+    if (script === ACQUIRE) return voter.claim(token, ttl);
+    return script === EXTEND ? voter.extend(token, ttl) : voter.end(token);
   }
 }
 

@@ -3,7 +3,7 @@ import { Logger } from '@nestjs/common';
 import { type Cluster, Redis, type RedisOptions } from 'ioredis';
 import { NodeUnreachableError } from '../redlock.errors.js';
 import { addressOf } from './address.js';
-import { Deadline } from './deadline.js';
+import { Deadline, type Wait } from './deadline.js';
 import { readInfo } from './info.js';
 import type { Claim, LockNode, NodeReport, Vote } from './lock-node.js';
 import { NodeClock } from './node-clock.js';
@@ -90,10 +90,10 @@ export class RedisNode implements LockNode {
 
   claim(claim: Claim, token: string, ttl: number): Promise<Vote> {
     return this.deadline.within(
-      (isInTime) =>
+      (wait) =>
         isPlain(claim)
-          ? this.claimLock(claim, token, ttl, isInTime)
-          : this.ask<ClaimReply>(CLAIM, claim, token, ttl, isInTime),
+          ? this.claimLock(claim, token, ttl, wait)
+          : this.ask<ClaimReply>(CLAIM, claim, token, ttl, wait),
       (reply) => this.heard(voteOf(reply)),
       (late) => {
         if (late === 1) void this.release(claim, token).catch(() => {});
@@ -103,7 +103,7 @@ export class RedisNode implements LockNode {
 
   extend(claim: Claim, token: string, ttl: number): Promise<boolean> {
     return this.deadline.within(
-      (isInTime) => this.ask<number>(EXTEND, claim, token, ttl, isInTime),
+      (wait) => this.ask<number>(EXTEND, claim, token, ttl, wait),
       (reply) => this.heard(reply === 1),
     );
   }
@@ -194,36 +194,36 @@ export class RedisNode implements LockNode {
   }
 
   /** A lock that is free needs no script. One that is not is asked who has it, and so is a server that takes none. */
-  private claimLock(claim: Claim, token: string, ttl: number, isInTime: () => boolean): Promise<ClaimReply> {
+  private claimLock(claim: Claim, token: string, ttl: number, wait: Readonly<Wait>): Promise<ClaimReply> {
     if (!this.isReady) return Promise.reject(this.notReady());
     this.batch();
-    const ask = (): Promise<ClaimReply> => this.ask(CLAIM, claim, token, ttl, isInTime);
     return this.client.set(claim.lock, token, 'PX', ttl, 'NX').then(
-      (reply) => (reply === 'OK' ? 1 : ask()),
+      (reply) => (reply === 'OK' ? 1 : this.ask(CLAIM, claim, token, ttl, wait)),
       (error: unknown) => {
-        if (error instanceof Error && error.name === 'ReplyError' && !isReadOnly(error)) return ask();
-        throw error;
+        if (!(error instanceof Error && error.name === 'ReplyError') || isReadOnly(error)) throw error;
+        return this.ask(CLAIM, claim, token, ttl, wait);
       },
     );
   }
 
   /** A command that the server refuses when it comes late, by its clock: once more, if that has only been set. */
-  private async ask<Reply>(
+  private ask<Reply>(
     script: Script,
     claim: Claim,
     token: string,
     ttl: number,
-    isInTime: () => boolean,
+    wait: Readonly<Wait>,
   ): Promise<Reply> {
     // Nobody would learn of what it grants, and give it back.
-    if (!isInTime()) throw new Error('too late to ask');
+    if (!wait.isOpen) return Promise.reject(new Error('too late to ask'));
     const asked = performance.now();
     // The servers of a Cluster have clocks of their own.
     const deadline = this.client.isCluster ? 0 : this.clock.after(this.settings.nodeTimeout);
-    const reply = await this.send<Reply | LateReply>(script, claim, token, ttl, deadline);
-    if (!isLate(reply)) return reply;
-    this.clock.note(reply[1], asked);
-    return this.ask(script, claim, token, ttl, isInTime);
+    return this.send<Reply | LateReply>(script, claim, token, ttl, deadline).then((reply) => {
+      if (!isLate(reply)) return reply;
+      this.clock.note(reply[1], asked);
+      return this.ask(script, claim, token, ttl, wait);
+    });
   }
 
   /** A command that must arrive: where it may not have, it is sent when the server is back. */
@@ -238,33 +238,20 @@ export class RedisNode implements LockNode {
     // A lock can be given back even to a server that can grant none, such as one without memory.
     const read = (held: number): boolean => (script === RELEASE ? held === 1 : this.heard(held === 1));
     const what = isPlain(claim) ? FREE : script;
-    return this.deadline.within(() => this.send<number>(what, claim, token, 0, 0, undelivered), read);
+    return this.deadline.within(() => this.send<number>(what, claim, token), read, undefined, undelivered);
   }
 
-  /**
-   * @param deadline Until when to carry it out, by the clock of the server; 0: at any time.
-   * @param onFailure Told of what the reply is rejected with.
-   */
-  private send<Reply>(
-    script: Script,
-    claim: Claim,
-    token: string,
-    ttl: number,
-    deadline: number,
-    onFailure?: (error: unknown) => void,
-  ): Promise<Reply> {
-    const fail = (error: unknown): never => {
-      onFailure?.(error);
-      throw error;
-    };
-    if (!this.isReady) return Promise.reject(this.notReady()).catch(fail);
+  /** @param deadline Until when to carry it out, by the clock of the server; 0: at any time. */
+  private send<Reply>(script: Script, claim: Claim, token: string, ttl = 0, deadline = 0): Promise<Reply> {
+    if (!this.isReady) return Promise.reject(this.notReady());
     this.batch();
     const values = argumentsOf(script, claim, token, ttl, deadline);
     // In one command: the second half of an extension could come after its run is settled, and take the lock again.
     if (script === EXTEND) return this.client.eval(script.lua, ...values) as Promise<Reply>;
     return this.client.evalsha(script.sha, ...values).catch((error: unknown) => {
       const isUnknown = error instanceof Error && error.message.startsWith('NOSCRIPT');
-      return isUnknown ? this.client.eval(script.lua, ...values).catch(fail) : fail(error);
+      if (!isUnknown) throw error;
+      return this.client.eval(script.lua, ...values);
     }) as Promise<Reply>;
   }
 

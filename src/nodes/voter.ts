@@ -14,7 +14,7 @@ export interface Ballot {
   cast(vote: Vote | Error | undefined): void;
 }
 
-/** The vote of one node on one claim, as redlock counts it: 1 or 0. */
+/** The vote of one node on one claim, as redlock counts it: 1 or 0. Rejects with errors only: else redlock would crash. */
 export class Voter {
   private answer: 'none' | 'asked' | 'granted' | 'refused' | 'failed' = 'none';
   /** Whether the claim has been given back, perhaps before the node had answered. */
@@ -66,24 +66,32 @@ export class Voter {
 
   /** Resolves to whether the node holds the lock for another `ttl` milliseconds. */
   async extend(token: string, ttl: number): Promise<number> {
-    const isHeld = await this.node.extend(this.ballot.claim, token, ttl);
-    // A node that refused the claim can have joined with this.
-    if (isHeld) this.answer = 'granted';
-    return Number(isHeld);
+    try {
+      const isHeld = await this.node.extend(this.ballot.claim, token, ttl);
+      // A node that refused the claim can have joined with this.
+      if (isHeld) this.answer = 'granted';
+      return Number(isHeld);
+    } catch (error) {
+      throw errorOf(error);
+    }
   }
 
   /** Gives the lock back, in the way that the ballot says. Resolves to whether the node held it. */
   async end(token: string): Promise<number> {
     const { claim, isRun } = this.ballot;
-    // redlock knows the outcome before all have answered.
-    if (this.answer === 'asked' && this.ballot.validUntil > 0) return this.follow(token);
-    if (isRun) return Number(await this.node.settle(claim, token));
-    // What is granted from now on is given back when it comes.
-    this.isGivenBack = true;
-    if (this.answer === 'granted') return Number(await this.node.release(claim, token));
-    // It may have granted the claim all the same.
-    if (this.answer === 'failed') this.giveBack(token);
-    return 0;
+    try {
+      // redlock knows the outcome before all have answered.
+      if (this.answer === 'asked' && this.ballot.validUntil > 0) return Number(await this.follow(token));
+      if (isRun) return Number(await this.node.settle(claim, token));
+      // What is granted from now on is given back when it comes.
+      this.isGivenBack = true;
+      if (this.answer === 'granted') return Number(await this.node.release(claim, token));
+      // It may have granted the claim all the same.
+      if (this.answer === 'failed') this.giveBack(token);
+      return 0;
+    } catch (error) {
+      throw errorOf(error);
+    }
   }
 
   private noteVote(vote: Vote, token: string): number {
@@ -99,7 +107,7 @@ export class Voter {
     this.answer = 'failed';
     if (this.isGivenBack) this.giveBack(token);
     this.notePace(Number.POSITIVE_INFINITY, undefined);
-    const cause = error instanceof Error ? error : new Error(String(error));
+    const cause = errorOf(error);
     if (!this.isClosed) this.ballot.cast(cause);
     return cause;
   }
@@ -112,13 +120,12 @@ export class Voter {
   }
 
   /** Ends it behind a claim that is under way and was most likely granted: so the lock is free at once. */
-  private async follow(token: string): Promise<number> {
-    const isHeld = await this.undo(token).catch(() => false);
-    if (isHeld) return 1;
+  private async follow(token: string): Promise<boolean> {
+    if (await this.undo(token).catch(() => false)) return true;
     // It came before the claim after all.
     this.isGivenBack = true;
     if (this.answer === 'granted' || this.answer === 'failed') this.giveBack(token);
-    return 0;
+    return false;
   }
 
   /** Nobody waits for the outcome: it decides nothing any more. */
@@ -130,4 +137,8 @@ export class Voter {
     const { claim, isRun } = this.ballot;
     return isRun ? this.node.settle(claim, token) : this.node.release(claim, token);
   }
+}
+
+function errorOf(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
 }

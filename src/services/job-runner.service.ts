@@ -5,12 +5,12 @@ import { JobKeys } from '../nodes/job-keys.js';
 import type { Claim } from '../nodes/lock-node.js';
 import { StoreDownError } from '../redlock.errors.js';
 import { RESOLVED_OPTIONS } from '../redlock.module-definition.js';
-import { leaseDuration, type ResolvedJobOptions, type ResolvedOptions } from '../redlock.options.js';
+import type { ResolvedJobOptions, ResolvedOptions } from '../redlock.options.js';
 import type { Tick } from '../schedule/tick.js';
 import { Lease } from './lease.js';
 import { Leases, type Refused, type SkipReason } from './leases.service.js';
 import { RedlockEvents, type RunEvent } from './redlock-events.js';
-import { type CurrentRun, runContext } from './run-context.js';
+import { type CurrentRun, LeasedRun, runContext } from './run-context.js';
 
 /** One call of a job. */
 export interface RunRequest {
@@ -88,15 +88,7 @@ export class JobRunner {
     const event = this.eventOf(request);
     lease.onAbort = (reason) => this.lost(reason, event);
     const { nodeTimeout } = this.options;
-    const run: CurrentRun = {
-      ...event,
-      get signal() {
-        return lease.signal;
-      },
-      fencingToken: request.tick?.at ?? null,
-      extend: async (ttl) =>
-        lease.extend(ttl === undefined ? undefined : leaseDuration('ttl', ttl, nodeTimeout)),
-    };
+    const run = new LeasedRun(event, lease, request.tick?.at ?? null, nodeTimeout);
     this.events.emit('started', event);
     const begin = performance.now();
     try {

@@ -91,11 +91,14 @@ export class Lease {
    * turn. Never throws: what was done under the lock is done, and the lock ends with its lease anyway.
    */
   end(how: 'settle' | 'release'): Promise<void> {
-    return (this.ending ??= this.giveBack(how));
+    if (!this.ending) {
+      this.ending = this.giveBack(how);
+      this.stopTimers();
+    }
+    return this.ending;
   }
 
   private async giveBack(how: 'settle' | 'release'): Promise<void> {
-    this.stopTimers();
     try {
       await this.grant[how]();
     } catch (error) {

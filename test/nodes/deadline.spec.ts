@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { expect, it } from 'vitest';
 import { RedisServer } from '../engine/redis-server.js';
-import { Deadline } from '../../src/nodes/deadline.js';
+import { Deadline, type Wait } from '../../src/nodes/deadline.js';
 
 const LIMIT = 100;
 const same = (value: string): string => value;
@@ -60,12 +60,12 @@ it('rejects where what reads a reply throws, or what is told of a failure', asyn
 });
 
 it('tells whether a reply is still waited for', async () => {
-  let isInTime: (() => boolean) | undefined;
+  let wait: Readonly<Wait> | undefined;
   const answer = new Deadline(LIMIT, tooLate).within((asked) => {
-    isInTime = asked;
+    wait = asked;
     return new Promise<string>(() => {});
   }, same);
-  expect(isInTime?.()).toBe(true);
+  expect(wait?.isOpen).toBe(true);
   await expect(answer).rejects.toThrow('too late');
-  expect(isInTime?.()).toBe(false);
+  expect(wait?.isOpen).toBe(false);
 });
