@@ -86,7 +86,12 @@ export class Deadline {
 
   /** The oldest wait that has not ended. */
   private oldest(): Wait | undefined {
-    while (this.first && !this.first.isOpen) this.first = this.first.next;
+    while (this.first && !this.first.isOpen) {
+      const { next } = this.first;
+      // V8 would keep what an old one leads to until a full collection.
+      this.first.next = undefined;
+      this.first = next;
+    }
     return this.first;
   }
 

@@ -8,9 +8,10 @@ import { RESOLVED_OPTIONS } from '../redlock.module-definition.js';
 import type { ResolvedJobOptions, ResolvedOptions } from '../redlock.options.js';
 import type { Tick } from '../schedule/tick.js';
 import { Lease } from './lease.js';
+import { LeasedRun } from './leased-run.js';
 import { Leases, type Refused, type SkipReason } from './leases.service.js';
 import { RedlockEvents, type RunEvent } from './redlock-events.js';
-import { type CurrentRun, LeasedRun, runContext } from './run-context.js';
+import { type CurrentRun, runContext } from './run-context.js';
 
 /** One call of a job. */
 export interface RunRequest {

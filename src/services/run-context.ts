@@ -1,7 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { type Duration, leaseDuration } from '../redlock.options.js';
-import type { Lease } from './lease.js';
-import type { RunEvent } from './redlock-events.js';
+import type { Duration } from '../redlock.options.js';
 
 /** What a running job can know of itself. */
 export interface CurrentRun {
@@ -29,42 +27,6 @@ export interface CurrentRun {
    * below three times `nodeTimeout`. Once `signal` has aborted: what it aborted with.
    */
   extend(ttl?: Duration): Promise<void>;
-}
-
-/** A run as its job sees it. */
-export class LeasedRun implements CurrentRun {
-  readonly name: string;
-  readonly tick: Date | null;
-  readonly instanceId: string;
-  declare readonly signal: AbortSignal;
-  readonly #lease: Lease;
-  readonly #nodeTimeout: number;
-
-  /** A property of each run, so that it comes along when one is spread; the same getter for all: V8 is slow with others. */
-  private static readonly signal: PropertyDescriptor & ThisType<LeasedRun> = {
-    enumerable: true,
-    get() {
-      return this.#lease.signal;
-    },
-  };
-
-  constructor(
-    { name, tick, instanceId }: RunEvent,
-    lease: Lease,
-    readonly fencingToken: number | null,
-    nodeTimeout: number,
-  ) {
-    this.name = name;
-    this.tick = tick;
-    this.instanceId = instanceId;
-    this.#lease = lease;
-    this.#nodeTimeout = nodeTimeout;
-    Object.defineProperty(this, 'signal', LeasedRun.signal);
-  }
-
-  // A function of its own, so that it can be taken out of the run.
-  readonly extend = async (ttl?: Duration): Promise<void> =>
-    this.#lease.extend(ttl === undefined ? undefined : leaseDuration('ttl', ttl, this.#nodeTimeout));
 }
 
 /** The run that the caller is in, through all that it awaits. */
