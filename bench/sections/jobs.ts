@@ -1,5 +1,6 @@
 import type { RedisServer } from '../../test/engine/redis-server.js';
 import { startApplication } from '../application.js';
+import { startByHand } from '../by-hand.js';
 import { newMinute } from '../clock.js';
 import { closeAll, connectTo } from '../connections.js';
 import { TTL } from '../contenders/contender.js';
@@ -15,6 +16,9 @@ export interface JobFigures {
   /** Until the last method has started. */
   readonly allStarted: Spread;
   readonly ratio: Spread;
+  /** The least that it can cost: the script of each claim alone, in a cron job of Nest. */
+  readonly byHand: Spread;
+  readonly byHandRatio: Spread;
   /** The fewest that started in any round: fewer than `jobs` where some got no answer within `nodeTimeout`. */
   readonly started: number;
 }
@@ -46,6 +50,7 @@ export async function measureJobs(server: RedisServer, sizes: readonly Size[]): 
     const begin = performance.now();
     const application = await startApplication([server.url], count);
     perJob = (performance.now() - begin) / count;
+    const bare = await startByHand(client, count);
     const raw = {
       name: 'raw',
       async once() {
@@ -68,15 +73,26 @@ export async function measureJobs(server: RedisServer, sizes: readonly Size[]): 
       },
       rest: quiet,
     };
-    await takeTurns([raw, ours], { rounds: 3, batch: 1, prepare: newMinute });
-    const [commands, jobs] = await takeTurns([raw, ours], { rounds, batch: 1, prepare: newMinute });
+    const byHand = {
+      name: 'by hand',
+      async once() {
+        return { all: (await bare.fireAll()).last };
+      },
+      rest: quiet,
+    };
+    const subjects = [raw, ours, byHand];
+    await takeTurns(subjects, { rounds: 3, batch: 1, prepare: newMinute });
+    const [commands, jobs, least] = await takeTurns(subjects, { rounds, batch: 1, prepare: newMinute });
     await application.close();
-    if (!commands || !jobs) continue;
+    await bare.close();
+    if (!commands || !jobs || !least) continue;
     results.push({
       jobs: count,
       raw: spreadOf(commands.rounds.all),
       allStarted: spreadOf(jobs.rounds.all),
       ratio: ratioOf(jobs.rounds.all, commands.rounds.all),
+      byHand: spreadOf(least.rounds.all),
+      byHandRatio: ratioOf(least.rounds.all, commands.rounds.all),
       started: fewest,
     });
   }

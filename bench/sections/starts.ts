@@ -1,18 +1,23 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { RedisServer } from '../../test/engine/redis-server.js';
-import { type Application, startApplication } from '../application.js';
+import { startApplication } from '../application.js';
+import { startByHand } from '../by-hand.js';
 import { newMinute } from '../clock.js';
 import { closeAll, connectTo } from '../connections.js';
 import { TTL } from '../contenders/contender.js';
+import type { CronJobs } from '../cron-jobs.js';
 import { type Measured, type Spread, type Subject, ratioOf, spreadOf, takeTurns } from '../measure.js';
 import type { Plan } from '../plan.js';
 import { quiet } from '../waiting.js';
 
-/** In milliseconds; the ratio is that of the same round. */
+/** In milliseconds; the ratios are those to the raw one, of the same round. */
 export interface StartFigures {
   readonly raw: Spread;
   readonly start: Spread;
   readonly ratio: Spread;
+  /** The least that it can cost: the script of the claim alone, in a cron job of Nest. */
+  readonly byHand: Spread;
+  readonly byHandRatio: Spread;
 }
 
 export interface StartResults {
@@ -31,6 +36,7 @@ export async function measureStarts(
   const clients = await connectTo([server]);
   const [client] = clients;
   if (!client) throw new Error('No connection');
+  const byHand = await startByHand(client, jobs);
   let keys = 0;
   const raw: Subject<'start'> = {
     name: 'raw SET NX PX',
@@ -41,7 +47,7 @@ export async function measureStarts(
     },
     rest: quiet,
   };
-  const subjects = [raw, startOf(application, jobs)];
+  const subjects = [raw, startOf(application, jobs), startOf(byHand, jobs, 'by hand')];
   const prepare = newMinute;
   await takeTurns(subjects, { rounds: 10, batch: jobs, prepare });
   const busy = await takeTurns(subjects, { rounds, batch: jobs, prepare });
@@ -54,17 +60,18 @@ export async function measureStarts(
   }));
   const paused = await takeTurns(slowly, { rounds, batch: pausedCalls, prepare });
   await application.close();
+  await byHand.close();
   await closeAll(clients);
   return { busy: figuresOf(busy), paused: figuresOf(paused) };
 }
 
 /** Calls one job after another: for each of them the minute is a new tick. */
-export function startOf(application: Application, jobs: number, name = 'decorated method'): Subject<'start'> {
+export function startOf(cronJobs: CronJobs, jobs: number, name = 'decorated method'): Subject<'start'> {
   let next = 0;
   return {
     name,
     async once() {
-      const start = await application.fire(next++ % jobs);
+      const start = await cronJobs.fire(next++ % jobs);
       if (start === undefined) throw new Error('A job did not run: was its tick a new one?');
       return { start };
     },
@@ -72,11 +79,13 @@ export function startOf(application: Application, jobs: number, name = 'decorate
   };
 }
 
-function figuresOf([raw, ours]: readonly Measured<'start'>[]): StartFigures {
-  if (!raw || !ours) throw new Error('Nothing was measured');
+function figuresOf([raw, ours, byHand]: readonly Measured<'start'>[]): StartFigures {
+  if (!raw || !ours || !byHand) throw new Error('Nothing was measured');
   return {
     raw: spreadOf(raw.rounds.start),
     start: spreadOf(ours.rounds.start),
     ratio: ratioOf(ours.rounds.start, raw.rounds.start),
+    byHand: spreadOf(byHand.rounds.start),
+    byHandRatio: ratioOf(byHand.rounds.start, raw.rounds.start),
   };
 }
