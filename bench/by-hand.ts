@@ -12,8 +12,8 @@ import { CronJobClass, type CronJobs } from './cron-jobs.js';
 const MINUTE = 60_000;
 
 /**
- * The least that a tick can cost in a Nest application on one node: cron jobs that ask by the claim's own script, run,
- * and settle. No deadline, no lease, no context, no events.
+ * What a tick costs without the package, in a Nest application on one node: cron jobs that ask by the very script of a
+ * claim, run, and settle by that of a settle. No deadline, no renewal, no context, no events, one write per command.
  */
 export async function startByHand(
   client: Redis,

@@ -5,8 +5,7 @@ import { Cron, type SchedulerRegistry } from '@nestjs/schedule';
 /** Cron jobs that only the benchmark calls, as the scheduler does. */
 export interface CronJobs {
   /**
-   * Resolves, once its run is over, to how many milliseconds after the call the first line of the job ran; `undefined`:
-   * it did not run.
+   * Resolves, once its run is over, to how many milliseconds after the call the job began; `undefined`: it did not.
    */
   readonly fire: (job: number) => Promise<number | undefined>;
   /**
@@ -16,7 +15,7 @@ export interface CronJobs {
   readonly fireAll: () => Promise<{ readonly last: number; readonly started: number }>;
 }
 
-/** The method of one job: calls `begin` in its first line. */
+/** The method of one job: calls `begin` where its work would begin. */
 export type JobMethod = (begin: () => void, job: number) => () => Promise<void>;
 
 /** What else is done with the method of each job. */
@@ -96,7 +95,7 @@ class Starts {
     return new Promise((resolve) => (this.onAll = resolve));
   }
 
-  /** The first line of every job. */
+  /** The beginning of a job. */
   note(job: number): void {
     this.at[job] = performance.now();
     if (--this.left === 0) this.onAll();

@@ -15,7 +15,7 @@ export interface StartFigures {
   readonly raw: Spread;
   readonly start: Spread;
   readonly ratio: Spread;
-  /** The least that it can cost: the script of the claim alone, in a cron job of Nest. */
+  /** The scripts alone, in a cron job of Nest. */
   readonly byHand: Spread;
   readonly byHandRatio: Spread;
 }

@@ -1,6 +1,11 @@
-/** A reply that is waited for. */
-export interface Wait {
-  /** Whether it still is: it has not come, and is not late. */
+/** A reply that is to come. */
+export interface PendingReply {
+  /** Whether it is still waited for: it has not come, and is not late. */
+  readonly isOpen: boolean;
+}
+
+/** One wait for a reply. */
+interface Wait extends PendingReply {
   isOpen: boolean;
   readonly endsAt: number;
   readonly reject: (error: unknown) => void;
@@ -41,15 +46,15 @@ export class Deadline {
    * @param onFailure Told of what `ask` rejects with, however late.
    */
   within<Reply, Answer>(
-    ask: (wait: Readonly<Wait>) => Promise<Reply>,
+    ask: (pending: PendingReply) => Promise<Reply>,
     read: (reply: Reply) => Answer,
     onLate?: (reply: Reply) => void,
     onFailure?: (error: unknown) => void,
   ): Promise<Answer> {
     return new Promise<Answer>((resolve, reject) => {
       const wait: Wait = { isOpen: true, endsAt: performance.now() + this.limit, reject, next: undefined };
-      const asked = ask(wait);
-      // While the question is under way.
+      const asked = begun(ask, wait);
+      // Only now: the node is at work meanwhile.
       this.begin(wait);
       asked.then(
         (reply) => {
@@ -70,7 +75,8 @@ export class Deadline {
 
   private begin(wait: Wait): void {
     this.open++;
-    if (this.oldest() && this.last) this.last.next = wait;
+    this.oldest();
+    if (this.last) this.last.next = wait;
     else this.first = wait;
     this.last = wait;
     this.timer ??= this.arm(this.limit);
@@ -92,6 +98,7 @@ export class Deadline {
       this.first.next = undefined;
       this.first = next;
     }
+    if (!this.first) this.last = undefined;
     return this.first;
   }
 
@@ -119,5 +126,14 @@ export class Deadline {
       this.end(wait);
       this.fail(wait, undefined);
     }
+  }
+}
+
+/** What cannot even be asked has failed like any other question. */
+function begun<Reply>(ask: (pending: PendingReply) => Promise<Reply>, pending: PendingReply): Promise<Reply> {
+  try {
+    return ask(pending);
+  } catch (error) {
+    return Promise.reject(error instanceof Error ? error : new Error(String(error)));
   }
 }

@@ -179,6 +179,7 @@ class Client {
   ): Promise<number> {
     const voter = this.ballots.get(name)?.voters[this.index];
     if (!voter) return Promise.reject(new Error('That ballot is over'));
+    // Voters reject with Errors only, as redlock needs it.
     if (script === ACQUIRE) return voter.claim(token, ttl);
     return script === EXTEND ? voter.extend(token, ttl) : voter.end(token);
   }

@@ -3,7 +3,7 @@ import { Logger } from '@nestjs/common';
 import { type Cluster, Redis, type RedisOptions } from 'ioredis';
 import { NodeUnreachableError } from '../redlock.errors.js';
 import { addressOf } from './address.js';
-import { Deadline, type Wait } from './deadline.js';
+import { Deadline, type PendingReply } from './deadline.js';
 import { readInfo } from './info.js';
 import type { Claim, LockNode, NodeReport, Vote } from './lock-node.js';
 import { NodeClock } from './node-clock.js';
@@ -90,10 +90,10 @@ export class RedisNode implements LockNode {
 
   claim(claim: Claim, token: string, ttl: number): Promise<Vote> {
     return this.deadline.within(
-      (wait) =>
+      (pending) =>
         isPlain(claim)
-          ? this.claimLock(claim, token, ttl, wait)
-          : this.ask<ClaimReply>(CLAIM, claim, token, ttl, wait),
+          ? this.claimLock(claim, token, ttl, pending)
+          : this.ask<ClaimReply>(CLAIM, claim, token, ttl, pending),
       (reply) => this.heard(voteOf(reply)),
       (late) => {
         if (late === 1) void this.release(claim, token).catch(() => {});
@@ -103,7 +103,7 @@ export class RedisNode implements LockNode {
 
   extend(claim: Claim, token: string, ttl: number): Promise<boolean> {
     return this.deadline.within(
-      (wait) => this.ask<number>(EXTEND, claim, token, ttl, wait),
+      (pending) => this.ask<number>(EXTEND, claim, token, ttl, pending),
       (reply) => this.heard(reply === 1),
     );
   }
@@ -194,14 +194,14 @@ export class RedisNode implements LockNode {
   }
 
   /** A lock that is free needs no script. One that is not is asked who has it, and so is a server that takes none. */
-  private claimLock(claim: Claim, token: string, ttl: number, wait: Readonly<Wait>): Promise<ClaimReply> {
+  private claimLock(claim: Claim, token: string, ttl: number, pending: PendingReply): Promise<ClaimReply> {
     if (!this.isReady) return Promise.reject(this.notReady());
     this.batch();
     return this.client.set(claim.lock, token, 'PX', ttl, 'NX').then(
-      (reply) => (reply === 'OK' ? 1 : this.ask(CLAIM, claim, token, ttl, wait)),
+      (reply) => (reply === 'OK' ? 1 : this.ask(CLAIM, claim, token, ttl, pending)),
       (error: unknown) => {
         if (!(error instanceof Error && error.name === 'ReplyError') || isReadOnly(error)) throw error;
-        return this.ask(CLAIM, claim, token, ttl, wait);
+        return this.ask(CLAIM, claim, token, ttl, pending);
       },
     );
   }
@@ -212,17 +212,17 @@ export class RedisNode implements LockNode {
     claim: Claim,
     token: string,
     ttl: number,
-    wait: Readonly<Wait>,
+    pending: PendingReply,
   ): Promise<Reply> {
     // Nobody would learn of what it grants, and give it back.
-    if (!wait.isOpen) return Promise.reject(new Error('too late to ask'));
+    if (!pending.isOpen) return Promise.reject(new Error('too late to ask'));
     const asked = performance.now();
     // The servers of a Cluster have clocks of their own.
     const deadline = this.client.isCluster ? 0 : this.clock.after(this.settings.nodeTimeout);
     return this.send<Reply | LateReply>(script, claim, token, ttl, deadline).then((reply) => {
       if (!isLate(reply)) return reply;
       this.clock.note(reply[1], asked);
-      return this.ask(script, claim, token, ttl, wait);
+      return this.ask(script, claim, token, ttl, pending);
     });
   }
 

@@ -14,7 +14,10 @@ export interface Ballot {
   cast(vote: Vote | Error | undefined): void;
 }
 
-/** The vote of one node on one claim, as redlock counts it: 1 or 0. Rejects with errors only: else redlock would crash. */
+/**
+ * The vote of one node on one claim, as redlock counts it: 1 or 0. Rejects with Errors only: redlock crashes the
+ * process on anything else.
+ */
 export class Voter {
   private answer: 'none' | 'asked' | 'granted' | 'refused' | 'failed' = 'none';
   /** Whether the claim has been given back, perhaps before the node had answered. */

@@ -92,6 +92,7 @@ export class Lease {
    */
   end(how: 'settle' | 'release'): Promise<void> {
     if (!this.ending) {
+      // Sent first: the nodes are at work while the timers end.
       this.ending = this.giveBack(how);
       this.stopTimers();
     }

@@ -15,6 +15,7 @@ export class LeasedRun implements CurrentRun {
 
   /** One getter for all runs: V8 is slow to make an object that has one of its own. */
   private static readonly signal: PropertyDescriptor & ThisType<LeasedRun> = {
+    configurable: true,
     enumerable: true,
     get() {
       return this.#lease.signal;

@@ -119,6 +119,7 @@ export class Leases {
   }
 
   private noteQuiet(): void {
+    // The usual case, and to clear a set costs even if it is empty.
     if (this.onQuiet.size === 0) return;
     for (const resolve of this.onQuiet) resolve();
     this.onQuiet.clear();

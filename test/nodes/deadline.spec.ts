@@ -2,11 +2,12 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { expect, it } from 'vitest';
 import { RedisServer } from '../engine/redis-server.js';
-import { Deadline, type Wait } from '../../src/nodes/deadline.js';
+import { Deadline, type PendingReply } from '../../src/nodes/deadline.js';
 
 const LIMIT = 100;
 const same = (value: string): string => value;
 const tooLate = (): Error => new Error('too late');
+const never = (): Promise<string> => new Promise(() => {});
 const broken = (): never => {
   throw new Error('broken');
 };
@@ -36,7 +37,7 @@ it('ends each wait at its own time, and hands over what comes late', async () =>
     (value) => late.push(value),
   );
   await pause(LIMIT / 2);
-  const second = deadline.within(() => new Promise<string>(() => {}), same);
+  const second = deadline.within(never, same);
 
   await expect(first).rejects.toThrow('too late');
   expect(performance.now() - begin).toBeGreaterThanOrEqual(LIMIT - 1);
@@ -49,7 +50,7 @@ it('rejects where what reads a reply throws, or what is told of a failure', asyn
   const answers = [
     new Deadline(LIMIT, tooLate).within(() => Promise.resolve('a'), broken),
     new Deadline(LIMIT, broken).within(() => Promise.reject(new Error('lost')), same),
-    new Deadline(LIMIT, broken).within(() => new Promise<string>(() => {}), same),
+    new Deadline(LIMIT, broken).within(never, same),
   ];
   const outcomes = await Promise.allSettled(answers);
   expect(outcomes.map((outcome) => outcome.status === 'rejected' && String(outcome.reason))).toEqual([
@@ -60,12 +61,41 @@ it('rejects where what reads a reply throws, or what is told of a failure', asyn
 });
 
 it('tells whether a reply is still waited for', async () => {
-  let wait: Readonly<Wait> | undefined;
+  let pending: PendingReply | undefined;
   const answer = new Deadline(LIMIT, tooLate).within((asked) => {
-    wait = asked;
+    pending = asked;
     return new Promise<string>(() => {});
   }, same);
-  expect(wait?.isOpen).toBe(true);
+  expect(pending?.isOpen).toBe(true);
   await expect(answer).rejects.toThrow('too late');
-  expect(wait?.isOpen).toBe(false);
+  expect(pending?.isOpen).toBe(false);
+});
+
+it('takes a question that throws for one that fails', async () => {
+  const failures: unknown[] = [];
+  const note = (error: unknown): number => failures.push(String(error));
+  const answer = new Deadline(LIMIT, tooLate).within(broken, same, undefined, note);
+  await expect(answer).rejects.toThrow('too late');
+  expect(failures).toEqual(['Error: broken']);
+});
+
+it('keeps the waits apart that begin when others have ended, late or in time', async () => {
+  const deadline = new Deadline(LIMIT, tooLate);
+  const outcomes: string[] = [];
+  const ask = (name: string, question: () => Promise<string>): void =>
+    void deadline.within(question, same).then(
+      () => outcomes.push(`${name} in time`),
+      () => outcomes.push(`${name} late`),
+    );
+  ask('a', () => Promise.resolve('a'));
+  ask('b', never);
+  ask('c', () => Promise.resolve('c'));
+  expect(deadline.waiting).toBe(3);
+  await expect.poll(() => outcomes).toEqual(['a in time', 'c in time', 'b late']);
+  expect(deadline.waiting).toBe(0);
+  ask('d', never);
+  ask('e', () => Promise.resolve('e'));
+  expect(deadline.waiting).toBe(2);
+  await expect.poll(() => outcomes.slice(3)).toEqual(['e in time', 'd late']);
+  expect(deadline.waiting).toBe(0);
 });
