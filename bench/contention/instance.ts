@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import Redlock from 'redlock';
 import { Claimant } from '../../src/nodes/claimant.js';
+import type { LockNode } from '../../src/nodes/lock-node.js';
 import { createNodes } from '../../src/nodes/node-option.js';
 import { createStore } from '../../src/nodes/create-store.js';
 import { resolveOptions } from '../../src/redlock.options.js';
@@ -39,13 +40,14 @@ export class Instance {
   private readonly runner: JobRunner;
   private readonly redlock: Redlock;
   private readonly options;
+  private readonly voters: readonly LockNode[];
 
   private constructor(private readonly clients: readonly CountingRedis[]) {
     // Hundreds of instances share a processor here: a node that answers in time must not seem to be late.
     this.options = resolveOptions({ nodes: clients, nodeTimeout: '10s', ttl: TTL });
     const { nodes, nodeTimeout } = this.options;
-    const voters = createNodes(nodes, { nodeTimeout, connectionName: 'bench' });
-    const leases = new Leases(new Claimant(createStore(voters), nodeTimeout));
+    this.voters = createNodes(nodes, { nodeTimeout, connectionName: 'bench' });
+    const leases = new Leases(new Claimant(createStore(this.voters), nodeTimeout));
     this.runner = new JobRunner(this.options, leases, new RedlockEvents());
     this.redlock = new Redlock([...clients], { retryCount: 0 });
   }
@@ -53,7 +55,10 @@ export class Instance {
   static async connect(ports: readonly number[]): Promise<Instance> {
     const clients = ports.map((port) => new CountingRedis({ host: '127.0.0.1', port, lazyConnect: true }));
     await Promise.all(clients.map((client) => client.connect()));
-    return new Instance(clients);
+    const instance = new Instance(clients);
+    // As the module does at start: a node whose clock is not known is asked its first question twice.
+    await Promise.all(instance.voters.map((voter) => voter.open()));
+    return instance;
   }
 
   get sent(): number {
