@@ -4,9 +4,7 @@ import { Cron, type SchedulerRegistry } from '@nestjs/schedule';
 
 /** Cron jobs that only the benchmark calls, as the scheduler does. */
 export interface CronJobs {
-  /**
-   * Resolves, once its run is over, to how many milliseconds after the call the job began; `undefined`: it did not.
-   */
+  /** Resolves, once its run is over, to how many milliseconds after the call the job began; `undefined`: it did not. */
   readonly fire: (job: number) => Promise<number | undefined>;
   /**
    * Calls all jobs at once. Resolves, once all have started, to how many milliseconds after the first call the last
@@ -16,12 +14,12 @@ export interface CronJobs {
 }
 
 /** The method of one job: calls `begin` where its work would begin. */
-export type JobMethod = (begin: () => void, job: number) => () => Promise<void>;
+type JobMethod = (begin: () => void, job: number) => () => Promise<void>;
 
 /** What else is done with the method of each job. */
-export type JobDecorator = (name: string) => MethodDecorator;
+type JobDecorator = (name: string) => MethodDecorator;
 
-/** Classes with that many jobs, each with one tick a minute, which the scheduler itself leaves alone. */
+/** A class with that many jobs, each with one tick a minute, which the scheduler itself leaves alone. */
 export class CronJobClass {
   readonly type: Type<object>;
   private readonly starts: Starts;
