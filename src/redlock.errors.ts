@@ -74,9 +74,17 @@ export class ShutdownError extends Error {
   override readonly name = 'ShutdownError';
 
   /** @internal */
-  constructor(lockName: string) {
-    super(`The run of ${shown(lockName)} was not over when the application shut down`);
+  constructor(lockName: string, isHandedBack = false) {
+    super(
+      `The run of ${shown(lockName)} was not over when the application shut down` +
+        (isHandedBack ? ': another instance takes its tick over' : ''),
+    );
   }
+}
+
+/** A name as it can stand in a message: short, and on one line. */
+export function quoted(name: string): string {
+  return shown(name);
 }
 
 /** A value as it can stand in a message: short, and on one line. */

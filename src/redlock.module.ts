@@ -4,6 +4,7 @@ import { Claimant } from './nodes/claimant.js';
 import type { LockNode } from './nodes/lock-node.js';
 import { createNodes } from './nodes/node-option.js';
 import { createStore } from './nodes/create-store.js';
+import { tokensOf } from './nodes/token.js';
 import {
   type ASYNC_OPTIONS_TYPE,
   CLOCK,
@@ -17,18 +18,24 @@ import { type RedlockModuleOptions, type ResolvedOptions, resolveOptions } from 
 import { ExclusiveJobs } from './services/exclusive-jobs.service.js';
 import { JobRunner } from './services/job-runner.service.js';
 import { Leases } from './services/leases.service.js';
+import { InnermostHooks, Lifecycle } from './services/lifecycle.service.js';
 import { NodeInspection } from './services/node-inspection.service.js';
+import { OperatorLog } from './services/operator-log.service.js';
+import { Recovery } from './services/recovery.service.js';
 import { RedlockEvents } from './services/redlock-events.js';
 import { RedlockService } from './services/redlock.service.js';
-import { Shutdown } from './services/shutdown.service.js';
-import { Startup } from './services/startup.service.js';
+import { SchedulerFirings } from './services/scheduler-firings.service.js';
+
+/** One for all `RedlockModule`s of an application; its hooks come last at start and first at shutdown. */
+@Module({ providers: [InnermostHooks], exports: [InnermostHooks] })
+export class InnermostModule {}
 
 /**
  * Makes `@Exclusive` work, and provides `RedlockService`. Import it once, in the root module; it is global unless
  * `isGlobal: false` says otherwise.
  */
 @Module({
-  imports: [DiscoveryModule],
+  imports: [DiscoveryModule, InnermostModule],
   providers: [
     {
       provide: RESOLVED_OPTIONS,
@@ -46,17 +53,19 @@ import { Startup } from './services/startup.service.js';
     {
       provide: Claimant,
       inject: [LOCK_NODES, RESOLVED_OPTIONS],
-      useFactory: (nodes: LockNode[], { nodeTimeout }: ResolvedOptions): Claimant =>
-        new Claimant(createStore(nodes), nodeTimeout),
+      useFactory: (nodes: LockNode[], { nodeTimeout, instanceId }: ResolvedOptions): Claimant =>
+        new Claimant(createStore(nodes, tokensOf(instanceId)), nodeTimeout),
     },
+    OperatorLog,
     NodeInspection,
     RedlockEvents,
+    SchedulerFirings,
     Leases,
     JobRunner,
     ExclusiveJobs,
     RedlockService,
-    Startup,
-    Shutdown,
+    Recovery,
+    Lifecycle,
   ],
   exports: [RedlockService, ExclusiveJobs],
 })

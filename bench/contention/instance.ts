@@ -8,6 +8,7 @@ import { createStore } from '../../src/nodes/create-store.js';
 import { resolveOptions } from '../../src/redlock.options.js';
 import { JobRunner } from '../../src/services/job-runner.service.js';
 import { Leases } from '../../src/services/leases.service.js';
+import { OperatorLog } from '../../src/services/operator-log.service.js';
 import { RedlockEvents } from '../../src/services/redlock-events.js';
 import { TTL } from '../contenders/contender.js';
 import { monotonicNow, type Way } from './protocol.js';
@@ -47,8 +48,9 @@ export class Instance {
     this.options = resolveOptions({ nodes: clients, nodeTimeout: '10s', ttl: TTL });
     const { nodes, nodeTimeout } = this.options;
     this.voters = createNodes(nodes, { nodeTimeout, connectionName: 'bench' });
-    const leases = new Leases(new Claimant(createStore(this.voters), nodeTimeout));
-    this.runner = new JobRunner(this.options, leases, new RedlockEvents());
+    const log = new OperatorLog(this.options);
+    const leases = new Leases(new Claimant(createStore(this.voters), nodeTimeout), log);
+    this.runner = new JobRunner(this.options, leases, new RedlockEvents(), log);
     this.redlock = new Redlock([...clients], { retryCount: 0 });
   }
 

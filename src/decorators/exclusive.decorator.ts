@@ -66,8 +66,10 @@ export function Exclusive(
     }
     const method = { original: original as ExclusiveMethod['original'], key, name, options };
     const wrapper = new Proxy(method.original, {
-      apply: (_original, instance: object, args: never[]) =>
-        jobsOf(instance, place).call(exclusive, instance, args),
+      apply: (undecorated, instance: object, args: never[]): unknown => {
+        const jobs = jobsOf(instance, place);
+        return jobs ? jobs.call(exclusive, instance, args) : Reflect.apply(undecorated, instance, args);
+      },
     });
     const exclusive: ExclusiveMethod = { ...method, wrapper };
     for (const metadataKey of Reflect.getMetadataKeys(original)) {
@@ -79,9 +81,11 @@ export function Exclusive(
   };
 }
 
-function jobsOf(instance: object, place: string): ExclusiveJobs {
-  const jobs: unknown = Reflect.get(Object(instance) as object, JOBS);
-  if (jobs instanceof ExclusiveJobs) return jobs;
+/** What runs the jobs of an object; `undefined` if a test has put a mock in its place. */
+function jobsOf(instance: object, place: string): ExclusiveJobs | undefined {
+  const injected: unknown = Reflect.get(Object(instance) as object, JOBS);
+  const jobs = ExclusiveJobs.is(injected) ? injected : ExclusiveJobs.boundTo(instance);
+  if (jobs || injected !== undefined) return jobs;
   throw new Error(
     `${place} was called on an object that Nest did not make; take it from the application, or a test module`,
   );

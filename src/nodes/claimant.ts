@@ -1,5 +1,4 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { LONGEST_TIMER } from '../redlock.options.js';
 import type { Claim } from './lock-node.js';
 import type { Lost, Verdict } from './tally.js';
 import type { Grant, Store } from './store.js';
@@ -25,6 +24,11 @@ const OVERLAP_PATIENCE = 250;
 const OVERLAP_PAUSE = 50;
 /** How often to look whether nodes have come back, in milliseconds. */
 const DOWN_PAUSE = 25;
+/**
+ * How often to ask again whether a tick is due by the clocks of the nodes, in milliseconds, and for how long: as much as
+ * clocks may differ. A clock that was wrong for a moment costs no tick, and one that stays wrong leaves no claim waiting.
+ */
+const EARLY = { pause: 5000, patience: 30_000 };
 /** How many of those who lose come again: in case the one that passed fails, or the run in the way ends. */
 const UNDERSTUDIES = 2;
 /** After how long those whom one node turned away come again, in milliseconds: once or twice this, by chance. */
@@ -48,17 +52,24 @@ export class Claimant {
    */
   async claim(claim: Claim, ttl: number, wait: number, signal: AbortSignal): Promise<Grant | Loss> {
     let begin = performance.now();
+    let waited = 0;
     let asked = claim;
     let hasSplit = false;
+    let wasSilent = false;
     for (let attempt = 0; ; attempt++) {
       const isInTurn = hasSplit && attempt % ALL_AT_ONCE !== 0;
+      const began = performance.now();
       const answer = await this.store.vote(asked, ttl, attempt, isInTurn);
       if (!('verdict' in answer)) return answer;
       const { verdict, causes } = answer;
-      const delay = this.delay(claim, verdict, attempt, performance.now() - begin, wait);
+      wasSilent ||= performance.now() - began >= this.nodeTimeout;
+      const delay = this.delay(claim, verdict, attempt, performance.now() - begin, wait, waited, wasSilent);
       if (delay === undefined) return { ...lossOf(verdict), causes };
       // The time until a tick is due is no time spent on it.
-      if (verdict.is === 'early') begin += delay;
+      if (verdict.is === 'early') {
+        begin += delay;
+        waited += delay;
+      }
       // Only the first attempt is spared the way to all nodes.
       asked = { ...claim, late: undefined };
       hasSplit ||= verdict.is === 'split';
@@ -74,10 +85,12 @@ export class Claimant {
     attempt: number,
     elapsed: number,
     wait: number,
+    waited: number,
+    wasSilent: boolean,
   ): number | undefined {
     switch (verdict.is) {
       case 'early':
-        return Math.min(verdict.wait, LONGEST_TIMER);
+        return waited < EARLY.patience ? Math.min(verdict.wait, EARLY.pause) : undefined;
       case 'turned away':
         return isUnderstudy(verdict.lost) ? UNDERSTUDY_PAUSE * (1 + Math.random()) : undefined;
       case 'split':
@@ -88,8 +101,10 @@ export class Claimant {
         // An instance whose clock lags may run an old tick at the very moment of this one.
         if (tick && verdict.reason === 'overlap' && isUnderstudy(verdict) && elapsed < OVERLAP_PATIENCE)
           return OVERLAP_PAUSE * (0.5 + Math.random());
-        // A connection that has just been cut is back in a moment; one that hangs has used up the time already.
-        return verdict.reason === 'store-down' && elapsed < this.nodeTimeout / 2 ? DOWN_PAUSE : undefined;
+        if (verdict.reason !== 'store-down') return undefined;
+        // A connection that has just been cut is back in a moment. One that was silent is made anew: the network may have
+        // dropped it while it was idle, and the server be well.
+        return elapsed < (wasSilent ? 2 * this.nodeTimeout : this.nodeTimeout / 2) ? DOWN_PAUSE : undefined;
     }
   }
 }
@@ -101,5 +116,6 @@ function isUnderstudy({ rank = 0 }: Lost): boolean {
 
 function lossOf(verdict: Verdict): Omit<Lost, 'is'> {
   if (verdict.is === 'lost') return verdict;
+  if (verdict.is === 'early') return { reason: 'early' };
   return verdict.is === 'turned away' ? verdict.lost : { reason: 'elsewhere' };
 }

@@ -10,6 +10,8 @@ export interface Claim {
   readonly tick?: TickClaim;
   /** The marker of `every` and of `@Interval`: nobody else may start while it exists. */
   readonly every?: Marker;
+  /** Whether runs of the job may overlap, so that a newer run says nothing about the lock of this one. */
+  readonly mayOverlap?: boolean;
   /** Counts those whom somebody else's claim has turned away, for `Refusal.rank`; left out where nobody asks. */
   readonly late?: Marker;
 }
@@ -29,13 +31,15 @@ export interface TickClaim extends Marker {
   /** The key that holds the newest settled tick of the job. */
   readonly last: string;
   /**
-   * Whether a claim of this same tick may take over once the lease has ended. Then the lock lives for another
-   * `TAKEOVER` milliseconds, in which it is closed to all but this tick: else the next tick would come first, and
-   * make this one too old.
+   * Whether a claim of this same tick may take over once the lease has ended. The marker says so, and outlives the lease
+   * by `KEEP_BEGUN`; the lock outlives it by `TAKEOVER`, in which it is closed to all but this tick: otherwise the next
+   * tick would come first, and make this one too old. A tick that was claimed without it is never taken over.
    */
   readonly recover: boolean;
-  /** Whether this claim takes over. What it gives back, others may take over for another `TAKEOVER` milliseconds. */
+  /** Whether this claim takes over a tick that somebody has begun. What it gives back, others may take over. */
   readonly isTakeover?: boolean;
+  /** Whether a takeover does not know that the tick was begun: a node that does not either votes `'unbegun'`. */
+  readonly mustBeBegun?: boolean;
 }
 
 /** How a node answers a claim. */
@@ -43,10 +47,21 @@ export type Vote =
   | {
       /** All of the claim has been written. */
       readonly vote: 'granted';
+      /** The token of the claim that was taken over, if one was. */
+      readonly dead?: string;
     }
   | {
       /** This tick, or a later one, is settled. */
       readonly vote: 'settled';
+      /**
+       * By how many milliseconds the newest settled tick is ahead of the clock of the node, if it is by more than
+       * `EARLY_CLAIM`: then that clock has been set back.
+       */
+      readonly ahead?: number;
+    }
+  | {
+      /** The node knows of nobody who has begun the tick. */
+      readonly vote: 'unbegun';
     }
   | {
       /** By the clock of the node, the tick is not due yet. */
@@ -65,7 +80,7 @@ export interface Refusal {
   readonly vote: 'elsewhere' | 'overlap' | 'ran';
   /** The token of that claim. */
   readonly holder: string;
-  /** After how many milliseconds its lease ends if it is not renewed; said only of ticks that recover. */
+  /** After how many milliseconds its lease ends if it is not renewed; said only of ticks that can be taken over. */
   readonly lease?: number;
   /** The how many-th it is that was turned away, from 1 on, if the claim has `late`. */
   readonly rank?: number;
@@ -95,6 +110,10 @@ export interface NodeReport {
  * - **Keys end by themselves**, each at its own time; else a dead process blocks its job for ever.
  * - **Only the holder changes a key.** `extend`, `settle` and `release` compare the token first; else a slow process
  *   removes the lock of its successor.
+ * - **Only the dead are taken over.** The marker of a tick says whether its claim may be taken over, and when its lease
+ *   ends; otherwise an instance whose options differ takes over from one that is alive.
+ * - **A renewal tells the truth.** `extend` looks at the marker and the newest settled tick too; otherwise a holder whose
+ *   tick was run elsewhere gets a free lock again, and goes on.
  * - **No tick after its successor.** `claim` refuses a tick that is not newer than the newest settled one.
  * - **No tick before its time**, by the clock of the node; else an instance whose clock is ahead runs a tick that
  *   makes the ticks before it, still due elsewhere, too old.
@@ -108,12 +127,13 @@ export interface LockNode {
   claim(claim: Claim, token: string, ttl: number): Promise<Vote>;
   /**
    * Gives the lock (and the marker of a tick that recovers) another `ttl` milliseconds from now, if `token` holds it or
-   * nobody does. Resolves to whether `token` holds it now.
+   * nobody does. Resolves to whether `token` holds it now: `false` if another token has the lock or the marker of the
+   * tick, if the tick is settled, or, unless runs may overlap, if a newer run has begun its interval or settled its tick.
    */
   extend(claim: Claim, token: string, ttl: number): Promise<boolean>;
   /**
    * The run is over: frees the lock, keeps the markers, and writes down that the tick has been run, whether `token`
-   * still held the lock or not. Resolves to whether it did.
+   * still held the lock or not, unless another token has the marker of the tick. Resolves to whether it held the lock.
    */
   settle(claim: Claim, token: string): Promise<boolean>;
   /**
@@ -130,8 +150,14 @@ export interface LockNode {
 /** How far ahead of its time a tick may be claimed, in milliseconds: half the shortest period of a cron expression. */
 export const EARLY_CLAIM = 500;
 
-/** How long a tick that recovers is kept for its takeover after the lease has ended, in milliseconds. */
+/** How long the lock of a tick that recovers is kept for its takeover after the lease has ended, in milliseconds. */
 export const TAKEOVER = 1000;
+
+/**
+ * How long the marker of a tick that recovers outlives its lease, in milliseconds: one day. An instance that starts within
+ * that time finds that the tick was begun and not settled.
+ */
+export const KEEP_BEGUN = 24 * 60 * 60 * 1000;
 
 /** How much longer than its marker a node remembers the newest settled tick of a job, in milliseconds: one day. */
 export const KEEP_LAST = 24 * 60 * 60 * 1000;

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import {
   type Claim,
   EARLY_CLAIM,
+  KEEP_BEGUN,
   KEEP_LAST,
   type LockNode,
   type Marker,
@@ -12,7 +13,10 @@ import {
 } from './lock-node.js';
 
 interface Entry {
+  /** A token, or the newest settled tick. */
   value: string;
+  /** Of the marker of a tick: whether its claim may be taken over. */
+  isRecoverable?: boolean;
   /** On the clock that measures lifetimes. */
   endsAt: number;
 }
@@ -44,29 +48,25 @@ export class MemoryNode implements LockNode {
   }
 
   claim(claim: Claim, token: string, ttl: number): Promise<Vote> {
-    const objection = this.objection(claim, token);
-    if (objection) return Promise.resolve(objection);
+    const answer = this.judge(claim, token);
+    if (answer.vote !== 'granted') return Promise.resolve(answer);
     this.sweep();
-    const lease = leaseOf(claim, ttl);
-    this.write(claim.lock, token, lease);
-    if (claim.tick) this.write(claim.tick.key, token, claim.tick.recover ? lease : claim.tick.keep);
+    this.lease(claim, token, ttl);
+    if (claim.tick && !claim.tick.recover) this.write(claim.tick.key, token, claim.tick.keep);
     if (claim.every) this.write(claim.every.key, token, claim.every.keep);
-    return Promise.resolve({ vote: 'granted' });
+    return Promise.resolve(answer);
   }
 
   extend(claim: Claim, token: string, ttl: number): Promise<boolean> {
-    const holder = this.read(claim.lock);
-    if (holder !== undefined && holder !== token) return Promise.resolve(false);
-    const lease = leaseOf(claim, ttl);
-    this.write(claim.lock, token, lease);
-    if (claim.tick?.recover) this.write(claim.tick.key, token, lease);
+    if (this.isTaken(claim, token)) return Promise.resolve(false);
+    this.lease(claim, token, ttl);
     return Promise.resolve(true);
   }
 
   settle(claim: Claim, token: string): Promise<boolean> {
     const held = this.removeIfHeld(claim.lock, token);
     const { tick } = claim;
-    if (tick) {
+    if (tick && (this.read(tick.key) ?? token) === token) {
       this.write(tick.key, token, tick.keep);
       if (!(this.settledTick(tick.last) >= tick.at)) {
         this.write(tick.last, String(tick.at), tick.keep + KEEP_LAST);
@@ -76,14 +76,16 @@ export class MemoryNode implements LockNode {
   }
 
   release(claim: Claim, token: string): Promise<boolean> {
-    if (claim.tick?.isTakeover) {
-      const isHeld = this.shortenIfHeld(claim.lock, token);
-      this.shortenIfHeld(claim.tick.key, token);
-      return Promise.resolve(isHeld);
+    const { lock, tick, every } = claim;
+    const held = this.read(lock) === token;
+    if (tick?.isTakeover) {
+      this.shortenIfHeld(lock, token, TAKEOVER);
+      this.shortenIfHeld(tick.key, token, KEEP_BEGUN);
+    } else {
+      this.removeIfHeld(lock, token);
+      if (tick) this.removeIfHeld(tick.key, token);
     }
-    const held = this.removeIfHeld(claim.lock, token);
-    if (claim.tick) this.removeIfHeld(claim.tick.key, token);
-    if (claim.every) this.removeIfHeld(claim.every.key, token);
+    if (every) this.removeIfHeld(every.key, token);
     return Promise.resolve(held);
   }
 
@@ -95,27 +97,48 @@ export class MemoryNode implements LockNode {
     return Promise.resolve();
   }
 
-  private objection({ lock, tick, every, late }: Claim, token: string): Vote | undefined {
+  private judge({ lock, tick, every, late }: Claim, token: string): Vote {
     let holder = this.read(lock);
     let dead: string | undefined;
     if (tick) {
-      if (this.settledTick(tick.last) >= tick.at) return { vote: 'settled' };
+      const last = this.settledTick(tick.last);
+      const ahead = last - this.now();
+      if (last >= tick.at) return ahead > EARLY_CLAIM ? { vote: 'settled', ahead } : { vote: 'settled' };
       const wait = tick.at - this.now();
       if (wait > EARLY_CLAIM) return { vote: 'early', wait };
       const runner = this.entry(tick.key);
+      if (tick.mustBeBegun && !runner) return { vote: 'unbegun' };
       if (runner && runner.value !== token) {
-        const lease = runner.endsAt - this.elapsed() - TAKEOVER;
-        if (!tick.recover) return this.refusal('elsewhere', runner.value, late);
+        if (!runner.isRecoverable || !tick.recover) return this.refusal('elsewhere', runner.value, late);
+        const lease = runner.endsAt - this.elapsed() - KEEP_BEGUN;
         if (lease > 0) return this.refusal('elsewhere', runner.value, late, lease);
         dead = runner.value;
         if (holder === dead) holder = undefined;
       }
     }
-    const starter = every && this.read(every.key);
-    if (starter !== undefined && starter !== token && starter !== dead) {
-      return this.refusal(starter === holder ? 'elsewhere' : 'ran', starter, late);
+    const starter = every && this.entry(every.key);
+    if (every && starter && starter.value !== token && starter.value !== dead) {
+      // It was written for a longer time, as by a clock that was ahead.
+      starter.endsAt = Math.min(starter.endsAt, this.elapsed() + every.keep);
+      return this.refusal(starter.value === holder ? 'elsewhere' : 'ran', starter.value, late);
     }
-    return holder === undefined || holder === token ? undefined : this.refusal('overlap', holder, late);
+    if (holder !== undefined && holder !== token) return this.refusal('overlap', holder, late);
+    return dead === undefined ? { vote: 'granted' } : { vote: 'granted', dead };
+  }
+
+  /** Whether somebody else has what the claim was granted, or had it in the meantime. */
+  private isTaken({ lock, tick, every, mayOverlap }: Claim, token: string): boolean {
+    const isOther = (key: string): boolean => (this.read(key) ?? token) !== token;
+    if (isOther(lock) || (tick && isOther(tick.key))) return true;
+    const last = tick ? this.settledTick(tick.last) : Number.NaN;
+    if (tick && (last === tick.at || (last > tick.at && !mayOverlap))) return true;
+    return every !== undefined && !mayOverlap && isOther(every.key);
+  }
+
+  /** Writes what lives for as long as the lease, and somewhat longer where the tick can be taken over. */
+  private lease({ lock, tick }: Claim, token: string, ttl: number): void {
+    this.write(lock, token, tick?.recover ? ttl + TAKEOVER : ttl);
+    if (tick?.recover) this.write(tick.key, token, ttl + KEEP_BEGUN, true);
   }
 
   private refusal(vote: Refusal['vote'], holder: string, late: Marker | undefined, lease?: number): Refusal {
@@ -138,18 +161,17 @@ export class MemoryNode implements LockNode {
     return entry && entry.endsAt > this.elapsed() ? entry : undefined;
   }
 
-  private write(key: string, value: string, ttl: number): void {
-    this.entries.set(key, { value, endsAt: this.elapsed() + ttl });
+  private write(key: string, value: string, ttl: number, isRecoverable = false): void {
+    this.entries.set(key, { value, endsAt: this.elapsed() + ttl, isRecoverable });
   }
 
   private removeIfHeld(key: string, token: string): boolean {
     return this.read(key) === token && this.entries.delete(key);
   }
 
-  private shortenIfHeld(key: string, token: string): boolean {
-    if (this.read(key) !== token) return false;
-    this.write(key, token, TAKEOVER);
-    return true;
+  private shortenIfHeld(key: string, token: string, ttl: number): void {
+    const entry = this.entry(key);
+    if (entry?.value === token) entry.endsAt = this.elapsed() + ttl;
   }
 
   private sweep(): void {
@@ -158,9 +180,4 @@ export class MemoryNode implements LockNode {
     this.sweepAt = now + 1000;
     for (const [key, entry] of this.entries) if (entry.endsAt <= now) this.entries.delete(key);
   }
-}
-
-/** How long the lock itself lives: longer than the lease, where the tick can be taken over. */
-function leaseOf({ tick }: Claim, ttl: number): number {
-  return tick?.recover ? ttl + TAKEOVER : ttl;
 }

@@ -16,7 +16,7 @@ export function createNodes(
 function createNode(node: NodeOption, settings: RedisNodeSettings): LockNode {
   if (typeof node === 'string') return RedisNode.connecting(optionsOfUrl(node), settings);
   if ('claim' in node) return node;
-  return 'evalsha' in node ? RedisNode.over(node, settings) : RedisNode.connecting(node, settings);
+  return 'evalsha' in node ? RedisNode.like(node, settings) : RedisNode.connecting(node, settings);
 }
 
 function optionsOfUrl(text: string): RedisOptions {

@@ -1,11 +1,12 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import Redlock, { type Lock } from 'redlock';
 import type { Claim, LockNode, Vote } from './lock-node.js';
 import { lostTo, Tally } from './tally.js';
+import { type TokenSource, tokensOf } from './token.js';
 import { type Passage, Turnstile } from './turnstile.js';
 import { validUntil } from './valid-until.js';
 import { type Ballot, Voter } from './voter.js';
-import type { Defeat, Grant, Store } from './store.js';
+import { type Defeat, type Grant, type Store, TakenError } from './store.js';
 
 /**
  * Once a majority has answered and the vote is contested, the others have this long, in milliseconds, or this many times
@@ -27,14 +28,17 @@ export class Quorum implements Store {
   private readonly ballots = new Map<string, RedlockBallot>();
   private lastBallot = 0;
 
-  constructor(private readonly nodes: readonly LockNode[]) {
+  constructor(
+    private readonly nodes: readonly LockNode[],
+    newToken: TokenSource = tokensOf(''),
+  ) {
     this.turnstile = new Turnstile(nodes);
     const clients = nodes.map((_node, index) => new Client(index, this.ballots));
     // Of an even number of nodes each half could wait for the other for ever: one that is never there decides.
     const all = nodes.length % 2 === 0 ? [...clients, ABSENT] : clients;
     this.redlock = new Redlock(all as unknown as RedlockClients, SETTINGS, SCRIPTS);
-    // It takes longer to make its own tokens than for all else that it does; these are as random.
-    Reflect.set(this.redlock, '_random', () => randomUUID());
+    // Its own tokens are random only, name no instance, and take longer to make than all else that it does.
+    Reflect.set(this.redlock, '_random', newToken);
   }
 
   /**
@@ -75,6 +79,7 @@ class RedlockBallot implements Ballot, Grant {
   validUntil = 0;
   readonly tally: Tally;
   isRun = false;
+  dead: string | undefined;
   readonly voters: readonly Voter[];
   /** Called when redlock has nothing more to ask. */
   onOver: () => void = () => {};
@@ -110,6 +115,7 @@ class RedlockBallot implements Ballot, Grant {
   }
 
   cast(vote: Vote | Error | undefined): void {
+    if (vote && 'dead' in vote) this.dead ??= vote.dead;
     this.tally.cast(vote);
     if (!this.tally.isContested) return;
     const awaited = this.voters.filter((voter) => voter.isAwaited);
@@ -143,7 +149,14 @@ class RedlockBallot implements Ballot, Grant {
     lock.expiration = Number.POSITIVE_INFINITY;
     // The nodes may apply a shorter ttl even if their answers get lost.
     this.validUntil = Math.min(this.validUntil, validUntil(asked, ttl));
-    this.lock = await this.redlock.extend(lock, ttl);
+    try {
+      this.lock = await this.redlock.extend(lock, ttl);
+    } catch (error) {
+      // redlock reports a clear no and an outage as the same error.
+      throw 2 * this.voters.filter((voter) => voter.isTaken).length > this.voters.length
+        ? new TakenError()
+        : error;
+    }
     return (this.validUntil = validUntil(asked, ttl));
   }
 

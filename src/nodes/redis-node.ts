@@ -1,4 +1,6 @@
 import { once } from 'node:events';
+import type { Socket } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
 import { type Cluster, Redis, type RedisOptions } from 'ioredis';
 import { NodeUnreachableError } from '../redlock.errors.js';
@@ -34,8 +36,19 @@ const OWED_AT_MOST = 10_000;
 /** A connection that is silent for this many times `nodeTimeout`, with commands under way, is made anew. */
 const HUNG_AFTER = 3;
 
+/** The states of a connection that has not been ready yet, and has not failed. */
+const FIRST_CONNECTION: ReadonlySet<string> = new Set(['wait', 'connecting', 'connect']);
+
+/** How often a connection that is idle is asked for something, in milliseconds. */
+const KEEP_WARM_EVERY = 10_000;
+/** How long a connection that was closed may take to come back before the log says so, in milliseconds. */
+const CLOSE_GRACE = 1000;
+
 /** From so many commands under way on, it pays to collect them. */
 const MANY = 8;
+
+/** A command that did not leave this process. */
+class NotSent extends Error {}
 
 const logger = new Logger('RedlockModule');
 
@@ -50,45 +63,53 @@ export class RedisNode implements LockNode {
   private readonly owed = new Map<string, Owed>();
   /** What keeps the node from voting, if anything does. */
   private trouble: string | undefined;
+  /** The timer after which trouble is logged that has just begun. */
+  private warning: NodeJS.Timeout | undefined;
+  private warming: NodeJS.Timeout | undefined;
+  /** Whether the connection has been ready before. */
+  private wasReady: boolean;
+  /** When the server was last heard, on the monotonic clock. */
+  private lastReply = Number.NEGATIVE_INFINITY;
 
   private constructor(
     private readonly client: Redis | Cluster,
-    private readonly ours: boolean,
     private readonly settings: RedisNodeSettings,
   ) {
     this.address = addressOf(client);
+    this.wasReady = client.status === 'ready';
     this.deadline = new Deadline(settings.nodeTimeout, (error) => this.failure(error));
     client.on('error', this.onError);
     client.on('close', this.onClose);
     client.on('ready', this.onReady);
   }
 
-  /** A node with a connection of its own, made by `open` and ended by `close`. */
+  /** A node with a connection of its own, made by `open` or the first claim, and ended by `close`. */
   static connecting(options: RedisOptions, settings: RedisNodeSettings): RedisNode {
-    const client = new Redis({
-      connectTimeout: Math.max(settings.nodeTimeout, 1000),
-      connectionName: settings.connectionName.replace(/[^\x21-\x7e]/g, '_'),
-      ...options,
+    return new RedisNode(new Redis(connectionOptions(options, settings)), settings);
+  }
+
+  /**
+   * A node with a connection like that of a client which the application has. The client itself is left alone: it may queue
+   * commands, be busy with a blocking one, or be closed before the last lock is released.
+   */
+  static like(client: Redis | Cluster, settings: RedisNodeSettings): RedisNode {
+    if (!client.isCluster) {
+      const { connectionName: _theirs, ...options } = (client as Redis).options;
+      const own = (client as Redis).duplicate(connectionOptions(options, settings));
+      return new RedisNode(own, settings);
+    }
+    const { options } = client as Cluster;
+    const own = (client as Cluster).duplicate([], {
       lazyConnect: true,
-      // What cannot be answered now is a vote against, now: nothing may be queued and run late.
-      enableOfflineQueue: false,
-      autoResendUnfulfilledCommands: false,
-      maxRetriesPerRequest: 0,
-      socketTimeout: HUNG_AFTER * settings.nodeTimeout,
-      // Reconnection without end, soon enough to be back within two seconds.
-      retryStrategy: (attempt) => Math.min(attempt * 50, 500),
-      // A master that has become a replica: the address may lead to the new master now.
-      reconnectOnError: isReadOnly,
+      clusterRetryStrategy: retryStrategy,
+      redisOptions: { ...options.redisOptions, socketTimeout: HUNG_AFTER * settings.nodeTimeout },
     });
-    return new RedisNode(client, true, settings);
+    return new RedisNode(own, settings);
   }
 
-  /** A node over a connection that the application has, and keeps. */
-  static over(client: Redis | Cluster, settings: RedisNodeSettings): RedisNode {
-    return new RedisNode(client, false, settings);
-  }
-
-  claim(claim: Claim, token: string, ttl: number): Promise<Vote> {
+  async claim(claim: Claim, token: string, ttl: number): Promise<Vote> {
+    // A lock can be needed before the application has started.
+    if (!this.wasReady && FIRST_CONNECTION.has(this.client.status)) await this.connected();
     return this.deadline.within(
       (pending) =>
         isPlain(claim)
@@ -96,8 +117,10 @@ export class RedisNode implements LockNode {
           : this.ask<ClaimReply>(CLAIM, claim, token, ttl, pending),
       (reply) => this.heard(voteOf(reply)),
       (late) => {
-        if (late === 1) void this.release(claim, token).catch(() => {});
+        if (late === 1 || late[0] === 'granted') void this.release(claim, token).catch(() => {});
       },
+      // Nobody will hear whether it was granted.
+      (error) => error instanceof NotSent || this.keepForLater(error, RELEASE, claim, token),
     );
   }
 
@@ -117,23 +140,26 @@ export class RedisNode implements LockNode {
   }
 
   async open(): Promise<NodeReport> {
-    if (this.client.status === 'wait') this.client.connect().catch(() => {});
     if (this.client.status !== 'ready') await this.connected();
+    this.warming ??= setInterval(() => this.keepWarm(), KEEP_WARM_EVERY).unref();
     return this.inspect();
   }
 
   async close(): Promise<void> {
+    clearInterval(this.warming);
+    clearTimeout(this.warning);
     this.client.off('error', this.onError).off('close', this.onClose).off('ready', this.onReady);
-    if (!this.ours) return;
     this.client.on('error', () => {});
+    if (this.client.status === 'wait') return this.client.disconnect();
     await this.within(this.client.quit()).catch(() => this.client.disconnect());
   }
 
   private readonly onError = (error: Error): void => this.note(error.message);
 
-  private readonly onClose = (): void => this.note(this.trouble ?? 'the connection was closed');
+  private readonly onClose = (): void => this.note(this.trouble ?? 'the connection was closed', CLOSE_GRACE);
 
   private readonly onReady = (): void => {
+    this.wasReady = true;
     this.note(undefined);
     const now = performance.now();
     for (const [token, { script, claim, until }] of this.owed) {
@@ -142,18 +168,56 @@ export class RedisNode implements LockNode {
     }
   };
 
-  /** Keeps what is wrong with the node, and logs when that begins and ends, not each time it shows. */
-  private note(trouble: string | undefined): void {
-    if (trouble !== undefined && this.trouble === undefined) {
-      logger.warn(`Node ${this.address} cannot vote: ${trouble}`);
-    } else if (trouble === undefined && this.trouble !== undefined) {
-      logger.log(`Node ${this.address} votes again`);
+  /**
+   * Keeps what is wrong with the node, and logs when that begins and ends, not each time it shows.
+   *
+   * @param grace How long to wait before it is logged, in milliseconds: what is over by then is not worth a line.
+   */
+  private note(trouble: string | undefined, grace = 0): void {
+    if (trouble === undefined && this.trouble !== undefined) {
+      if (this.warning === undefined) logger.log(`Node ${this.address} votes again`);
+      clearTimeout(this.warning);
+      this.warning = undefined;
     }
+    const isNew = this.trouble === undefined;
     this.trouble = trouble;
+    if (trouble === undefined || (!isNew && this.warning === undefined)) return;
+    if (grace > 0) this.warning ??= setTimeout(() => this.warn(), grace).unref();
+    else this.warn();
+  }
+
+  private warn(): void {
+    clearTimeout(this.warning);
+    this.warning = undefined;
+    logger.warn(`Node ${this.address} cannot vote: ${this.trouble}`);
+  }
+
+  /** Asks each connection that has been idle for something cheap: so the network keeps it, and a dead one is noticed. */
+  private keepWarm(): void {
+    if (!this.isReady || performance.now() - this.lastReply < KEEP_WARM_EVERY / 2) return;
+    for (const connection of this.connections) void this.warm(connection);
+  }
+
+  private async warm(connection: Redis): Promise<void> {
+    if (connection.status !== 'ready') return;
+    const asked = performance.now();
+    const reply = connection.time().then(([seconds, microseconds]) => {
+      if (!this.client.isCluster) this.clock.note(milliseconds(seconds, microseconds), asked);
+    });
+    const silence = pause(this.settings.nodeTimeout, 'silence' as const, { ref: false });
+    if ((await Promise.race([reply.catch(() => {}), silence])) === 'silence') drop(connection);
+    else this.lastReply = performance.now();
+  }
+
+  /** The connections to single servers: one, or one to each server of a Cluster that has been used. */
+  private get connections(): Redis[] {
+    return this.client.isCluster ? (this.client as Cluster).nodes() : [this.client as Redis];
   }
 
   /** Waits until the connection can be used, for as long as one answer may take. */
   private async connected(): Promise<void> {
+    if (this.client.status === 'wait') this.client.connect().catch(() => {});
+    if (this.isReady) return;
     const waiting = new AbortController();
     const ready = (): Promise<unknown> => once(this.client, 'ready', { signal: waiting.signal });
     try {
@@ -170,7 +234,7 @@ export class RedisNode implements LockNode {
     const before = Date.now();
     const asked = performance.now();
     const [seconds, microseconds] = await this.within(this.client.time());
-    const time = Number(seconds) * 1000 + Number(microseconds) / 1000;
+    const time = milliseconds(seconds, microseconds);
     const clockOffset = time - (before + Date.now()) / 2;
     this.clock.note(time, asked);
     // The nodes of a Cluster differ in all of what follows.
@@ -182,7 +246,7 @@ export class RedisNode implements LockNode {
   /** Why the locks would be in another database than was asked for: ioredis goes on in the first one. */
   private async misplaced(client: Redis): Promise<string | undefined> {
     const { db = 0 } = client.options;
-    if (!this.ours || db === 0) return undefined;
+    if (db === 0) return undefined;
     const refusal = client.select(db).then(
       () => undefined,
       (error: Error) => {
@@ -215,7 +279,7 @@ export class RedisNode implements LockNode {
     pending: PendingReply,
   ): Promise<Reply> {
     // Nobody would learn of what it grants, and give it back.
-    if (!pending.isOpen) return Promise.reject(new Error('too late to ask'));
+    if (!pending.isOpen) return Promise.reject(new NotSent('too late to ask'));
     const asked = performance.now();
     // The servers of a Cluster have clocks of their own.
     const deadline = this.client.isCluster ? 0 : this.clock.after(this.settings.nodeTimeout);
@@ -229,16 +293,19 @@ export class RedisNode implements LockNode {
   /** A command that must arrive: where it may not have, it is sent when the server is back. */
   private deliver(script: Script, claim: Claim, token: string): Promise<boolean> {
     // The connection may break long after the deadline, so this listens to the reply itself.
-    const undelivered = (error: unknown): void => {
-      // The same server would answer the same again; after READONLY, the address leads to another one.
-      if (error instanceof Error && error.name === 'ReplyError' && !isReadOnly(error)) return;
-      this.owed.set(token, { script, claim, until: performance.now() + OWED_FOR });
-      if (this.owed.size > OWED_AT_MOST) this.owed.delete(this.owed.keys().next().value ?? '');
-    };
+    const undelivered = (error: unknown): void => this.keepForLater(error, script, claim, token);
     // A lock can be given back even to a server that can grant none, such as one without memory.
     const read = (held: number): boolean => (script === RELEASE ? held === 1 : this.heard(held === 1));
     const what = isPlain(claim) ? FREE : script;
     return this.deadline.within(() => this.send<number>(what, claim, token), read, undefined, undelivered);
+  }
+
+  /** Keeps a command for when the server is back, unless the server itself has refused it, or what it undoes. */
+  private keepForLater(error: unknown, script: Script, claim: Claim, token: string): void {
+    // The same server would answer the same again; after READONLY, the address leads to another one.
+    if (error instanceof Error && error.name === 'ReplyError' && !isReadOnly(error)) return;
+    this.owed.set(token, { script, claim, until: performance.now() + OWED_FOR });
+    if (this.owed.size > OWED_AT_MOST) this.owed.delete(this.owed.keys().next().value ?? '');
   }
 
   /** @param deadline Until when to carry it out, by the clock of the server; 0: at any time. */
@@ -270,10 +337,11 @@ export class RedisNode implements LockNode {
   }
 
   private notReady(): Error {
-    return new Error(this.trouble ?? 'not connected');
+    return new NotSent(this.trouble ?? 'not connected');
   }
 
   private heard<Answer>(answer: Answer): Answer {
+    this.lastReply = performance.now();
     this.note(undefined);
     return answer;
   }
@@ -287,10 +355,59 @@ export class RedisNode implements LockNode {
 
   /** @param error What a command was rejected with; `undefined`: no answer came. */
   private failure(error: unknown): NodeUnreachableError {
-    const silence = this.trouble ?? `no answer within ${this.settings.nodeTimeout} ms`;
-    const message = error instanceof Error ? error.message : silence;
+    if (error === undefined) return this.silence();
+    if (error instanceof Error && error.name === 'ReplyError') this.lastReply = performance.now();
+    const message = error instanceof Error ? error.message : String(error);
     const why = message === this.trouble ? message : explained(message);
     this.note(why);
     return new NodeUnreachableError(this.address, why);
   }
+
+  /** A connection on which nothing was heard since a command was sent is made anew: the network may have dropped it. */
+  private silence(): NodeUnreachableError {
+    const { nodeTimeout } = this.settings;
+    const why = this.trouble ?? `no answer within ${nodeTimeout} ms`;
+    const isDead = this.isReady && this.lastReply < performance.now() - nodeTimeout;
+    this.note(why, isDead ? CLOSE_GRACE : 0);
+    if (isDead) for (const connection of this.connections) drop(connection);
+    return new NodeUnreachableError(this.address, why);
+  }
+}
+
+/** Ends a connection that is silent, together with what has not reached the server yet: it must not arrive later. */
+function drop({ stream }: Redis): void {
+  try {
+    (stream as Socket).resetAndDestroy();
+  } catch {
+    // Only TCP has a reset.
+    stream.destroy();
+  }
+}
+
+/** What `TIME` says, in milliseconds since the epoch. */
+function milliseconds(seconds: unknown, microseconds: unknown): number {
+  return Number(seconds) * 1000 + Number(microseconds) / 1000;
+}
+
+/** Reconnection without end, soon enough to be back within two seconds. */
+function retryStrategy(attempt: number): number {
+  return Math.min(attempt * 50, 500);
+}
+
+/** The options of a connection that is only for locks, whatever else `options` say. */
+function connectionOptions(options: RedisOptions, settings: RedisNodeSettings): RedisOptions {
+  return {
+    connectTimeout: Math.max(settings.nodeTimeout, 1000),
+    ...options,
+    connectionName: options.connectionName ?? settings.connectionName.replace(/[^\x21-\x7e]/g, '_'),
+    lazyConnect: true,
+    // What cannot be answered now is a vote against, now: nothing may be queued and run late.
+    enableOfflineQueue: false,
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
+    socketTimeout: HUNG_AFTER * settings.nodeTimeout,
+    retryStrategy,
+    // A master that has become a replica: the address may lead to the new master now.
+    reconnectOnError: isReadOnly,
+  };
 }

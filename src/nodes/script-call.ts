@@ -1,8 +1,13 @@
-import type { Claim, Refusal, Vote } from './lock-node.js';
+import type { Claim, Refusal, TickClaim, Vote } from './lock-node.js';
 import { CLAIM, FREE, type Script } from './scripts.js';
 
 /** What the script of a claim returns. */
-export type ClaimReply = 1 | ['settled'] | ['early', number] | [Refusal['vote'], string, number, number];
+export type ClaimReply =
+  | 1
+  | ['granted', string]
+  | ['unbegun']
+  | ['settled' | 'early', number]
+  | [Refusal['vote'], string, number, number];
 
 /** What a claim or an extension returns that comes later than it is waited for: what the clock of the server says. */
 export type LateReply = ['late', number];
@@ -20,8 +25,17 @@ export function isPlain({ tick, every }: Claim): boolean {
 export function voteOf(reply: ClaimReply): Vote {
   if (reply === 1) return GRANTED;
   const [vote, detail, lease, rank] = reply;
-  if (vote === 'settled') return { vote };
-  if (vote === 'early') return { vote, wait: detail };
+  switch (vote) {
+    case 'granted':
+      return { vote, dead: detail };
+    case 'unbegun':
+      return { vote };
+    case 'settled':
+      return detail > 0 ? { vote, ahead: detail } : { vote };
+    case 'early':
+      return { vote, wait: detail };
+    default:
+  }
   return { vote, holder: detail, lease: lease > 0 ? lease : undefined, rank: rank > 0 ? rank : undefined };
 }
 
@@ -34,7 +48,7 @@ const GRANTED: Vote = { vote: 'granted' };
  */
 export function argumentsOf(
   script: Script,
-  { lock, tick, every, late }: Claim,
+  { lock, tick, every, late, mayOverlap }: Claim,
   token: string,
   ttl: number,
   deadline: number,
@@ -45,7 +59,6 @@ export function argumentsOf(
   if (every) keys.push(every.key);
   const counter = script === CLAIM ? late : undefined;
   if (counter) keys.push(counter.key);
-  const recover = tick?.isTakeover ? 2 : tick?.recover ? 1 : 0;
   return [
     keys.length,
     ...keys,
@@ -53,9 +66,15 @@ export function argumentsOf(
     ttl,
     tick?.at ?? 0,
     tick?.keep ?? 0,
-    recover,
+    tick ? modeOf(tick) : 0,
     every?.keep ?? 0,
     counter?.keep ?? 0,
     deadline,
+    mayOverlap ? 1 : 0,
   ];
+}
+
+function modeOf({ recover, isTakeover, mustBeBegun }: TickClaim): 0 | 1 | 2 | 3 {
+  if (isTakeover) return mustBeBegun ? 3 : 2;
+  return recover ? 1 : 0;
 }

@@ -1,18 +1,22 @@
-import { randomUUID } from 'node:crypto';
 import type { Claim, LockNode, Vote } from './lock-node.js';
-import { lostTo, type Verdict } from './tally.js';
+import { lostTo, settled, UNBEGUN, type Verdict } from './tally.js';
+import { type TokenSource, tokensOf } from './token.js';
 import { validUntil } from './valid-until.js';
-import type { Defeat, Grant, Store } from './store.js';
+import { type Defeat, type Grant, type Store, TakenError } from './store.js';
 
 /** A node alone: its word decides, and there are no votes to count. */
 export class SoleNode implements Store {
-  constructor(private readonly node: LockNode) {}
+  constructor(
+    private readonly node: LockNode,
+    private readonly newToken: TokenSource = tokensOf(''),
+  ) {}
 
   async vote(claim: Claim, ttl: number): Promise<Grant | Defeat> {
-    const grant = new SoleGrant(this.node, claim);
+    const grant = new SoleGrant(this.node, claim, this.newToken());
     try {
       const vote = await grant.claim(ttl);
       if (vote.vote !== 'granted') return { verdict: verdictOf(vote), causes: [] };
+      grant.dead = vote.dead;
       if (grant.validUntil > performance.now()) return grant;
       // Before another attempt, which it would stand in the way of.
       await grant.release().catch(() => {});
@@ -28,11 +32,12 @@ export class SoleNode implements Store {
 
 class SoleGrant implements Grant {
   validUntil = 0;
-  private readonly token = randomUUID();
+  dead: string | undefined;
 
   constructor(
     private readonly node: LockNode,
     private readonly what: Claim,
+    private readonly token: string,
   ) {}
 
   claim(ttl: number): Promise<Vote> {
@@ -44,7 +49,7 @@ class SoleGrant implements Grant {
     const extended = validUntil(performance.now(), ttl);
     // The node may apply a shorter ttl even if its answer gets lost.
     this.validUntil = Math.min(this.validUntil, extended);
-    confirm(await this.node.extend(this.what, this.token, ttl));
+    if (!(await this.node.extend(this.what, this.token, ttl))) throw new TakenError();
     return (this.validUntil = extended);
   }
 
@@ -64,7 +69,9 @@ function confirm(isHeld: boolean): void {
 function verdictOf(vote: Exclude<Vote, { vote: 'granted' }>): Verdict {
   switch (vote.vote) {
     case 'settled':
-      return { is: 'lost', reason: 'settled' };
+      return settled(vote);
+    case 'unbegun':
+      return UNBEGUN;
     case 'early':
       return { is: 'early', wait: vote.wait };
     default:

@@ -2,9 +2,10 @@ import type { Refusal, Vote } from './lock-node.js';
 
 /**
  * Why a claim was lost. `'elsewhere'`: another instance runs this tick. `'overlap'`: another run holds the lock.
- * `'settled'`: the tick, or a later one, has been run. `'store-down'`: no majority of the nodes could be reached.
+ * `'settled'`: the tick, or a later one, has been run. `'early'`: by the clocks of the nodes, the tick is due only in more
+ * than 30 seconds. `'store-down'`: no majority of the nodes could be reached.
  */
-export type LossReason = 'elsewhere' | 'overlap' | 'settled' | 'store-down';
+export type LossReason = 'elsewhere' | 'overlap' | 'settled' | 'early' | 'store-down';
 
 /** Somebody else has it, or nobody can. */
 export interface Lost {
@@ -12,6 +13,12 @@ export interface Lost {
   readonly reason: LossReason;
   /** After how many milliseconds the lease of the holder ends if it is not renewed; known for ticks that recover. */
   readonly lease?: number;
+  /** The token of the claim that stands in the way, where one does. */
+  readonly holder?: string;
+  /** Whether it was a takeover of a tick that nobody has begun. */
+  readonly isUnbegun?: boolean;
+  /** By how many milliseconds the newest settled tick is ahead of the clock of a node that has been set back. */
+  readonly ahead?: number;
   /** The how many-th it is that lost, where the node that said so counts. */
   readonly rank?: number;
 }
@@ -70,10 +77,15 @@ export class Tally {
     const majority = majorityOf(this.nodes);
     const holders = new Map<string, number>();
     const waits: number[] = [];
+    let unbegun = 0;
     for (const vote of this.against) {
-      if (vote.vote === 'settled') return { is: 'lost', reason: 'settled' };
+      if (vote.vote === 'settled') return settled(vote);
       if (vote.vote === 'early') {
         waits.push(vote.wait);
+        continue;
+      }
+      if (vote.vote === 'unbegun') {
+        if (++unbegun >= majority) return UNBEGUN;
         continue;
       }
       const votes = (holders.get(vote.holder) ?? 0) + 1;
@@ -94,6 +106,14 @@ function majorityOf(nodes: number): number {
 }
 
 /** A claim that the claim of somebody else stands against. */
-export function lostTo({ vote, lease, rank }: Refusal): Lost {
-  return { is: 'lost', reason: vote === 'ran' ? 'settled' : vote, lease, rank };
+export function lostTo({ vote, lease, rank, holder }: Refusal): Lost {
+  return { is: 'lost', reason: vote === 'ran' ? 'settled' : vote, lease, rank, holder };
 }
+
+/** A claim of a tick that has been run. */
+export function settled({ ahead }: { readonly ahead?: number }): Lost {
+  return { is: 'lost', reason: 'settled', ahead };
+}
+
+/** A takeover of a tick that nobody has begun: there is nothing to run again. */
+export const UNBEGUN: Lost = { is: 'lost', reason: 'settled', isUnbegun: true };

@@ -23,6 +23,7 @@ export class Voter {
   /** Whether the claim has been given back, perhaps before the node had answered. */
   private isGivenBack = false;
   private isClosed = false;
+  private taken = false;
   /** When, on the monotonic clock. */
   private asked = 0;
   private onClosed: () => void = () => {};
@@ -35,6 +36,11 @@ export class Voter {
   /** Whether its answer is still to come, and is waited for. */
   get isAwaited(): boolean {
     return this.answer === 'asked' && !this.isClosed;
+  }
+
+  /** Whether, when it was last asked to extend, it said that somebody else has or had the lock. */
+  get isTaken(): boolean {
+    return this.taken;
   }
 
   /** Waits no longer for the answer to the claim: what is granted after that is given back, unless the vote was won. */
@@ -69,10 +75,12 @@ export class Voter {
 
   /** Resolves to whether the node holds the lock for another `ttl` milliseconds. */
   async extend(token: string, ttl: number): Promise<number> {
+    this.taken = false;
     try {
       const isHeld = await this.node.extend(this.ballot.claim, token, ttl);
       // A node that refused the claim can have joined with this.
       if (isHeld) this.answer = 'granted';
+      this.taken = !isHeld;
       return Number(isHeld);
     } catch (error) {
       throw errorOf(error);

@@ -10,7 +10,12 @@ export interface Tick {
 
 /** What `@nestjs/schedule` does with a method. */
 export type Schedule =
-  | { readonly kind: 'cron'; readonly ticks: CronTicks }
+  | {
+      readonly kind: 'cron';
+      readonly ticks: CronTicks;
+      /** The name of the cron job in `SchedulerRegistry`, if the decorator gives one. */
+      readonly name: string | undefined;
+    }
   /** `every`: in milliseconds. */
   | { readonly kind: 'interval'; readonly every: number }
   | { readonly kind: 'none' };
@@ -20,6 +25,7 @@ interface CronOptions {
   readonly cronTime: ConstructorParameters<typeof CronTime>[0];
   readonly timeZone?: string | null;
   readonly utcOffset?: number | null;
+  readonly name?: string;
 }
 
 // The metadata of @nestjs/schedule, whose keys it does not export. A test holds them against the real decorators.
@@ -32,24 +38,19 @@ const INTERVAL_TYPE = 3;
 /**
  * The schedule of a method, by the decorators of `@nestjs/schedule` on it.
  *
- * @param crons The ticks of the cron expressions that are known, each with its time zone; this adds to them.
+ * @param shared The schedules that are known; this adds to them.
  */
-export function scheduleOf(method: object, crons = new Map<string, CronTicks>()): Schedule {
+export function scheduleOf(method: object, shared = new SharedTicks()): Schedule {
   const type: unknown = Reflect.getMetadata(SCHEDULER_TYPE, method);
   if (type === CRON_TYPE) {
-    const { cronTime, timeZone, utcOffset } = Reflect.getMetadata(
+    const { cronTime, timeZone, utcOffset, name } = Reflect.getMetadata(
       SCHEDULE_CRON_OPTIONS,
       method,
     ) as CronOptions;
-    const name = JSON.stringify([cronTime, timeZone, utcOffset]);
-    const known = crons.get(name);
-    if (known) return { kind: 'cron', ticks: known };
-    // `CronTime` takes one of the two at the most; `cron` refuses a job with both when it is mounted.
+    // `CronTime` accepts at most one of the two; `cron` refuses a job with both when it is mounted.
     const cron =
       timeZone == null ? new CronTime(cronTime, null, utcOffset) : new CronTime(cronTime, timeZone);
-    const ticks = new CronTicks(cron);
-    crons.set(name, ticks);
-    return { kind: 'cron', ticks };
+    return { kind: 'cron', ticks: shared.of(cron), name };
   }
   if (type === INTERVAL_TYPE) {
     const { timeout } = Reflect.getMetadata(SCHEDULE_INTERVAL_OPTIONS, method) as { timeout: number };
@@ -58,8 +59,34 @@ export function scheduleOf(method: object, crons = new Map<string, CronTicks>())
   return { kind: 'none' };
 }
 
+/** The ticks of each schedule, computed once for all jobs that share its expression and time zone. */
+export class SharedTicks {
+  private readonly byTime = new WeakMap<CronTime, CronTicks>();
+  private readonly byExpression = new Map<string, CronTicks>();
+
+  of(cron: CronTime): CronTicks {
+    const known = this.byTime.get(cron);
+    if (known) return known;
+    const ticks = this.sharedBy(cron);
+    this.byTime.set(cron, ticks);
+    return ticks;
+  }
+
+  private sharedBy(cron: CronTime): CronTicks {
+    const { source, timeZone, utcOffset } = cron;
+    // A date happens once: nothing is gained by keeping it.
+    if (typeof source !== 'string') return new CronTicks(cron);
+    const key = JSON.stringify([source, timeZone, utcOffset]);
+    const ticks = this.byExpression.get(key) ?? new CronTicks(cron);
+    this.byExpression.set(key, ticks);
+    return ticks;
+  }
+}
+
 /** A timer can fire a little before its time: this many milliseconds are still the tick to come. */
-const TIMER_SLACK = 10;
+export const TIMER_SLACK = 10;
+/** A call for a tick that is older than the known ones by more than this, in milliseconds, means that the clock was set. */
+const HELD_UP = 60_000;
 /** How long after a call the ticks to come are worked out, in milliseconds: when nothing waits for it. */
 const PREPARE_AFTER = 50;
 const SECOND = 1000;
@@ -86,19 +113,18 @@ export class CronTicks {
     const limit = now + TIMER_SLACK;
     if (this.cron.realDate) return this.onlyTick(limit);
     const [tick, next, third] = this.known;
-    if (
-      tick === undefined ||
-      next === undefined ||
-      limit < tick ||
-      (limit >= next && !(third && limit < third))
-    ) {
+    if (tick !== undefined && limit < tick) {
+      // A call that was held up, or a clock that was set back: the ticks to come stay known.
+      const before = this.search(limit);
+      if (limit < tick - HELD_UP) this.known = before;
+      return tickOf(before);
+    }
+    if (tick === undefined || next === undefined || (limit >= next && !(third && limit < third))) {
       this.known = this.search(limit);
     } else if (limit >= next) {
       this.known = this.known.slice(1);
     }
-    const [at, following] = this.known;
-    if (at === undefined || following === undefined) return undefined;
-    return { at, keep: Math.min(Math.max(following - at, MINUTE), YEAR) };
+    return tickOf(this.known);
   }
 
   /** The first tick after `now`; infinity if there is none to come. */
@@ -172,6 +198,11 @@ export class CronTicks {
       return Number.POSITIVE_INFINITY;
     }
   }
+}
+
+function tickOf([at, following]: readonly number[]): Tick | undefined {
+  if (at === undefined || following === undefined) return undefined;
+  return { at, keep: Math.min(Math.max(following - at, MINUTE), YEAR) };
 }
 
 /** The time zone of a `utcOffset`, in minutes, as `cron` names it. */

@@ -1,6 +1,6 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Inject, Injectable, Logger } from '@nestjs/common';
 import { DiscoveryService, MetadataScanner } from '@nestjs/core';
-import { InvalidOptionError } from '../redlock.errors.js';
+import { InvalidOptionError, quoted } from '../redlock.errors.js';
 import { CLOCK, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
 import {
   type JobOptions,
@@ -8,8 +8,10 @@ import {
   type ResolvedOptions,
   resolveJobOptions,
 } from '../redlock.options.js';
-import { type CronTicks, type Schedule, scheduleOf } from '../schedule/tick.js';
+import { currentFiring } from '../schedule/firing.js';
+import { type Schedule, scheduleOf } from '../schedule/tick.js';
 import { JobRunner, type RunRequest } from './job-runner.service.js';
+import { SchedulerFirings } from './scheduler-firings.service.js';
 
 /**
  * The name of a job: a text, or a function of the arguments of the call. It must not be empty; a function that returns
@@ -31,30 +33,89 @@ export interface ExclusiveMethod {
 /** Marks the functions that `@Exclusive` made, with their `ExclusiveMethod`. */
 export const EXCLUSIVE_METHOD = Symbol('EXCLUSIVE_METHOD');
 
+/** A job as an instance declares it. */
+export interface DeclaredJob {
+  readonly name: string;
+  readonly options: ResolvedJobOptions;
+  readonly schedule: Schedule;
+  /** Calls the method, with all decorators that are on it, as the scheduler does. */
+  readonly call: () => unknown;
+}
+
+/** By what the instances call their jobs. */
+const bound = new WeakMap<object, ExclusiveJobs>();
+
 /** The decorated methods of the application: checks them at start, and turns their calls into runs. */
 @Injectable()
 export class ExclusiveJobs {
-  private readonly options = new WeakMap<ExclusiveMethod, ResolvedJobOptions>();
+  private readonly logger = new Logger('RedlockModule');
+  readonly #options = new WeakMap<ExclusiveMethod, ResolvedJobOptions>();
   private readonly schedules = new WeakMap<object, Schedule>();
-  /** Methods with the same cron expression share its ticks: it takes long to work them out. */
-  private readonly crons = new Map<string, CronTicks>();
 
   constructor(
     @Inject(RESOLVED_OPTIONS) private readonly moduleOptions: ResolvedOptions,
     @Inject(CLOCK) private readonly clock: () => number,
     private readonly runner: JobRunner,
+    private readonly firings: SchedulerFirings,
     private readonly discovery: DiscoveryService,
     private readonly scanner: MetadataScanner,
   ) {}
 
-  /** @throws InvalidOptionError for wrong options of a job, and for a name that stands on two methods. */
-  check(): void {
+  /** What an instance of a decorated class that Nest did not inject into calls its jobs through. */
+  static boundTo(instance: unknown): ExclusiveJobs | undefined {
+    return bound.get(instance as object);
+  }
+
+  /** Whether it is not a stand-in, such as a mock for a unit test. */
+  static is(jobs: unknown): jobs is ExclusiveJobs {
+    return typeof jobs === 'object' && jobs !== null && #options in jobs;
+  }
+
+  /**
+   * Makes the decorated methods ready for their calls.
+   *
+   * @returns The names of the jobs; `ClassName.method` for one whose name is a function.
+   * @throws InvalidOptionError for wrong options of a job, and for a name that two jobs have.
+   */
+  check(): string[] {
     const owners = new Map<string, Owner>();
+    const names = new Set<string>();
+    let isScheduled = false;
     for (const { method, instance } of this.all()) {
+      // Nest injects into what it makes from a class, and not into what a factory returns.
+      bound.set(instance, this);
       this.optionsOf(method, instance);
       const schedule = this.scheduleOf(method, instance);
       if (schedule.kind === 'cron') schedule.ticks.prepare(this.clock());
-      this.claimName(method, instance, owners);
+      isScheduled ||= schedule.kind !== 'none';
+      this.claimName({ type: instance.constructor, key: method.key, instance, schedule }, method, owners);
+      names.add(
+        typeof method.name === 'function'
+          ? placeOf({ type: instance.constructor, key: method.key })
+          : nameOf(method, instance, []),
+      );
+    }
+    if (isScheduled && !this.firings.hasScheduler && this.moduleOptions.enabled) {
+      this.logger.warn(
+        'No scheduler calls the jobs: add ScheduleModule.forRoot() to the imports of AppModule',
+      );
+    }
+    return [...names];
+  }
+
+  /** The decorated methods whose name does not depend on the arguments of a call. */
+  *declared(): Iterable<DeclaredJob> {
+    for (const { method, instance } of this.all()) {
+      const options = this.optionsOf(method, instance);
+      const call = (): unknown =>
+        Reflect.apply(Reflect.get(instance, method.key) as () => unknown, instance, []);
+      let name: string;
+      try {
+        name = nameOf(method, instance, []);
+      } catch {
+        continue;
+      }
+      yield { name, options, schedule: this.scheduleOf(method, instance), call };
     }
   }
 
@@ -82,25 +143,15 @@ export class ExclusiveJobs {
   }
 
   private requestOf(method: ExclusiveMethod, instance: object, args: never[]): RunRequest {
-    const now = this.clock();
     const name = nameOf(method, instance, args);
     const options = this.optionsOf(method, instance);
     const schedule = this.scheduleOf(method, instance);
-    switch (schedule.kind) {
-      case 'none':
-        return { name, options, tick: undefined };
-      case 'interval': {
-        const every = args.length === 0 ? (options.every ?? schedule.every) : options.every;
-        return { name, options: { ...options, every }, tick: undefined };
-      }
-      case 'cron': {
-        // A cron job calls with one argument, its `onComplete`, which @nestjs/schedule leaves undefined.
-        const isTick = args.length === 1 && args[0] === undefined;
-        const tick = isTick ? schedule.ticks.latest(now) : undefined;
-        schedule.ticks.prepareSoon(this.clock);
-        return { name, options, tick };
-      }
-    }
+    const firing = currentFiring();
+    if (firing?.kind === 'cron') return { name, options, firing };
+    if (schedule.kind !== 'interval') return { name, options };
+    // Where the scheduler's calls cannot be told from others, every call counts: otherwise each instance would run.
+    if (!firing && this.firings.recognizesIntervals) return { name, options };
+    return { name, options: { ...options, every: options.every ?? schedule.every }, firing };
   }
 
   private *methodsOf(instance: unknown): Iterable<ExclusiveMethod> {
@@ -114,12 +165,12 @@ export class ExclusiveJobs {
   }
 
   private optionsOf(method: ExclusiveMethod, instance: object): ResolvedJobOptions {
-    const known = this.options.get(method);
+    const known = this.#options.get(method);
     if (known) return known;
     const { nodeTimeout, job } = this.moduleOptions;
     const place = placeOf({ type: instance.constructor, key: method.key });
     const options = resolveJobOptions(method.options, nodeTimeout, job, `@Exclusive on ${place}: `);
-    this.options.set(method, options);
+    this.#options.set(method, options);
     return options;
   }
 
@@ -133,24 +184,41 @@ export class ExclusiveJobs {
   }
 
   private scheduleOn(method: object): Schedule {
-    const schedule = this.schedules.get(method) ?? scheduleOf(method, this.crons);
+    const schedule = this.schedules.get(method) ?? scheduleOf(method, this.firings.ticks);
     this.schedules.set(method, schedule);
     return schedule;
   }
 
-  private claimName(method: ExclusiveMethod, instance: object, owners: Map<string, Owner>): void {
+  private claimName(owner: Owner, method: ExclusiveMethod, owners: Map<string, Owner>): void {
     if (typeof method.name === 'function') return;
-    const name = nameOf(method, instance, []);
-    const owner = { type: instance.constructor, key: method.key };
+    const name = nameOf(method, owner.instance, []);
+    const isDefault = method.name === undefined;
+    if (isDefault && looksMinified(owner.type.name)) {
+      this.logger.warn(
+        `The default job name ${quoted(name)} looks minified. Two builds can give a job different names, and run its ticks ` +
+          `twice: name the job, as in @Exclusive('report'), or keep class names in the bundle`,
+      );
+    }
     const other = owners.get(name);
-    if (other && (other.type !== owner.type || other.key !== owner.key)) {
+    owners.set(name, owner);
+    if (!other || (other.instance === owner.instance && other.key === owner.key)) return;
+    if (other.type !== owner.type || other.key !== owner.key) {
       throw new InvalidOptionError(
         `The job name on ${placeOf(owner)}`,
         name,
-        `${placeOf(other)} has it already, and they would take each other's ticks; give each method a name of its own`,
+        `${placeOf(other)} has it already, and they would take each other's ticks; give each method a name of its own` +
+          (isDefault ? ', or keep class names if the bundle is minified' : ''),
       );
     }
-    owners.set(name, owner);
+    // Two objects may well exclude each other; but each tick would run on only one of them.
+    if (owner.schedule.kind === 'none') return;
+    throw new InvalidOptionError(
+      `The job name on ${placeOf(owner)}`,
+      name,
+      `two objects of that class have it, so that only one of them would run each tick; provide the class once ` +
+        '(useExisting gives it a second token), or name the job by its object, as in ' +
+        '@Exclusive(function () { return `export:${this.tenant}`; })',
+    );
   }
 }
 
@@ -158,10 +226,17 @@ export class ExclusiveJobs {
 interface Owner {
   readonly type: { readonly name: string };
   readonly key: string | symbol;
+  readonly instance: object;
+  readonly schedule: Schedule;
 }
 
-function placeOf({ type, key }: Owner): string {
+function placeOf({ type, key }: Pick<Owner, 'type' | 'key'>): string {
   return `${type.name}.${String(key)}`;
+}
+
+/** Whether a minifier may have made the name of a class: one or two characters, or three that are not a word. */
+function looksMinified(name: string): boolean {
+  return name.length <= 2 || (name.length === 3 && !/^[A-Z][a-z]+$|^[A-Z]+$/.test(name));
 }
 
 function nameOf({ name, key }: ExclusiveMethod, instance: object, args: never[]): string {

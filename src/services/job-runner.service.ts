@@ -5,22 +5,29 @@ import { JobKeys } from '../nodes/job-keys.js';
 import type { Claim } from '../nodes/lock-node.js';
 import { StoreDownError } from '../redlock.errors.js';
 import { RESOLVED_OPTIONS } from '../redlock.module-definition.js';
-import type { ResolvedJobOptions, ResolvedOptions } from '../redlock.options.js';
+import { LONGEST_TIMER, type ResolvedJobOptions, type ResolvedOptions } from '../redlock.options.js';
+import { fire, type Firing } from '../schedule/firing.js';
 import type { Tick } from '../schedule/tick.js';
 import { Lease } from './lease.js';
 import { LeasedRun } from './leased-run.js';
 import { Leases, type Refused, type SkipReason } from './leases.service.js';
+import { OperatorLog } from './operator-log.service.js';
 import { RedlockEvents, type RunEvent } from './redlock-events.js';
 import { type CurrentRun, runContext } from './run-context.js';
 
 /** One call of a job. */
 export interface RunRequest {
   readonly name: string;
-  /** The tick that the call belongs to, if it does to one. */
-  readonly tick: Tick | undefined;
   readonly options: ResolvedJobOptions;
-  /** Whether it is for a tick that another instance has begun, and whose lease can have ended. */
-  readonly isTakeover?: boolean;
+  /** The call by the scheduler that this call was made in, if it was in one. */
+  readonly firing?: Firing;
+  /** The tick that the call belongs to, if it does to one. Default: that of the firing. */
+  readonly tick?: Tick;
+  /**
+   * What is known of the tick: `'begun'` by another instance whose lease can have ended; `'perhaps begun'`;
+   * `'run here'` before, in the same firing: then only the lock is claimed.
+   */
+  readonly past?: 'begun' | 'perhaps begun' | 'run here';
 }
 
 /** What became of a run: the value of the routine, or why this instance did not run it. */
@@ -38,6 +45,15 @@ export type RunOutcome<T> =
       readonly reason: SkipReason;
     };
 
+type Answer = Lease | Refused;
+
+/** The first claim for a name in a firing, which decides for all later calls of that name in it. */
+interface FirstClaim {
+  readonly answer: Promise<Answer>;
+  /** Whether a call has run under it, or lost by it. */
+  isUsed: boolean;
+}
+
 /** What `every` is shortened by, for timers that do not keep step: a tenth, and at most this, in milliseconds. */
 const EVERY_SLACK = 1000;
 /** How long those who come too late are counted, in milliseconds. */
@@ -54,31 +70,101 @@ const debug = debuglog('nestjs-exclusive');
 @Injectable()
 export class JobRunner {
   private readonly logger = new Logger('RedlockModule');
+  private readonly firstClaims = new WeakMap<Firing, Map<string, FirstClaim>>();
 
   constructor(
     @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
     private readonly leases: Leases,
     private readonly events: RedlockEvents,
+    private readonly log: OperatorLog,
   ) {}
 
-  /** Runs `routine` if this instance wins. Rejects with what it throws, or, as `onStoreDown` says, a `StoreDownError`. */
+  /**
+   * Runs `routine` if this instance wins. Rejects with what it throws, or, as `onStoreDown` says, a `StoreDownError`.
+   *
+   * In a firing, the first call of a name claims its tick. If it wins, later calls are plain ones, as a retry makes them; if
+   * it loses, they lose too.
+   */
   async run<T>(request: RunRequest, routine: (run: CurrentRun) => T): Promise<RunOutcome<Awaited<T>>> {
-    const { name, options } = request;
-    const settings = { name, ttl: options.ttl, maxRuntime: options.maxRuntime };
-    const answer = await this.leases.take(this.claimOf(request), settings);
-    if (answer instanceof Lease) return { ran: true, value: await this.runUnder(answer, request, routine) };
+    const { firing, name } = request;
+    if (!firing) return this.conclude(await this.acquire(request), request, routine);
+    const tick = firing.kind === 'cron' ? firing.tick : undefined;
+    const inTick = { ...request, tick };
+    const claims = this.claimsOf(firing);
+    const known = claims.get(name);
+    if (known?.isUsed) {
+      const answer = await known.answer;
+      if (answer instanceof Lease) {
+        const again = { ...inTick, past: 'run here' as const };
+        return this.conclude(await this.acquire(again), again, routine);
+      }
+      // Nobody could say who runs it: to ask again is to claim the same tick.
+      if (answer.reason !== 'store-down') return { ran: false, reason: answer.reason };
+    }
+    const first = known && !known.isUsed ? known : { answer: this.acquire(inTick), isUsed: true };
+    first.isUsed = true;
+    claims.set(name, first);
+    return this.conclude(await first.answer, inTick, routine);
+  }
+
+  /**
+   * Takes a tick over that another instance has begun and not ended, now or when its lease has ended. Then calls `method`, in
+   * `firing`, in which the call that it makes of the job has won already.
+   *
+   * @returns Whether the tick was begun at all, or settled.
+   */
+  async resume(request: RunRequest, firing: () => Firing, method: () => unknown): Promise<boolean> {
+    const { name, tick } = request;
+    const takeover: RunRequest = { ...unlessDown(request), past: 'perhaps begun' };
+    const answer = await this.acquire(takeover);
+    if (!(answer instanceof Lease)) {
+      this.watch(takeover, answer, () => this.resume(request, firing, method));
+      return !answer.isUnbegun;
+    }
+    if (tick) this.log.takenOver(name, tick, answer.dead);
+    const claim: FirstClaim = { answer: Promise.resolve(answer), isUsed: false };
+    const now = firing();
+    this.claimsOf(now).set(name, claim);
+    await this.untilOver(name, () => fire(now, method));
+    // A decorator in front of the job did not call it.
+    if (!claim.isUsed) await answer.end('release');
+    return true;
+  }
+
+  private acquire(request: RunRequest): Promise<Answer> {
+    const { name, options, past } = request;
+    const recovers = options.recover && request.tick !== undefined && past !== 'run here';
+    return this.leases.take(this.claimOf(request), {
+      name,
+      ttl: options.ttl,
+      maxRuntime: options.maxRuntime,
+      recovers,
+    });
+  }
+
+  private async conclude<T>(
+    answer: Answer,
+    request: RunRequest,
+    routine: (run: CurrentRun) => T,
+  ): Promise<RunOutcome<Awaited<T>>> {
+    const { name, options, tick, past } = request;
+    if (answer instanceof Lease) {
+      if (past === 'begun' && tick) this.log.takenOver(name, tick, answer.dead);
+      return { ran: true, value: await this.runUnder(answer, request, routine) };
+    }
     const isDown = answer.reason === 'store-down';
     if (isDown && options.onStoreDown === 'run') {
+      const settings = { name, ttl: options.ttl, maxRuntime: options.maxRuntime };
       return { ran: true, value: await this.runUnder(this.leases.takeUnguarded(settings), request, routine) };
     }
     // Of a takeover that is not needed there is nothing to say: the tick was skipped when it was lost.
-    if (!request.isTakeover) this.skip(request, answer);
+    if (past !== 'begun') this.skip(request, answer);
     if (isDown && options.onStoreDown === 'throw') throw new StoreDownError(name, answer.causes);
-    const { reason, lease, rank = 0 } = answer;
-    if (reason === 'elsewhere' && options.recover && lease !== undefined && rank <= WATCHERS) {
-      this.watch(request, routine, lease);
+    if (past !== 'run here') {
+      const takeover: RunRequest = { ...unlessDown(request), past: 'begun' };
+      this.watch(takeover, answer, () => this.run({ ...takeover, firing: undefined }, routine));
     }
-    return { ran: false, reason };
+    return { ran: false, reason: answer.reason };
   }
 
   private async runUnder<T>(
@@ -94,13 +180,15 @@ export class JobRunner {
     const begin = performance.now();
     try {
       const value = await runContext.run(run, () => routine(run));
+      lease.checkTime();
       this.events.emit('finished', { ...event, duration: performance.now() - begin });
       return value;
     } catch (error) {
+      lease.checkTime();
       this.events.emit('failed', { ...event, duration: performance.now() - begin, error });
       throw error;
     } finally {
-      await lease.end('settle');
+      await lease.finish();
     }
   }
 
@@ -109,32 +197,45 @@ export class JobRunner {
     this.events.emit('lost', { ...event, error });
   }
 
-  private skip(request: RunRequest, { reason }: Refused): void {
+  private skip(request: RunRequest, answer: Refused): void {
     const { name, tick } = request;
+    const { reason } = answer;
     debug(`Skipped "${name}"${tick ? ` of ${new Date(tick.at).toISOString()}` : ''}: ${reason}`);
     this.events.emit('skipped', { ...this.eventOf(request), reason });
+    if (reason !== 'store-down' || request.options.onStoreDown === 'skip')
+      this.log.skipped(name, tick, answer);
   }
 
   /** Claims the tick once more when the lease of the instance that runs it can have ended. */
-  private watch(request: RunRequest, routine: (run: CurrentRun) => unknown, lease: number): void {
-    // Somebody has begun this tick: without a quorum there is no telling that it still needs a run.
-    const options = { ...request.options, onStoreDown: 'skip' as const };
-    const takeover = { ...request, options, isTakeover: true };
-    const again = (): void => {
-      this.run(takeover, routine).catch((error: unknown) => {
-        this.logger.error(`"${request.name}", taken over from another instance, failed: ${String(error)}`);
-      });
-    };
-    setTimeout(again, lease + Math.random() * TAKEOVER_SPREAD).unref();
+  private watch({ name, options }: RunRequest, answer: Refused, again: () => Promise<unknown>): void {
+    const { reason, lease, rank = 0 } = answer;
+    if (reason !== 'elsewhere' || !options.recover || lease === undefined || rank > WATCHERS) return;
+    const delay = Math.min(lease + Math.random() * TAKEOVER_SPREAD, LONGEST_TIMER);
+    setTimeout(() => void this.untilOver(name, again), delay).unref();
   }
 
-  private claimOf({ name, tick, options, isTakeover }: RunRequest): Claim {
+  /** Awaits a run that nobody else waits for. */
+  private async untilOver(name: string, run: () => unknown): Promise<void> {
+    try {
+      await run();
+    } catch (error) {
+      this.logger.error(`"${name}", taken over from another instance, failed: ${String(error)}`);
+    }
+  }
+
+  private claimOf({ name, tick, options, past }: RunRequest): Claim {
     const { overlap, recover } = options;
     const keys = new JobKeys(this.options.keyPrefix, name);
+    const mayOverlap = overlap === 'allow';
+    const lock = mayOverlap
+      ? keys.run(tick && past === undefined ? String(tick.at) : randomUUID())
+      : keys.lock;
+    if (past === 'run here') return { lock };
     const every = options.every && Math.ceil(options.every - Math.min(options.every / 10, EVERY_SLACK));
     const late = tick ? KEEP_LATE : every && Math.min(every, KEEP_LATE);
+    const isTakeover = past !== undefined;
     return {
-      lock: overlap === 'allow' ? keys.run(tick ? String(tick.at) : randomUUID()) : keys.lock,
+      lock,
       tick: tick && {
         key: keys.tick(tick.at),
         last: keys.last,
@@ -142,14 +243,27 @@ export class JobRunner {
         keep: tick.keep,
         recover,
         isTakeover,
+        mustBeBegun: past === 'perhaps begun',
       },
       every: every ? { key: keys.every, keep: every } : undefined,
+      mayOverlap,
       // A takeover needs the nodes that know of the tick: the first one may have forgotten it.
       late: late && !isTakeover ? { key: keys.late(tick?.at ?? 'every'), keep: late } : undefined,
     };
   }
 
+  private claimsOf(firing: Firing): Map<string, FirstClaim> {
+    const claims = this.firstClaims.get(firing) ?? new Map<string, FirstClaim>();
+    this.firstClaims.set(firing, claims);
+    return claims;
+  }
+
   private eventOf({ name, tick }: RunRequest): RunEvent {
     return { name, tick: tick ? new Date(tick.at) : null, instanceId: this.options.instanceId };
   }
+}
+
+/** Somebody has begun this tick: without a quorum there is no telling that it still needs a run. */
+function unlessDown(request: RunRequest): RunRequest {
+  return { ...request, options: { ...request.options, onStoreDown: 'skip' } };
 }

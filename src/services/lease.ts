@@ -1,16 +1,22 @@
 import { Logger } from '@nestjs/common';
-import type { Grant } from '../nodes/store.js';
-import { LockLostError, TimeoutError } from '../redlock.errors.js';
+import { type Grant, TakenError } from '../nodes/store.js';
+import { LockLostError, ShutdownError, TimeoutError } from '../redlock.errors.js';
+import { watchfulSignal } from './watchful-signal.js';
 
 /** What a lease needs to know of the lock that it keeps. Durations in milliseconds. */
 export interface LeaseSettings {
   readonly name: string;
   readonly ttl: number;
   readonly maxRuntime: number | undefined;
+  /** Whether another instance may run its tick again. Default: `false`. */
+  readonly recovers?: boolean;
 }
 
 /** A renewal that found no majority is repeated after this part of the ttl. */
 const REPEAT_PART = 1 / 20;
+
+const OVERDUE =
+  'it was not renewed in time, as this process stood still or no majority of the nodes answered. Another instance may have run meanwhile';
 
 const logger = new Logger('RedlockModule');
 
@@ -20,6 +26,8 @@ const logger = new Logger('RedlockModule');
  */
 export class Lease {
   readonly name: string;
+  /** Whether another instance runs its tick again if this one cannot end it. */
+  readonly recovers: boolean;
   /** Called once the lock has been given back. */
   onEnded: (() => void) | undefined;
   /** Called when `signal` aborts. */
@@ -36,9 +44,10 @@ export class Lease {
 
   constructor(
     private readonly grant: Grant,
-    { name, ttl, maxRuntime }: LeaseSettings,
+    { name, ttl, maxRuntime, recovers = false }: LeaseSettings,
   ) {
     this.name = name;
+    this.recovers = recovers;
     this.ttl = ttl;
     this.keep();
     if (maxRuntime !== undefined) {
@@ -52,8 +61,27 @@ export class Lease {
       // Few ask for it: it is made when somebody does.
       this.controller = new AbortController();
       if (this.abortReason) this.controller.abort(this.abortReason);
+      watchfulSignal(this.controller.signal, () => this.checkTime());
     }
     return this.controller.signal;
+  }
+
+  /** Why the run was told to stop, if it was. */
+  get aborted(): Error | undefined {
+    return this.abortReason;
+  }
+
+  /** The token of the claim that was taken over, if one was. */
+  get dead(): string | undefined {
+    return this.grant.dead;
+  }
+
+  /**
+   * Aborts if the lease has ended. After a pause of the process, code goes on before the timer that would have aborted:
+   * to be called whenever somebody wants to know.
+   */
+  checkTime(): void {
+    if (!this.isEnded && !this.abortReason && this.isOver()) this.lose();
   }
 
   /** When the lock ends if it is not renewed any more. */
@@ -67,6 +95,7 @@ export class Lease {
     try {
       await this.extendGrant(ttl);
     } catch (error) {
+      if (error instanceof TakenError) throw this.lose(error.message);
       // A shorter ttl may have come to the nodes all the same.
       this.keep();
       this.checkHeld();
@@ -95,6 +124,19 @@ export class Lease {
       // Sent first: the nodes are at work while the timers end.
       this.ending = this.giveBack(how);
       this.stopTimers();
+    }
+    return this.ending;
+  }
+
+  /**
+   * Ends a run: settles its tick, or, where shutdown cut it off and its tick recovers, leaves it to be taken over when the
+   * lease has ended.
+   */
+  finish(): Promise<void> {
+    if (!this.recovers || !(this.abortReason instanceof ShutdownError)) return this.end('settle');
+    if (!this.ending) {
+      this.ending = Promise.resolve();
+      this.onEnded?.();
     }
     return this.ending;
   }
@@ -132,8 +174,9 @@ export class Lease {
       await this.extendGrant(this.ttl);
       if (this.isOver()) this.lose();
       else this.keep();
-    } catch {
+    } catch (error) {
       if (this.isEnded || this.abortReason) return;
+      if (error instanceof TakenError) return void this.lose(error.message);
       clearTimeout(this.renewal);
       this.renewal = setTimeout(() => void this.renew(), this.ttl * REPEAT_PART).unref();
     }
@@ -166,8 +209,8 @@ export class Lease {
     return this.grant.validUntil <= performance.now();
   }
 
-  private lose(): Error {
-    const error = new LockLostError(this.name, 'no majority of the nodes renewed it in time');
+  private lose(why = OVERDUE): Error {
+    const error = new LockLostError(this.name, why);
     // What is over cannot be lost any more.
     if (!this.isEnded) this.abort(error);
     return this.abortReason ?? error;

@@ -1,12 +1,13 @@
 import { setMaxListeners } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
-import { Injectable, Logger } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import type { Claim } from '../nodes/lock-node.js';
 import { Claimant, type Loss } from '../nodes/claimant.js';
 import type { Grant } from '../nodes/store.js';
 import type { LossReason } from '../nodes/tally.js';
 import { ShutdownError } from '../redlock.errors.js';
 import { Lease, type LeaseSettings } from './lease.js';
+import { OperatorLog } from './operator-log.service.js';
 
 /** Why a run did not take place here: a claim was lost, or the application is shutting down (`'shutdown'`). */
 export type SkipReason = LossReason | 'shutdown';
@@ -30,16 +31,17 @@ const UNGUARDED: Grant = {
 /** All leases that this instance holds, and the gate through which it gets them: shut at shutdown. */
 @Injectable()
 export class Leases {
-  private readonly logger = new Logger('RedlockModule');
   private readonly held = new Set<Lease>();
   /** How many claims are under way. */
   private claims = 0;
   /** Called when no claim is under way, or no lease is held, any more. */
   private readonly onQuiet = new Set<() => void>();
   private readonly closing = new AbortController();
-  private hasQuorum = true;
 
-  constructor(private readonly claimant: Claimant) {
+  constructor(
+    private readonly claimant: Claimant,
+    private readonly log: OperatorLog,
+  ) {
     // Every claim that waits listens to it.
     setMaxListeners(0, this.closing.signal);
   }
@@ -52,7 +54,8 @@ export class Leases {
     this.claims++;
     try {
       const answer = await this.claimant.claim(claim, settings.ttl, wait, signal);
-      this.noteQuorum(answer);
+      if (!('reason' in answer) || answer.reason !== 'store-down') this.log.quorumReached();
+      else if (!signal.aborted) this.log.quorumLost(answer.causes);
       // What is granted during shutdown is run: the other instances have lost it already.
       if (!('reason' in answer)) return this.hold(answer, settings);
       return signal.aborted ? { ...answer, reason: 'shutdown' } : answer;
@@ -66,6 +69,11 @@ export class Leases {
     return this.hold(UNGUARDED, settings);
   }
 
+  /** The names of the locks that are held. */
+  get names(): string[] {
+    return [...this.held].map(({ name }) => name);
+  }
+
   /** No new claims from now on. */
   close(): void {
     this.closing.abort();
@@ -73,28 +81,15 @@ export class Leases {
 
   /**
    * Waits for the runs in progress, `timeout` milliseconds or until `hurry` aborts; then aborts those that are left,
-   * gives them a moment to stop, and gives their locks back.
+   * gives them a moment to stop, and gives their locks back, or leaves their ticks to others.
    */
   async drain(timeout: number, hurry: AbortSignal): Promise<void> {
     while (this.claims > 0) await this.quiet();
     await this.allEndedWithin(timeout, hurry);
     if (this.held.size === 0) return;
-    for (const lease of this.held) lease.abort(new ShutdownError(lease.name));
+    for (const lease of this.held) lease.abort(new ShutdownError(lease.name, lease.recovers));
     await this.allEndedWithin(ABORT_GRACE, hurry);
-    await Promise.all([...this.held].map((lease) => lease.end('settle')));
-  }
-
-  private noteQuorum(answer: Grant | Loss): void {
-    const hasQuorum = !('reason' in answer);
-    // Another loss may rest on the word of one node, which says nothing of a quorum.
-    if (!hasQuorum && answer.reason !== 'store-down') return;
-    if (hasQuorum === this.hasQuorum) return;
-    this.hasQuorum = hasQuorum;
-    if (hasQuorum) this.logger.log('A quorum of the nodes votes again');
-    else if ('causes' in answer) {
-      const causes = answer.causes.map((cause) => cause.message).join('; ');
-      this.logger.warn(`No quorum of the nodes votes: jobs do what their onStoreDown says. ${causes}`);
-    }
+    await Promise.all([...this.held].map((lease) => lease.finish()));
   }
 
   private hold(grant: Grant, settings: LeaseSettings): Lease {

@@ -1,8 +1,9 @@
-import { Inject, Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
+import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { LockNode, NodeReport } from '../nodes/lock-node.js';
 import { InvalidOptionError } from '../redlock.errors.js';
 import { LOCK_NODES, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
 import type { ResolvedOptions } from '../redlock.options.js';
+import { OperatorLog } from './operator-log.service.js';
 
 /** How often the clocks are compared, in milliseconds: once in five minutes. */
 const INSPECT_EVERY = 5 * 60 * 1000;
@@ -14,7 +15,7 @@ const CLOCK_WARNING = 15_000;
 
 /** Opens the nodes before the first tick, refuses those that cannot vote, and tells the operator what is amiss. */
 @Injectable()
-export class NodeInspection implements OnApplicationShutdown {
+export class NodeInspection {
   private readonly logger = new Logger('RedlockModule');
   private timer: NodeJS.Timeout | undefined;
   /** What was amiss at the last inspection. */
@@ -23,6 +24,7 @@ export class NodeInspection implements OnApplicationShutdown {
   constructor(
     @Inject(LOCK_NODES) private readonly nodes: readonly LockNode[],
     @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
+    private readonly log: OperatorLog,
   ) {}
 
   /** @throws InvalidOptionError for a read-only replica, and for two nodes that are the same server. */
@@ -33,18 +35,17 @@ export class NodeInspection implements OnApplicationShutdown {
       );
     }
     const wrong = await this.inspect();
-    if (wrong) {
-      await this.close();
-      throw wrong;
-    }
+    if (wrong) throw wrong;
     this.timer = setInterval(() => void this.inspectAgain(), INSPECT_EVERY).unref();
   }
 
-  async onApplicationShutdown(): Promise<void> {
-    await this.close();
+  /** Where the locks are, for messages. */
+  get addresses(): string {
+    return this.nodes.map(({ address }) => address).join(', ');
   }
 
-  private async close(): Promise<void> {
+  /** Closes the connections that are the module's own. */
+  async close(): Promise<void> {
     clearInterval(this.timer);
     await Promise.all(this.nodes.map((node) => node.close()));
   }
@@ -58,7 +59,12 @@ export class NodeInspection implements OnApplicationShutdown {
   private async inspect(): Promise<InvalidOptionError | undefined> {
     const answers = await Promise.allSettled(this.nodes.map((node) => node.open()));
     const reports = answers.map((answer) => (answer.status === 'fulfilled' ? answer.value : undefined));
-    this.warn(new Map([...this.missing(reports), ...this.flaws(reports)]));
+    const missing = answers.flatMap((answer) =>
+      answer.status === 'rejected' ? [errorOf(answer.reason)] : [],
+    );
+    if (2 * missing.length < this.nodes.length) this.log.quorumReached();
+    else this.log.quorumLost(missing);
+    this.warn(new Map(this.flaws(reports)));
     return this.impossible(reports);
   }
 
@@ -66,15 +72,6 @@ export class NodeInspection implements OnApplicationShutdown {
   private warn(flaws: ReadonlyMap<string, string>): void {
     for (const [flaw, message] of flaws) if (!this.known.has(flaw)) this.logger.warn(message);
     this.known = flaws;
-  }
-
-  private *missing(reports: readonly (NodeReport | undefined)[]): Iterable<[string, string]> {
-    const missing = this.nodes.filter((_node, index) => !reports[index]).map((node) => node.address);
-    if (missing.length < this.nodes.length / 2) return;
-    yield [
-      'missing',
-      `No quorum: ${missing.length} of ${this.nodes.length} nodes do not vote (${missing.join(', ')})`,
-    ];
   }
 
   private *flaws(reports: readonly (NodeReport | undefined)[]): Iterable<[string, string]> {
@@ -114,4 +111,8 @@ export class NodeInspection implements OnApplicationShutdown {
     }
     return undefined;
   }
+}
+
+function errorOf(reason: unknown): Error {
+  return reason instanceof Error ? reason : new Error(String(reason));
 }

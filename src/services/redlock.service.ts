@@ -12,12 +12,13 @@ import {
   type ResolvedOptions,
   resolveJobOptions,
 } from '../redlock.options.js';
-import { CronTicks } from '../schedule/tick.js';
+import { currentFiring } from '../schedule/firing.js';
 import { JobRunner, type RunOutcome } from './job-runner.service.js';
 import { Lease } from './lease.js';
 import { Leases } from './leases.service.js';
 import { type RedlockEventMap, RedlockEvents, type RedlockListener } from './redlock-events.js';
 import { type CurrentRun, runContext } from './run-context.js';
+import { SchedulerFirings } from './scheduler-firings.service.js';
 
 /** Options of `RedlockService.lock`. */
 export interface LockOptions {
@@ -34,7 +35,10 @@ const LOCK_OPTIONS: readonly (keyof LockOptions)[] = ['ttl', 'wait'];
 
 /** Options of `RedlockService.run`. */
 export interface RunOptions extends JobOptions {
-  /** The cron job that calls, where one does: then this run is for its latest tick, and each tick runs once. */
+  /**
+   * The cron job that calls, if it is not in `SchedulerRegistry`: then this run is for its latest tick, and each tick runs
+   * once. A job in the registry is known by itself.
+   */
   job?: CronJob;
 }
 
@@ -60,8 +64,6 @@ export interface RedlockLock extends AsyncDisposable {
 /** Locks, and runs under them, for code that is no decorated method. */
 @Injectable()
 export class RedlockService {
-  private readonly ticksOf = new WeakMap<object, CronTicks>();
-
   /** @internal */
   constructor(
     @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
@@ -69,6 +71,7 @@ export class RedlockService {
     private readonly leases: Leases,
     private readonly runner: JobRunner,
     private readonly events: RedlockEvents,
+    private readonly firings: SchedulerFirings,
   ) {}
 
   /**
@@ -111,9 +114,15 @@ export class RedlockService {
     routine: (run: CurrentRun) => T,
     { job, ...options }: RunOptions = {},
   ): Promise<RunOutcome<Awaited<T>>> {
-    const tick = job && this.ticks(job).latest(this.clock());
     const resolved = resolveJobOptions(options, this.options.nodeTimeout, this.options.job);
-    return this.runner.run({ name: checkedName(name), tick, options: resolved }, routine);
+    const request = { name: checkedName(name), options: resolved };
+    const current = currentFiring();
+    const firing = current?.kind === 'cron' ? current : undefined;
+    if (!job || firing?.source === job) return this.runner.run({ ...request, firing }, routine);
+    const ticks = this.firings.ticks.of(job.cronTime);
+    const tick = ticks.latest(this.clock());
+    ticks.prepareSoon(this.clock);
+    return this.runner.run({ ...request, tick }, routine);
   }
 
   /** The run that the caller is in, through all that was awaited since it began; `undefined` outside of one. */
@@ -129,14 +138,6 @@ export class RedlockService {
    */
   on<Name extends keyof RedlockEventMap>(event: Name, listener: RedlockListener<Name>): () => void {
     return this.events.on(event, listener);
-  }
-
-  private ticks({ cronTime }: CronJob): CronTicks {
-    const known = this.ticksOf.get(cronTime);
-    if (known) return known;
-    const ticks = new CronTicks(cronTime);
-    this.ticksOf.set(cronTime, ticks);
-    return ticks;
   }
 }
 

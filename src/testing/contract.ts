@@ -450,6 +450,87 @@ export const LOCK_NODE_CONTRACT: readonly ContractCheck[] = [
     });
   }),
 
+  // Only the dead are taken over.
+  check('takes nothing over from a claim that does not recover', async (job, pass) => {
+    const keep = PAST_SHORT + TAKEOVER / 2;
+    await granted(job.node, job.tick(0, { keep }), 'a');
+    await pass(PAST_SHORT);
+    const vote = await refused(job.node, job.tick(0, { recover: true }), 'b', 'elsewhere', 'a');
+    assert.equal(leaseOf(vote), undefined);
+  }),
+  check('says whose claim was taken over', async (job, pass) => {
+    const claim = job.tick(0, { recover: true });
+    await granted(job.node, claim, 'a', SHORT);
+    await pass(PAST_SHORT);
+    const vote = await votes(job.node, claim, 'b', 'granted');
+    assert.equal('dead' in vote ? vote.dead : undefined, 'a');
+  }),
+  check('says "unbegun" to a takeover of what nobody has begun', async (job, pass) => {
+    await votes(job.node, ifBegun(job.tick(0, { recover: true })), 'a', 'unbegun');
+    await granted(job.node, job.tick(0, { recover: true }), 'b', SHORT);
+    await refused(job.node, ifBegun(job.tick(0, { recover: true })), 'a', 'elsewhere', 'b');
+    // Long after its lock has ended, too.
+    await pass(PAST_SHORT + TAKEOVER);
+    await granted(job.node, ifBegun(job.tick(0, { recover: true })), 'a');
+  }),
+  check('settles no tick that another claim has taken over', async (job, pass) => {
+    const claim = job.tick(0, { recover: true });
+    await granted(job.node, claim, 'a', SHORT);
+    await pass(PAST_SHORT);
+    await granted(job.node, claim, 'b');
+    await notHeld(job.node.settle(claim, 'a'));
+    await refused(job.node, claim, 'c', 'elsewhere', 'b');
+    await held(job.node.extend(claim, 'b', LONG));
+  }),
+
+  // A renewal tells the truth.
+  check('extends nothing for a tick that is settled', async (job) => {
+    await granted(job.node, job.tick(0), 'a');
+    await job.node.settle(job.tick(0), 'a');
+    await notHeld(job.node.extend(job.tick(0), 'a', LONG));
+    await granted(job.node, job.plain(), 'b');
+  }),
+  check('extends nothing for a tick that another claim has begun', async (job, pass) => {
+    await granted(job.node, job.tick(0, { keep: SHORT }), 'a', SHORT);
+    await pass(PAST_SHORT);
+    await granted(job.node, job.beside(job.tick(0)), 'b');
+    await notHeld(job.node.extend(job.tick(0), 'a', LONG));
+  }),
+  check('extends nothing once a newer tick is settled, unless runs may overlap', async (job) => {
+    await granted(job.node, job.tick(-1000), 'a');
+    await granted(job.node, job.beside(job.tick(0)), 'b');
+    await job.node.settle(job.beside(job.tick(0)), 'b');
+    await notHeld(job.node.extend(job.tick(-1000), 'a', LONG));
+    await held(job.node.extend({ ...job.tick(-1000), mayOverlap: true }, 'a', LONG));
+  }),
+  check(
+    'extends nothing once another claim has begun the interval, unless runs may overlap',
+    async (job, pass) => {
+      await granted(job.node, job.every(SHORT), 'a');
+      await pass(PAST_SHORT);
+      await granted(job.node, job.beside(job.every()), 'b');
+      await notHeld(job.node.extend(job.every(SHORT), 'a', LONG));
+      await held(job.node.extend({ ...job.every(SHORT), mayOverlap: true }, 'a', LONG));
+    },
+  ),
+
+  // Clocks that were wrong.
+  check('says how far the newest settled tick is ahead of its clock', async (job) => {
+    await job.node.settle(job.tick(LONG), 'a');
+    const vote = await votes(job.node, job.tick(0), 'b', 'settled');
+    about('ahead' in vote ? vote.ahead : undefined, LONG);
+    const usual = job.another();
+    await usual.node.settle(usual.tick(0), 'a');
+    assert.deepEqual(await usual.node.claim(usual.tick(-1000), 'b', LONG), { vote: 'settled' });
+  }),
+  check('shortens the marker of an interval that was written for longer', async (job, pass) => {
+    await granted(job.node, job.every(LONG), 'a');
+    await job.node.settle(job.every(LONG), 'a');
+    await refused(job.node, job.every(SHORT), 'b', 'ran', 'a');
+    await pass(PAST_SHORT);
+    await granted(job.node, job.every(SHORT), 'b');
+  }),
+
   // Names.
   check('takes keys of any text', async ({ node }) => {
     const texts = ['\'"`', '\r\n\t\0', ' ', '%s $1 \\u0000', '雪 🧶 é', 'x'.repeat(10_000)];
@@ -462,8 +543,13 @@ export const LOCK_NODE_CONTRACT: readonly ContractCheck[] = [
   }),
 ];
 
+/** A takeover that does not know whether the tick was begun. */
+function ifBegun(claim: Claim): Claim {
+  return { ...claim, tick: claim.tick && { ...claim.tick, isTakeover: true, mustBeBegun: true } };
+}
+
 async function granted(node: LockNode, claim: Claim, token: string, ttl = LONG): Promise<void> {
-  assert.deepEqual(await node.claim(claim, token, ttl), { vote: 'granted' });
+  assert.equal((await node.claim(claim, token, ttl)).vote, 'granted');
 }
 
 async function votes(node: LockNode, claim: Claim, token: string, expected: Vote['vote']): Promise<Vote> {

@@ -5,6 +5,8 @@ import type { Claim, LockNode, Vote } from '../../src/nodes/lock-node.js';
 import { MemoryNode } from '../../src/nodes/memory-node.js';
 import { createStore } from '../../src/nodes/create-store.js';
 import type { Grant } from '../../src/nodes/store.js';
+import { resolveOptions } from '../../src/redlock.options.js';
+import { OperatorLog } from '../../src/services/operator-log.service.js';
 import { Leases } from '../../src/services/leases.service.js';
 import { claimOf, deadNode, newName, timed } from './support.js';
 
@@ -225,7 +227,10 @@ it('who is turned away by one node comes again, in case the one that passed fail
 it('many claims that wait at the same time are nothing to warn of', async () => {
   const warn = vi.fn<(warning: Error) => void>();
   process.on('warning', warn);
-  const leases = new Leases(new Claimant(createStore([new MemoryNode()]), NODE_TIMEOUT));
+  const leases = new Leases(
+    new Claimant(createStore([new MemoryNode()]), NODE_TIMEOUT),
+    new OperatorLog(resolveOptions({})),
+  );
   const settings = { name: 'job', ttl: TTL, maxRuntime: undefined };
   const waiting = Array.from({ length: 30 }, () =>
     leases.take(claimOf(newName(), Date.now() + 60_000), settings),

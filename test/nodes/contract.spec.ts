@@ -31,7 +31,7 @@ describe('a RedisNode keeps the contract', () => {
   });
 
   describe('over a client of the application:', () => {
-    keepsTheContract(() => opened(RedisNode.over(client, SETTINGS)));
+    keepsTheContract(() => opened(RedisNode.like(client, SETTINGS)));
   });
 
   function opened(node: LockNode): LockNode {

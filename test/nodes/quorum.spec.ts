@@ -112,7 +112,7 @@ describe('a node whose answer is still under way when the lock is given back', (
     await grant.settle();
     expect(await asked.mock.results[0]?.value).toEqual({ vote: 'granted' });
     await pause(0);
-    expect(await MemoryNode.prototype.extend.call(slow, claim, 'the next', TTL)).toBe(true);
+    expect(await MemoryNode.prototype.extend.call(slow, { lock: claim.lock }, 'the next', TTL)).toBe(true);
     expect(
       await MemoryNode.prototype.claim.call(slow, { ...claim, lock: newName() }, 'b', TTL),
     ).toMatchObject({
@@ -384,7 +384,8 @@ describe('on five Redis servers', () => {
       const { answer, took } = await timed(
         claimant(nodes).claim(claimOf(name), TTL, 0, new AbortController().signal),
       );
-      expect(took).toBeLessThan(SETTINGS.nodeTimeout + BUSY);
+      // Those that are silent are asked again over a new connection, for as long again.
+      expect(took).toBeLessThan(2 * SETTINGS.nodeTimeout + BUSY);
       expect(answer).toMatchObject({ reason: 'store-down' });
       expect('causes' in answer && addressesOf(answer.causes)).toEqual(
         servers

@@ -32,7 +32,7 @@ describe.skipIf(findEngine().kind === 'embedded')('a Redis Cluster of three mast
     members = await Promise.all([0, 1, 2].map(startMember));
     await join(members);
     cluster = new Cluster(members.map(({ server: { port } }) => ({ host: '127.0.0.1', port })));
-    node = RedisNode.over(cluster, SETTINGS);
+    node = RedisNode.like(cluster, SETTINGS);
     // `ready` comes before the last of the members knows all slots.
     await vi.waitFor(() => node.open(), 5000);
   });

@@ -84,7 +84,7 @@ describe('a server that hangs', () => {
     'does not carry out a late %s of an instance that is gone',
     async (what) => {
       const own = new Redis(server.port, '127.0.0.1').on('error', () => {});
-      const node = await open(RedisNode.over(own, { ...SETTINGS, nodeTimeout: 300 }));
+      const node = await open(RedisNode.like(own, { ...SETTINGS, nodeTimeout: 300 }));
       const claim = claimOf(name, Date.now());
       server.pause();
       expect(await outcome(node[what](claim, 'a', TTL))).toContain('no answer within 300 ms');
@@ -145,16 +145,18 @@ describe('a server that hangs', () => {
     expect(await voteWithin(4000, node)).toEqual({ vote: 'granted' });
   });
 
-  it('is left alone when the connection belongs to the application', async () => {
+  it('does not cost the application its own connection', async () => {
     const proxy = await newProxy();
     const own = new Redis(proxy.port, '127.0.0.1');
     cleanUps.push(() => own.disconnect());
-    const node = await open(RedisNode.over(own, { ...SETTINGS, nodeTimeout: 100 }));
+    const onClose = vi.fn();
+    own.on('close', onClose);
+    const node = await open(RedisNode.like(own, { ...SETTINGS, nodeTimeout: 100 }));
     proxy.swallow = 'everything';
     for (let count = 0; count < 5; count++) await outcome(node.claim(claimOf(name), 'a', TTL));
     await pause(300);
     expect(own.status).toBe('ready');
-    expect(proxy.connections).toBe(1);
+    expect(onClose).not.toHaveBeenCalled();
   });
 
   it('does not keep close() waiting', async () => {
@@ -183,7 +185,7 @@ it('takes a free lock, and frees it, with one command each', async () => {
 it('sends the commands of one turn of the event loop in a few writes', async () => {
   const own = rawClient(server);
   cleanUps.push(() => own.disconnect());
-  const node = await open(RedisNode.over(own, SETTINGS));
+  const node = await open(RedisNode.like(own, SETTINGS));
   const write = vi.spyOn(own.stream, '_write');
   const writev = vi.spyOn(own.stream as Required<Writable>, '_writev');
   await Promise.all(Array.from({ length: 100 }, () => node.claim(claimOf(newName()), 'a', TTL)));
@@ -214,7 +216,7 @@ describe('a server that is away', () => {
   it('gets nothing that was asked for meanwhile over the connection of the application either', async () => {
     const own = new Redis(server.port, '127.0.0.1').on('error', () => {});
     cleanUps.push(() => own.disconnect());
-    const node = await open(RedisNode.over(own, SETTINGS));
+    const node = await open(RedisNode.like(own, SETTINGS));
     await server.kill();
     await vi.waitFor(() => expect(own.status).not.toBe('ready'));
     for (let count = 0; count < 5; count++) {
@@ -328,17 +330,18 @@ describe('a reply that is lost after the script ran', () => {
     expect(await client.exists(claim.lock)).toBe(1);
   });
 
-  it('is asked for again over the connection of an application that resends', async () => {
+  it('is not asked for again like the commands of an application that resends', async () => {
     const proxy = await newProxy();
     const own = new Redis(proxy.port, '127.0.0.1').on('error', () => {});
     cleanUps.push(() => own.disconnect());
-    const node = await open(RedisNode.over(own, { ...SETTINGS, nodeTimeout: 5000 }));
+    const node = await open(RedisNode.like(own, { ...SETTINGS, nodeTimeout: 5000 }));
     proxy.swallow = 'replies';
     const answer = node.claim(claimOf(name), 'a', TTL);
     await vi.waitFor(async () => expect(await client.get(claimOf(name).lock)).toBe('a'));
     proxy.swallow = 'nothing';
     proxy.cut();
-    expect(await answer).toEqual({ vote: 'granted' });
+    await expect(answer).rejects.toThrow('the connection was closed');
+    await vi.waitFor(async () => expect(await client.exists(claimOf(name).lock)).toBe(0), 3000);
   });
 });
 
@@ -590,10 +593,10 @@ describe('connections', () => {
     cleanUps.push(() => own.disconnect());
     const listeners = (): number[] => ['error', 'close', 'ready'].map((event) => own.listenerCount(event));
     const before = listeners();
-    const node = await open(RedisNode.over(own, SETTINGS));
+    const node = await open(RedisNode.like(own, SETTINGS));
     await node.claim(claimOf(name), 'a', TTL);
     await node.close();
-    expect(own.status).toBe('ready');
+    expect(own.status).toBe('wait');
     expect(await own.ping()).toBe('PONG');
     expect(listeners()).toEqual(before);
   });
@@ -601,7 +604,7 @@ describe('connections', () => {
   it('of the application may give every key a prefix', async () => {
     const own = new Redis(server.port, '127.0.0.1', { keyPrefix: 'app:' });
     cleanUps.push(() => own.disconnect());
-    const node = await open(RedisNode.over(own, SETTINGS));
+    const node = await open(RedisNode.like(own, SETTINGS));
     expect(await node.claim(claimOf(name), 'a', TTL)).toEqual({ vote: 'granted' });
     expect(await client.get(`app:${claimOf(name).lock}`)).toBe('a');
   });

@@ -23,7 +23,7 @@ function granted(answer: Grant | Defeat): Grant {
 it('is granted what nobody has, and then nobody else is until it is given back', async () => {
   const grant = granted(await new SoleNode(node).vote(claim, TTL));
   expect(await new SoleNode(node).vote(claim, TTL)).toEqual({
-    verdict: { is: 'lost', reason: 'overlap', lease: undefined, rank: undefined },
+    verdict: { is: 'lost', reason: 'overlap', lease: undefined, rank: undefined, holder: expect.any(String) },
     causes: [],
   });
   await grant.release();
@@ -88,7 +88,7 @@ it('rejects to extend, settle or release what somebody else has by now', async (
   const grant = granted(await new SoleNode(node).vote(claim, 20));
   await pause(30);
   granted(await new SoleNode(node).vote(claim, TTL));
-  await expect(grant.extend(TTL)).rejects.toThrow('it had ended before');
+  await expect(grant.extend(TTL)).rejects.toThrow('another instance holds the lock');
   await expect(grant.settle()).rejects.toThrow('it had ended before');
   await expect(grant.release()).rejects.toThrow('it had ended before');
 });

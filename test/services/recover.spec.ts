@@ -2,7 +2,9 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import { Cron } from '@nestjs/schedule';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { Exclusive, RedlockService } from '../../src/index.js';
+import type { Redis } from 'ioredis';
+import { Exclusive, RedlockService, TAKEOVER } from '../../src/index.js';
+import { KEEP_BEGUN } from '../../src/nodes/lock-node.js';
 import { byHand, fire, newYear, ONCE_A_YEAR, start } from '../module/application.js';
 import { clientOf, useServer, useServers } from '../module/redis.js';
 import { Peer } from './peer-process.js';
@@ -95,15 +97,20 @@ describe('a tick that is not over when others ask for it', () => {
   });
 });
 
+/** Leaves behind what an instance writes that claims a tick, and never renews its lease of `ttl` milliseconds. */
+async function claimAndVanish(client: Redis, tick: number, ttl: number): Promise<void> {
+  await client.set('JOB_LOCKER_recovers', 'a token that nobody renews', 'PX', ttl + TAKEOVER);
+  const marker = `{JOB_LOCKER_recovers}:tick:${tick}`;
+  await client.set(marker, 'a token that nobody renews (recover)', 'PX', ttl + KEEP_BEGUN);
+}
+
 describe('a tick that somebody claimed who vanished before', () => {
   it('is run again when that lease has ended', async () => {
     const [app] = await newFleet(1);
     const client = clientOf(server.it);
     const tick = newYear().getTime();
     // As long as the lease and the second in which it can be taken over.
-    for (const key of ['JOB_LOCKER_recovers', `{JOB_LOCKER_recovers}:tick:${tick}`]) {
-      await client.set(key, 'a token that nobody renews', 'PX', 1500);
-    }
+    await claimAndVanish(client, tick, 500);
     const jobs = app!.get(Jobs);
     await fire(app!, 'recovers');
     expect(jobs.starts).toEqual([]);
@@ -120,11 +127,7 @@ describe('a tick that the first of three nodes has forgotten', () => {
     const app = await start({ redlock: { nodes: servers.map(({ url }) => url) }, providers: [Jobs] });
     const tick = newYear().getTime();
     const clients = servers.map((each) => clientOf(each));
-    for (const client of clients) {
-      for (const key of ['JOB_LOCKER_recovers', `{JOB_LOCKER_recovers}:tick:${tick}`]) {
-        await client.set(key, 'a token that nobody renews', 'PX', 2000);
-      }
-    }
+    for (const client of clients) await claimAndVanish(client, tick, 1000);
     const jobs = app.get(Jobs);
     await fire(app, 'recovers');
     expect(jobs.starts).toEqual([]);

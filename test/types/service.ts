@@ -95,6 +95,7 @@ export const reasons: Reasons = {
   elsewhere: true,
   overlap: true,
   settled: true,
+  early: true,
   'store-down': true,
   shutdown: true,
 };

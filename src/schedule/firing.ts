@@ -1,0 +1,85 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { CronTicks, Tick } from './tick.js';
+
+/** How long an interval firing stays open at least, in milliseconds. */
+const MINUTE = 60_000;
+
+/**
+ * One call by the scheduler on this instance, with all that the call awaits or starts. Whether a call of a job belongs to
+ * a tick is decided by the firing it is made in, never by its arguments: a decorator may drop, add or change those.
+ */
+export type Firing = CronFiring | IntervalFiring;
+
+/** The scheduler called a cron job. */
+export class CronFiring {
+  readonly kind = 'cron';
+  private found: { readonly tick: Tick | undefined } | undefined;
+
+  /**
+   * @param source The cron job that fired.
+   * @param ticks Its schedule.
+   * @param firedAt When it fired, in milliseconds since the epoch.
+   * @param clock The current time, in milliseconds since the epoch.
+   * @param tick The tick it fired for. Default: the latest one up to `firedAt`, computed when it is first needed.
+   */
+  constructor(
+    readonly source: object,
+    private readonly ticks: CronTicks,
+    private readonly firedAt: number,
+    private readonly clock: () => number,
+    tick?: Tick,
+  ) {
+    if (tick) this.found = { tick };
+  }
+
+  /** The tick it fired for; `undefined` if the schedule names none up to that time. */
+  get tick(): Tick | undefined {
+    if (!this.found) {
+      this.found = { tick: this.ticks.latest(this.firedAt) };
+      this.ticks.prepareSoon(this.clock);
+    }
+    return this.found.tick;
+  }
+
+  /** Whether no late instance could come with this tick any more. */
+  get isOver(): boolean {
+    return this.tick !== undefined && this.clock() > Math.max(this.tick.at, this.firedAt) + this.tick.keep;
+  }
+}
+
+/** The scheduler called a method with `@Interval`. */
+export class IntervalFiring {
+  readonly kind = 'interval';
+
+  /**
+   * @param every The interval, in milliseconds.
+   * @param firedAt When it fired, in milliseconds since the epoch.
+   * @param clock The current time, in milliseconds since the epoch.
+   */
+  constructor(
+    private readonly every: number,
+    private readonly firedAt: number,
+    private readonly clock: () => number,
+  ) {}
+
+  /** Whether the next interval is long over. */
+  get isOver(): boolean {
+    return this.clock() > this.firedAt + Math.max(this.every, MINUTE);
+  }
+}
+
+const context = new AsyncLocalStorage<Firing>();
+
+/** Calls `callback` in a firing. */
+export function fire<Result>(firing: Firing, callback: () => Result): Result {
+  return context.run(firing, callback);
+}
+
+/**
+ * The firing that the caller is in. A connection or a subscription that was opened in a firing keeps its context for as
+ * long as it lives: a firing that is over no longer counts.
+ */
+export function currentFiring(): Firing | undefined {
+  const firing = context.getStore();
+  return firing?.isOver ? undefined : firing;
+}

@@ -1,0 +1,133 @@
+import {
+  Inject,
+  Injectable,
+  Logger,
+  type OnApplicationBootstrap,
+  type OnApplicationShutdown,
+  type OnModuleDestroy,
+  type OnModuleInit,
+} from '@nestjs/common';
+import { ModulesContainer } from '@nestjs/core';
+import { quoted } from '../redlock.errors.js';
+import { RESOLVED_OPTIONS } from '../redlock.module-definition.js';
+import type { ResolvedOptions } from '../redlock.options.js';
+import { ExclusiveJobs } from './exclusive-jobs.service.js';
+import { Leases } from './leases.service.js';
+import { NodeInspection } from './node-inspection.service.js';
+import { Recovery } from './recovery.service.js';
+import { SchedulerFirings } from './scheduler-firings.service.js';
+
+const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
+/** How many names a line of the log has. */
+const NAMED = 10;
+
+/**
+ * Is initialized after every other module of the application, and destroyed before all of them: Nest orders modules by
+ * their distance from the root module, and this one's is set below all. It calls each `RedlockModule` of the application.
+ */
+@Injectable()
+export class InnermostHooks implements OnApplicationBootstrap, OnModuleDestroy {
+  private readonly lifecycles: Lifecycle[] = [];
+
+  constructor(private readonly modules: ModulesContainer) {
+    // Nest caches the order at its first hook: a constructor is early enough.
+    this.place(InnermostHooks, -1);
+  }
+
+  add(lifecycle: Lifecycle): void {
+    this.lifecycles.push(lifecycle);
+    this.place(Lifecycle, Number.POSITIVE_INFINITY);
+  }
+
+  /** Everything that a run may need has started. */
+  onApplicationBootstrap(): void {
+    for (const lifecycle of this.lifecycles) lifecycle.recover();
+  }
+
+  /** Nothing that a run may need has been closed. */
+  async onModuleDestroy(): Promise<void> {
+    await Promise.all(this.lifecycles.map((lifecycle) => lifecycle.drain()));
+  }
+
+  private place(provider: typeof InnermostHooks | typeof Lifecycle, distance: number): void {
+    for (const module of this.modules.values()) {
+      if (module.providers.has(provider)) module.distance = distance;
+    }
+  }
+}
+
+/** What happens at start and at shutdown, in this order. */
+@Injectable()
+export class Lifecycle implements OnModuleInit, OnApplicationShutdown {
+  private readonly logger = new Logger('RedlockModule');
+
+  constructor(
+    hooks: InnermostHooks,
+    @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
+    private readonly firings: SchedulerFirings,
+    private readonly jobs: ExclusiveJobs,
+    private readonly nodes: NodeInspection,
+    private readonly recovery: Recovery,
+    private readonly leases: Leases,
+  ) {
+    hooks.add(this);
+  }
+
+  /**
+   * Before any other module starts, as a cron job that fires while others start must be known as one.
+   *
+   * @throws InvalidOptionError for a wrong job, and for nodes that cannot be a quorum.
+   */
+  async onModuleInit(): Promise<void> {
+    this.firings.watch();
+    try {
+      // Nest closes nothing of an application that did not start.
+      const names = this.jobs.check();
+      await this.nodes.open();
+      if (this.options.enabled) this.sayWhatIsGuarded(names);
+    } catch (error) {
+      await this.nodes.close();
+      throw error;
+    }
+  }
+
+  /** Once the application has started: looks for ticks that died with their instance. */
+  recover(): void {
+    if (this.options.enabled) this.recovery.start();
+  }
+
+  /** At shutdown: no new claims, then up to `shutdownTimeout` for the runs in progress. Another signal ends the wait. */
+  async drain(): Promise<void> {
+    this.leases.close();
+    const { names } = this.leases;
+    if (names.length > 0) {
+      this.logger.log(
+        `Waiting up to ${this.options.shutdownTimeout} ms for runs in progress: ${listed(names)}`,
+      );
+    }
+    const hurry = new AbortController();
+    const onSignal = (): void => hurry.abort();
+    for (const signal of SIGNALS) process.on(signal, onSignal);
+    await this.leases.drain(this.options.shutdownTimeout, hurry.signal);
+    for (const signal of SIGNALS) process.off(signal, onSignal);
+  }
+
+  /** After all other modules, which may still release locks. */
+  async onApplicationShutdown(): Promise<void> {
+    await this.nodes.close();
+  }
+
+  private sayWhatIsGuarded(names: readonly string[]): void {
+    const { keyPrefix, instanceId } = this.options;
+    const jobs = names.length === 1 ? '1 job' : `${names.length} jobs`;
+    this.logger.log(
+      `Guarding ${jobs}${names.length > 0 ? ` (${listed(names)})` : ''} on ${this.nodes.addresses}, ` +
+        `key prefix ${quoted(keyPrefix)}, as instance ${quoted(instanceId)}`,
+    );
+  }
+}
+
+function listed(names: readonly string[]): string {
+  const more = names.length - NAMED;
+  return [...names.slice(0, NAMED).map(quoted), ...(more > 0 ? [`and ${more} more`] : [])].join(', ');
+}

@@ -1,0 +1,140 @@
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import { JobKeys } from '../nodes/job-keys.js';
+import { instanceOf } from '../nodes/token.js';
+import { quoted } from '../redlock.errors.js';
+import { RESOLVED_OPTIONS } from '../redlock.module-definition.js';
+import type { ResolvedOptions } from '../redlock.options.js';
+import type { Tick } from '../schedule/tick.js';
+import type { Refused } from './leases.service.js';
+
+/** How often a job may be reported for one reason, in milliseconds: once an hour. */
+const REPEAT_AFTER = 60 * 60 * 1000;
+/** How many jobs are named in one outage, and at its end. The rest are counted. */
+const NAMED_IN_OUTAGE = 20;
+/** How many reports are remembered, so that jobs with endless names cannot fill the memory. */
+const REMEMBERED = 1000;
+
+/** A time in which no majority of the nodes answered. */
+interface Outage {
+  /** On the monotonic clock. */
+  readonly since: number;
+  /** How many calls of each job were not run. */
+  readonly skipped: Map<string, number>;
+}
+
+/**
+ * Says once, and not for each tick, what an operator must know: when the nodes are out of reach, which ticks no instance
+ * can have run, and whose tick is taken over. Losing a tick to another instance is the normal case, and not said.
+ */
+@Injectable()
+export class OperatorLog {
+  private readonly logger = new Logger('RedlockModule');
+  private outage: Outage | undefined;
+  /** When each job was last reported for a reason, on the monotonic clock. */
+  private readonly reported = new Map<string, number>();
+
+  constructor(@Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions) {}
+
+  /** No majority of the nodes answered. @param causes What was wrong with each node that did not. */
+  quorumLost(causes: readonly Error[]): void {
+    if (this.outage) return;
+    this.outage = { since: performance.now(), skipped: new Map() };
+    const why = causes.map((cause) => cause.message).join('; ');
+    this.logger.warn(`No quorum of the nodes votes: jobs do what their onStoreDown says. ${why}`);
+  }
+
+  /** A majority answered, whatever it said. */
+  quorumReached(): void {
+    const { outage } = this;
+    if (!outage) return;
+    this.outage = undefined;
+    const seconds = ((performance.now() - outage.since) / 1000).toFixed(1);
+    const counts = [...outage.skipped]
+      .slice(0, NAMED_IN_OUTAGE)
+      .map(([name, count]) => `${quoted(name)} ${count}`);
+    const more = outage.skipped.size - counts.length;
+    if (more > 0) counts.push(`and ${more} more jobs`);
+    const skipped = counts.length > 0 ? `. Not run by this instance meanwhile: ${counts.join(', ')}` : '';
+    this.logger.log(`A quorum of the nodes votes again, after ${seconds} s${skipped}`);
+  }
+
+  /** A call was not run, for a reason that may mean that no instance ran it. */
+  skipped(name: string, tick: Tick | undefined, refused: Refused): void {
+    const what = tick ? `The tick of ${timeOf(tick)} of ${quoted(name)}` : quoted(name);
+    switch (refused.reason) {
+      case 'store-down':
+        return this.skippedInOutage(name, what, refused.causes);
+      case 'overlap':
+        // A plain call that finds the lock held is the normal case.
+        if (!tick || !this.mayReport('overlap', name)) return;
+        return this.logger.warn(
+          `${what} was not run: an earlier run is still in progress${heldBy(refused.holder)}. ` +
+            `Said once an hour; count the event "skipped" for more`,
+        );
+      case 'early':
+        if (!this.mayReport('early', name)) return;
+        return this.logger.warn(
+          `${what} was not run: by the clocks of the nodes it is not due yet, 30 s after it was due by the clock of this ` +
+            'instance. Synchronize the clocks (NTP)',
+        );
+      case 'settled':
+        if (refused.ahead !== undefined && this.mayReport('ahead', name))
+          this.clockSetBack(name, refused.ahead);
+        return;
+      default:
+    }
+  }
+
+  /** This instance runs a tick again. @param dead The token of the claim that had begun it. */
+  takenOver(name: string, tick: Tick, dead: string | undefined): void {
+    this.logger.log(`Takes over the tick of ${timeOf(tick)} of ${quoted(name)}${from(dead)}`);
+  }
+
+  private skippedInOutage(name: string, what: string, causes: readonly Error[]): void {
+    const skipped = this.outage?.skipped;
+    if (!skipped) return;
+    const before = skipped.get(name) ?? 0;
+    if (before === 0 && skipped.size >= REMEMBERED) return;
+    skipped.set(name, before + 1);
+    if (before > 0 || skipped.size > NAMED_IN_OUTAGE + 1) return;
+    if (skipped.size === NAMED_IN_OUTAGE + 1) {
+      return this.logger.warn('More jobs are not run in this outage; they are counted at its end');
+    }
+    const why = causes.map((cause) => cause.message).join('; ');
+    this.logger.warn(`${what} was not run by this instance: no quorum of the nodes votes. ${why}`);
+  }
+
+  private clockSetBack(name: string, ahead: number): void {
+    const key = new JobKeys(this.options.keyPrefix, name).last;
+    this.logger.warn(
+      `No tick of ${quoted(name)} is run for another ${(ahead / 1000).toFixed(0)} s: its newest settled tick is that far ` +
+        `ahead of the clock of the nodes, which must have been set back. To run ticks from now on, delete the key ${quoted(key)} on each node`,
+    );
+  }
+
+  /** Whether a job may be reported for a reason again. */
+  private mayReport(reason: string, name: string): boolean {
+    const key = `${reason} ${name}`;
+    const now = performance.now();
+    const last = this.reported.get(key);
+    if (last !== undefined && now - last < REPEAT_AFTER) return false;
+    this.reported.delete(key);
+    this.reported.set(key, now);
+    if (this.reported.size > REMEMBERED) this.reported.delete(this.reported.keys().next().value ?? '');
+    return true;
+  }
+}
+
+function timeOf({ at }: Tick): string {
+  return new Date(at).toISOString();
+}
+
+function heldBy(token: string | undefined): string {
+  const instance = token === undefined ? '' : instanceOf(token);
+  return instance === '' ? '' : ` on ${quoted(instance)}`;
+}
+
+function from(token: string | undefined): string {
+  const instance = token === undefined ? '' : instanceOf(token);
+  return instance === '' ? '' : ` from ${quoted(instance)}, which did not end it`;
+}
