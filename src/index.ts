@@ -2,7 +2,6 @@ export { Exclusive, type ExclusiveDecorator } from './decorators/exclusive.decor
 export {
   type Claim,
   EARLY_CLAIM,
-  KEEP_BEGUN,
   KEEP_LAST,
   type LockNode,
   type Marker,

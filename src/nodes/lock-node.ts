@@ -32,7 +32,7 @@ export interface TickClaim extends Marker {
   readonly last: string;
   /**
    * Whether a claim of this same tick may take over once the lease has ended. The marker says so, and outlives the lease
-   * by `KEEP_BEGUN`; the lock outlives it by `TAKEOVER`, in which it is closed to all but this tick: otherwise the next
+   * by `KEEP_LAST`; the lock outlives it by `TAKEOVER`, in which it is closed to all but this tick: otherwise the next
    * tick would come first, and make this one too old. A tick that was claimed without it is never taken over.
    */
   readonly recover: boolean;
@@ -154,10 +154,7 @@ export const EARLY_CLAIM = 500;
 export const TAKEOVER = 1000;
 
 /**
- * How long the marker of a tick that recovers outlives its lease, in milliseconds: one day. An instance that starts within
- * that time finds that the tick was begun and not settled.
+ * How much longer than its marker a node remembers the newest settled tick of a job, and how much longer than its lease a
+ * tick that recovers, in milliseconds: one day. An instance that starts within that time finds that the tick was begun.
  */
-export const KEEP_BEGUN = 24 * 60 * 60 * 1000;
-
-/** How much longer than its marker a node remembers the newest settled tick of a job, in milliseconds: one day. */
 export const KEEP_LAST = 24 * 60 * 60 * 1000;

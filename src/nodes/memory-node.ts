@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto';
 import {
   type Claim,
   EARLY_CLAIM,
-  KEEP_BEGUN,
   KEEP_LAST,
   type LockNode,
   type Marker,
@@ -80,7 +79,7 @@ export class MemoryNode implements LockNode {
     const held = this.read(lock) === token;
     if (tick?.isTakeover) {
       this.shortenIfHeld(lock, token, TAKEOVER);
-      this.shortenIfHeld(tick.key, token, KEEP_BEGUN);
+      this.shortenIfHeld(tick.key, token, KEEP_LAST);
     } else {
       this.removeIfHeld(lock, token);
       if (tick) this.removeIfHeld(tick.key, token);
@@ -110,7 +109,7 @@ export class MemoryNode implements LockNode {
       if (tick.mustBeBegun && !runner) return { vote: 'unbegun' };
       if (runner && runner.value !== token) {
         if (!runner.isRecoverable || !tick.recover) return this.refusal('elsewhere', runner.value, late);
-        const lease = runner.endsAt - this.elapsed() - KEEP_BEGUN;
+        const lease = runner.endsAt - this.elapsed() - KEEP_LAST;
         if (lease > 0) return this.refusal('elsewhere', runner.value, late, lease);
         dead = runner.value;
         if (holder === dead) holder = undefined;
@@ -138,7 +137,7 @@ export class MemoryNode implements LockNode {
   /** Writes what lives for as long as the lease, and somewhat longer where the tick can be taken over. */
   private lease({ lock, tick }: Claim, token: string, ttl: number): void {
     this.write(lock, token, tick?.recover ? ttl + TAKEOVER : ttl);
-    if (tick?.recover) this.write(tick.key, token, ttl + KEEP_BEGUN, true);
+    if (tick?.recover) this.write(tick.key, token, ttl + KEEP_LAST, true);
   }
 
   private refusal(vote: Refusal['vote'], holder: string, late: Marker | undefined, lease?: number): Refusal {

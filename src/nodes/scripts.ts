@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { EARLY_CLAIM, KEEP_BEGUN, KEEP_LAST, TAKEOVER } from './lock-node.js';
+import { EARLY_CLAIM, KEEP_LAST, TAKEOVER } from './lock-node.js';
 
 /** A Lua script, and the hash by which Redis knows it. */
 export interface Script {
@@ -29,7 +29,7 @@ local everyKey = KEYS[tick > 0 and 4 or 2]
 local recover = mode > 0
 local mark = recover and token .. '${RECOVER}' or token
 local function lease() redis.call('set', KEYS[1], token, 'PX', recover and ttl + ${TAKEOVER} or ttl) end
-local function begin() redis.call('set', KEYS[2], mark, 'PX', recover and ttl + ${KEEP_BEGUN} or keep) end
+local function begin() redis.call('set', KEYS[2], mark, 'PX', recover and ttl + ${KEEP_LAST} or keep) end
 `;
 
 // What has lain in the buffer of a server that hung may be for an instance that is gone, and can give nothing back.
@@ -66,7 +66,7 @@ if tick > 0 then
   if marker and marker ~= mark and marker ~= token then
     local isRecoverable = string.sub(marker, -${RECOVER.length}) == '${RECOVER}'
     local runner = isRecoverable and string.sub(marker, 1, -${RECOVER.length + 1}) or marker
-    local left = isRecoverable and recover and redis.call('pttl', KEYS[2]) - ${KEEP_BEGUN} or 0
+    local left = isRecoverable and recover and redis.call('pttl', KEYS[2]) - ${KEEP_LAST} or 0
     if not isRecoverable or not recover or left > 0 then return refuse('elsewhere', runner, left) end
     dead = runner
     if holder == runner then holder = token end
@@ -135,7 +135,7 @@ local function undo(key, value, left)
   return redis.call('del', key)
 end
 local held = undo(KEYS[1], token, ${TAKEOVER})
-if tick > 0 then undo(KEYS[2], mark, ${KEEP_BEGUN}) end
+if tick > 0 then undo(KEYS[2], mark, ${KEEP_LAST}) end
 if every > 0 and redis.call('get', everyKey) == token then redis.call('del', everyKey) end
 return held
 `);

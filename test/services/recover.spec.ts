@@ -3,8 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { Cron } from '@nestjs/schedule';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Redis } from 'ioredis';
-import { Exclusive, RedlockService, TAKEOVER } from '../../src/index.js';
-import { KEEP_BEGUN } from '../../src/nodes/lock-node.js';
+import { Exclusive, KEEP_LAST, RedlockService, TAKEOVER } from '../../src/index.js';
 import { byHand, fire, newYear, ONCE_A_YEAR, start } from '../module/application.js';
 import { clientOf, useServer, useServers } from '../module/redis.js';
 import { Peer } from './peer-process.js';
@@ -101,7 +100,7 @@ describe('a tick that is not over when others ask for it', () => {
 async function claimAndVanish(client: Redis, tick: number, ttl: number): Promise<void> {
   await client.set('JOB_LOCKER_recovers', 'a token that nobody renews', 'PX', ttl + TAKEOVER);
   const marker = `{JOB_LOCKER_recovers}:tick:${tick}`;
-  await client.set(marker, 'a token that nobody renews (recover)', 'PX', ttl + KEEP_BEGUN);
+  await client.set(marker, 'a token that nobody renews (recover)', 'PX', ttl + KEEP_LAST);
 }
 
 describe('a tick that somebody claimed who vanished before', () => {
