@@ -13,10 +13,13 @@ export function isReadOnly({ message }: Error): boolean {
   return /(^|-)READONLY /.test(message);
 }
 
+/** What is wrong with a node whose connection has ended. */
+export const CLOSED = 'the connection was closed';
+
 /** What a message means, where its words are about something else. */
 export function explained(why: string): string {
   // `maxRetriesPerRequest` is our own, and 0.
-  if (why.startsWith('Reached the max retries')) return 'the connection was closed';
+  if (/^Reached the max retries|^Connection is closed/.test(why)) return CLOSED;
   // Redis names the command that its user may not call only if it is no part of a script.
   return /^NOPERM(?!.* '(info|select|client)[| '])|can't run this command/.test(why)
     ? `${why}; its user needs ${COMMANDS} on the keys of all jobs`

@@ -1,63 +1,52 @@
-import { once } from 'node:events';
-import type { Socket } from 'node:net';
-import { setTimeout as pause } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
-import { type Cluster, Redis, type RedisOptions } from 'ioredis';
+import type { Cluster, Redis, RedisOptions } from 'ioredis';
 import { NodeUnreachableError } from '../redlock.errors.js';
 import { addressOf } from './address.js';
 import { Deadline, type PendingReply } from './deadline.js';
 import { readInfo } from './info.js';
 import type { Claim, LockNode, NodeReport, Vote } from './lock-node.js';
 import { NodeClock } from './node-clock.js';
-import { explained, isOfSelect, isReadOnly } from './redis-errors.js';
+import {
+  clientLike,
+  milliseconds,
+  newClient,
+  NotSent,
+  RedisConnection,
+  type RedisNodeSettings,
+} from './redis-connection.js';
+import { CLOSED, explained, isReadOnly } from './redis-errors.js';
 import { argumentsOf, type ClaimReply, isLate, isPlain, type LateReply, voteOf } from './script-call.js';
 import { CLAIM, EXTEND, FREE, RELEASE, type Script, SETTLE } from './scripts.js';
 
-/** How a node is reached, and how long it may take. */
-export interface RedisNodeSettings {
-  /** How long one answer may take, in milliseconds. */
-  readonly nodeTimeout: number;
-  /** Shown by `CLIENT LIST` for the connections that we create. */
-  readonly connectionName: string;
-}
+export type { RedisNodeSettings } from './redis-connection.js';
 
-/** A command that could not be delivered, kept for when the server is back. */
+/** A command to send over the next connection, unless the server answers what was sent over this one. */
 interface Owed {
   readonly script: Script;
   readonly claim: Claim;
   readonly until: number;
 }
 
-/** How long an undelivered release or settle stays worth delivering, in milliseconds. */
+/** How long an unanswered claim, release or settle stays worth following up, in milliseconds. */
 const OWED_FOR = 60_000;
 /** How many of them a node keeps: the oldest goes first. */
 const OWED_AT_MOST = 10_000;
 
-/** A connection that is silent for this many times `nodeTimeout`, with commands under way, is made anew. */
-const HUNG_AFTER = 3;
-
-/** The states of a connection that has not been ready yet, and has not failed. */
-const FIRST_CONNECTION: ReadonlySet<string> = new Set(['wait', 'connecting', 'connect']);
-
-/** How often a connection that is idle is asked for something, in milliseconds. */
-const KEEP_WARM_EVERY = 10_000;
-/** How long a connection that was closed may take to come back before the log says so, in milliseconds. */
-const CLOSE_GRACE = 1000;
+/** How long a connection may take to come back before the log says that it is gone, in milliseconds. */
+const GRACE = 1000;
 
 /** From so many commands under way on, it pays to collect them. */
 const MANY = 8;
-
-/** A command that did not leave this process. */
-class NotSent extends Error {}
 
 const logger = new Logger('RedlockModule');
 
 /**
  * One Redis server, Sentinel group or Cluster as a voting node. Answers within `nodeTimeout`, whatever Redis does, and
- * sends nothing while the connection is not ready: what waits in a queue would be claimed late.
+ * sends nothing while the connection is not ready.
  */
 export class RedisNode implements LockNode {
   readonly address: string;
+  private readonly connection: RedisConnection;
   private readonly deadline: Deadline;
   private readonly clock = new NodeClock();
   private readonly owed = new Map<string, Owed>();
@@ -65,27 +54,24 @@ export class RedisNode implements LockNode {
   private trouble: string | undefined;
   /** The timer after which trouble is logged that has just begun. */
   private warning: NodeJS.Timeout | undefined;
-  private warming: NodeJS.Timeout | undefined;
-  /** Whether the connection has been ready before. */
-  private wasReady: boolean;
-  /** When the server was last heard, on the monotonic clock. */
-  private lastReply = Number.NEGATIVE_INFINITY;
 
   private constructor(
-    private readonly client: Redis | Cluster,
+    client: Redis | Cluster,
     private readonly settings: RedisNodeSettings,
   ) {
     this.address = addressOf(client);
-    this.wasReady = client.status === 'ready';
     this.deadline = new Deadline(settings.nodeTimeout, (error) => this.failure(error));
-    client.on('error', this.onError);
-    client.on('close', this.onClose);
-    client.on('ready', this.onReady);
+    this.connection = new RedisConnection(client, settings.nodeTimeout, {
+      onReady: () => this.onReady(),
+      onTrouble: (what) => this.note(what),
+      onClose: () => this.note(this.trouble ?? CLOSED, GRACE),
+      onTime: (time, asked) => this.clock.note(time, asked),
+    });
   }
 
-  /** A node with a connection of its own, made by `open` or the first claim, and ended by `close`. */
+  /** A node with a connection made from options, by `open` or the first claim. */
   static connecting(options: RedisOptions, settings: RedisNodeSettings): RedisNode {
-    return new RedisNode(new Redis(connectionOptions(options, settings)), settings);
+    return new RedisNode(newClient(options, settings), settings);
   }
 
   /**
@@ -93,34 +79,30 @@ export class RedisNode implements LockNode {
    * commands, be busy with a blocking one, or be closed before the last lock is released.
    */
   static like(client: Redis | Cluster, settings: RedisNodeSettings): RedisNode {
-    if (!client.isCluster) {
-      const { connectionName: _theirs, ...options } = (client as Redis).options;
-      const own = (client as Redis).duplicate(connectionOptions(options, settings));
-      return new RedisNode(own, settings);
-    }
-    const { options } = client as Cluster;
-    const own = (client as Cluster).duplicate([], {
-      lazyConnect: true,
-      clusterRetryStrategy: retryStrategy,
-      redisOptions: { ...options.redisOptions, socketTimeout: HUNG_AFTER * settings.nodeTimeout },
-    });
-    return new RedisNode(own, settings);
+    return new RedisNode(clientLike(client, settings), settings);
   }
 
   async claim(claim: Claim, token: string, ttl: number): Promise<Vote> {
-    // A lock can be needed before the application has started.
-    if (!this.wasReady && FIRST_CONNECTION.has(this.client.status)) await this.connected();
+    if (this.connection.isUncertain) await this.usable();
+    // Until it is answered, it may have been granted.
+    const owed = this.owe(RELEASE, claim, token);
     return this.deadline.within(
       (pending) =>
         isPlain(claim)
           ? this.claimLock(claim, token, ttl, pending)
           : this.ask<ClaimReply>(CLAIM, claim, token, ttl, pending),
-      (reply) => this.heard(voteOf(reply)),
+      (reply) => {
+        this.paid(token, owed);
+        return this.heard(voteOf(reply));
+      },
       (late) => {
+        this.paid(token, owed);
+        this.connection.heard();
         if (late === 1 || late[0] === 'granted') void this.release(claim, token).catch(() => {});
       },
-      // Nobody will hear whether it was granted.
-      (error) => error instanceof NotSent || this.keepForLater(error, RELEASE, claim, token),
+      (error) => {
+        if (error instanceof NotSent || isFinal(error)) this.paid(token, owed);
+      },
     );
   }
 
@@ -140,33 +122,26 @@ export class RedisNode implements LockNode {
   }
 
   async open(): Promise<NodeReport> {
-    if (this.client.status !== 'ready') await this.connected();
-    this.warming ??= setInterval(() => this.keepWarm(), KEEP_WARM_EVERY).unref();
+    await this.connected();
+    this.connection.keepWarm();
     return this.inspect();
   }
 
   async close(): Promise<void> {
-    clearInterval(this.warming);
     clearTimeout(this.warning);
-    this.client.off('error', this.onError).off('close', this.onClose).off('ready', this.onReady);
-    this.client.on('error', () => {});
-    if (this.client.status === 'wait') return this.client.disconnect();
-    await this.within(this.client.quit()).catch(() => this.client.disconnect());
+    await this.connection.close();
   }
 
-  private readonly onError = (error: Error): void => this.note(error.message);
-
-  private readonly onClose = (): void => this.note(this.trouble ?? 'the connection was closed', CLOSE_GRACE);
-
-  private readonly onReady = (): void => {
-    this.wasReady = true;
+  private onReady(): void {
     this.note(undefined);
     const now = performance.now();
-    for (const [token, { script, claim, until }] of this.owed) {
-      this.owed.delete(token);
+    // What is delivered is owed again, until it is answered.
+    const owed = [...this.owed];
+    this.owed.clear();
+    for (const [token, { script, claim, until }] of owed) {
       if (until > now) void this.deliver(script, claim, token).catch(() => {});
     }
-  };
+  }
 
   /**
    * Keeps what is wrong with the node, and logs when that begins and ends, not each time it shows.
@@ -192,42 +167,12 @@ export class RedisNode implements LockNode {
     logger.warn(`Node ${this.address} cannot vote: ${this.trouble}`);
   }
 
-  /** Asks each connection that has been idle for something cheap: so the network keeps it, and a dead one is noticed. */
-  private keepWarm(): void {
-    if (!this.isReady || performance.now() - this.lastReply < KEEP_WARM_EVERY / 2) return;
-    for (const connection of this.connections) void this.warm(connection);
-  }
-
-  private async warm(connection: Redis): Promise<void> {
-    if (connection.status !== 'ready') return;
-    const asked = performance.now();
-    const reply = connection.time().then(([seconds, microseconds]) => {
-      if (!this.client.isCluster) this.clock.note(milliseconds(seconds, microseconds), asked);
-    });
-    const silence = pause(this.settings.nodeTimeout, 'silence' as const, { ref: false });
-    if ((await Promise.race([reply.catch(() => {}), silence])) === 'silence') drop(connection);
-    else this.lastReply = performance.now();
-  }
-
-  /** The connections to single servers: one, or one to each server of a Cluster that has been used. */
-  private get connections(): Redis[] {
-    return this.client.isCluster ? (this.client as Cluster).nodes() : [this.client as Redis];
-  }
-
-  /** Waits until the connection can be used, for as long as one answer may take. */
   private async connected(): Promise<void> {
-    if (this.client.status === 'wait') this.client.connect().catch(() => {});
-    if (this.isReady) return;
-    const waiting = new AbortController();
-    const ready = (): Promise<unknown> => once(this.client, 'ready', { signal: waiting.signal });
-    try {
-      // A database that is refused is an error of a connection that is ready all the same.
-      await this.within(
-        ready().catch((error: unknown) => (isOfSelect(error) ? ready() : Promise.reject(error))),
-      );
-    } finally {
-      waiting.abort();
-    }
+    await this.connection.connected().catch((error: unknown) => Promise.reject(this.failure(error)));
+  }
+
+  private async usable(): Promise<void> {
+    await this.connection.usable().catch((error: unknown) => Promise.reject(this.failure(error)));
   }
 
   private async inspect(): Promise<NodeReport> {
@@ -259,7 +204,7 @@ export class RedisNode implements LockNode {
 
   /** A lock that is free needs no script. One that is not is asked who has it, and so is a server that takes none. */
   private claimLock(claim: Claim, token: string, ttl: number, pending: PendingReply): Promise<ClaimReply> {
-    if (!this.isReady) return Promise.reject(this.notReady());
+    if (!this.connection.isReady) return Promise.reject(this.notReady());
     this.batch();
     return this.client.set(claim.lock, token, 'PX', ttl, 'NX').then(
       (reply) => (reply === 'OK' ? 1 : this.ask(CLAIM, claim, token, ttl, pending)),
@@ -290,27 +235,41 @@ export class RedisNode implements LockNode {
     });
   }
 
-  /** A command that must arrive: where it may not have, it is sent when the server is back. */
+  /** A command that must arrive: where it may not have, it is sent over the next connection. */
   private deliver(script: Script, claim: Claim, token: string): Promise<boolean> {
-    // The connection may break long after the deadline, so this listens to the reply itself.
-    const undelivered = (error: unknown): void => this.keepForLater(error, script, claim, token);
+    const owed = this.owe(script, claim, token);
     // A lock can be given back even to a server that can grant none, such as one without memory.
-    const read = (held: number): boolean => (script === RELEASE ? held === 1 : this.heard(held === 1));
+    const read = (held: number): boolean => {
+      this.paid(token, owed);
+      return script === RELEASE ? held === 1 : this.heard(held === 1);
+    };
     const what = isPlain(claim) ? FREE : script;
-    return this.deadline.within(() => this.send<number>(what, claim, token), read, undefined, undelivered);
+    return this.deadline.within(
+      () => this.send<number>(what, claim, token),
+      read,
+      () => this.paid(token, owed),
+      // The connection may break long after the deadline.
+      (error) => {
+        if (isFinal(error)) this.paid(token, owed);
+      },
+    );
   }
 
-  /** Keeps a command for when the server is back, unless the server itself has refused it, or what it undoes. */
-  private keepForLater(error: unknown, script: Script, claim: Claim, token: string): void {
-    // The same server would answer the same again; after READONLY, the address leads to another one.
-    if (error instanceof Error && error.name === 'ReplyError' && !isReadOnly(error)) return;
-    this.owed.set(token, { script, claim, until: performance.now() + OWED_FOR });
+  private owe(script: Script, claim: Claim, token: string): Owed {
+    const owed = { script, claim, until: performance.now() + OWED_FOR };
+    this.owed.set(token, owed);
     if (this.owed.size > OWED_AT_MOST) this.owed.delete(this.owed.keys().next().value ?? '');
+    return owed;
+  }
+
+  /** It was answered; something else may be owed for the same token by now. */
+  private paid(token: string, owed: Owed): void {
+    if (this.owed.get(token) === owed) this.owed.delete(token);
   }
 
   /** @param deadline Until when to carry it out, by the clock of the server; 0: at any time. */
   private send<Reply>(script: Script, claim: Claim, token: string, ttl = 0, deadline = 0): Promise<Reply> {
-    if (!this.isReady) return Promise.reject(this.notReady());
+    if (!this.connection.isReady) return Promise.reject(this.notReady());
     this.batch();
     const values = argumentsOf(script, claim, token, ttl, deadline);
     // In one command: the second half of an extension could come after its run is settled, and take the lock again.
@@ -322,9 +281,8 @@ export class RedisNode implements LockNode {
     }) as Promise<Reply>;
   }
 
-  /** Whether a command would leave now. */
-  private get isReady(): boolean {
-    return this.client.status === 'ready';
+  private get client(): Redis | Cluster {
+    return this.connection.client;
   }
 
   /** Where many commands are under way, those of one turn of the event loop leave in one write. */
@@ -341,7 +299,7 @@ export class RedisNode implements LockNode {
   }
 
   private heard<Answer>(answer: Answer): Answer {
-    this.lastReply = performance.now();
+    this.connection.heard();
     this.note(undefined);
     return answer;
   }
@@ -355,59 +313,24 @@ export class RedisNode implements LockNode {
 
   /** @param error What a command was rejected with; `undefined`: no answer came. */
   private failure(error: unknown): NodeUnreachableError {
-    if (error === undefined) return this.silence();
-    if (error instanceof Error && error.name === 'ReplyError') this.lastReply = performance.now();
+    if (error === undefined) {
+      const why = this.trouble ?? `no answer within ${this.settings.nodeTimeout} ms`;
+      // While it answers others, it is slow, and not away.
+      if (this.connection.unanswered()) this.note(why, GRACE);
+      return new NodeUnreachableError(this.address, why);
+    }
     const message = error instanceof Error ? error.message : String(error);
+    // Nothing has been learned of the node.
+    if (error instanceof NotSent) return new NodeUnreachableError(this.address, this.trouble ?? message);
+    if (isFinal(error)) this.connection.heard();
     const why = message === this.trouble ? message : explained(message);
-    this.note(why);
-    return new NodeUnreachableError(this.address, why);
-  }
-
-  /** A connection on which nothing was heard since a command was sent is made anew: the network may have dropped it. */
-  private silence(): NodeUnreachableError {
-    const { nodeTimeout } = this.settings;
-    const why = this.trouble ?? `no answer within ${nodeTimeout} ms`;
-    const isDead = this.isReady && this.lastReply < performance.now() - nodeTimeout;
-    this.note(why, isDead ? CLOSE_GRACE : 0);
-    if (isDead) for (const connection of this.connections) drop(connection);
+    // That is noted when it happens; this may be about a connection that has been replaced.
+    if (why !== CLOSED) this.note(why);
     return new NodeUnreachableError(this.address, why);
   }
 }
 
-/** Ends a connection that is silent, together with what has not reached the server yet: it must not arrive later. */
-function drop({ stream }: Redis): void {
-  try {
-    (stream as Socket).resetAndDestroy();
-  } catch {
-    // Only TCP has a reset.
-    stream.destroy();
-  }
-}
-
-/** What `TIME` says, in milliseconds since the epoch. */
-function milliseconds(seconds: unknown, microseconds: unknown): number {
-  return Number(seconds) * 1000 + Number(microseconds) / 1000;
-}
-
-/** Reconnection without end, soon enough to be back within two seconds. */
-function retryStrategy(attempt: number): number {
-  return Math.min(attempt * 50, 500);
-}
-
-/** The options of a connection that is only for locks, whatever else `options` say. */
-function connectionOptions(options: RedisOptions, settings: RedisNodeSettings): RedisOptions {
-  return {
-    connectTimeout: Math.max(settings.nodeTimeout, 1000),
-    ...options,
-    connectionName: options.connectionName ?? settings.connectionName.replace(/[^\x21-\x7e]/g, '_'),
-    lazyConnect: true,
-    // What cannot be answered now is a vote against, now: nothing may be queued and run late.
-    enableOfflineQueue: false,
-    autoResendUnfulfilledCommands: false,
-    maxRetriesPerRequest: 0,
-    socketTimeout: HUNG_AFTER * settings.nodeTimeout,
-    retryStrategy,
-    // A master that has become a replica: the address may lead to the new master now.
-    reconnectOnError: isReadOnly,
-  };
+/** Whether the server itself has refused a command, and would again; after READONLY, the address leads to another one. */
+function isFinal(error: unknown): boolean {
+  return error instanceof Error && error.name === 'ReplyError' && !isReadOnly(error);
 }

@@ -343,6 +343,66 @@ const BROKEN: Record<string, new (clock: () => number) => MemoryNode> = {
       return super.claim(claim, token, ttl);
     }
   },
+  'takes nothing over from a claim that does not recover': class extends MemoryNode {
+    override claim(claim: Claim, token: string, ttl: number) {
+      // As though the last second of any marker were the time of a takeover.
+      const tick = claim.tick && { ...claim.tick, keep: claim.tick.keep - TAKEOVER };
+      return super.claim({ ...claim, tick }, token, ttl);
+    }
+  },
+  'says whose claim was taken over': class extends MemoryNode {
+    override async claim(claim: Claim, token: string, ttl: number) {
+      const { vote, ...rest } = await super.claim(claim, token, ttl);
+      return vote === 'granted' ? { vote } : ({ vote, ...rest } as Vote);
+    }
+  },
+  'says "unbegun" to a takeover of what nobody has begun': class extends MemoryNode {
+    override claim({ tick, ...claim }: Claim, token: string, ttl: number) {
+      return super.claim({ ...claim, tick: tick && { ...tick, mustBeBegun: false } }, token, ttl);
+    }
+  },
+  'settles no tick that another claim has taken over': class extends MemoryNode {
+    override async settle(claim: Claim, token: string) {
+      const wasHeld = await super.settle(claim, token);
+      const { tick } = claim;
+      // Writes it down under a marker that nobody else has.
+      if (tick) await super.settle({ lock: 'none', tick: { ...tick, key: `${tick.key}:aside` } }, token);
+      return wasHeld;
+    }
+  },
+  'extends nothing for a tick that is settled': class extends MemoryNode {
+    override extend(claim: Claim, token: string, ttl: number) {
+      return super.extend({ lock: claim.lock }, token, ttl);
+    }
+  },
+  'extends nothing for a tick that another claim has begun': class extends MemoryNode {
+    override extend({ tick, ...claim }: Claim, token: string, ttl: number) {
+      return super.extend({ ...claim, tick: tick && { ...tick, key: `${tick.key}:aside` } }, token, ttl);
+    }
+  },
+  'extends nothing once a newer tick is settled, unless runs may overlap': class extends MemoryNode {
+    override extend(claim: Claim, token: string, ttl: number) {
+      return super.extend({ ...claim, mayOverlap: true }, token, ttl);
+    }
+  },
+  'extends nothing once another claim has begun the interval, unless runs may overlap': class extends MemoryNode {
+    override extend(claim: Claim, token: string, ttl: number) {
+      return super.extend({ ...claim, every: undefined }, token, ttl);
+    }
+  },
+  'says how far the newest settled tick is ahead of its clock': class extends MemoryNode {
+    override async claim(claim: Claim, token: string, ttl: number) {
+      const vote = await super.claim(claim, token, ttl);
+      return vote.vote === 'settled' ? { vote: vote.vote } : vote;
+    }
+  },
+  'shortens the marker of an interval that was written for longer': class extends OpenNode {
+    override async claim(claim: Claim, token: string, ttl: number) {
+      const { every } = claim;
+      const vote = await super.claim({ ...claim, every: every && { ...every, keep: 60_000 } }, token, ttl);
+      return vote;
+    }
+  },
   'takes keys of any text': class extends MemoryNode {
     override claim(claim: Claim, token: string, ttl: number) {
       return super.claim({ ...claim, lock: claim.lock.trim().slice(0, 5000) }, token, ttl);

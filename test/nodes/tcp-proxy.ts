@@ -9,6 +9,10 @@ export type Swallowed = 'nothing' | 'replies' | 'everything';
 interface Pair {
   readonly client: Socket;
   readonly server: Socket;
+  /** When it last carried something, on the monotonic clock. */
+  lastUsed: number;
+  /** Whether the network has dropped it without a word to either side. */
+  isForgotten: boolean;
 }
 
 /**
@@ -24,6 +28,8 @@ export class TcpProxy {
   delay = 0;
   /** What gets lost. Connections can be made all the same. */
   swallow: Swallowed = 'nothing';
+  /** Forgets a connection that is used after it was idle for longer than this, in milliseconds, as load balancers do. */
+  idleLimit = Number.POSITIVE_INFINITY;
   /** Whether new connections are refused, as by a server that is away. */
   refuses = false;
   private readonly pairs = new Set<Pair>();
@@ -52,6 +58,11 @@ export class TcpProxy {
     return this.accepted;
   }
 
+  /** Drops every connection without a word to either side: nothing passes any more, and nothing is closed. */
+  forget(): void {
+    for (const pair of this.pairs) pair.isForgotten = true;
+  }
+
   /** Breaks every connection; new ones can be made. */
   cut(): void {
     for (const { client, server } of this.pairs) {
@@ -74,10 +85,10 @@ export class TcpProxy {
     }
     this.accepted++;
     const server = connect({ port: this.target, host: '127.0.0.1', allowHalfOpen: true, noDelay: true });
-    const pair = { client, server };
+    const pair = { client, server, lastUsed: performance.now(), isForgotten: false };
     this.pairs.add(pair);
-    this.carry(client, server, () => this.swallow === 'everything');
-    this.carry(server, client, () => this.swallow !== 'nothing');
+    this.carry(client, server, () => this.isDropped(pair) || this.swallow === 'everything');
+    this.carry(server, client, () => this.isDropped(pair) || this.swallow !== 'nothing');
     for (const socket of [client, server]) {
       // Each error comes with a `close`.
       socket.on('error', () => {});
@@ -85,7 +96,16 @@ export class TcpProxy {
     }
   }
 
+  private isDropped(pair: Pair): boolean {
+    const now = performance.now();
+    if (now - pair.lastUsed > this.idleLimit) pair.isForgotten = true;
+    pair.lastUsed = now;
+    return pair.isForgotten;
+  }
+
   private drop(pair: Pair): void {
+    // Its other side does not hear of the end either, and the server keeps it.
+    if (pair.isForgotten && this.listener.listening) return;
     this.pairs.delete(pair);
     pair.client.destroy();
     pair.server.destroy();

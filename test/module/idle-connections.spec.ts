@@ -1,0 +1,134 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { Injectable } from '@nestjs/common';
+import { Cron } from '@nestjs/schedule';
+import { Redis } from 'ioredis';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Exclusive, type OnStoreDown, RedlockService } from '../../src/index.js';
+import { type RedisServer, startServers } from '../engine/redis-server.js';
+import { TcpProxy } from '../nodes/tcp-proxy.js';
+import { startFleet } from './application.js';
+import { RecordingLogger } from './recording-logger.js';
+
+/** How long a connection may be idle until the network forgets it, in milliseconds: less than the time between two ticks. */
+const IDLE_LIMIT = 1500;
+const PERIOD = 3000;
+
+const clients: Redis[] = [];
+const proxies: TcpProxy[] = [];
+let servers: RedisServer[];
+beforeAll(async () => void (servers = await startServers(3)));
+afterAll(async () => {
+  for (const client of clients) client.disconnect();
+  await Promise.all(proxies.map((proxy) => proxy.close()));
+  await Promise.all(servers.map((server) => server.stop()));
+});
+
+/** A network of its own in front of each server. */
+async function networks(count: number): Promise<TcpProxy[]> {
+  const made = await Promise.all(servers.slice(0, count).map(({ port }) => TcpProxy.to(port)));
+  proxies.push(...made);
+  return made;
+}
+
+const byUrl = ({ port }: TcpProxy): string => `redis://127.0.0.1:${port}`;
+function byClient({ port }: TcpProxy): Redis {
+  const client = new Redis(port, '127.0.0.1').on('error', () => {});
+  clients.push(client);
+  return client;
+}
+
+@Injectable()
+class Jobs {
+  readonly ticks: number[] = [];
+  constructor(readonly redlock: RedlockService) {}
+
+  @Cron('*/3 * * * * *')
+  @Exclusive('daily')
+  async daily(): Promise<void> {
+    this.ticks.push(this.redlock.current()?.tick?.getTime() ?? 0);
+  }
+}
+
+/** A fleet whose connections are forgotten between any two ticks. */
+class Outcome {
+  ticks: number[] = [];
+  readonly reasons = new Set<string>();
+  readonly logger = new RecordingLogger();
+  connections = 0;
+
+  constructor(
+    readonly what: string,
+    private readonly nodeCount: number,
+    private readonly nodeOf: (proxy: TcpProxy) => string | Redis,
+    private readonly onStoreDown: OnStoreDown,
+  ) {}
+
+  async make(): Promise<void> {
+    const made = await networks(this.nodeCount);
+    for (const proxy of made) proxy.idleLimit = IDLE_LIMIT;
+    const { onStoreDown, logger } = this;
+    const redlock = { nodes: made.map(this.nodeOf), onStoreDown, keyPrefix: this.what };
+    const apps = await startFleet(3, { redlock, providers: [Jobs], logger });
+    for (const app of apps) app.get(RedlockService).on('skipped', ({ reason }) => this.reasons.add(reason));
+    await pause(PERIOD - (Date.now() % PERIOD) + 3 * PERIOD + 1500);
+    this.ticks = apps.flatMap((app) => app.get(Jobs).ticks).toSorted((a, b) => a - b);
+    this.connections = Math.max(...made.map(({ connections }) => connections));
+  }
+}
+
+const outcomes = [
+  new Outcome('one node', 1, byUrl, 'skip'),
+  new Outcome('three nodes', 3, byUrl, 'skip'),
+  new Outcome('one node, as a client of the application', 1, byClient, 'skip'),
+  new Outcome('three nodes, as clients of the application', 3, byClient, 'skip'),
+  new Outcome('one node, with onStoreDown: run', 1, byUrl, 'run'),
+  new Outcome('three nodes, with onStoreDown: run', 3, byUrl, 'run'),
+];
+
+describe('a network that forgets idle connections without a word', () => {
+  // All at the same time, as most of it is waiting for ticks.
+  beforeAll(() => Promise.all(outcomes.map((outcome) => outcome.make())));
+
+  it.each(outcomes)('costs no tick, and repeats none: $what', ({ ticks, reasons, logger, connections }) => {
+    const first = ticks[0] ?? 0;
+    expect(ticks).toEqual(ticks.map((_tick, index) => first + index * PERIOD));
+    expect(ticks.length).toBeGreaterThanOrEqual(4);
+    expect([...reasons].filter((reason) => reason !== 'elsewhere' && reason !== 'settled')).toEqual([]);
+    // Nothing was lost, so there is nothing to say.
+    expect(logger.at('warn')).toEqual([]);
+    // It did forget some.
+    expect(connections).toBeGreaterThan(3);
+  });
+
+  it(
+    'is noticed between two ticks, so that a lock that is asked for later is had at once',
+    { timeout: 40_000 },
+    async () => {
+      const [proxy] = await networks(1);
+      const [app] = await startFleet(1, { redlock: { nodes: byUrl(proxy!) } });
+      const before = proxy!.connections;
+      proxy!.forget();
+      await expect.poll(() => proxy!.connections, { timeout: 15_000 }).toBeGreaterThan(before);
+      await pause(200);
+      const asked = performance.now();
+      const lock = await app!.get(RedlockService).lock('report');
+      expect(lock).not.toBeNull();
+      expect(performance.now() - asked).toBeLessThan(400);
+      await lock?.release();
+    },
+  );
+});
+
+describe('an idle connection', () => {
+  it('is asked for the time every ten seconds', { timeout: 40_000 }, async () => {
+    const [server] = servers;
+    const client = new Redis(server!.url);
+    clients.push(client);
+    await startFleet(1, { redlock: { nodes: server!.url, keyPrefix: 'idle' } });
+    await client.config('RESETSTAT');
+    await pause(12_000);
+    const stats = await client.info('commandstats');
+    expect(/cmdstat_time:calls=(\d+)/.exec(stats)?.[1]).toMatch(/^[12]$/);
+    expect(stats).not.toContain('cmdstat_eval');
+  });
+});

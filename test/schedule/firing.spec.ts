@@ -1,0 +1,366 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { Cron, Interval, ScheduleModule, SchedulerRegistry } from '@nestjs/schedule';
+import { CronJob, CronTime } from 'cron';
+import type { Redis } from 'ioredis';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { Exclusive, RedlockService, StoreDownError } from '../../src/index.js';
+import { CronFiring, currentFiring, fire as inFiring } from '../../src/schedule/firing.js';
+import { CronTicks } from '../../src/schedule/tick.js';
+import { byHand, fire, newYear, ONCE_A_YEAR, start, startFleet } from '../module/application.js';
+import { clientOf, useServer } from '../module/redis.js';
+
+const server = useServer();
+let client: Redis;
+beforeEach(async () => {
+  client = clientOf(server.it);
+  await client.flushall();
+});
+const onRedis = () => ({ nodes: server.it.url });
+
+type Method = (...args: unknown[]) => Promise<unknown>;
+
+/** A decorator that calls the method in a way of its own. */
+function calling(way: (method: Method, args: unknown[]) => unknown): MethodDecorator {
+  return (_target, _key, descriptor: PropertyDescriptor) => {
+    const method = descriptor.value as Method;
+    descriptor.value = function (this: unknown, ...args: unknown[]): unknown {
+      return way((...given) => Reflect.apply(method, this, given) as Promise<unknown>, args);
+    };
+  };
+}
+
+const Dropping = calling((method) => method());
+const Adding = calling((method, args) => method(...args, { traceId: 7 }));
+const Changing = calling((method) => method('something else'));
+const Deferring = calling(async (method, args) => {
+  await pause(20);
+  return method(...args);
+});
+const Retrying = calling(async (method, args) => {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await method(...args);
+    } catch (error) {
+      if (attempt === 3) throw error;
+    }
+  }
+});
+
+@Injectable()
+class Jobs {
+  readonly runs: string[] = [];
+  readonly tokens: (number | null | undefined)[] = [];
+  failures = 0;
+  constructor(readonly redlock: RedlockService) {}
+
+  @Cron(ONCE_A_YEAR, byHand('dropping')) @Dropping @Exclusive('dropping') async dropping(): Promise<void> {
+    this.note('dropping');
+  }
+
+  @Cron(ONCE_A_YEAR, byHand('adding')) @Adding @Exclusive('adding') async adding(): Promise<void> {
+    this.note('adding');
+  }
+
+  @Cron(ONCE_A_YEAR, byHand('changing')) @Changing @Exclusive('changing') async changing(): Promise<void> {
+    this.note('changing');
+  }
+
+  @Cron(ONCE_A_YEAR, byHand('deferring'))
+  @Deferring
+  @Exclusive('deferring')
+  async deferring(): Promise<void> {
+    this.note('deferring');
+  }
+
+  @Cron(ONCE_A_YEAR, byHand('retrying'))
+  @Retrying
+  @Exclusive('retrying')
+  async retrying(): Promise<string> {
+    this.note('retrying');
+    if (this.failures-- > 0) throw new Error('The bank is away');
+    return 'done';
+  }
+
+  @Cron(ONCE_A_YEAR, byHand('optional')) @Exclusive('optional') async optional(
+    since?: Date,
+  ): Promise<string> {
+    this.note(`optional ${since === undefined}`);
+    return 'synced';
+  }
+
+  /** On no schedule of its own. */
+  @Exclusive('configured') async configured(): Promise<void> {
+    this.note('configured');
+    await pause(20);
+  }
+
+  protected note(what: string): void {
+    this.runs.push(what);
+    this.tokens.push(this.redlock.current()?.fencingToken);
+  }
+}
+
+/** Fires a cron job on all instances at the same time, and then once more on each. */
+async function fireOnAll(apps: Awaited<ReturnType<typeof startFleet>>, job: string): Promise<string[]> {
+  await Promise.all(apps.map((app) => fire(app, job)));
+  for (const app of apps) await fire(app, job);
+  return apps.flatMap((app) => app.get(Jobs).runs);
+}
+
+describe('the call of the scheduler', () => {
+  it.each(['dropping', 'adding', 'changing', 'deferring'])(
+    'is known for what it is where a decorator stands in between that is %s its arguments',
+    async (job) => {
+      const apps = await startFleet(3, { redlock: onRedis(), providers: [Jobs] });
+      expect(await fireOnAll(apps, job)).toEqual([job]);
+      expect(apps.flatMap((app) => app.get(Jobs).tokens)).toEqual([newYear().getTime()]);
+    },
+  );
+
+  it('is known in a job that is registered before the application has started, or after', async () => {
+    @Injectable()
+    class Dynamic implements OnModuleInit {
+      constructor(
+        readonly jobs: Jobs,
+        readonly registry: SchedulerRegistry,
+      ) {}
+
+      onModuleInit(): void {
+        this.add('early');
+      }
+
+      add(name: string): void {
+        this.registry.addCronJob(
+          name,
+          CronJob.from({
+            cronTime: ONCE_A_YEAR,
+            timeZone: 'UTC',
+            waitForCompletion: true,
+            onTick: () => this.jobs.configured(),
+          }),
+        );
+      }
+    }
+    const apps = await startFleet(3, { redlock: onRedis(), providers: [Jobs, Dynamic] });
+    expect(await fireOnAll(apps, 'early')).toEqual(['configured']);
+    await client.flushall();
+    for (const app of apps) app.get(Dynamic).add('late');
+    expect(await fireOnAll(apps, 'late')).toEqual(['configured', 'configured']);
+  });
+
+  it('is known where it reaches run() of the service', async () => {
+    const apps = await startFleet(3, { redlock: onRedis(), providers: [Jobs] });
+    for (const app of apps) {
+      const { redlock, runs } = app.get(Jobs);
+      const job = CronJob.from({
+        cronTime: ONCE_A_YEAR,
+        timeZone: 'UTC',
+        waitForCompletion: true,
+        onTick: async () => void (await redlock.run('by service', () => runs.push('by service'))),
+      });
+      app.get(SchedulerRegistry).addCronJob('by service', job);
+    }
+    expect(await fireOnAll(apps, 'by service')).toEqual(['by service']);
+  });
+
+  it('is known in an override that calls the method of its base class', async () => {
+    @Injectable()
+    class Override extends Jobs {
+      @Cron(ONCE_A_YEAR, byHand('override'))
+      override async dropping(): Promise<void> {
+        await super.dropping();
+      }
+    }
+    const apps = await startFleet(3, { redlock: onRedis(), providers: [Override] });
+    await Promise.all(apps.map((app) => fire(app, 'override')));
+    expect(apps.flatMap((app) => app.get(Override).runs)).toEqual(['dropping']);
+  });
+
+  it('is known after a queue and after a debounce', async () => {
+    let queue: Promise<unknown> = Promise.resolve();
+    const apps = await startFleet(2, { redlock: onRedis(), providers: [Jobs] });
+    for (const app of apps) {
+      const jobs = app.get(Jobs);
+      const onTick = (): void => {
+        queue = queue.then(() => pause(50)).then(() => jobs.configured());
+        setTimeout(() => void jobs.redlock.run('debounced', () => jobs.runs.push('debounced')), 60);
+      };
+      app
+        .get(SchedulerRegistry)
+        .addCronJob('queued', CronJob.from({ cronTime: ONCE_A_YEAR, timeZone: 'UTC', onTick }));
+    }
+    await Promise.all(apps.map((app) => fire(app, 'queued')));
+    await pause(400);
+    await queue;
+    expect(apps.flatMap((app) => app.get(Jobs).runs).toSorted()).toEqual(['configured', 'debounced']);
+  });
+
+  it('is for the schedule that the job has by then', async () => {
+    const app = await start({ redlock: onRedis(), providers: [Jobs] });
+    app.get(SchedulerRegistry).getCronJob('dropping').setTime(new CronTime('0 0 0 1 2 *', 'UTC'));
+    await fire(app, 'dropping');
+    const february = new Date(Date.UTC(newYear().getUTCFullYear(), 1, 1)).getTime();
+    expect(app.get(Jobs).tokens).toEqual([february > Date.now() ? expect.any(Number) : february]);
+  });
+});
+
+describe('a plain call', () => {
+  it('takes no tick, whatever its arguments', async () => {
+    const [one, other] = await startFleet(2, { redlock: onRedis(), providers: [Jobs] });
+    const jobs = one!.get(Jobs);
+    for (let times = 0; times < 3; times++) expect(await jobs.optional(undefined)).toBe('synced');
+    await fire(other!, 'optional');
+    expect(other!.get(Jobs).runs).toEqual(['optional true']);
+    expect(await jobs.optional(undefined)).toBe('synced');
+    expect(jobs.tokens).toEqual([null, null, null, null]);
+  });
+});
+
+describe('a decorator above @Exclusive that tries again', () => {
+  it('does so on the winner, and not on the losers', async () => {
+    const apps = await startFleet(3, { redlock: onRedis(), providers: [Jobs] });
+    const outcomes: unknown[] = [];
+    for (const app of apps) {
+      app.get(Jobs).failures = 2;
+      app.get(RedlockService).on('failed', () => outcomes.push('failed'));
+      app.get(RedlockService).on('finished', () => outcomes.push('finished'));
+      app.get(RedlockService).on('skipped', () => outcomes.push('skipped'));
+    }
+    await Promise.all(apps.map((app) => fire(app, 'retrying')));
+    expect(apps.flatMap((app) => app.get(Jobs).runs)).toEqual(['retrying', 'retrying', 'retrying']);
+    expect(apps.map((app) => app.get(Jobs).runs.length).toSorted()).toEqual([0, 0, 3]);
+    expect(outcomes.toSorted()).toEqual(['failed', 'failed', 'finished', 'skipped', 'skipped']);
+    // The attempts of one tick have one fencing token.
+    expect(new Set(apps.flatMap((app) => app.get(Jobs).tokens))).toEqual(new Set([newYear().getTime()]));
+  });
+
+  it('claims the tick again after a store that was down, with onStoreDown: throw', async () => {
+    const runs: string[] = [];
+    let attempts = 0;
+    @Injectable()
+    class Patient {
+      @Cron(ONCE_A_YEAR, byHand('patient'))
+      @calling(async (method) => {
+        for (;;) {
+          attempts++;
+          try {
+            return await method();
+          } catch (error) {
+            if (!(error instanceof StoreDownError)) throw error;
+            await client.config('SET', 'maxmemory', '0');
+          }
+        }
+      })
+      @Exclusive('patient', { onStoreDown: 'throw' })
+      async patient(): Promise<void> {
+        runs.push('patient');
+      }
+    }
+    const app = await start({ redlock: onRedis(), providers: [Patient] });
+    await client.config('SET', 'maxmemory', '1');
+    await fire(app, 'patient');
+    expect([runs, attempts]).toEqual([['patient'], 2]);
+    await fire(app, 'patient');
+    expect(runs).toEqual(['patient']);
+  });
+});
+
+describe('intervals', () => {
+  @Injectable()
+  class Pollers {
+    readonly runs: string[] = [];
+
+    @Interval('polling', 300)
+    @Adding
+    @Exclusive('polling')
+    async polling(): Promise<void> {
+      this.runs.push('polling');
+    }
+
+    @Interval('flaky', 300)
+    @Retrying
+    @Exclusive('flaky')
+    async flaky(): Promise<void> {
+      this.runs.push('flaky');
+      throw new Error('Not now');
+    }
+
+    @Interval('hourly', 3_600_000)
+    @Exclusive('hourly')
+    async hourly(): Promise<string> {
+      return 'polled';
+    }
+  }
+
+  it('are known behind a decorator that adds arguments, and retried on the winner', async () => {
+    const begin = performance.now();
+    const apps = await startFleet(3, { redlock: onRedis(), providers: [Pollers] });
+    await pause(2000);
+    const most = Math.ceil((performance.now() - begin) / 270);
+    const runs = apps.flatMap((app) => app.get(Pollers).runs);
+    const polled = runs.filter((run) => run === 'polling').length;
+    expect(polled).toBeGreaterThan(2);
+    expect(polled).toBeLessThanOrEqual(most);
+    expect(runs.filter((run) => run === 'flaky').length).toBeGreaterThan(2 * 3);
+    expect(runs.filter((run) => run === 'flaky').length).toBeLessThanOrEqual(3 * most);
+  });
+
+  it('are not taken by a plain call', async () => {
+    const [one, other] = await startFleet(2, { redlock: onRedis(), providers: [Pollers] });
+    for (let times = 0; times < 2; times++) {
+      expect(await one!.get(Pollers).hourly()).toBe('polled');
+      expect(await other!.get(Pollers).hourly()).toBe('polled');
+    }
+    expect(await client.exists('{JOB_LOCKER_hourly}:every')).toBe(0);
+  });
+});
+
+describe('a firing', () => {
+  it('is over when no late instance could come with its tick any more', () => {
+    let now = Date.UTC(2026, 0, 1, 12, 0, 0);
+    const ticks = new CronTicks(new CronTime('0 * * * * *', 'UTC'));
+    const firing = new CronFiring({}, ticks, now, () => now);
+    inFiring(firing, () => {
+      expect(currentFiring()).toBe(firing);
+      now += 60_000;
+      expect(currentFiring()).toBe(firing);
+      now += 1;
+      expect(currentFiring()).toBeUndefined();
+    });
+    expect(currentFiring()).toBeUndefined();
+  });
+
+  it('keeps its tick, however late it is asked for it', () => {
+    let now = Date.UTC(2026, 0, 1, 12, 0, 0) + 3;
+    const ticks = new CronTicks(new CronTime('* * * * * *', 'UTC'));
+    const firing = new CronFiring({}, ticks, now, () => now);
+    now += 5000;
+    expect(ticks.latest(now)?.at).toBe(Date.UTC(2026, 0, 1, 12, 0, 5));
+    expect(firing.tick?.at).toBe(Date.UTC(2026, 0, 1, 12, 0, 0));
+    expect(ticks.latest(now)?.at).toBe(Date.UTC(2026, 0, 1, 12, 0, 5));
+  });
+});
+
+it('an application without a scheduler is told at start that nothing calls its jobs', async () => {
+  const { RecordingLogger } = await import('../module/recording-logger.js');
+  const { Test } = await import('@nestjs/testing');
+  const { RedlockModule } = await import('../../src/index.js');
+  for (const [imports, expected] of [
+    [[], 1],
+    [[ScheduleModule.forRoot()], 0],
+  ] as const) {
+    const logger = new RecordingLogger();
+    const app = await Test.createTestingModule({
+      imports: [...imports, RedlockModule.forRoot({ nodes: 'memory' })],
+      providers: [Jobs],
+    })
+      .setLogger(logger)
+      .compile();
+    await app.init();
+    await app.close();
+    expect(logger.at('warn').filter((line) => line.includes('ScheduleModule.forRoot()'))).toHaveLength(
+      expected,
+    );
+  }
+});
