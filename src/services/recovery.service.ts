@@ -1,4 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
+import { KEEP_LAST } from '../nodes/lock-node.js';
 import { CLOCK } from '../redlock.module-definition.js';
 import { CronFiring } from '../schedule/firing.js';
 import { type CronTicks, TIMER_SLACK } from '../schedule/tick.js';
@@ -6,7 +7,7 @@ import { type DeclaredJob, ExclusiveJobs } from './exclusive-jobs.service.js';
 import { JobRunner } from './job-runner.service.js';
 import { SchedulerFirings } from './scheduler-firings.service.js';
 
-/** How many ticks of a job to look at, from the latest one back. */
+/** How many ticks of a job to look at, from the latest one back: that one, and others of which a node can still know. */
 const LOOK_BACK = 10;
 
 /**
@@ -33,13 +34,16 @@ export class Recovery {
   }
 
   private async look({ name, options, call }: DeclaredJob, ticks: CronTicks): Promise<void> {
-    let tick = ticks.latest(this.clock());
+    const now = this.clock();
+    let tick = ticks.latest(now);
     for (let looks = 0; tick && looks < LOOK_BACK; looks++) {
       const found = tick;
       const firing = (): CronFiring => new CronFiring(call, ticks, this.clock(), this.clock, found);
       const wasBegun = await this.runner.resume({ name, options, tick }, firing, call);
-      if (wasBegun) return;
+      if (wasBegun) break;
+      if (tick.at < now - KEEP_LAST) break;
       tick = ticks.latest(tick.at - TIMER_SLACK - 1);
     }
+    ticks.prepareSoon(this.clock);
   }
 }
