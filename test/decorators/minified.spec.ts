@@ -1,0 +1,53 @@
+import { Injectable, type Type } from '@nestjs/common';
+import { Cron } from '@nestjs/schedule';
+import { describe, expect, it } from 'vitest';
+import { Exclusive, InvalidOptionError } from '../../src/index.js';
+import { build, ONCE_A_YEAR, start } from '../module/application.js';
+import { RecordingLogger } from '../module/recording-logger.js';
+
+/** A class as a bundler leaves it behind. */
+function classNamed(name: string, job?: string): Type {
+  @Injectable()
+  class Jobs {
+    @Cron(ONCE_A_YEAR)
+    @Exclusive(job)
+    async run(): Promise<void> {}
+  }
+  Object.defineProperty(Jobs, 'name', { value: name });
+  return Jobs;
+}
+
+async function warnings(Jobs: Type): Promise<string[]> {
+  const logger = new RecordingLogger();
+  await start({ providers: [Jobs], logger });
+  return logger.at('warn').filter((line) => line.includes('minified'));
+}
+
+describe('a default name', () => {
+  it.each(['n', 'e', 'Rt', 'a1', '_', '$', 'nRe', 'x_2', ''])(
+    'that looks minified is told at start: %j',
+    async (name) => {
+      expect(await warnings(classNamed(name))).toEqual([
+        expect.stringContaining(`The default job name ${JSON.stringify(`${name}.run`)} looks minified`),
+      ]);
+    },
+  );
+
+  it.each(['Job', 'Api', 'SMS', 'Jobs', 'ReportService'])(
+    'that is a word is nothing to warn of: %s',
+    async (name) => {
+      expect(await warnings(classNamed(name))).toEqual([]);
+    },
+  );
+
+  it('that two classes of a bundle share is refused, and the message says why that may be', async () => {
+    const app = await build({ providers: [classNamed('n'), classNamed('n')] });
+    const error = await app.init().catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(InvalidOptionError);
+    expect(String(error)).toContain('keep class names if the bundle is minified');
+  });
+});
+
+it('a name that is given is never told', async () => {
+  expect(await warnings(classNamed('n', 'report'))).toEqual([]);
+});
