@@ -1,5 +1,4 @@
 import { once } from 'node:events';
-import type { Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type Cluster, Redis, type RedisOptions } from 'ioredis';
 import { isOfSelect, isReadOnly } from './redis-errors.js';
@@ -33,10 +32,18 @@ const HUNG_AFTER = 3;
 const KEEP_WARM_EVERY = 10_000;
 
 /** A connection on which a command was not answered in time. */
-interface Suspicion {
+class Suspicion {
   /** Resolves when it is known whether the connection is of use. */
   readonly over: Promise<void>;
-  readonly end: () => void;
+  private resolve: (() => void) | undefined;
+
+  constructor() {
+    this.over = new Promise((resolve) => (this.resolve = resolve));
+  }
+
+  end(): void {
+    this.resolve?.();
+  }
 }
 
 /**
@@ -178,7 +185,7 @@ export class RedisConnection {
   /** Makes a second connection, which takes the place of the first if it is ready before that one says anything. */
   private async lookInto(): Promise<void> {
     if (this.suspicion || this.isClosed) return;
-    const suspicion = newSuspicion();
+    const suspicion = new Suspicion();
     this.suspicion = suspicion;
     const fresh = duplicateOf(this.current);
     fresh.on('error', () => {});
@@ -227,14 +234,15 @@ export function newClient(options: RedisOptions, settings: RedisNodeSettings): R
 
 /** A connection for locks only, to where a client of the application leads, which itself is left alone. */
 export function clientLike(client: Redis | Cluster, settings: RedisNodeSettings): Redis | Cluster {
-  const { socketTimeout, ...rest } = required(settings);
+  const needed = required(settings);
+  const { socketTimeout, stringNumbers } = needed;
   const connectionName = settings.connectionName.replace(/[^\x21-\x7e]/g, '_');
-  if (!client.isCluster) return (client as Redis).duplicate({ ...rest, socketTimeout, connectionName });
+  if (!client.isCluster) return (client as Redis).duplicate({ ...needed, connectionName });
   const { redisOptions } = (client as Cluster).options;
   return (client as Cluster).duplicate([], {
     lazyConnect: true,
     clusterRetryStrategy: retryStrategy,
-    redisOptions: { ...redisOptions, socketTimeout, connectionName },
+    redisOptions: { ...redisOptions, socketTimeout, stringNumbers, connectionName },
   });
 }
 
@@ -255,6 +263,8 @@ function required({ nodeTimeout }: RedisNodeSettings) {
     retryStrategy,
     // A master that has become a replica: the address may lead to the new master now.
     reconnectOnError: isReadOnly,
+    // The replies of scripts are numbers.
+    stringNumbers: false,
   } satisfies RedisOptions;
 }
 
@@ -266,7 +276,7 @@ function retryStrategy(attempt: number): number {
 /** Ends a dead connection together with what has not reached the server yet: it must not arrive later. */
 function reset({ stream }: Redis): void {
   try {
-    (stream as Socket).resetAndDestroy();
+    stream.resetAndDestroy();
   } catch {
     // Only TCP has a reset.
     stream.destroy();
@@ -275,10 +285,4 @@ function reset({ stream }: Redis): void {
 
 function duplicateOf(client: Redis | Cluster): Redis | Cluster {
   return client.isCluster ? (client as Cluster).duplicate() : (client as Redis).duplicate();
-}
-
-function newSuspicion(): Suspicion {
-  let end = (): void => {};
-  const over = new Promise<void>((resolve) => (end = resolve));
-  return { over, end };
 }

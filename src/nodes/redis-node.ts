@@ -319,7 +319,7 @@ export class RedisNode implements LockNode {
       if (this.connection.unanswered()) this.note(why, GRACE);
       return new NodeUnreachableError(this.address, why);
     }
-    const message = error instanceof Error ? error.message : String(error);
+    const message = error instanceof Error ? error.message : 'no error was given';
     // Nothing has been learned of the node.
     if (error instanceof NotSent) return new NodeUnreachableError(this.address, this.trouble ?? message);
     if (isFinal(error)) this.connection.heard();

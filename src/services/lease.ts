@@ -145,11 +145,14 @@ export class Lease {
     try {
       await this.grant[how]();
     } catch (error) {
+      // Of a lock that was lost this is no news.
+      if (this.abortReason instanceof LockLostError) return;
       logger.warn(
         `The lock of "${this.name}" could not be given back; what is left of it ends with its lease: ${messageOf(error)}`,
       );
+    } finally {
+      this.onEnded?.();
     }
-    this.onEnded?.();
   }
 
   private get isEnded(): boolean {

@@ -71,18 +71,18 @@ export class SchedulerFirings {
     const add = registry.addCronJob.bind(registry);
     registry.addCronJob = (name, job) => {
       add(name, job);
-      this.wrap(job as CronJob);
+      this.wrap(job);
     };
   }
 
   private wrap(job: CronJob): void {
     if (wrapped.has(job)) return;
     wrapped.add(job);
-    const { fireOnTick } = job;
+    const fireOnTick = job.fireOnTick.bind(job);
     job.fireOnTick = (...args) => {
       // `setTime` gives a job another schedule.
       const firing = new CronFiring(job, this.ticks.of(job.cronTime), this.clock(), this.clock);
-      return fire(firing, () => Reflect.apply(fireOnTick, job, args));
+      return fire(firing, () => fireOnTick(...args));
     };
   }
 

@@ -3,22 +3,19 @@
  * handed to `fetch` and others.
  */
 export function watchfulSignal(signal: AbortSignal, check: () => void): void {
-  const checked = <Value>(read: (this: AbortSignal) => Value) => {
-    return (): Value => {
+  const checked = (key: 'aborted' | 'reason'): PropertyDescriptor => ({
+    configurable: true,
+    get: (): unknown => {
       check();
-      return read.call(signal);
-    };
-  };
-  const { get: aborted } = descriptorOf('aborted');
-  const { get: reason } = descriptorOf('reason');
-  const { value: throwIfAborted } = descriptorOf('throwIfAborted');
-  Object.defineProperties(signal, {
-    aborted: { configurable: true, get: checked(aborted as () => boolean) },
-    reason: { configurable: true, get: checked(reason as () => unknown) },
-    throwIfAborted: { configurable: true, value: checked(throwIfAborted as () => void) },
+      return Reflect.get(AbortSignal.prototype, key, signal);
+    },
   });
-}
-
-function descriptorOf(key: keyof AbortSignal): PropertyDescriptor {
-  return Object.getOwnPropertyDescriptor(AbortSignal.prototype, key) ?? {};
+  const throwIfAborted = (): void => {
+    if (signal.aborted) throw signal.reason;
+  };
+  Object.defineProperties(signal, {
+    aborted: checked('aborted'),
+    reason: checked('reason'),
+    throwIfAborted: { configurable: true, value: throwIfAborted },
+  });
 }

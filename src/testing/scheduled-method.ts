@@ -1,8 +1,9 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { SchedulerRegistry } from '@nestjs/schedule';
 import type { TestingModule } from '@nestjs/testing';
-import { RESOLVED_OPTIONS } from '../redlock.module-definition.js';
+import { CLOCK, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
 import type { ResolvedOptions } from '../redlock.options.js';
+import { CronFiring, fire, IntervalFiring } from '../schedule/firing.js';
 import { CronTicks, type Schedule } from '../schedule/tick.js';
 import { ExclusiveJobs, type ExclusiveMethod } from '../services/exclusive-jobs.service.js';
 import type { SkipReason } from '../services/leases.service.js';
@@ -93,7 +94,7 @@ export class ScheduledMethod {
     const args = this.schedule.kind === 'cron' ? [undefined] : [];
     const method = Reflect.get(this.target, this.method.key) as (...args: unknown[]) => unknown;
     try {
-      const value = await calls.run(call, () => Reflect.apply(method, this.target, args));
+      const value = await calls.run(call, () => this.fire(() => Reflect.apply(method, this.target, args)));
       const reason = first?.reason;
       return reason ? { ...answer, ran: false, reason } : { ...answer, ran: true, value };
     } catch (error) {
@@ -103,6 +104,20 @@ export class ScheduledMethod {
       return { ...answer, ran: first !== undefined || !enabled, error };
     } finally {
       for (const end of ends) end();
+    }
+  }
+
+  /** Calls as the scheduler does, which is known by the firing. */
+  private fire<Result>(callback: () => Result): Result {
+    const { schedule } = this;
+    const clock = this.app.get<() => number>(CLOCK, { strict: false });
+    switch (schedule.kind) {
+      case 'cron':
+        return fire(new CronFiring(this.method, schedule.ticks, clock(), clock), callback);
+      case 'interval':
+        return fire(new IntervalFiring(schedule.every, clock(), clock), callback);
+      case 'none':
+        return callback();
     }
   }
 

@@ -171,12 +171,15 @@ describe('a unit test that mocks all that a class needs', () => {
 it('a provider that allows only some of its properties to be read does no harm', async () => {
   // As request-scoped proxies do outside of a request; Nest itself reads some properties of all.
   const forbidden = new Set<PropertyKey>(['addCronJob', 'getCronJobs', 'addInterval', 'mountIntervals']);
-  const guarded = new Proxy({} as Record<PropertyKey, unknown>, {
-    get: (target, key) => {
-      if (forbidden.has(key)) throw new Error('Not in this context');
-      return target[key];
+  const guarded = new Proxy<Record<PropertyKey, unknown>>(
+    {},
+    {
+      get: (target, key) => {
+        if (forbidden.has(key)) throw new Error('Not in this context');
+        return target[key];
+      },
     },
-  });
+  );
   const app = await start({ providers: [{ provide: 'guarded', useFactory: () => guarded }, Plain] });
   expect(await app.get(RedlockService).run('works', () => 1)).toEqual({ ran: true, value: 1 });
 });

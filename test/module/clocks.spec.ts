@@ -71,17 +71,23 @@ describe('a clock of the nodes that was an hour ahead, and is set back,', () => 
   });
 });
 
-describe('a clock of the node that is behind', () => {
-  /** A claim of a tick that is due by the clock of the instance, while that of its node is `behind` milliseconds behind. */
-  function claimBehind(behind: number) {
-    let offset = -behind;
-    const node = new MemoryNode(() => Date.now() + offset);
-    const asked = vi.spyOn(node, 'claim');
-    const claimant = new Claimant(new SoleNode(node), 500);
-    const answer = claimant.claim(claimOf(newName(), Date.now()), 5000, 0, new AbortController().signal);
-    return { answer, asked, setRight: () => (offset = 0) };
-  }
+interface Behind {
+  readonly answer: ReturnType<Claimant['claim']>;
+  readonly asked: { readonly mock: { readonly calls: readonly unknown[] } };
+  readonly setRight: () => void;
+}
 
+/** A claim of a tick that is due by the clock of the instance, while that of its node is `behind` milliseconds behind. */
+function claimBehind(behind: number): Behind {
+  let offset = -behind;
+  const node = new MemoryNode(() => Date.now() + offset);
+  const asked = vi.spyOn(node, 'claim');
+  const claimant = new Claimant(new SoleNode(node), 500);
+  const answer = claimant.claim(claimOf(newName(), Date.now()), 5000, 0, new AbortController().signal);
+  return { answer, asked, setRight: () => void (offset = 0) };
+}
+
+describe('a clock of the node that is behind', () => {
   it(
     'by an hour for one second costs a tick some seconds, and not an hour',
     { timeout: 20_000 },

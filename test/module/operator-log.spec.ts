@@ -31,6 +31,8 @@ class Jobs {
 }
 
 const TICK = newYear().toISOString();
+const waiting = ({ lines }: RecordingLogger): string[] =>
+  lines.map(({ text }) => text).filter((line) => line.startsWith('Waiting'));
 const about = (lines: readonly string[], name: string): string[] =>
   lines.filter((line) => line.includes(`"${name}"`));
 
@@ -62,8 +64,6 @@ it('says at shutdown what is waited for, and for how long, and nothing where not
   await run;
   const idle = new RecordingLogger();
   await close(await start({ redlock: { nodes: server.url }, providers: [Jobs], logger: idle }));
-  const waiting = ({ lines }: RecordingLogger): string[] =>
-    lines.map(({ text }) => text).filter((line) => line.startsWith('Waiting'));
   expect(waiting(logger)).toEqual([
     expect.stringContaining('Waiting up to 7000 ms for runs in progress: "report"'),
   ]);

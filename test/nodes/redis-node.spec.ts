@@ -149,7 +149,7 @@ describe('a server that hangs', () => {
     const proxy = await newProxy();
     const own = new Redis(proxy.port, '127.0.0.1');
     cleanUps.push(() => own.disconnect());
-    const onClose = vi.fn();
+    const onClose = vi.fn<() => void>();
     own.on('close', onClose);
     const node = await open(RedisNode.like(own, { ...SETTINGS, nodeTimeout: 100 }));
     proxy.swallow = 'everything';
@@ -499,7 +499,7 @@ describe('a server in the field', () => {
       await client.acl('SETUSER', 'limited', 'reset', 'on', '>secret', '~*', '+@all', `-${command}`);
       const node = connected({ port: server.port, username: 'limited', password: 'secret' });
       const tick = { ...claimOf(name, Date.now(), { recover: true }) };
-      await client.set(tick.tick?.key ?? '', 'somebody', 'PX', TTL);
+      await client.set(tick.tick?.key ?? '', 'somebody (recover)', 'PX', TTL);
       await outcome(node.open());
       const wanted = command === 'set' ? claimOf(newName()) : tick;
       const message = await outcome(node.claim(wanted, 'a', TTL));

@@ -25,7 +25,10 @@ function calling(way: (method: Method, args: unknown[]) => unknown): MethodDecor
   return (_target, _key, descriptor: PropertyDescriptor) => {
     const method = descriptor.value as Method;
     descriptor.value = function (this: unknown, ...args: unknown[]): unknown {
-      return way((...given) => Reflect.apply(method, this, given) as Promise<unknown>, args);
+      return way(
+        (...given) => Reflect.apply<unknown, unknown[], Promise<unknown>>(method, this, given),
+        args,
+      );
     };
   };
 }
@@ -200,8 +203,7 @@ describe('the call of the scheduler', () => {
     const app = await start({ redlock: onRedis(), providers: [Jobs] });
     app.get(SchedulerRegistry).getCronJob('dropping').setTime(new CronTime('0 0 0 1 2 *', 'UTC'));
     await fire(app, 'dropping');
-    const february = new Date(Date.UTC(newYear().getUTCFullYear(), 1, 1)).getTime();
-    expect(app.get(Jobs).tokens).toEqual([february > Date.now() ? expect.any(Number) : february]);
+    expect(new Date(app.get(Jobs).tokens[0] ?? 0).getUTCMonth()).toBe(1);
   });
 });
 
@@ -220,7 +222,7 @@ describe('a plain call', () => {
 describe('a decorator above @Exclusive that tries again', () => {
   it('does so on the winner, and not on the losers', async () => {
     const apps = await startFleet(3, { redlock: onRedis(), providers: [Jobs] });
-    const outcomes: unknown[] = [];
+    const outcomes: string[] = [];
     for (const app of apps) {
       app.get(Jobs).failures = 2;
       app.get(RedlockService).on('failed', () => outcomes.push('failed'));
@@ -229,7 +231,7 @@ describe('a decorator above @Exclusive that tries again', () => {
     }
     await Promise.all(apps.map((app) => fire(app, 'retrying')));
     expect(apps.flatMap((app) => app.get(Jobs).runs)).toEqual(['retrying', 'retrying', 'retrying']);
-    expect(apps.map((app) => app.get(Jobs).runs.length).toSorted()).toEqual([0, 0, 3]);
+    expect(apps.map((app) => app.get(Jobs).runs.length).toSorted((a, b) => a - b)).toEqual([0, 0, 3]);
     expect(outcomes.toSorted()).toEqual(['failed', 'failed', 'finished', 'skipped', 'skipped']);
     // The attempts of one tick have one fencing token.
     expect(new Set(apps.flatMap((app) => app.get(Jobs).tokens))).toEqual(new Set([newYear().getTime()]));
