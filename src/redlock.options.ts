@@ -17,7 +17,8 @@ export type Duration = number | string;
  * connection (a Sentinel group has `sentinels` and `name`), an ioredis `Redis` or `Cluster` that the application has
  * already, or a {@link LockNode} such as a `MemoryNode`.
  *
- * A connection made from a URL or from options is closed with the application; one that is handed over stays open.
+ * The connections are the module's own, and closed with the application. A client that is handed over is duplicated with
+ * its options, and otherwise left alone.
  */
 export type NodeOption = string | RedisOptions | Redis | Cluster | LockNode;
 
@@ -99,8 +100,9 @@ export interface JobOptions {
    */
   maxRuntime?: Duration;
   /**
-   * When the instance that runs a tick of `@Cron` dies, another one that lost it runs that same tick again, within `ttl`
-   * and a second. The job must bear to be begun twice. Not with `overlap: 'allow'`. Default: `false`.
+   * When the instance that runs a tick of `@Cron` dies, or shuts down before the run has ended, another one runs that same
+   * tick again, within `ttl` and a second: one that lost the tick, or one that starts within a day. The job must be safe to
+   * start twice. Not with `overlap: 'allow'`. Default: `false`.
    */
   recover?: boolean;
   /** What this job does when no majority of the nodes can be reached. Default: the module's `onStoreDown`. */

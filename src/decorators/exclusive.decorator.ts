@@ -26,8 +26,10 @@ export type ExclusiveDecorator = <Method extends (...args: never[]) => unknown>(
  * Of all the instances of the application, one runs each tick of this method. Stands above or below `@Cron`,
  * `@Interval` or `@Timeout`, or on any method of a provider or controller.
  *
- * - On `@Cron`, each scheduled time runs at most once over the fleet, and once if any instance can reach a quorum.
- * - On `@Interval`, at most once per interval over the fleet; every call without arguments counts.
+ * - On `@Cron`, each scheduled time runs at most once over the fleet, and once if any instance can reach a quorum, unless an
+ *   earlier run is still in progress.
+ * - On `@Interval`, at most once per interval over the fleet.
+ * - In a cron job that is added to `SchedulerRegistry`, a call of the method is for the tick of that job.
  * - On all else, and on a plain call such as `service.report()`, two runs never go on at the same time.
  *
  * A call that loses resolves to `undefined`; one that wins resolves or rejects as the method does.
@@ -87,7 +89,7 @@ function jobsOf(instance: object, place: string): ExclusiveJobs | undefined {
   const jobs = ExclusiveJobs.is(injected) ? injected : ExclusiveJobs.boundTo(instance);
   if (jobs || injected !== undefined) return jobs;
   throw new Error(
-    `${place} was called on an object that Nest did not make; take it from the application, or a test module`,
+    `${place} was called on an object that Nest did not make; take it from the application, or a test module. What a factory makes can be called once the application has started`,
   );
 }
 

@@ -139,7 +139,7 @@ export class RedisNode implements LockNode {
     const owed = [...this.owed];
     this.owed.clear();
     for (const [token, { script, claim, until }] of owed) {
-      if (until > now) void this.deliver(script, claim, token).catch(() => {});
+      if (until > now) void this.deliver(script, claim, token, true).catch(() => {});
     }
   }
 
@@ -235,8 +235,12 @@ export class RedisNode implements LockNode {
     });
   }
 
-  /** A command that must arrive: where it may not have, it is sent over the next connection. */
-  private deliver(script: Script, claim: Claim, token: string): Promise<boolean> {
+  /**
+   * A command that must arrive: where it may not have, it is sent over the next connection.
+   *
+   * @param isWhole Whether to send the script itself: a server that does not know it would be sent it after other commands.
+   */
+  private deliver(script: Script, claim: Claim, token: string, isWhole = false): Promise<boolean> {
     const owed = this.owe(script, claim, token);
     // A lock can be given back even to a server that can grant none, such as one without memory.
     const read = (held: number): boolean => {
@@ -245,7 +249,7 @@ export class RedisNode implements LockNode {
     };
     const what = isPlain(claim) ? FREE : script;
     return this.deadline.within(
-      () => this.send<number>(what, claim, token),
+      () => this.send<number>(what, claim, token, 0, 0, isWhole),
       read,
       () => this.paid(token, owed),
       // The connection may break long after the deadline.
@@ -268,12 +272,19 @@ export class RedisNode implements LockNode {
   }
 
   /** @param deadline Until when to carry it out, by the clock of the server; 0: at any time. */
-  private send<Reply>(script: Script, claim: Claim, token: string, ttl = 0, deadline = 0): Promise<Reply> {
+  private send<Reply>(
+    script: Script,
+    claim: Claim,
+    token: string,
+    ttl = 0,
+    deadline = 0,
+    isWhole = script === EXTEND,
+  ): Promise<Reply> {
     if (!this.connection.isReady) return Promise.reject(this.notReady());
     this.batch();
     const values = argumentsOf(script, claim, token, ttl, deadline);
-    // In one command: the second half of an extension could come after its run is settled, and take the lock again.
-    if (script === EXTEND) return this.client.eval(script.lua, ...values) as Promise<Reply>;
+    // An extension in one command: its second half could come after its run is settled, and take the lock again.
+    if (isWhole) return this.client.eval(script.lua, ...values) as Promise<Reply>;
     return this.client.evalsha(script.sha, ...values).catch((error: unknown) => {
       const isUnknown = error instanceof Error && error.message.startsWith('NOSCRIPT');
       if (!isUnknown) throw error;

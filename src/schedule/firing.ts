@@ -10,9 +10,35 @@ const MINUTE = 60_000;
  */
 export type Firing = CronFiring | IntervalFiring;
 
+/** How many of the calls that the scheduler made in a firing have not ended. */
+class PendingCalls {
+  private pending = 0;
+
+  get arePending(): boolean {
+    return this.pending > 0;
+  }
+
+  /** Calls `callback`, and counts it until it has ended. */
+  during<Result>(callback: () => Result): Result {
+    this.pending++;
+    const end = (): void => void this.pending--;
+    let result: Result;
+    try {
+      result = callback();
+    } catch (error) {
+      end();
+      throw error;
+    }
+    if (isThenable(result)) result.then(end, end);
+    else end();
+    return result;
+  }
+}
+
 /** The scheduler called a cron job. */
 export class CronFiring {
   readonly kind = 'cron';
+  readonly calls = new PendingCalls();
   private found: { readonly tick: Tick | undefined } | undefined;
 
   /**
@@ -41,15 +67,17 @@ export class CronFiring {
     return this.found.tick;
   }
 
-  /** Whether no late instance could come with this tick any more. */
+  /** Whether its calls have ended, and no late instance could come with this tick any more. */
   get isOver(): boolean {
-    return this.tick !== undefined && this.clock() > Math.max(this.tick.at, this.firedAt) + this.tick.keep;
+    if (this.calls.arePending || !this.tick) return false;
+    return this.clock() > Math.max(this.tick.at, this.firedAt) + this.tick.keep;
   }
 }
 
 /** The scheduler called a method with `@Interval`. */
 export class IntervalFiring {
   readonly kind = 'interval';
+  readonly calls = new PendingCalls();
 
   /**
    * @param every The interval, in milliseconds.
@@ -62,17 +90,27 @@ export class IntervalFiring {
     private readonly clock: () => number,
   ) {}
 
-  /** Whether the next interval is long over. */
+  /** Whether its calls have ended, and the next interval is over. */
   get isOver(): boolean {
-    return this.clock() > this.firedAt + Math.max(this.every, MINUTE);
+    return !this.calls.arePending && this.clock() > this.firedAt + Math.max(this.every, MINUTE);
   }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
 }
 
 const context = new AsyncLocalStorage<Firing>();
 
 /** Calls `callback` in a firing. */
 export function fire<Result>(firing: Firing, callback: () => Result): Result {
-  return context.run(firing, callback);
+  return context.run(firing, () => firing.calls.during(callback));
+}
+
+/** Keeps the firing that the caller is in open until `callback` has ended. */
+export function holdFiring<Result>(callback: () => Result): Result {
+  const firing = context.getStore();
+  return firing ? firing.calls.during(callback) : callback();
 }
 
 /**

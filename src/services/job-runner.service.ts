@@ -111,15 +111,20 @@ export class JobRunner {
    * Takes a tick over that another instance has begun and not ended, now or when its lease has ended. Then calls `method`, in
    * `firing`, in which the call that it makes of the job has won already.
    *
-   * @returns Whether the tick was begun at all, or settled.
+   * @returns `'unbegun'`; `'unknown'` where the nodes or the lock could not be had; `'done with'` otherwise.
    */
-  async resume(request: RunRequest, firing: () => Firing, method: () => unknown): Promise<boolean> {
+  async resume(
+    request: RunRequest,
+    firing: () => Firing,
+    method: () => unknown,
+  ): Promise<'unbegun' | 'unknown' | 'done with'> {
     const { name, tick } = request;
     const takeover: RunRequest = { ...unlessDown(request), past: 'perhaps begun' };
     const answer = await this.acquire(takeover);
     if (!(answer instanceof Lease)) {
       this.watch(takeover, answer, () => this.resume(request, firing, method));
-      return !answer.isUnbegun;
+      if (answer.isUnbegun) return 'unbegun';
+      return answer.reason === 'store-down' || answer.reason === 'overlap' ? 'unknown' : 'done with';
     }
     if (tick) this.log.takenOver(name, tick, answer.dead);
     const claim: FirstClaim = { answer: Promise.resolve(answer), isUsed: false };
@@ -128,7 +133,7 @@ export class JobRunner {
     await this.untilOver(name, () => fire(now, method));
     // A decorator in front of the job did not call it.
     if (!claim.isUsed) await answer.end('release');
-    return true;
+    return 'done with';
   }
 
   private acquire(request: RunRequest): Promise<Answer> {

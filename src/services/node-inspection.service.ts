@@ -86,7 +86,7 @@ export class NodeInspection {
         yield [
           `${address} clock`,
           `The clock of node ${address} is ${seconds} s ${offset > 0 ? 'ahead of' : 'behind'} the clock of this ` +
-            'instance. Ticks are kept apart while all clocks are within 30 s of each other: synchronise them (NTP)',
+            'instance. Ticks are kept apart while all clocks are within 30 s of each other: synchronize them (NTP)',
         ];
       }
     }

@@ -33,15 +33,17 @@ export class Recovery {
     }
   }
 
-  private async look({ name, options, call }: DeclaredJob, ticks: CronTicks): Promise<void> {
+  private async look(job: DeclaredJob, ticks: CronTicks): Promise<void> {
+    const { name, options, call } = job;
     const now = this.clock();
     let tick = ticks.latest(now);
     for (let looks = 0; tick && looks < LOOK_BACK; looks++) {
       const found = tick;
       const firing = (): CronFiring => new CronFiring(call, ticks, this.clock(), this.clock, found);
-      const wasBegun = await this.runner.resume({ name, options, tick }, firing, call);
-      if (wasBegun) break;
-      if (tick.at < now - KEEP_LAST) break;
+      const outcome = await this.runner.resume({ name, options, tick }, firing, call);
+      // The nodes may answer later, and a run that is in the way may end.
+      if (outcome === 'unknown') setTimeout(() => void this.look(job, ticks), options.ttl).unref();
+      if (outcome !== 'unbegun' || tick.at < now - KEEP_LAST) break;
       tick = ticks.latest(tick.at - TIMER_SLACK - 1);
     }
     ticks.prepareSoon(this.clock);

@@ -3,7 +3,7 @@ import { DiscoveryService } from '@nestjs/core';
 import type { SchedulerRegistry } from '@nestjs/schedule';
 import type { CronJob } from 'cron';
 import { CLOCK } from '../redlock.module-definition.js';
-import { CronFiring, fire, IntervalFiring } from '../schedule/firing.js';
+import { CronFiring, fire, holdFiring, IntervalFiring } from '../schedule/firing.js';
 import { type CronTicks, SharedTicks } from '../schedule/tick.js';
 
 /** What `@nestjs/schedule` hands its `@Interval` methods to, before they are mounted. It is not exported there. */
@@ -78,6 +78,7 @@ export class SchedulerFirings {
   private wrap(job: CronJob): void {
     if (wrapped.has(job)) return;
     wrapped.add(job);
+    holdDuringCallbacks(job);
     const fireOnTick = job.fireOnTick.bind(job);
     job.fireOnTick = (...args) => {
       // `setTime` gives a job another schedule.
@@ -96,6 +97,17 @@ export class SchedulerFirings {
         every,
         name,
       );
+  }
+}
+
+/** A cron job does not await its callbacks, which can take longer than a tick: each keeps its firing open by itself. */
+function holdDuringCallbacks(job: CronJob): void {
+  const callbacks: unknown = Reflect.get(job, '_callbacks');
+  if (!Array.isArray(callbacks)) return;
+  for (const [index, callback] of callbacks.entries()) {
+    callbacks[index] = function (this: unknown, ...args: unknown[]): unknown {
+      return holdFiring(() => Reflect.apply(callback as () => unknown, this, args));
+    };
   }
 }
 

@@ -1,10 +1,12 @@
+import { AsyncResource } from 'node:async_hooks';
+import { EventEmitter, once } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { Cron, Interval, ScheduleModule, SchedulerRegistry } from '@nestjs/schedule';
 import { CronJob, CronTime } from 'cron';
 import type { Redis } from 'ioredis';
-import { beforeEach, describe, expect, it } from 'vitest';
-import { Exclusive, RedlockService, StoreDownError } from '../../src/index.js';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { Exclusive, MemoryNode, RedlockService, StoreDownError } from '../../src/index.js';
 import { CronFiring, currentFiring, fire as inFiring } from '../../src/schedule/firing.js';
 import { CronTicks } from '../../src/schedule/tick.js';
 import { byHand, fire, newYear, ONCE_A_YEAR, start, startFleet } from '../module/application.js';
@@ -318,19 +320,63 @@ describe('intervals', () => {
   });
 });
 
+/** Something to wait for. */
+function latch(): { readonly promise: Promise<void>; open: () => void } {
+  const events = new EventEmitter();
+  return { promise: once(events, 'open').then(() => {}), open: () => void events.emit('open') };
+}
+
 describe('a firing', () => {
-  it('is over when no late instance could come with its tick any more', () => {
+  it('is over when its calls have ended and no late instance could come with its tick any more', async () => {
     let now = Date.UTC(2026, 0, 1, 12, 0, 0);
     const ticks = new CronTicks(new CronTime('0 * * * * *', 'UTC'));
     const firing = new CronFiring({}, ticks, now, () => now);
-    inFiring(firing, () => {
-      expect(currentFiring()).toBe(firing);
-      now += 60_000;
-      expect(currentFiring()).toBe(firing);
-      now += 1;
-      expect(currentFiring()).toBeUndefined();
+    // As a connection does that is opened in a cron handler.
+    let leaked = (): unknown => undefined;
+    const work = latch();
+    const call = inFiring(firing, () => {
+      leaked = AsyncResource.bind(currentFiring);
+      return work.promise;
     });
+    now += 24 * 60 * 60_000;
+    expect(leaked()).toBe(firing);
+    work.open();
+    await call;
+    expect(leaked()).toBeUndefined();
+    now = Date.UTC(2026, 0, 1, 12, 1, 0);
+    expect(leaked()).toBe(firing);
+    now += 1;
+    expect(leaked()).toBeUndefined();
     expect(currentFiring()).toBeUndefined();
+  });
+
+  it('lasts as long as the handler of a cron job that nobody awaits', async () => {
+    const memory = new MemoryNode();
+    const now = vi.spyOn(Date, 'now');
+    try {
+      const apps = await startFleet(2, { redlock: { nodes: memory }, providers: [Jobs] });
+      const work = latch();
+      for (const app of apps) {
+        const { redlock, runs } = app.get(Jobs);
+        // Walks its tenants on every instance, and takes longer than its period.
+        const onTick = async (): Promise<void> => {
+          await redlock.run('tenant 1', () => runs.push('tenant 1'));
+          await work.promise;
+          await redlock.run('tenant 2', () => runs.push('tenant 2'));
+        };
+        const job = CronJob.from({ cronTime: '0 * * * * *', timeZone: 'UTC', onTick });
+        app.get(SchedulerRegistry).addCronJob('walk', job);
+        await fire(app, 'walk');
+      }
+      await pause(50);
+      const later = Date.now() + 10 * 60_000;
+      now.mockImplementation(() => later);
+      work.open();
+      await pause(100);
+      expect(apps.flatMap((app) => app.get(Jobs).runs).toSorted()).toEqual(['tenant 1', 'tenant 2']);
+    } finally {
+      now.mockRestore();
+    }
   });
 
   it('keeps its tick, however late it is asked for it', () => {
