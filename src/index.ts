@@ -12,7 +12,6 @@ export {
   type Vote,
 } from './nodes/lock-node.js';
 export { MemoryNode } from './nodes/memory-node.js';
-export type { LossReason } from './nodes/tally.js';
 export {
   InvalidOptionError,
   LockLostError,
@@ -24,6 +23,7 @@ export {
 export { RedlockModule } from './redlock.module.js';
 export type {
   Duration,
+  JobName,
   JobOptions,
   NodeOption,
   OnStoreDown,
@@ -31,9 +31,7 @@ export type {
   RedlockModuleOptions,
   RedlockOptionsFactory,
 } from './redlock.options.js';
-export type { JobName } from './services/exclusive-jobs.service.js';
-export type { RunOutcome } from './services/job-runner.service.js';
-export type { SkipReason } from './services/leases.service.js';
+export type { LossReason, RunOutcome, SkipReason } from './run-outcome.js';
 export type { EndedRunEvent, RedlockEventMap, RedlockListener, RunEvent } from './services/redlock-events.js';
 export {
   type LockOptions,

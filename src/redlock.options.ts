@@ -80,6 +80,12 @@ export interface RedlockOptionsFactory {
   createRedlockOptions(): RedlockModuleOptions | Promise<RedlockModuleOptions>;
 }
 
+/**
+ * The name of a job: a string, or a function of the arguments of the call. It must not be empty; a function that returns
+ * an empty name makes the call reject with an `InvalidOptionError`.
+ */
+export type JobName = string | ((...args: never[]) => string);
+
 /** What a job may set for itself; what it leaves out comes from the module. */
 export interface JobOptions {
   /** The lease of this job. At least three times the module's `nodeTimeout`. Default: the module's `ttl`. */

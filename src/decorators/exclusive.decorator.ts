@@ -1,12 +1,7 @@
 import { Inject } from '@nestjs/common';
 import { InvalidOptionError } from '../redlock.errors.js';
-import type { JobOptions } from '../redlock.options.js';
-import {
-  EXCLUSIVE_METHOD,
-  ExclusiveJobs,
-  type ExclusiveMethod,
-  type JobName,
-} from '../services/exclusive-jobs.service.js';
+import type { JobName, JobOptions } from '../redlock.options.js';
+import { EXCLUSIVE_METHOD, ExclusiveJobs, type ExclusiveMethod } from '../services/exclusive-jobs.service.js';
 
 /** Where the instances of decorated classes get `ExclusiveJobs`. Its description is what Nest says when it is missing. */
 const JOBS = Symbol('@Exclusive: add RedlockModule.forRoot(...) to the imports of AppModule');

@@ -1,11 +1,5 @@
+import type { LossReason } from '../run-outcome.js';
 import type { Refusal, Vote } from './lock-node.js';
-
-/**
- * Why a claim was lost. `'elsewhere'`: another instance runs this tick. `'overlap'`: another run holds the lock.
- * `'settled'`: the tick, or a later one, has been run. `'early'`: by the clocks of the nodes, the tick is due only in more
- * than 30 seconds. `'store-down'`: no majority of the nodes could be reached.
- */
-export type LossReason = 'elsewhere' | 'overlap' | 'settled' | 'early' | 'store-down';
 
 /** Somebody else has it, or nobody can. */
 export interface Lost {

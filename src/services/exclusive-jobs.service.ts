@@ -3,6 +3,7 @@ import { DiscoveryService, MetadataScanner } from '@nestjs/core';
 import { InvalidOptionError, quoted } from '../redlock.errors.js';
 import { CLOCK, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
 import {
+  type JobName,
   type JobOptions,
   type ResolvedJobOptions,
   type ResolvedOptions,
@@ -12,12 +13,6 @@ import { currentFiring } from '../schedule/firing.js';
 import { type Schedule, scheduleOf } from '../schedule/tick.js';
 import { JobRunner, type RunRequest } from './job-runner.service.js';
 import { SchedulerFirings } from './scheduler-firings.service.js';
-
-/**
- * The name of a job: a text, or a function of the arguments of the call. It must not be empty; a function that returns
- * an empty name makes the call reject with an `InvalidOptionError`.
- */
-export type JobName = string | ((...args: never[]) => string);
 
 /** A method with `@Exclusive`. */
 export interface ExclusiveMethod {

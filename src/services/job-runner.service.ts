@@ -6,11 +6,12 @@ import type { Claim } from '../nodes/lock-node.js';
 import { StoreDownError } from '../redlock.errors.js';
 import { RESOLVED_OPTIONS } from '../redlock.module-definition.js';
 import { LONGEST_TIMER, type ResolvedJobOptions, type ResolvedOptions } from '../redlock.options.js';
+import type { RunOutcome } from '../run-outcome.js';
 import { fire, type Firing } from '../schedule/firing.js';
 import type { Tick } from '../schedule/tick.js';
 import { Lease } from './lease.js';
 import { LeasedRun } from './leased-run.js';
-import { Leases, type Refused, type SkipReason } from './leases.service.js';
+import { Leases, type Refused } from './leases.service.js';
 import { OperatorLog } from './operator-log.service.js';
 import { RedlockEvents, type RunEvent } from './redlock-events.js';
 import { type CurrentRun, runContext } from './run-context.js';
@@ -29,21 +30,6 @@ export interface RunRequest {
    */
   readonly past?: 'begun' | 'perhaps begun' | 'run here';
 }
-
-/** What became of a run: the value of the routine, or why this instance did not run it. */
-export type RunOutcome<T> =
-  | {
-      /** This instance ran it. */
-      readonly ran: true;
-      /** What the routine returned, awaited. */
-      readonly value: T;
-    }
-  | {
-      /** This instance did not run it. */
-      readonly ran: false;
-      /** Why not. */
-      readonly reason: SkipReason;
-    };
 
 type Answer = Lease | Refused;
 

@@ -4,13 +4,10 @@ import { Injectable } from '@nestjs/common';
 import type { Claim } from '../nodes/lock-node.js';
 import { Claimant, type Loss } from '../nodes/claimant.js';
 import type { Grant } from '../nodes/store.js';
-import type { LossReason } from '../nodes/tally.js';
 import { ShutdownError } from '../redlock.errors.js';
+import type { SkipReason } from '../run-outcome.js';
 import { Lease, type LeaseSettings } from './lease.js';
 import { OperatorLog } from './operator-log.service.js';
-
-/** Why a run did not take place here: a claim was lost, or the application is shutting down (`'shutdown'`). */
-export type SkipReason = LossReason | 'shutdown';
 
 /** A lease that could not be had. */
 export interface Refused extends Omit<Loss, 'reason'> {

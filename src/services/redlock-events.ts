@@ -1,5 +1,5 @@
 import { Injectable, Logger } from '@nestjs/common';
-import type { SkipReason } from './leases.service.js';
+import type { SkipReason } from '../run-outcome.js';
 
 /** What all events say. */
 export interface RunEvent {

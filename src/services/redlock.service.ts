@@ -13,7 +13,8 @@ import {
   resolveJobOptions,
 } from '../redlock.options.js';
 import { currentFiring } from '../schedule/firing.js';
-import { JobRunner, type RunOutcome } from './job-runner.service.js';
+import type { RunOutcome } from '../run-outcome.js';
+import { JobRunner } from './job-runner.service.js';
 import { Lease } from './lease.js';
 import { Leases } from './leases.service.js';
 import { type RedlockEventMap, RedlockEvents, type RedlockListener } from './redlock-events.js';

@@ -6,7 +6,7 @@ import type { ResolvedOptions } from '../redlock.options.js';
 import { CronFiring, fire, IntervalFiring } from '../schedule/firing.js';
 import { CronTicks, type Schedule } from '../schedule/tick.js';
 import { ExclusiveJobs, type ExclusiveMethod } from '../services/exclusive-jobs.service.js';
-import type { SkipReason } from '../services/leases.service.js';
+import type { SkipReason } from '../run-outcome.js';
 import { RedlockEvents, type RunEvent } from '../services/redlock-events.js';
 
 /** What became of one firing on one instance. */
