@@ -1,7 +1,7 @@
 import { Inject } from '@nestjs/common';
 import { InvalidOptionError } from '../redlock.errors.js';
 import type { JobName, JobOptions } from '../redlock.options.js';
-import { EXCLUSIVE_METHOD, ExclusiveJobs, type ExclusiveMethod } from '../services/exclusive-jobs.service.js';
+import { declareExclusive, ExclusiveJobs, type ExclusiveMethod } from '../services/exclusive-jobs.service.js';
 
 /** Where the instances of decorated classes get `ExclusiveJobs`. Its description is what Nest says when it is missing. */
 const JOBS = Symbol('@Exclusive: add RedlockModule.forRoot(...) to the imports of AppModule');
@@ -72,7 +72,7 @@ export function Exclusive(
     for (const metadataKey of Reflect.getMetadataKeys(original)) {
       Reflect.defineMetadata(metadataKey, Reflect.getMetadata(metadataKey, original), wrapper);
     }
-    Reflect.defineMetadata(EXCLUSIVE_METHOD, exclusive, wrapper);
+    declareExclusive(target, exclusive);
     Inject(ExclusiveJobs)(target, JOBS);
     descriptor.value = wrapper as typeof descriptor.value;
   };

@@ -128,7 +128,8 @@ export interface LockNode {
   /**
    * Gives the lock (and the marker of a tick that recovers) another `ttl` milliseconds from now, if `token` holds it or
    * nobody does. Resolves to whether `token` holds it now: `false` if another token has the lock or the marker of the
-   * tick, if the tick is settled, or, unless runs may overlap, if a newer run has begun its interval or settled its tick.
+   * tick, if the tick is settled, or, unless runs may overlap, if another run has begun the interval, or a newer tick is settled and
+   * the lock is free.
    */
   extend(claim: Claim, token: string, ttl: number): Promise<boolean>;
   /**

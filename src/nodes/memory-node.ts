@@ -130,7 +130,8 @@ export class MemoryNode implements LockNode {
     const isOther = (key: string): boolean => (this.read(key) ?? token) !== token;
     if (isOther(lock) || (tick && isOther(tick.key))) return true;
     const last = tick ? this.settledTick(tick.last) : Number.NaN;
-    if (tick && (last === tick.at || (last > tick.at && !mayOverlap))) return true;
+    const isFree = this.read(lock) === undefined;
+    if (tick && (last === tick.at || (last > tick.at && isFree && !mayOverlap))) return true;
     return every !== undefined && !mayOverlap && isOther(every.key);
   }
 

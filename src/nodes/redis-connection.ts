@@ -60,6 +60,8 @@ export class RedisConnection {
   private isClosed = false;
   private suspicion: Suspicion | undefined;
   private warming: NodeJS.Timeout | undefined;
+  /** A server that is only slow is not to get a new connection all the time. */
+  private lookAgainAt = Number.NEGATIVE_INFINITY;
   /** When the server was last heard, on the monotonic clock. */
   private lastReply = Number.NEGATIVE_INFINITY;
 
@@ -89,12 +91,10 @@ export class RedisConnection {
     return this.suspicion !== undefined || this.isNew;
   }
 
-  /** Waits for the first connection, or until it is known whether this one is dead. Rejects with an Error if it is. */
+  /** Waits for the first connection, or until it is known whether this one is dead. Rejects if there is none. */
   async usable(): Promise<void> {
-    const { suspicion } = this;
-    if (!suspicion) return this.connected();
-    await suspicion.over;
-    if (this.suspicion === suspicion) throw new NotSent(`no answer within ${this.limit} ms`);
+    if (!this.suspicion) return this.connected();
+    await this.suspicion.over;
   }
 
   /** Waits until the connection can be used, for as long as one answer may take. Rejects with what prevents it. */
@@ -125,7 +125,8 @@ export class RedisConnection {
   }
 
   /** From now on, a connection that is idle is asked for the time. */
-  keepWarm(): void {
+  private keepWarm(): void {
+    if (this.isClosed) return;
     this.warming ??= setInterval(() => {
       if (!this.isReady || performance.now() - this.lastReply < KEEP_WARM_EVERY / 2) return;
       for (const connection of this.connections) void this.warm(connection);
@@ -144,6 +145,7 @@ export class RedisConnection {
 
   private readonly onReady = (): void => {
     this.isNew = false;
+    this.keepWarm();
     this.listener.onReady();
   };
   private readonly onError = (error: Error): void => this.listener.onTrouble(error.message);
@@ -171,11 +173,11 @@ export class RedisConnection {
     if (connection.status !== 'ready') return;
     const asked = performance.now();
     const reply = connection.time().then(
-      ([seconds, microseconds]) => {
+      (time) => {
         this.heard();
-        this.listener.onTime(milliseconds(seconds, microseconds), asked);
+        if (Array.isArray(time)) this.listener.onTime(milliseconds(time[0], time[1]), asked);
       },
-      // Whatever it says, it has said something; or it was closed, which is known by its event.
+      // It has said something; or it was closed, which is known by its event.
       () => {},
     );
     const silence = pause(this.limit, 'silence', { ref: false });
@@ -184,7 +186,7 @@ export class RedisConnection {
 
   /** Makes a second connection, which takes the place of the first if it is ready before that one says anything. */
   private async lookInto(): Promise<void> {
-    if (this.suspicion || this.isClosed) return;
+    if (this.suspicion || this.isClosed || performance.now() < this.lookAgainAt) return;
     const suspicion = new Suspicion();
     this.suspicion = suspicion;
     const fresh = duplicateOf(this.current);
@@ -198,8 +200,14 @@ export class RedisConnection {
       suspicion.over.then(() => false),
       pause(this.limit, false, { ref: false }),
     ]);
-    if (isReady && this.suspicion === suspicion && !this.isClosed) this.replaceBy(fresh);
-    else fresh.disconnect();
+    if (isReady && this.suspicion === suspicion && !this.isClosed) {
+      this.replaceBy(fresh);
+    } else {
+      fresh.disconnect();
+      // It is slow, then, or hangs: what is asked now may well be answered.
+      if (this.suspicion === suspicion) this.suspicion = undefined;
+      this.lookAgainAt = performance.now() + HUNG_AFTER * this.limit;
+    }
     suspicion.end();
   }
 
@@ -235,14 +243,14 @@ export function newClient(options: RedisOptions, settings: RedisNodeSettings): R
 /** A connection for locks only, to where a client of the application leads, which itself is left alone. */
 export function clientLike(client: Redis | Cluster, settings: RedisNodeSettings): Redis | Cluster {
   const needed = required(settings);
-  const { socketTimeout, stringNumbers } = needed;
+  const { socketTimeout, stringNumbers, commandTimeout } = needed;
   const connectionName = settings.connectionName.replace(/[^\x21-\x7e]/g, '_');
   if (!client.isCluster) return (client as Redis).duplicate({ ...needed, connectionName });
   const { redisOptions } = (client as Cluster).options;
   return (client as Cluster).duplicate([], {
     lazyConnect: true,
     clusterRetryStrategy: retryStrategy,
-    redisOptions: { ...redisOptions, socketTimeout, stringNumbers, connectionName },
+    redisOptions: { ...redisOptions, socketTimeout, stringNumbers, commandTimeout, connectionName },
   });
 }
 
@@ -265,6 +273,8 @@ function required({ nodeTimeout }: RedisNodeSettings) {
     reconnectOnError: isReadOnly,
     // The replies of scripts are numbers.
     stringNumbers: false,
+    // A command that is not answered in time is dealt with here.
+    commandTimeout: undefined,
   } satisfies RedisOptions;
 }
 

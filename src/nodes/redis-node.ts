@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
 import type { Cluster, Redis, RedisOptions } from 'ioredis';
 import { NodeUnreachableError } from '../redlock.errors.js';
@@ -50,6 +51,8 @@ export class RedisNode implements LockNode {
   private readonly deadline: Deadline;
   private readonly clock = new NodeClock();
   private readonly owed = new Map<string, Owed>();
+  /** Called when nothing is owed any more. */
+  private onPaid: () => void = () => {};
   /** What keeps the node from voting, if anything does. */
   private trouble: string | undefined;
   /** The timer after which trouble is logged that has just begun. */
@@ -110,6 +113,7 @@ export class RedisNode implements LockNode {
     return this.deadline.within(
       (pending) => this.ask<number>(EXTEND, claim, token, ttl, pending),
       (reply) => this.heard(reply === 1),
+      () => this.connection.heard(),
     );
   }
 
@@ -123,12 +127,17 @@ export class RedisNode implements LockNode {
 
   async open(): Promise<NodeReport> {
     await this.connected();
-    this.connection.keepWarm();
     return this.inspect();
   }
 
   async close(): Promise<void> {
     clearTimeout(this.warning);
+    // A settle may be on its way over a new connection.
+    const { nodeTimeout } = this.settings;
+    if (this.owed.size > 0) {
+      const paid = new Promise<void>((resolve) => (this.onPaid = resolve));
+      await Promise.race([paid, pause(nodeTimeout, undefined, { ref: false })]);
+    }
     await this.connection.close();
   }
 
@@ -251,7 +260,10 @@ export class RedisNode implements LockNode {
     return this.deadline.within(
       () => this.send<number>(what, claim, token, 0, 0, isWhole),
       read,
-      () => this.paid(token, owed),
+      () => {
+        this.paid(token, owed);
+        this.connection.heard();
+      },
       // The connection may break long after the deadline.
       (error) => {
         if (isFinal(error)) this.paid(token, owed);
@@ -269,6 +281,7 @@ export class RedisNode implements LockNode {
   /** It was answered; something else may be owed for the same token by now. */
   private paid(token: string, owed: Owed): void {
     if (this.owed.get(token) === owed) this.owed.delete(token);
+    if (this.owed.size === 0) this.onPaid();
   }
 
   /** @param deadline Until when to carry it out, by the clock of the server; 0: at any time. */

@@ -99,7 +99,7 @@ if tick > 0 then
   local marker = redis.call('get', KEYS[2])
   if marker and marker ~= mark then return 0 end
   local last = tonumber(redis.call('get', KEYS[3]) or 0)
-  if last == tick or (last > tick and ARGV[9] == '0') then return 0 end
+  if last == tick or (last > tick and not holder and ARGV[9] == '0') then return 0 end
 end
 if every > 0 and ARGV[9] == '0' then
   local starter = redis.call('get', everyKey)

@@ -16,7 +16,7 @@ export function tokensOf(instanceId: string): TokenSource {
     `${instanceId}#${start}.${process.pid}.${process.hrtime.bigint().toString(36)}.${(++made).toString(36)}`;
 }
 
-/** The instance that made a token. */
+/** The instance that made a token; empty for a token that is not of this package. */
 export function instanceOf(token: string): string {
-  return token.slice(0, token.lastIndexOf('#'));
+  return token.slice(0, Math.max(token.lastIndexOf('#'), 0));
 }

@@ -29,9 +29,14 @@ class PendingCalls {
       end();
       throw error;
     }
-    if (isThenable(result)) result.then(end, end);
-    else end();
-    return result;
+    if (!isThenable(result)) {
+      end();
+      return result;
+    }
+    // Some start their work each time that their `then` is called: once is enough.
+    const promise = Promise.resolve(result);
+    promise.then(end, end);
+    return promise as Result;
   }
 }
 

@@ -21,7 +21,7 @@ export type Schedule =
   | { readonly kind: 'none' };
 
 /** The part of the options of `@Cron` that says when. */
-interface CronOptions {
+export interface CronOptions {
   readonly cronTime: ConstructorParameters<typeof CronTime>[0];
   readonly timeZone?: string | null;
   readonly utcOffset?: number | null;
@@ -43,20 +43,20 @@ const INTERVAL_TYPE = 3;
 export function scheduleOf(method: object, shared = new SharedTicks()): Schedule {
   const type: unknown = Reflect.getMetadata(SCHEDULER_TYPE, method);
   if (type === CRON_TYPE) {
-    const { cronTime, timeZone, utcOffset, name } = Reflect.getMetadata(
-      SCHEDULE_CRON_OPTIONS,
-      method,
-    ) as CronOptions;
-    // `CronTime` accepts at most one of the two; `cron` refuses a job with both when it is mounted.
-    const cron =
-      timeZone == null ? new CronTime(cronTime, null, utcOffset) : new CronTime(cronTime, timeZone);
-    return { kind: 'cron', ticks: shared.of(cron), name };
+    const options = Reflect.getMetadata(SCHEDULE_CRON_OPTIONS, method) as CronOptions;
+    return { kind: 'cron', ticks: shared.of(cronTimeOf(options)), name: options.name };
   }
   if (type === INTERVAL_TYPE) {
     const { timeout } = Reflect.getMetadata(SCHEDULE_INTERVAL_OPTIONS, method) as { timeout: number };
     return { kind: 'interval', every: timeout };
   }
   return { kind: 'none' };
+}
+
+/** The schedule that the options of `@Cron` name. */
+export function cronTimeOf({ cronTime, timeZone, utcOffset }: CronOptions): CronTime {
+  // `CronTime` accepts at most one of the two; `cron` refuses a job with both when it is mounted.
+  return timeZone == null ? new CronTime(cronTime, null, utcOffset) : new CronTime(cronTime, timeZone);
 }
 
 /** The ticks of each schedule, computed once for all jobs that share its expression and time zone. */

@@ -1,5 +1,5 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
-import { DiscoveryService, MetadataScanner } from '@nestjs/core';
+import { DiscoveryService } from '@nestjs/core';
 import { InvalidOptionError, quoted } from '../redlock.errors.js';
 import { CLOCK, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
 import {
@@ -12,6 +12,7 @@ import {
 import { currentFiring } from '../schedule/firing.js';
 import { type Schedule, scheduleOf } from '../schedule/tick.js';
 import { JobRunner, type RunRequest } from './job-runner.service.js';
+import { runContext } from './run-context.js';
 import { SchedulerFirings } from './scheduler-firings.service.js';
 
 /** A method with `@Exclusive`. */
@@ -25,8 +26,31 @@ export interface ExclusiveMethod {
   readonly options: JobOptions;
 }
 
-/** Marks the functions that `@Exclusive` made, with their `ExclusiveMethod`. */
-export const EXCLUSIVE_METHOD = Symbol('EXCLUSIVE_METHOD');
+/** The decorated methods of each prototype, by their keys. */
+const declared = new WeakMap<object, Map<string | symbol, ExclusiveMethod>>();
+
+/**
+ * Keeps a method that `@Exclusive` has decorated. Its metadata are not enough to find it again: decorators of other
+ * packages wrap it without copying them.
+ */
+export function declareExclusive(prototype: object, method: ExclusiveMethod): void {
+  const methods = declared.get(prototype) ?? new Map<string | symbol, ExclusiveMethod>();
+  declared.set(prototype, methods.set(method.key, method));
+}
+
+/** The decorated methods of an object, by their keys; where one overrides another, the one that does. */
+function methodsOf(instance: unknown): Map<string | symbol, ExclusiveMethod> {
+  const methods = new Map<string | symbol, ExclusiveMethod>();
+  if (typeof instance !== 'object' || instance === null) return methods;
+  let prototype: unknown = Object.getPrototypeOf(instance);
+  while (typeof prototype === 'object' && prototype !== null) {
+    for (const [key, method] of declared.get(prototype) ?? []) {
+      if (!methods.has(key)) methods.set(key, method);
+    }
+    prototype = Object.getPrototypeOf(prototype);
+  }
+  return methods;
+}
 
 /** A job as an instance declares it. */
 export interface DeclaredJob {
@@ -53,7 +77,6 @@ export class ExclusiveJobs {
     private readonly runner: JobRunner,
     private readonly firings: SchedulerFirings,
     private readonly discovery: DiscoveryService,
-    private readonly scanner: MetadataScanner,
   ) {}
 
   /** What an instance of a decorated class that Nest did not inject into calls its jobs through. */
@@ -117,14 +140,15 @@ export class ExclusiveJobs {
   /** The decorated methods, each with the provider or controller that it stands on. */
   *all(): Iterable<{ readonly method: ExclusiveMethod; readonly instance: object }> {
     for (const { instance } of [...this.discovery.getProviders(), ...this.discovery.getControllers()]) {
-      for (const method of this.methodsOf(instance)) yield { method, instance: instance as object };
+      for (const method of methodsOf(instance).values()) yield { method, instance: instance as object };
     }
   }
 
   /** Runs a call of a decorated method, or resolves to `undefined` where another instance does. */
   call(method: ExclusiveMethod, instance: object, args: never[]): unknown {
     const routine = (): unknown => Reflect.apply(method.original, instance, args);
-    return this.moduleOptions.enabled ? this.run(method, instance, args, routine) : routine();
+    if (!this.moduleOptions.enabled || isSuperCall(method, instance, args)) return routine();
+    return this.run(method, instance, args, routine);
   }
 
   private async run(
@@ -147,16 +171,6 @@ export class ExclusiveJobs {
     // Where the scheduler's calls cannot be told from others, every call counts: otherwise each instance would run.
     if (!firing && this.firings.recognizesIntervals) return { name, options };
     return { name, options: { ...options, every: options.every ?? schedule.every }, firing };
-  }
-
-  private *methodsOf(instance: unknown): Iterable<ExclusiveMethod> {
-    if (typeof instance !== 'object' || instance === null) return;
-    for (const key of this.scanner.getAllMethodNames(Object.getPrototypeOf(instance) as object)) {
-      const method: unknown = Reflect.get(instance, key);
-      if (typeof method !== 'function') continue;
-      const exclusive: unknown = Reflect.getMetadata(EXCLUSIVE_METHOD, method);
-      if (exclusive !== undefined) yield exclusive as ExclusiveMethod;
-    }
   }
 
   private optionsOf(method: ExclusiveMethod, instance: object): ResolvedJobOptions {
@@ -215,6 +229,16 @@ export class ExclusiveJobs {
         '@Exclusive(function () { return `export:${this.tenant}`; })',
     );
   }
+}
+
+/** Whether a run of an overriding method calls the one that it overrides, which has the same name. */
+function isSuperCall(method: ExclusiveMethod, instance: object, args: never[]): boolean {
+  const run = runContext.getStore();
+  return (
+    run !== undefined &&
+    methodsOf(instance).get(method.key) !== method &&
+    nameOf(method, instance, args) === run.name
+  );
 }
 
 /** The method that has a name. */

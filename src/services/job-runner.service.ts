@@ -3,7 +3,7 @@ import { debuglog } from 'node:util';
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { JobKeys } from '../nodes/job-keys.js';
 import type { Claim } from '../nodes/lock-node.js';
-import { StoreDownError } from '../redlock.errors.js';
+import { ShutdownError, StoreDownError } from '../redlock.errors.js';
 import { RESOLVED_OPTIONS } from '../redlock.module-definition.js';
 import { LONGEST_TIMER, type ResolvedJobOptions, type ResolvedOptions } from '../redlock.options.js';
 import type { RunOutcome } from '../run-outcome.js';
@@ -57,6 +57,8 @@ const debug = debuglog('nestjs-exclusive');
 export class JobRunner {
   private readonly logger = new Logger('RedlockModule');
   private readonly firstClaims = new WeakMap<Firing, Map<string, FirstClaim>>();
+  /** The firing that a run was won in. */
+  private readonly firingOf = new WeakMap<CurrentRun, Firing>();
 
   constructor(
     @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
@@ -76,14 +78,13 @@ export class JobRunner {
     if (!firing) return this.conclude(await this.acquire(request), request, routine);
     const tick = firing.kind === 'cron' ? firing.tick : undefined;
     const inTick = { ...request, tick };
+    // What a run of this firing calls belongs to that run: nobody else will call it.
+    if (this.isInRunOf(firing)) return this.runAgain(inTick, routine);
     const claims = this.claimsOf(firing);
     const known = claims.get(name);
     if (known?.isUsed) {
       const answer = await known.answer;
-      if (answer instanceof Lease) {
-        const again = { ...inTick, past: 'run here' as const };
-        return this.conclude(await this.acquire(again), again, routine);
-      }
+      if (answer instanceof Lease) return this.runAgain(inTick, routine);
       // Nobody could say who runs it: to ask again is to claim the same tick.
       if (answer.reason !== 'store-down') return { ran: false, reason: answer.reason };
     }
@@ -117,9 +118,26 @@ export class JobRunner {
     const now = firing();
     this.claimsOf(now).set(name, claim);
     await this.untilOver(name, () => fire(now, method));
-    // A decorator in front of the job did not call it.
-    if (!claim.isUsed) await answer.end('release');
+    // A decorator in front of the job did not call it, or will later: that call claims the tick by itself.
+    if (!claim.isUsed) {
+      this.claimsOf(now).delete(name);
+      await answer.end('release');
+    }
     return 'done with';
+  }
+
+  /** Runs `routine` under the lock alone, as the tick has been won in this firing before. */
+  private async runAgain<T>(
+    request: RunRequest,
+    routine: (run: CurrentRun) => T,
+  ): Promise<RunOutcome<Awaited<T>>> {
+    const again: RunRequest = { ...request, past: 'run here' };
+    return this.conclude(await this.acquire(again), again, routine);
+  }
+
+  private isInRunOf(firing: Firing): boolean {
+    const run = runContext.getStore();
+    return run !== undefined && this.firingOf.get(run) === firing;
   }
 
   private acquire(request: RunRequest): Promise<Answer> {
@@ -129,6 +147,7 @@ export class JobRunner {
       name,
       ttl: options.ttl,
       maxRuntime: options.maxRuntime,
+      isRun: true,
       recovers,
     });
   }
@@ -145,12 +164,14 @@ export class JobRunner {
     }
     const isDown = answer.reason === 'store-down';
     if (isDown && options.onStoreDown === 'run') {
-      const settings = { name, ttl: options.ttl, maxRuntime: options.maxRuntime };
+      const settings = { name, ttl: options.ttl, maxRuntime: options.maxRuntime, isRun: true };
       return { ran: true, value: await this.runUnder(this.leases.takeUnguarded(settings), request, routine) };
     }
     // Of a takeover that is not needed there is nothing to say: the tick was skipped when it was lost.
     if (past !== 'begun') this.skip(request, answer);
     if (isDown && options.onStoreDown === 'throw') throw new StoreDownError(name, answer.causes);
+    // A retry would take it for a success.
+    if (past === 'run here' && answer.reason === 'shutdown') throw new ShutdownError(name);
     if (past !== 'run here') {
       const takeover: RunRequest = { ...unlessDown(request), past: 'begun' };
       this.watch(takeover, answer, () => this.run({ ...takeover, firing: undefined }, routine));
@@ -167,6 +188,7 @@ export class JobRunner {
     lease.onAbort = (reason) => this.lost(reason, event);
     const { nodeTimeout } = this.options;
     const run = new LeasedRun(event, lease, request.tick?.at ?? null, nodeTimeout);
+    if (request.firing) this.firingOf.set(run, request.firing);
     this.events.emit('started', event);
     const begin = performance.now();
     try {
@@ -193,6 +215,8 @@ export class JobRunner {
     const { reason } = answer;
     debug(`Skipped "${name}"${tick ? ` of ${new Date(tick.at).toISOString()}` : ''}: ${reason}`);
     this.events.emit('skipped', { ...this.eventOf(request), reason });
+    // After another call of its firing, it is a plain one: the tick has been run.
+    if (request.past === 'run here') return;
     if (reason !== 'store-down' || request.options.onStoreDown === 'skip')
       this.log.skipped(name, tick, answer);
   }

@@ -8,6 +8,8 @@ export interface LeaseSettings {
   readonly name: string;
   readonly ttl: number;
   readonly maxRuntime: number | undefined;
+  /** Whether it is that of a run, and not of a lock that code holds by itself. */
+  readonly isRun: boolean;
   /** Whether another instance may run its tick again. Default: `false`. */
   readonly recovers?: boolean;
 }
@@ -26,6 +28,7 @@ const logger = new Logger('RedlockModule');
  */
 export class Lease {
   readonly name: string;
+  readonly isRun: boolean;
   /** Whether another instance runs its tick again if this one cannot end it. */
   readonly recovers: boolean;
   /** Called once the lock has been given back. */
@@ -44,9 +47,10 @@ export class Lease {
 
   constructor(
     private readonly grant: Grant,
-    { name, ttl, maxRuntime, recovers = false }: LeaseSettings,
+    { name, ttl, maxRuntime, isRun, recovers = false }: LeaseSettings,
   ) {
     this.name = name;
+    this.isRun = isRun;
     this.recovers = recovers;
     this.ttl = ttl;
     this.keep();
@@ -64,11 +68,6 @@ export class Lease {
       watchfulSignal(this.controller.signal, () => this.checkTime());
     }
     return this.controller.signal;
-  }
-
-  /** Why the run was told to stop, if it was. */
-  get aborted(): Error | undefined {
-    return this.abortReason;
   }
 
   /** The token of the claim that was taken over, if one was. */
@@ -106,11 +105,12 @@ export class Lease {
     this.keep();
   }
 
-  /** Tells the run to stop, and renews the lock no more: it ends with the lease, or with `end`. */
+  /** Tells the run to stop. The lock is renewed no more, and ends with the lease, or with `end`. */
   abort(reason: Error): void {
-    this.stopTimers();
-    if (this.abortReason) return;
+    clearTimeout(this.limit);
+    if (this.abortReason) return this.stopRenewal();
     this.abortReason = reason;
+    if (this.isGivenUp) this.stopRenewal();
     this.controller?.abort(reason);
     this.onAbort?.(reason);
   }
@@ -159,16 +159,25 @@ export class Lease {
     return this.ending !== undefined;
   }
 
+  /**
+   * Whether it is renewed no more. A run that recovers keeps its lock beyond its `maxRuntime` until it has stopped: to the
+   * others, one whose lease has ended is dead, and would be run again.
+   */
+  private get isGivenUp(): boolean {
+    if (this.isEnded) return true;
+    return this.abortReason !== undefined && !(this.recovers && this.abortReason instanceof TimeoutError);
+  }
+
   /** Sets the timers anew, after the lock was granted or renewed. */
   private keep(): void {
     this.stopRenewal();
-    if (this.isEnded || this.abortReason || this.grant.validUntil === Number.POSITIVE_INFINITY) return;
+    if (this.isGivenUp || this.grant.validUntil === Number.POSITIVE_INFINITY) return;
     const left = this.grant.validUntil - performance.now();
     this.renewal = setTimeout(() => void this.renew(), left - (this.ttl * 2) / 3).unref();
   }
 
   private async renew(): Promise<void> {
-    if (this.isEnded || this.abortReason) return;
+    if (this.isGivenUp) return;
     // After a pause of the process: somebody else may have had the lock since, and the nodes would give it back.
     if (this.isOver()) return void this.lose();
     // Not before the first renewal: most leases end without one.
@@ -178,7 +187,7 @@ export class Lease {
       if (this.isOver()) this.lose();
       else this.keep();
     } catch (error) {
-      if (this.isEnded || this.abortReason) return;
+      if (this.isGivenUp) return;
       if (error instanceof TakenError) return void this.lose(error.message);
       clearTimeout(this.renewal);
       this.renewal = setTimeout(() => void this.renew(), this.ttl * REPEAT_PART).unref();
@@ -189,7 +198,7 @@ export class Lease {
   private extendGrant(ttl: number): Promise<unknown> {
     const next = async (): Promise<number> => {
       // By the time that it is its turn: the nodes would give a lock that has ended again.
-      this.checkHeld();
+      if (this.isGivenUp) this.checkHeld();
       return this.grant.extend(ttl);
     };
     const extended = this.extending ? this.extending.then(next) : next();

@@ -29,26 +29,28 @@ const UNGUARDED: Grant = {
 @Injectable()
 export class Leases {
   private readonly held = new Set<Lease>();
-  /** How many claims are under way. */
+  /** How many claims of runs are under way. */
   private claims = 0;
-  /** Called when no claim is under way, or no lease is held, any more. */
+  /** Called when no claim of a run is under way, or a lease has ended. */
   private readonly onQuiet = new Set<() => void>();
-  private readonly closing = new AbortController();
+  /** No runs from now on, and no locks either. */
+  private readonly closing = { runs: new AbortController(), locks: new AbortController() };
 
   constructor(
     private readonly claimant: Claimant,
     private readonly log: OperatorLog,
   ) {
     // Every claim that waits listens to it.
-    setMaxListeners(0, this.closing.signal);
+    setMaxListeners(0, this.closing.runs.signal, this.closing.locks.signal);
   }
 
   /** Claims, and keeps what is granted. @param wait How long to go on while another holds it, in milliseconds. */
   async take(claim: Claim, settings: LeaseSettings, wait = 0): Promise<Lease | Refused> {
-    const { signal } = this.closing;
+    const { isRun } = settings;
+    const { signal } = isRun ? this.closing.runs : this.closing.locks;
     if (signal.aborted) return { reason: 'shutdown', causes: [] };
     // Until the lease is among those held: else a shutdown in between would not wait for its run.
-    this.claims++;
+    if (isRun) this.claims++;
     try {
       const answer = await this.claimant.claim(claim, settings.ttl, wait, signal);
       if (!('reason' in answer) || answer.reason !== 'store-down') this.log.quorumReached();
@@ -57,7 +59,7 @@ export class Leases {
       if (!('reason' in answer)) return this.hold(answer, settings);
       return signal.aborted ? { ...answer, reason: 'shutdown' } : answer;
     } finally {
-      if (--this.claims === 0) this.noteQuiet();
+      if (isRun && --this.claims === 0) this.noteQuiet();
     }
   }
 
@@ -66,26 +68,35 @@ export class Leases {
     return this.hold(UNGUARDED, settings);
   }
 
-  /** The names of the locks that are held. */
-  get names(): string[] {
-    return [...this.held].map(({ name }) => name);
+  /** The runs in progress. */
+  get runs(): Lease[] {
+    return [...this.held].filter(({ isRun }) => isRun);
   }
 
-  /** No new claims from now on. */
+  /** No new runs from now on. */
   close(): void {
-    this.closing.abort();
+    this.closing.runs.abort();
   }
 
   /**
-   * Waits for the runs in progress, `timeout` milliseconds or until `hurry` aborts; then aborts those that are left,
-   * gives them a moment to stop, and gives their locks back, or leaves their ticks to others.
+   * Waits for the runs in progress, `timeout` milliseconds or until `hurry` aborts; then aborts those that are left, gives
+   * them a moment to stop, and gives their locks back, or leaves their ticks to others. Locks that code holds by itself are
+   * kept: it may still need them, and release them, while the application closes.
    */
   async drain(timeout: number, hurry: AbortSignal): Promise<void> {
     while (this.claims > 0) await this.quiet();
-    await this.allEndedWithin(timeout, hurry);
-    if (this.held.size === 0) return;
-    for (const lease of this.held) lease.abort(new ShutdownError(lease.name, lease.recovers));
-    await this.allEndedWithin(ABORT_GRACE, hurry);
+    await this.runsEndedWithin(timeout, hurry);
+    if (this.runs.length === 0) return;
+    for (const lease of this.runs) lease.abort(new ShutdownError(lease.name, lease.recovers));
+    await this.runsEndedWithin(ABORT_GRACE, hurry);
+    await Promise.all(this.runs.map((lease) => lease.finish()));
+  }
+
+  /** At the very end: gives back the locks that were never released, and grants no more. */
+  async end(): Promise<void> {
+    this.close();
+    this.closing.locks.abort();
+    for (const lease of this.held) lease.abort(new ShutdownError(lease.name));
     await Promise.all([...this.held].map((lease) => lease.finish()));
   }
 
@@ -94,15 +105,15 @@ export class Leases {
     this.held.add(lease);
     lease.onEnded = () => {
       this.held.delete(lease);
-      if (this.held.size === 0) this.noteQuiet();
+      this.noteQuiet();
     };
     return lease;
   }
 
-  private async allEndedWithin(timeout: number, hurry: AbortSignal): Promise<void> {
+  private async runsEndedWithin(timeout: number, hurry: AbortSignal): Promise<void> {
     const cancel = new AbortController();
     const over = pause(timeout, true, { signal: AbortSignal.any([hurry, cancel.signal]) }).catch(() => true);
-    while (this.held.size > 0 && !(await Promise.race([this.quiet(), over])));
+    while (this.runs.length > 0 && !(await Promise.race([this.quiet(), over])));
     cancel.abort();
   }
 

@@ -96,10 +96,10 @@ export class Lifecycle implements OnModuleInit, OnApplicationShutdown {
     if (this.options.enabled) this.recovery.start();
   }
 
-  /** At shutdown: no new claims, then up to `shutdownTimeout` for the runs in progress. Another signal ends the wait. */
+  /** At shutdown: no new runs, then up to `shutdownTimeout` for the runs in progress. Another signal ends the wait. */
   async drain(): Promise<void> {
     this.leases.close();
-    const { names } = this.leases;
+    const names = this.leases.runs.map(({ name }) => name);
     if (names.length > 0) {
       this.logger.log(
         `Waiting up to ${this.options.shutdownTimeout} ms for runs in progress: ${listed(names)}`,
@@ -114,6 +114,7 @@ export class Lifecycle implements OnModuleInit, OnApplicationShutdown {
 
   /** After all other modules, which may still release locks. */
   async onApplicationShutdown(): Promise<void> {
+    await this.leases.end();
     await this.nodes.close();
   }
 

@@ -88,7 +88,7 @@ export class RedlockService {
     const ttl = options.ttl === undefined ? job.ttl : leaseDuration('ttl', options.ttl, nodeTimeout);
     const patience = options.wait === undefined ? 0 : milliseconds('wait', options.wait);
     const claim = { lock: new JobKeys(keyPrefix, checkedName(name)).lock };
-    const settings = { name, ttl, maxRuntime: undefined };
+    const settings = { name, ttl, maxRuntime: undefined, isRun: false };
     const answer = await this.leases.take(claim, settings, patience);
     if (answer instanceof Lease) return new HeldLock(answer, nodeTimeout);
     if (answer.reason === 'store-down' && job.onStoreDown === 'throw')

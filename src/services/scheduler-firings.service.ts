@@ -3,11 +3,12 @@ import { DiscoveryService } from '@nestjs/core';
 import type { SchedulerRegistry } from '@nestjs/schedule';
 import type { CronJob } from 'cron';
 import { CLOCK } from '../redlock.module-definition.js';
-import { CronFiring, fire, holdFiring, IntervalFiring } from '../schedule/firing.js';
-import { type CronTicks, SharedTicks } from '../schedule/tick.js';
+import { CronFiring, currentFiring, fire, holdFiring, IntervalFiring } from '../schedule/firing.js';
+import { type CronOptions, cronTimeOf, type CronTicks, SharedTicks } from '../schedule/tick.js';
 
-/** What `@nestjs/schedule` hands its `@Interval` methods to, before they are mounted. It is not exported there. */
+/** What `@nestjs/schedule` hands its decorated methods to, before they are mounted. It is not exported there. */
 interface Orchestrator {
+  addCron(method: (...args: unknown[]) => unknown, options: CronOptions): void;
   addInterval(method: (...args: unknown[]) => unknown, every: number, name?: string): void;
   mountIntervals(): void;
 }
@@ -40,7 +41,7 @@ export class SchedulerFirings {
     this.registries = instances.filter(isRegistry);
     for (const registry of this.registries) this.watchRegistry(registry);
     const orchestrators = instances.filter(isOrchestrator);
-    for (const orchestrator of orchestrators) this.watchIntervals(orchestrator);
+    for (const orchestrator of orchestrators) this.watchOrchestrator(orchestrator);
     this.knowsIntervals = orchestrators.length > 0;
   }
 
@@ -87,9 +88,18 @@ export class SchedulerFirings {
     };
   }
 
-  private watchIntervals(orchestrator: Orchestrator): void {
+  private watchOrchestrator(orchestrator: Orchestrator): void {
     if (wrapped.has(orchestrator)) return;
     wrapped.add(orchestrator);
+    const addCron = orchestrator.addCron.bind(orchestrator);
+    orchestrator.addCron = (method, options) => {
+      // A job is started before it is registered, and on a busy machine it fires in between.
+      const early = (...args: unknown[]): unknown => {
+        const ticks = this.ticks.of(cronTimeOf(options));
+        return fire(new CronFiring(method, ticks, this.clock(), this.clock), () => method(...args));
+      };
+      addCron((...args) => (currentFiring() ? method(...args) : early(...args)), options);
+    };
     const add = orchestrator.addInterval.bind(orchestrator);
     orchestrator.addInterval = (method, every, name) =>
       add(
@@ -119,7 +129,7 @@ function isRegistry(instance: unknown): instance is SchedulerRegistry {
 }
 
 function isOrchestrator(instance: unknown): instance is Orchestrator {
-  return can(instance, 'addInterval', 'mountIntervals');
+  return can(instance, 'addCron', 'addInterval', 'mountIntervals');
 }
 
 function can(instance: unknown, ...methods: string[]): boolean {

@@ -496,10 +496,13 @@ export const LOCK_NODE_CONTRACT: readonly ContractCheck[] = [
     await granted(job.node, job.beside(job.tick(0)), 'b');
     await notHeld(job.node.extend(job.tick(0), 'a', LONG));
   }),
-  check('extends nothing once a newer tick is settled, unless runs may overlap', async (job) => {
-    await granted(job.node, job.tick(-1000), 'a');
+  check('extends nothing once a newer tick is settled, unless runs may overlap', async (job, pass) => {
+    await granted(job.node, job.tick(-1000), 'a', SHORT);
     await granted(job.node, job.beside(job.tick(0)), 'b');
     await job.node.settle(job.beside(job.tick(0)), 'b');
+    // It has held its lock all the time.
+    await held(job.node.extend(job.tick(-1000), 'a', SHORT));
+    await pass(PAST_SHORT);
     await notHeld(job.node.extend(job.tick(-1000), 'a', LONG));
     await held(job.node.extend({ ...job.tick(-1000), mayOverlap: true }, 'a', LONG));
   }),

@@ -75,6 +75,44 @@ describe('an object that the scheduler calls and Nest did not inject into', () =
   });
 });
 
+/** A decorator such as many packages have: it wraps the method, and copies no metadata. */
+const Traced: MethodDecorator = (_target, _key, descriptor: PropertyDescriptor) => {
+  const original = descriptor.value as (...args: unknown[]) => unknown;
+  descriptor.value = function (this: unknown, ...args: unknown[]): unknown {
+    return Reflect.apply(original, this, args);
+  };
+};
+
+describe('a decorator that copies no metadata, between @Cron and @Exclusive,', () => {
+  class Hidden {
+    runs = 0;
+
+    @Cron(ONCE_A_YEAR, byHand('hidden'))
+    @Traced
+    @Exclusive('hidden')
+    async hidden(): Promise<void> {
+      this.runs++;
+    }
+  }
+
+  it('hides no job of an object that Nest did not inject into', async () => {
+    const provider = { provide: Hidden, useFactory: () => new Hidden() };
+    const logger = new RecordingLogger();
+    const app = await start({ redlock: { nodes: server.it.url }, providers: [provider], logger });
+    await fire(app, 'hidden');
+    expect(app.get(Hidden).runs).toBe(1);
+    expect(logger.at('error')).toEqual([]);
+    expect(logger.text).toContain('Guarding 1 job ("hidden")');
+  });
+
+  it('hides no class that is provided twice', async () => {
+    Injectable()(Hidden);
+    const app = await build({ providers: [Hidden, { provide: 'again', useClass: Hidden }] });
+    // Two cron jobs of one name would be refused by the scheduler first, after all modules have started.
+    await expect(app.init()).rejects.toThrow(InvalidOptionError);
+  });
+});
+
 @Injectable()
 class Export {
   readonly runs: string[] = [];

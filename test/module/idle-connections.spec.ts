@@ -49,6 +49,13 @@ class Jobs {
   }
 }
 
+/** A client that gives a command up before the module does. */
+function byImpatientClient({ port }: TcpProxy): Redis {
+  const client = new Redis(port, '127.0.0.1', { commandTimeout: 300 }).on('error', () => {});
+  clients.push(client);
+  return client;
+}
+
 /** A fleet whose connections are forgotten between any two ticks. */
 class Outcome {
   ticks: number[] = [];
@@ -81,6 +88,7 @@ const outcomes = [
   new Outcome('three nodes', 3, byUrl, 'skip'),
   new Outcome('one node, as a client of the application', 1, byClient, 'skip'),
   new Outcome('three nodes, as clients of the application', 3, byClient, 'skip'),
+  new Outcome('one node, as a client with a commandTimeout', 1, byImpatientClient, 'skip'),
   new Outcome('one node, with onStoreDown: run', 1, byUrl, 'run'),
   new Outcome('three nodes, with onStoreDown: run', 3, byUrl, 'run'),
 ];
@@ -117,6 +125,21 @@ describe('a network that forgets idle connections without a word', () => {
       await lock?.release();
     },
   );
+});
+
+it('a server that was slow for a moment costs no tick after that', { timeout: 40_000 }, async () => {
+  const [proxy] = await networks(1);
+  const [app] = await startFleet(1, { redlock: { nodes: byUrl(proxy!), keyPrefix: 'slow' } });
+  const redlock = app!.get(RedlockService);
+  expect(await redlock.run('report', () => 1)).toMatchObject({ ran: true });
+  proxy!.delay = 400;
+  await redlock.run('report', () => 1);
+  await pause(1000);
+  proxy!.delay = 0;
+  await pause(1000);
+  for (let times = 0; times < 3; times++) {
+    expect(await redlock.run('report', () => 1)).toMatchObject({ ran: true });
+  }
 });
 
 describe('an idle connection', () => {

@@ -128,6 +128,32 @@ describe('a database that is closed in onModuleDestroy', () => {
   });
 });
 
+it('a lock that a module holds is kept until that module has released it', async () => {
+  @Injectable()
+  class Leader implements OnModuleDestroy {
+    lock: Awaited<ReturnType<RedlockService['lock']>> = null;
+    readonly seen: unknown[] = [];
+    constructor(readonly locks: RedlockService) {}
+    async onModuleInit(): Promise<void> {
+      this.lock = await this.locks.lock('leader');
+    }
+    async onModuleDestroy(): Promise<void> {
+      this.seen.push(this.lock?.signal.aborted);
+      await this.lock?.release();
+      const last = await this.locks.lock('flush once', { wait: '1s' });
+      this.seen.push(last?.name);
+      await last?.release();
+    }
+  }
+  const app = await start({ redlock: { nodes: server.it.url, shutdownTimeout: '10s' }, providers: [Leader] });
+  const leader = app.get(Leader);
+  const begun = performance.now();
+  await close(app);
+  expect(performance.now() - begun).toBeLessThan(2000);
+  expect(leader.seen).toEqual([false, 'flush once']);
+  expect(await clientOf(server.it).keys('*')).toEqual([]);
+});
+
 it('a tick that comes due while the application shuts down is not claimed', async () => {
   @Injectable()
   class Slow implements OnModuleDestroy, BeforeApplicationShutdown {

@@ -231,7 +231,7 @@ it('many claims that wait at the same time are nothing to warn of', async () => 
     new Claimant(createStore([new MemoryNode()]), NODE_TIMEOUT),
     new OperatorLog(resolveOptions({})),
   );
-  const settings = { name: 'job', ttl: TTL, maxRuntime: undefined };
+  const settings = { name: 'job', ttl: TTL, maxRuntime: undefined, isRun: true };
   const waiting = Array.from({ length: 30 }, () =>
     leases.take(claimOf(newName(), Date.now() + 60_000), settings),
   );

@@ -15,6 +15,7 @@ it('a token names its instance, and is made once', () => {
   const tokens = Array.from({ length: 1000 }, newToken);
   expect(new Set(tokens).size).toBe(1000);
   expect(new Set(tokens.map(instanceOf))).toEqual(new Set(['host:1#2:ab']));
+  expect(instanceOf('a token of the recipe')).toBe('');
 });
 
 it('two processes that draw the same random bytes have different tokens and instance ids', async () => {

@@ -209,6 +209,71 @@ describe('the call of the scheduler', () => {
   });
 });
 
+describe('what a run calls in its firing', () => {
+  it('belongs to that run, and is called each time', async () => {
+    const runs: string[] = [];
+    @Injectable()
+    class Nested {
+      constructor(readonly redlock: RedlockService) {}
+
+      @Cron(ONCE_A_YEAR, byHand('outer'))
+      @Exclusive('outer')
+      async outer(): Promise<void> {
+        for (const tenant of ['a', 'b']) await this.inner(tenant);
+      }
+
+      @Exclusive('inner')
+      async inner(tenant: string): Promise<void> {
+        runs.push(`${tenant} ${this.redlock.current()?.fencingToken}`);
+      }
+    }
+    const apps = await startFleet(3, { redlock: onRedis(), providers: [Nested] });
+    // As by an instance that died in it.
+    await client.set(`{JOB_LOCKER_inner}:tick:${newYear().getTime()}`, 'dead#1', 'PX', 60_000);
+    await Promise.all(apps.map((app) => fire(app, 'outer')));
+    expect(runs).toEqual(['a', 'b'].map((tenant) => `${tenant} ${newYear().getTime()}`));
+  });
+
+  it('may be the method that it overrides, of the same name', async () => {
+    const runs: string[] = [];
+    @Injectable()
+    class Base {
+      @Exclusive('work') async work(): Promise<string> {
+        runs.push('base');
+        return 'worked';
+      }
+    }
+    @Injectable()
+    class Derived extends Base {
+      @Cron(ONCE_A_YEAR, byHand('work'))
+      @Exclusive('work')
+      override async work(): Promise<string> {
+        runs.push('derived');
+        return super.work();
+      }
+    }
+    const apps = await startFleet(2, { redlock: onRedis(), providers: [Derived] });
+    await Promise.all(apps.map((app) => fire(app, 'work')));
+    expect(runs).toEqual(['derived', 'base']);
+    expect(await apps[0]!.get(Derived).work()).toBe('worked');
+  });
+});
+
+it('a callback whose thenable works each time that it is asked is asked once', async () => {
+  const app = await start({ providers: [Jobs] });
+  let queries = 0;
+  const lazy = { then: (resolve: (value: number) => void) => resolve(++queries) };
+  const job = CronJob.from({
+    cronTime: ONCE_A_YEAR,
+    timeZone: 'UTC',
+    waitForCompletion: true,
+    onTick: () => lazy as unknown as Promise<void>,
+  });
+  app.get(SchedulerRegistry).addCronJob('lazy', job);
+  await fire(app, 'lazy');
+  expect(queries).toBe(1);
+});
+
 describe('a plain call', () => {
   it('takes no tick, whatever its arguments', async () => {
     const [one, other] = await startFleet(2, { redlock: onRedis(), providers: [Jobs] });

@@ -22,7 +22,7 @@ class DeafNode extends MemoryNode {
 
 async function leaseOn(node: DeafNode, ttl: number): Promise<Lease> {
   const grant = await createStore([node]).vote(CLAIM, ttl);
-  return new Lease(grant as Grant, { name: 'report', ttl, maxRuntime: undefined });
+  return new Lease(grant as Grant, { name: 'report', ttl, maxRuntime: undefined, isRun: true });
 }
 
 it('aborts in time when a shorter ttl came to the nodes and the reply got lost', async () => {

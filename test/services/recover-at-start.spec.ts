@@ -130,6 +130,63 @@ describe('an instance that starts', () => {
   });
 });
 
+it('a run that ignores its maxRuntime is not taken over while it goes on', { timeout: 40_000 }, async () => {
+  const stop = new AbortController();
+  const starts: number[] = [];
+  @Injectable()
+  class Stuck {
+    @Cron(ONCE_A_YEAR, byHand('stuck'))
+    @Exclusive('stuck', { ttl: TTL, recover: true, maxRuntime: 300 })
+    async stuck(): Promise<void> {
+      starts.push(Date.now());
+      await pause(2.5 * TTL, undefined, { signal: stop.signal }).catch(() => {});
+    }
+  }
+  const parts = { redlock: { nodes: server.it.url, shutdownTimeout: 1 }, providers: [Stuck] };
+  const apps = [await start(parts), await start(parts)];
+  const aborted: string[] = [];
+  for (const app of apps) app.get(RedlockService).on('lost', ({ error }) => aborted.push(error.name));
+  const runs = apps.map((app) => fire(app, 'stuck'));
+  await Promise.all(runs);
+  expect(starts).toHaveLength(1);
+  expect(aborted).toEqual(['TimeoutError']);
+  await pause(TTL + 500);
+  expect(starts).toHaveLength(1);
+});
+
+it(
+  'a tick that is taken over at start, and called only later, is run once',
+  { timeout: 40_000 },
+  async () => {
+    const runs: string[] = [];
+    const Deferred: MethodDecorator = (_target, _key, descriptor: PropertyDescriptor) => {
+      const original = descriptor.value as () => Promise<void>;
+      descriptor.value = function (this: unknown): void {
+        setTimeout(() => void Reflect.apply(original, this, []), 300);
+      };
+    };
+    @Injectable()
+    class Later {
+      @Cron(ONCE_A_YEAR, byHand('recovers'))
+      @Deferred
+      @Exclusive('recovers', { ttl: TTL, recover: true })
+      async recovers(): Promise<void> {
+        runs.push('begin');
+        await pause(800);
+        runs.push('end');
+      }
+    }
+    await dieInRun();
+    await pause(TTL + 1200);
+    for (let instances = 0; instances < 3; instances++) {
+      await start({ redlock: { nodes: server.it.url }, providers: [Later] });
+    }
+    await expect.poll(settled, { timeout: 5000 }).toBe(TICK);
+    await pause(1000);
+    expect(runs).toEqual(['begin', 'end']);
+  },
+);
+
 describe('a run that shutdown cuts off', () => {
   it('is run again by another instance, with recover', { timeout: 40_000 }, async () => {
     const [old, other] = [await startOne(), await startOne()];
