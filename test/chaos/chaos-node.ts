@@ -64,6 +64,8 @@ export class ChaosNode {
         proxy.cut();
         proxy.swallow = 'nothing';
         return;
+      case 'forget connections':
+        return proxy.forget();
       case 'flush scripts':
         return this.flushScripts();
     }

@@ -3,7 +3,9 @@ import { drawPlan, type PlanOptions } from './plan.js';
 import { runChaos } from './run-chaos.js';
 import { isClean, summaryOf } from './summary.js';
 
-const seed = Number(process.env['CHAOS_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
+// The same faults each time, of which a minute has most kinds: a failure then means a change, and not another draw. Long
+// runs draw their seed at random.
+const seed = Number(process.env['CHAOS_SEED'] ?? 15_970);
 
 describe('the plan of the faults', () => {
   const options: PlanOptions = {

@@ -1,5 +1,5 @@
 /**
- * The fault test: `CHAOS_MINUTES` (1) minutes of faults drawn from `CHAOS_SEED` (by chance, and printed), and what the
+ * The fault test: `CHAOS_MINUTES` (1) minutes of faults drawn from `CHAOS_SEED` (at random, and printed), and what the
  * judge says of the history. Ends with 1 if the promise was broken. `CHAOS_RECORD` names a file for the whole history.
  */
 import { runChaos } from './run-chaos.js';

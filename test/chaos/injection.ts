@@ -1,9 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { NodeFault } from '../fleet/conditions.js';
 import type { Fleet } from '../fleet/fleet.js';
+import type { JobSpec } from '../fleet/instance.js';
 import { monotonicNow } from '../fleet/log.js';
 import type { ChaosNode } from './chaos-node.js';
-import type { InstanceFaultPlan, NodeFaultPlan, Plan } from './plan.js';
+import type { InstanceFaultPlan, NodeFaultKind, NodeFaultPlan, Plan } from './plan.js';
 
 /** How soon the instances must work with a node again that is back, in milliseconds, and somewhat more. */
 const RETURN_TIME = 2500;
@@ -13,13 +14,19 @@ const AIM_TIME = 3000;
 /** Carries out a plan of faults, and writes down what it did. */
 export class Injection {
   readonly nodeFaults: NodeFault[] = [];
+  /** When the connections to a node were forgotten. */
+  readonly forgotten: NodeFault[] = [];
   /** How many faults of each kind there were. */
   readonly counts = new Map<string, number>();
 
-  /** @param say Tells people what happens. */
+  /**
+   * @param changing The job whose option `recover` changes.
+   * @param say Tells people what happens.
+   */
   constructor(
     private readonly fleet: Fleet,
     private readonly nodes: readonly ChaosNode[],
+    private readonly changing: string,
     private readonly say: (text: string) => void,
   ) {}
 
@@ -38,14 +45,16 @@ export class Injection {
   private async strikeNodes(fault: NodeFaultPlan): Promise<void> {
     const { kind, nodes, lasts } = fault;
     const size = nodes.length > this.nodes.length / 2 ? 'majority' : 'minority';
-    this.note(
-      kind === 'flush scripts' ? kind : `${kind} a ${size} of the nodes`,
-      `${nodes.join(', ')}, ${lasts} ms`,
-    );
+    const details = nodes.join(', ');
+    this.note(titleOf(kind, size), lasts > 0 ? `${details}, ${lasts} ms` : details);
     const from = monotonicNow();
     await Promise.all(nodes.map(async (node) => this.nodes[node]?.suffer(fault)));
     // Forgotten scripts are no excuse.
     if (kind === 'flush scripts') return;
+    if (kind === 'forget connections') {
+      this.forgotten.push(...nodes.map((node) => ({ node, from, until: monotonicNow() })));
+      return;
+    }
     const until = monotonicNow() + RETURN_TIME;
     this.nodeFaults.push(...nodes.map((node) => ({ node, from, until })));
   }
@@ -73,10 +82,21 @@ export class Injection {
         return;
       case 'roll out':
         this.note('roll out', 'all instances');
-        for (let each = 0; each < fleet.size; each++) {
-          await fleet.at(each).terminate();
-          await fleet.restart(each);
-        }
+        return this.rollOut(fleet.at(0).spec.jobs);
+      case 'roll out recover': {
+        const jobs = fleet.at(0).spec.jobs.map((job) => (job.name === this.changing ? flipped(job) : job));
+        const now = jobs.find(({ name }) => name === this.changing)?.options?.recover;
+        this.note('roll out recover', `${now} for "${this.changing}"`);
+        return this.rollOut(jobs);
+      }
+    }
+  }
+
+  private async rollOut(jobs: readonly JobSpec[]): Promise<void> {
+    const { fleet } = this;
+    for (let each = 0; each < fleet.size; each++) {
+      await fleet.at(each).terminate();
+      await fleet.restart(each, jobs);
     }
   }
 
@@ -92,6 +112,17 @@ export class Injection {
     this.counts.set(kind, (this.counts.get(kind) ?? 0) + 1);
     this.say(`${kind} (${details})`);
   }
+}
+
+function titleOf(kind: NodeFaultKind, size: 'majority' | 'minority'): string {
+  if (kind === 'flush scripts') return kind;
+  return kind === 'forget connections'
+    ? `${kind} to a ${size} of the nodes`
+    : `${kind} a ${size} of the nodes`;
+}
+
+function flipped(job: JobSpec): JobSpec {
+  return { ...job, options: { ...job.options, recover: !job.options?.recover } };
 }
 
 async function inTurn<T extends { after: number }>(

@@ -14,15 +14,19 @@ export interface NodeFaultPlan {
  * - `hang`: SIGSTOP and SIGCONT.
  * - `slow`: all data is delayed. `sever`: connections are cut, and refused for a while.
  * - `deafen`: commands arrive, replies get lost, and then the connections are cut.
+ * - `forget connections`: the network forgets the connections that there are, as a load balancer or a NAT does with idle
+ *   ones. All that is sent on them is lost, and nobody is told; new ones work at once.
  * - `flush scripts`: the server forgets its scripts.
  */
-export type NodeFaultKind = 'kill' | 'hang' | 'slow' | 'sever' | 'deafen' | 'flush scripts';
+export type NodeFaultKind =
+  'kill' | 'hang' | 'slow' | 'sever' | 'deafen' | 'forget connections' | 'flush scripts';
 
 /** A fault of an instance. Durations in milliseconds. */
 export interface InstanceFaultPlan {
   /**
    * - `crash`: SIGKILL and a restart. `suspend`: SIGSTOP and SIGCONT. `set clock`: a step of its wall clock.
    * - `roll out`: SIGTERM and a restart, of one instance after the other.
+   * - `roll out recover`: the same, and from then on one job has the other value of its option `recover`.
    */
   readonly kind: InstanceFaultKind;
   /** Whom it strikes, if it is not the one that runs `inRunOf` at that time. */
@@ -33,7 +37,7 @@ export interface InstanceFaultPlan {
   readonly ahead: number;
 }
 
-export type InstanceFaultKind = 'crash' | 'suspend' | 'set clock' | 'roll out';
+export type InstanceFaultKind = 'crash' | 'suspend' | 'set clock' | 'roll out' | 'roll out recover';
 
 export interface Plan {
   /** One after the other, each with the pause before it in milliseconds. */
@@ -80,14 +84,15 @@ function fill<T extends { lasts: number }>(
 }
 
 function drawNodeFault(random: Random, { nodeCount, durableNodes }: PlanOptions): NodeFaultPlan {
-  const kinds: NodeFaultKind[] = ['hang', 'slow', 'sever', 'deafen', 'flush scripts'];
+  const kinds: NodeFaultKind[] = ['hang', 'slow', 'sever', 'deafen', 'forget connections', 'flush scripts'];
   const kind = random.pick(durableNodes ? ['kill' as const, 'kill' as const, ...kinds] : kinds);
+  const isMoment = kind === 'forget connections' || kind === 'flush scripts';
   const minority = Math.ceil(nodeCount / 2) - 1;
   const count = random.chance(0.65) ? random.between(1, minority) : random.between(minority + 1, nodeCount);
   return {
     kind,
     nodes: random.sample(kind === 'flush scripts' ? nodeCount : count, nodeCount),
-    lasts: kind === 'flush scripts' ? 0 : random.between(300, 6000),
+    lasts: isMoment ? 0 : random.between(300, 6000),
     delay: random.between(20, 200),
   };
 }
@@ -100,8 +105,9 @@ function drawInstanceFault(random: Random, { instanceCount, jobs }: PlanOptions)
     'suspend',
     'set clock',
     'roll out',
+    'roll out recover',
   ]);
-  const longest = { crash: 2000, suspend: 7000, 'set clock': 0, 'roll out': 0 }[kind];
+  const longest = { crash: 2000, suspend: 7000, 'set clock': 0, 'roll out': 0, 'roll out recover': 0 }[kind];
   return {
     kind,
     instance: random.between(0, instanceCount - 1),

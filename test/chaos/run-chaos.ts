@@ -14,12 +14,17 @@ import { Stalls } from './stalls.js';
 const NODES = 5;
 const CLOCKS = [0, 400, -400, 2500, -2500];
 const TTL = 3000;
+/** Shorter than some runs, so that they are cut off at shutdown. */
+const SHUTDOWN_TIMEOUT = 800;
+/** The job whose option `recover` is changed by some rollouts. */
+const CHANGING = 'changing';
 const JOBS: readonly JobSpec[] = [
   { name: 'instant', when: '* * * * * *', work: 1 },
   { name: 'medium', when: '* * * * * *', work: 300 },
   // Longer than its lease, too: it overlaps unless it is renewed.
   { name: 'long', when: '* * * * * *', work: 2500, options: { ttl: 1500 } },
   { name: 'recovering', when: '* * * * * *', work: 300, options: { recover: true } },
+  { name: CHANGING, when: '* * * * * *', work: 1400, options: { ttl: 2000, recover: false } },
   { name: 'interval', when: 1000, work: 50 },
 ];
 
@@ -53,12 +58,12 @@ export interface ChaosReport {
 export async function runChaos({ seed, minutes, say, record }: ChaosOptions): Promise<ChaosReport> {
   const nodes = await Promise.all(Array.from({ length: NODES }, () => ChaosNode.start()));
   try {
-    const module = { nodes: nodes.map(({ url }) => url), ttl: TTL };
+    const module = { nodes: nodes.map(({ url }) => url), ttl: TTL, shutdownTimeout: SHUTDOWN_TIMEOUT };
     const fleet = await Fleet.start({ clocks: CLOCKS, module, jobs: JOBS, logCalls: true });
     const stalls = new Stalls();
     try {
       const begin = monotonicNow();
-      const injection = new Injection(fleet, nodes, (text) =>
+      const injection = new Injection(fleet, nodes, CHANGING, (text) =>
         say(`${((monotonicNow() - begin) / 1000).toFixed(1).padStart(6)} s  ${text}`),
       );
       const duration = minutes * 60_000 - CALM_AFTER - CALM - LAG;
@@ -75,6 +80,7 @@ export async function runChaos({ seed, minutes, say, record }: ChaosOptions): Pr
         instances: fleet.lives(),
         nodeCount: NODES,
         nodeFaults: [...injection.nodeFaults, ...ofAllNodes(stalls)],
+        forgotten: injection.forgotten,
       };
       if (record !== undefined)
         writeFileSync(record, JSON.stringify({ seed, history, conditions, output: fleet.output() }));
@@ -100,7 +106,7 @@ function ofAllNodes({ spans }: Stalls): NodeFault[] {
 
 /** Of the last seconds: what is still missed. Of the rest of the history nothing can be said without its faults. */
 function calmVerdict(history: Parameters<typeof judge>[0], conditions: Conditions): Verdict {
-  const short = conditions.jobs.filter(({ name }) => name !== 'long');
+  const short = conditions.jobs.filter(({ name }) => name !== 'long' && name !== CHANGING);
   const verdict = judge(history, { ...conditions, jobs: short });
   return { ...verdict, violations: verdict.violations.filter(({ kind }) => kind === 'missed') };
 }
@@ -111,7 +117,7 @@ function planOf(seed: number, duration: number): ReturnType<typeof drawPlan> {
     duration,
     nodeCount: NODES,
     instanceCount: CLOCKS.length,
-    jobs: ['medium', 'long', 'recovering'],
+    jobs: ['medium', 'long', 'recovering', CHANGING],
     durableNodes,
   });
 }

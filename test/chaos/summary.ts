@@ -29,7 +29,7 @@ export function summaryOf({ verdict, calm, faults, stalls }: ChaosReport): strin
   const texts = [...verdict.violations, ...calm.violations].map(
     ({ kind, job, text }) => `${kind}: ${job}, ${text}`,
   );
-  return [...rows.map(([what, value]) => `${what.padEnd(40)}${String(value).padStart(7)}`), ...texts].join(
+  return [...rows.map(([what, value]) => `${what.padEnd(50)}${String(value).padStart(7)}`), ...texts].join(
     '\n',
   );
 }

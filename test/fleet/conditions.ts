@@ -21,6 +21,8 @@ export interface InstanceLife {
   readonly killed: boolean;
   /** When it was suspended. */
   readonly pauses: readonly Span[];
+  /** The jobs that have `recover` here: it leaves their ticks to others when it dies, and takes those of others over. */
+  readonly recovering: readonly string[];
   /** By how many milliseconds its clock was ahead of the real one, and since when. */
   readonly clock: readonly { readonly since: number; readonly ahead: number }[];
 }
@@ -39,7 +41,6 @@ export interface JobRule {
   readonly period: number;
   /** The lease, in milliseconds. */
   readonly ttl: number;
-  readonly recover: boolean;
 }
 
 export interface Conditions {
@@ -51,6 +52,11 @@ export interface Conditions {
   readonly instances: readonly InstanceLife[];
   readonly nodeCount: number;
   readonly nodeFaults: readonly NodeFault[];
+  /**
+   * The moments at which the network forgot all connections to a node that was well itself. They excuse no tick: a claim
+   * that meets silence is asked again over a new connection, within its time. Only a settle can come later.
+   */
+  readonly forgotten: readonly NodeFault[];
 }
 
 export function touches(a: Span, b: Span): boolean {
@@ -76,6 +82,15 @@ export function isUp({ up, pauses }: InstanceLife, span: Span): boolean {
 
 /** Whether the same majority of the nodes could be relied on all through `span`. */
 export function hasQuorum({ nodeCount, nodeFaults }: Conditions, span: Span): boolean {
-  const out = new Set(nodeFaults.filter((fault) => touches(fault, span)).map(({ node }) => node));
+  return isMajorityWell(nodeCount, nodeFaults, span);
+}
+
+/** Whether, in addition, their connections were not forgotten in that time, so that they answered at once. */
+export function hasPromptQuorum({ nodeCount, nodeFaults, forgotten }: Conditions, span: Span): boolean {
+  return isMajorityWell(nodeCount, [...nodeFaults, ...forgotten], span);
+}
+
+function isMajorityWell(nodeCount: number, faults: readonly NodeFault[], span: Span): boolean {
+  const out = new Set(faults.filter((fault) => touches(fault, span)).map(({ node }) => node));
   return nodeCount - out.size > nodeCount / 2;
 }

@@ -49,6 +49,7 @@ export class Fleet {
     return fleet;
   }
 
+  /** The jobs as the instances had them at first. */
   get jobs(): readonly JobSpec[] {
     return this.options.jobs;
   }
@@ -74,10 +75,14 @@ export class Fleet {
     return Number(name.split('.')[0]);
   }
 
-  /** Starts an instance again, with the clock it had at first. Resolves when it is ready. */
-  async restart(index: number): Promise<InstanceProcess> {
+  /**
+   * Starts an instance again, with the clock it had at first. Resolves when it is ready.
+   *
+   * @param jobs Default: those it had.
+   */
+  async restart(index: number, jobs = this.at(index).spec.jobs): Promise<InstanceProcess> {
     await this.at(index).kill();
-    return this.boot(index);
+    return this.boot(index, jobs);
   }
 
   /** Starts an instance again each time it has died of itself, until `signal` aborts. */
@@ -87,7 +92,7 @@ export class Fleet {
         const aborted = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
         while (!signal.aborted) {
           await Promise.race([this.at(index).gone, aborted]);
-          if (!signal.aborted) await this.boot(index);
+          if (!signal.aborted) await this.boot(index, this.at(index).spec.jobs);
         }
       }),
     );
@@ -154,8 +159,8 @@ export class Fleet {
     await this.logServer.stop();
   }
 
-  private async boot(index: number): Promise<InstanceProcess> {
-    const { module, jobs, clocks, logCalls = false } = this.options;
+  private async boot(index: number, jobs = this.jobs): Promise<InstanceProcess> {
+    const { module, clocks, logCalls = false } = this.options;
     const generation = this.processes.filter(({ spec }) => this.indexOf(spec.name) === index).length;
     const name = `${index}.${generation}`;
     const spec = { name, logUrl: this.logServer.url, module, jobs, logCalls };

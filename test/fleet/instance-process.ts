@@ -130,7 +130,16 @@ export class InstanceProcess {
   get life(): InstanceLife {
     const { readyAt, stoppedAt, goneAt, killed, pauses, clock } = this;
     const up = { from: readyAt, until: Math.min(stoppedAt, goneAt) };
-    return { name: this.spec.name, up, goneAt, killed, pauses: [...pauses], clock: [...clock] };
+    const recovering = this.spec.jobs.filter(({ options }) => options?.recover).map(({ name }) => name);
+    return {
+      name: this.spec.name,
+      up,
+      goneAt,
+      killed,
+      pauses: [...pauses],
+      recovering,
+      clock: [...clock],
+    };
   }
 
   private onExit(signal: NodeJS.Signals | null): void {

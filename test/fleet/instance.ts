@@ -4,6 +4,7 @@
  */
 import { setClock } from './clock.js';
 import 'reflect-metadata';
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Injectable, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
@@ -16,6 +17,7 @@ import {
   type RedlockModuleOptions,
   RedlockService,
 } from '../../src/index.js';
+import { currentFiring } from '../../src/schedule/firing.js';
 import { DEATHS_KEY, type Entry, LOG_KEY, monotonicNow } from './log.js';
 
 /** One job of an instance. */
@@ -46,12 +48,19 @@ const spec = JSON.parse(process.env['INSTANCE'] ?? '') as InstanceSpec;
 const log = new Redis(spec.logUrl, { maxRetriesPerRequest: null });
 let lastId = 0;
 
+/** The call by the scheduler in which something happens. */
+const calling = new AsyncLocalStorage<{ readonly id: string; isOver: boolean }>();
+
 function newId(): string {
   return `${spec.name}-${++lastId}`;
 }
 
 async function write(entry: Omit<Entry, 'instance' | 'at'>): Promise<void> {
   await log.rpush(LOG_KEY, JSON.stringify({ ...entry, instance: spec.name, at: monotonicNow() }));
+}
+
+function nameOf(error: unknown): string {
+  return error instanceof Error ? error.name : String(error);
 }
 
 /** The latest second by the clock of this process: the tick of a job that does not ask anybody. */
@@ -67,9 +76,11 @@ class Jobs {
     const run = this.redlock.current();
     const tick = job.unguarded ? latestSecond() : (run?.tick?.getTime() ?? null);
     const of = { job: job.name, tick, id: newId() };
-    const onAbort = (): void => void write({ is: 'aborted', ...of });
+    const onAbort = (): void => void write({ is: 'aborted', ...of, reason: nameOf(run?.signal.reason) });
     run?.signal.addEventListener('abort', onAbort);
-    await write({ is: 'start', ...of });
+    const call = calling.getStore();
+    // A takeover is run by a timer that was set when a call was lost.
+    await write({ is: 'start', ...of, call: call?.isOver ? undefined : call?.id });
     if (await this.mustDie(job, tick)) {
       await pause(job.work / 2);
       process.kill(process.pid, 'SIGKILL');
@@ -86,12 +97,20 @@ class Jobs {
   }
 }
 
+/** The tick of the call that goes on: at start, an instance also calls jobs for ticks that have died long ago. */
+function tickOfCall(): number {
+  const firing = currentFiring();
+  return (firing?.kind === 'cron' ? firing.tick?.at : undefined) ?? latestSecond();
+}
+
 /** Logs each call of `method`, from the scheduler to the settled run; keeps its metadata. */
 function logged(job: JobSpec, method: () => Promise<void>): () => Promise<void> {
   const outer = async function (this: Jobs, ...args: never[]): Promise<void> {
-    const of = { job: job.name, tick: typeof job.when === 'string' ? latestSecond() : null, id: newId() };
+    const of = { job: job.name, tick: typeof job.when === 'string' ? tickOfCall() : null, id: newId() };
     const written = write({ is: 'call', ...of });
-    await Reflect.apply(method, this, args);
+    const call = { id: of.id, isOver: false };
+    await calling.run(call, () => Reflect.apply(method, this, args));
+    call.isOver = true;
     await written;
     await write({ is: 'over', ...of });
   };

@@ -4,8 +4,7 @@ import type { Call, Run } from './history.js';
 import { judge } from './judge.js';
 
 // The monotonic clock of these histories begins at the epoch, so that a tick is due when the clock shows its number.
-const REPORT: JobRule = { name: 'report', kind: 'cron', period: 1000, ttl: 3000, recover: false };
-const RECOVERING: JobRule = { ...REPORT, recover: true };
+const REPORT: JobRule = { name: 'report', kind: 'cron', period: 1000, ttl: 3000 };
 const CLEANING: JobRule = { ...REPORT, kind: 'interval' };
 const WINDOW = { from: 10_000, until: 30_000 };
 
@@ -16,6 +15,7 @@ function life(name: string, differences: Partial<InstanceLife> = {}, ahead = 0):
     goneAt: Infinity,
     killed: false,
     pauses: [],
+    recovering: [],
     clock: [{ since: -Infinity, ahead }],
     ...differences,
   };
@@ -28,7 +28,20 @@ function killed(name: string, at: number): InstanceLife {
 
 function conditions(rule: JobRule, differences: Partial<Conditions> = {}): Conditions {
   const instances = [life('a'), life('b'), life('c')];
-  return { window: WINDOW, epoch: 0, jobs: [rule], instances, nodeCount: 5, nodeFaults: [], ...differences };
+  const nodes = { nodeCount: 5, nodeFaults: [], forgotten: [] };
+  return { window: WINDOW, epoch: 0, jobs: [rule], instances, ...nodes, ...differences };
+}
+
+/** The same with `recover` on all instances. */
+function recovering({
+  instances = [life('a'), life('b'), life('c')],
+  ...rest
+}: Partial<Conditions>): Conditions {
+  return conditions(REPORT, { instances: instances.map(withRecover), ...rest });
+}
+
+function withRecover(instance: InstanceLife): InstanceLife {
+  return { ...instance, recovering: ['report'] };
 }
 
 function run(tick: number | null, instance: string, start: number, rest: Partial<Run> = {}): Run {
@@ -40,14 +53,29 @@ function unfinished(tick: number, instance: string, start: number): Run {
   return { id: `${instance}-${start}`, job: 'report', tick, instance, start };
 }
 
+/** A run that the shutdown of its instance aborted. */
+function cutOff(tick: number, instance: string, start: number, aborted: number): Run {
+  return run(tick, instance, start, { aborted, abortReason: 'ShutdownError', end: aborted + 2 });
+}
+
 /** A claim that began at one moment, and was answered at another. */
 function call(tick: number | null, instance: string, at: number, over?: number): Call {
-  return { job: 'report', tick, instance, at, over };
+  return { id: `call ${instance}-${at}`, job: 'report', tick, instance, at, over };
+}
+
+/** A run that was called at a moment. */
+function called(at: number, ofRun: Run): Run {
+  return { ...ofRun, call: `call ${ofRun.instance}-${at}` };
 }
 
 /** Nodes that are out when the tick of 15_000 is due. */
 function out(...nodes: number[]): NodeFault[] {
   return nodes.map((node) => ({ node, from: 14_900, until: 15_500 }));
+}
+
+/** Nodes to which all connections are forgotten at a moment. */
+function forgotten(at: number, ...nodes: number[]): NodeFault[] {
+  return nodes.map((node) => ({ node, from: at, until: at }));
 }
 
 /** The instance `a` is suspended just after its run of 15_000 began. */
@@ -63,6 +91,19 @@ function cleanRuns(instances = ['a', 'b', 'c'], from = 5000, until = 35_000): Ru
 
 function without(runs: readonly Run[], ...ticks: number[]): Run[] {
   return runs.filter(({ tick }) => !ticks.includes(tick ?? 0));
+}
+
+/** An instance that recovers, and starts late. */
+function lateHeir(ready: number, ahead = 0): InstanceLife {
+  return withRecover(life('b', { up: { from: ready, until: Infinity } }, ahead));
+}
+
+/** Whether an instance must run the tick of 15_000 again, whose run died 10 ms after it had started. */
+function isOwed(heir: InstanceLife, { ttl = REPORT.ttl, start = 15_005 } = {}): boolean {
+  const dead = withRecover(killed('a', start + 10));
+  const window = { from: 15_000, until: start + ttl + 2000 };
+  const under = conditions({ ...REPORT, ttl }, { instances: [dead, heir], window });
+  return findings([unfinished(15_000, 'a', start)], under).includes('not recovered');
 }
 
 /** The kinds of the violations that the judge finds. */
@@ -125,13 +166,55 @@ describe('a tick that is started twice', () => {
       unfinished(15_000, 'a', 15_005),
       run(15_000, 'b', 18_200),
     ];
-    expect(findings(runs, conditions(RECOVERING, { instances }))).toEqual([]);
+    expect(findings(runs, recovering({ instances }))).toEqual([]);
   });
 
   it('is a duplicate where the job recovers, but the first one lived', () => {
-    expect(findings([...cleanRuns(), run(15_000, 'b', 15_500)], conditions(RECOVERING))).toEqual([
-      'duplicate',
-    ]);
+    expect(findings([...cleanRuns(), run(15_000, 'b', 15_500)], recovering({}))).toEqual(['duplicate']);
+  });
+
+  describe('where only some instances have `recover`', () => {
+    const [dead, heir, other] = [killed('a', 15_015), life('b'), life('c')];
+    const runs = [
+      ...without(cleanRuns(['c']), 15_000, 16_000, 17_000, 18_000),
+      unfinished(15_000, 'a', 15_005),
+      run(15_000, 'b', 18_200),
+    ];
+
+    it('is none where both runs were claimed with it', () => {
+      const instances = [withRecover(dead), withRecover(heir), other];
+      expect(findings(runs, conditions(REPORT, { instances }))).toEqual([]);
+    });
+
+    it('is a duplicate where the first one was claimed without it', () => {
+      const instances = [dead, withRecover(heir), withRecover(other)];
+      expect(findings(runs, conditions(REPORT, { instances }))).toEqual(['duplicate']);
+    });
+
+    it('is a duplicate where the second one was claimed without it', () => {
+      const instances = [withRecover(dead), heir, other];
+      expect(findings(runs, conditions(REPORT, { instances }))).toEqual(['duplicate']);
+    });
+  });
+
+  it('is none when the first one was shut down in the middle of its run, and the job recovers', () => {
+    const instances = [life('a', { up: { from: 0, until: 15_100 }, goneAt: 15_500 }), life('b'), life('c')];
+    const runs = [
+      ...without(cleanRuns(['b', 'c']), 15_000, 16_000, 17_000, 18_000),
+      cutOff(15_000, 'a', 15_005, 15_400),
+      run(15_000, 'b', 18_200),
+    ];
+    expect(findings(runs, recovering({ instances }))).toEqual([]);
+    expect(findings(runs, conditions(REPORT, { instances }))).toContain('duplicate');
+  });
+
+  it('is none when the first one was suspended past its lease, and settles too late', () => {
+    const runs = [
+      ...without(cleanRuns(['b', 'c']), 15_000, 16_000, 17_000, 18_000),
+      run(15_000, 'a', 15_005, { end: 20_010 }),
+      run(15_000, 'b', 18_200),
+    ];
+    expect(findings(runs, recovering(suspended(20_000)))).toEqual([]);
   });
 
   it('is a duplicate and an overlap where the first one still runs', () => {
@@ -142,7 +225,7 @@ describe('a tick that is started twice', () => {
       run(15_000, 'b', 15_200),
       run(18_000, 'b', 18_600),
     ];
-    expect(findings(runs, conditions(RECOVERING, { instances }))).toEqual(['duplicate', 'overlap']);
+    expect(findings(runs, recovering({ instances }))).toEqual(['duplicate', 'overlap']);
   });
 });
 
@@ -232,7 +315,7 @@ describe('a tick that nobody ran', () => {
   });
 
   it('is excused while a run is in progress to whose tick its instance has come a second time', () => {
-    const long = run(14_000, 'a', 14_005, { end: 15_200 });
+    const long = called(13_990, run(14_000, 'a', 14_005, { end: 15_200 }));
     const calls = [call(14_000, 'a', 13_990, 15_210), call(14_000, 'a', 14_003, 14_300)];
     expect(findings([...without(runs, 14_000), long], conditions(REPORT), calls)).toEqual([]);
   });
@@ -242,6 +325,26 @@ describe('a tick that nobody ran', () => {
     const died = [...without(cleanRuns(['b', 'c']), 14_000), unfinished(14_000, 'a', 14_005)];
     expect(findings(without(died, 15_000, 16_000, 17_000), conditions(REPORT, { instances }))).toEqual([]);
     expect(findings(without(died, 18_000), conditions(REPORT, { instances }))).toEqual(['missed']);
+  });
+
+  it('is excused for another second after a run that died with `recover`', () => {
+    const instances = [withRecover(killed('a', 14_015)), life('b'), life('c')];
+    const died = [...without(cleanRuns(['b', 'c']), 14_000), unfinished(14_000, 'a', 14_005)];
+    const behind = without(died, 15_000, 16_000, 17_000, 18_000);
+    expect(findings(behind, conditions(REPORT, { instances }))).toEqual([]);
+    expect(findings(without(behind, 19_000), conditions(REPORT, { instances }))).toEqual(['missed']);
+  });
+
+  it('is missed after a run that lost its lock, and excused after one that was left to others', () => {
+    const rest = without(runs, 14_000);
+    const aborted = { aborted: 14_300, end: 14_302 };
+    const lost = called(14_002, run(14_000, 'a', 14_005, { ...aborted, abortReason: 'LockLostError' }));
+    const calls = [call(14_000, 'a', 14_002, 14_310)];
+    const instances = [withRecover(life('a')), life('b'), life('c')];
+    expect(findings([...rest, lost], conditions(REPORT, { instances }), calls)).toEqual(['missed']);
+    const left = { ...lost, abortReason: 'ShutdownError' };
+    expect(findings([...rest, left], conditions(REPORT, { instances }), calls)).toEqual([]);
+    expect(findings([...rest, left], conditions(REPORT), calls)).toEqual(['missed']);
   });
 
   it('is missed by an instance whose clock is behind, too, when that comes to it', () => {
@@ -284,20 +387,12 @@ describe('a tick that nobody ran', () => {
     const instances = [life('a', {}, 300)];
     const rest = without(cleanRuns(['a']), 15_000, 16_000);
     const slow = run(16_000, 'a', 15_850);
-    const behind = { instances: [...instances, life('b', {}, -650)] };
-    expect(
-      findings([...rest, slow], conditions(REPORT, { instances }), [call(16_000, 'a', 15_700, 15_900)]),
-    ).toEqual(['missed']);
-    const onlyBehind = {
-      ...behind,
-      instances: behind.instances.slice(1).concat(life('a', { up: { from: 15_500, until: Infinity } }, 300)),
-    };
-    expect(
-      findings([...rest, slow], conditions(REPORT, onlyBehind), [call(16_000, 'a', 15_600, 15_900)]),
-    ).toEqual([]);
-    expect(
-      findings([...rest, slow], conditions(REPORT, onlyBehind), [call(16_000, 'a', 15_800, 15_900)]),
-    ).toEqual(['missed']);
+    const since = (at: number, under: Conditions): string[] =>
+      findings([...rest, called(at, slow)], under, [call(16_000, 'a', at, 15_900)]);
+    expect(since(15_700, conditions(REPORT, { instances }))).toEqual(['missed']);
+    const behind = [life('b', {}, -650), life('a', { up: { from: 15_500, until: Infinity } }, 300)];
+    expect(since(15_600, conditions(REPORT, { instances: behind }))).toEqual([]);
+    expect(since(15_800, conditions(REPORT, { instances: behind }))).toEqual(['missed']);
   });
 
   it('counts for an instance whose clock was set only where it has found its step', () => {
@@ -311,6 +406,46 @@ describe('a tick that nobody ran', () => {
       conditions(REPORT, { instances: [stepped], window: { from: tick, until: tick + 1000 } });
     expect(findings([], under(15_000))).toEqual([]);
     expect(findings([], under(19_000))).toEqual(['missed']);
+  });
+});
+
+describe('connections that are forgotten', () => {
+  const all = [0, 1, 2, 3, 4];
+  const runs = without(cleanRuns(), 15_000);
+  const before = run(14_000, 'a', 14_005, { end: 14_300 });
+
+  it('are no excuse for a tick that nobody ran', () => {
+    for (const at of [14_500, 14_950, 15_005]) {
+      expect(findings(runs, conditions(REPORT, { forgotten: forgotten(at, ...all) }))).toEqual(['missed']);
+    }
+  });
+
+  it('are one where the run before could not be settled at once, and only for as long as that takes', () => {
+    const rest = [...without(runs, 14_000), before];
+    const found = (at: number, nodes: readonly number[], of = rest): string[] =>
+      findings(of, conditions(REPORT, { forgotten: forgotten(at, ...nodes) }));
+    expect(found(14_100, all)).toEqual([]);
+    expect(found(14_100, [2, 3, 4])).toEqual([]);
+    expect(found(14_100, [0, 1])).toEqual(['missed']);
+    expect(found(13_900, all)).toEqual(['missed']);
+    expect(found(14_100, all, without(rest, 16_000))).toEqual(['missed']);
+  });
+
+  it('leave it open whether a run was settled whose instance dies before it could ask again', () => {
+    const instances = [killed('a', 15_600), life('b'), life('c')];
+    const rest = without(cleanRuns(['b', 'c']), 15_000, 16_000, 17_000, 18_000);
+    const twice = [...rest, run(15_000, 'a', 15_005), run(15_000, 'b', 18_700)];
+    expect(findings(twice, recovering({ instances, forgotten: forgotten(15_010, ...all) }))).toEqual([]);
+    expect(findings(twice, recovering({ instances }))).toContain('duplicate');
+  });
+
+  it('can let the lease of a suspended instance end earlier', () => {
+    const instances = [life('a', { pauses: [{ from: 15_100, until: 16_300 }] }), life('b'), life('c')];
+    const first = run(15_000, 'a', 15_005, { end: 16_310 });
+    const history = [...without(cleanRuns(['b', 'c']), 15_000), first];
+    const found = findings(history, conditions(REPORT, { instances, forgotten: forgotten(15_050, ...all) }));
+    expect(found).toEqual([]);
+    expect(findings(history, conditions(REPORT, { instances }))).toEqual(['overlap']);
   });
 });
 
@@ -357,10 +492,13 @@ describe('an interval', () => {
   });
 
   it('counts from the claim, where that is known', () => {
-    const late = [...runs.filter(({ start }) => start < 15_000 || start > 15_500), run(null, 'b', 15_400)];
-    expect(findings(late, conditions(CLEANING))).toEqual(['early']);
-    expect(findings(late, conditions(CLEANING), [call(null, 'b', 15_050, 15_450)])).toEqual([]);
-    expect(findings(late, conditions(CLEANING), [call(null, 'b', 15_350, 15_450)])).toEqual(['early']);
+    const rest = runs.filter(({ start }) => start < 15_000 || start > 15_500);
+    const late = run(null, 'b', 15_400);
+    expect(findings([...rest, late], conditions(CLEANING))).toEqual(['early']);
+    // An instance that has waited for its nodes can have two calls under way.
+    const calls = [call(null, 'b', 15_050, 15_450), call(null, 'b', 15_350, 15_440)];
+    expect(findings([...rest, called(15_050, late)], conditions(CLEANING), calls)).toEqual([]);
+    expect(findings([...rest, called(15_350, late)], conditions(CLEANING), calls)).toEqual(['early']);
   });
 
   it('is found to have been missed, though an instance was there', () => {
@@ -384,18 +522,22 @@ describe('a tick whose instance was killed in it', () => {
 
   it('must be run again, in time, where the job recovers', () => {
     expect(findings(runs, conditions(REPORT, { instances }))).toEqual([]);
-    expect(findings(runs, conditions(RECOVERING, { instances }))).toEqual(['not recovered']);
-    expect(findings([...runs, run(15_000, 'b', 19_900)], conditions(RECOVERING, { instances }))).toEqual([
+    expect(findings(runs, recovering({ instances }))).toEqual(['not recovered']);
+    expect(findings([...runs, run(15_000, 'b', 19_900)], recovering({ instances }))).toEqual([
       'order',
       'not recovered',
     ]);
-    expect(findings([...runs, run(15_000, 'b', 18_100)], conditions(RECOVERING, { instances }))).toEqual([]);
+    expect(findings([...runs, run(15_000, 'b', 18_100)], recovering({ instances }))).toEqual([]);
   });
 
   it('must be run again where it can have been claimed by an instance that died before it began', () => {
     const claimed = [call(15_000, 'a', 15_002)];
     const lost = without(runs, 15_000, 16_000, 17_000, 18_000).filter(({ instance }) => instance !== 'a');
-    expect(findings(lost, conditions(RECOVERING, { instances }), claimed)).toEqual(['not recovered']);
+    expect(findings(lost, recovering({ instances }), claimed)).toEqual(['not recovered']);
+    const [dead = life('a'), ...others] = instances;
+    const rest = without(cleanRuns(['b', 'c']), 15_000, 16_000, 17_000, 18_000);
+    const before = conditions(REPORT, { instances: [dead, ...others.map(withRecover)] });
+    expect(findings(rest, before, claimed)).toEqual([]);
   });
 
   it('need not be where that instance came after the run of another one', () => {
@@ -404,7 +546,7 @@ describe('a tick whose instance was killed in it', () => {
       ...without(runs, 15_000).filter(({ instance }) => instance !== 'a'),
       run(15_000, 'b', 15_005),
     ];
-    expect(findings(ran, conditions(RECOVERING, { instances }), claimed)).toEqual([]);
+    expect(findings(ran, recovering({ instances }), claimed)).toEqual([]);
   });
 
   it('need not be where that instance died before its claim could be granted, or another run held the lock', () => {
@@ -412,16 +554,74 @@ describe('a tick whose instance was killed in it', () => {
     const rest = without(runs, 16_000).filter(({ instance }) => instance !== 'a');
     const recovered = [unfinished(15_000, 'a', 15_005), run(15_000, 'b', 18_100)];
     const later = [killed('a', 15_300), life('b'), life('c')];
-    expect(findings([...rest, ...recovered], conditions(RECOVERING, { instances: later }), early)).toEqual(
-      [],
+    expect(findings([...rest, ...recovered], recovering({ instances: later }), early)).toEqual([]);
+  });
+
+  it('need not be where another run was in progress when it was claimed', () => {
+    const long = called(14_002, run(14_000, 'b', 14_005, { end: 15_005 }));
+    const calls = [call(14_000, 'b', 14_002, 15_008), call(15_000, 'a', 15_002)];
+    const rest = without(cleanRuns(['b', 'c']), 14_000, 15_000, 16_000, 17_000, 18_000);
+    expect(findings([...rest, long], recovering({ instances }), calls)).toEqual([]);
+    const short = { ...long, end: 14_900 };
+    const before = [call(14_000, 'b', 14_002, 14_910), call(15_000, 'a', 15_002)];
+    expect(findings([...rest, short], recovering({ instances }), before)).toEqual(['not recovered']);
+  });
+
+  it('must be run again where shutdown has cut it off, and not where its lock was lost', () => {
+    const shutDown = [life('a', { up: { from: 0, until: 15_100 }, goneAt: 15_500 }), life('b'), life('c')];
+    const rest = without(runs, 15_000);
+    const left = cutOff(15_000, 'a', 15_005, 15_400);
+    expect(findings([...rest, left], recovering({ instances: shutDown }))).toContain('not recovered');
+    const lost = { ...left, abortReason: 'LockLostError' };
+    expect(findings([...rest, lost], recovering({ instances: shutDown }))).not.toContain('not recovered');
+    expect(findings([...rest, left], conditions(REPORT, { instances: shutDown }))).not.toContain(
+      'not recovered',
     );
+  });
+
+  it('need not be where it was claimed without `recover`, or nobody else has that', () => {
+    const [dead = life('a'), ...others] = instances;
+    const before = [dead, ...others.map(withRecover)];
+    expect(findings(runs, conditions(REPORT, { instances: before }))).toEqual([]);
+    const after = [withRecover(dead), ...others];
+    expect(findings(runs, conditions(REPORT, { instances: after }))).toEqual([]);
+  });
+
+  describe('by an instance that starts later', () => {
+    it('must be run again, if that one finds it in time', () => {
+      expect(isOwed(lateHeir(15_600))).toBe(true);
+      // The lease can be over, and the next tick come first.
+      expect(isOwed(lateHeir(16_600))).toBe(false);
+    });
+
+    it('need not be where that one can have looked before the tick was due, or begun', () => {
+      expect(isOwed(lateHeir(15_300))).toBe(false);
+      expect(isOwed(lateHeir(15_700), { start: 15_400 })).toBe(false);
+      expect(isOwed(lateHeir(16_000), { start: 15_400 })).toBe(true);
+    });
+
+    it('need not be where it is not among the ticks that are looked at', () => {
+      expect(isOwed(lateHeir(23_500), { ttl: 30_000 })).toBe(true);
+      expect(isOwed(lateHeir(24_500), { ttl: 30_000 })).toBe(false);
+      expect(isOwed(lateHeir(23_500, 1000), { ttl: 30_000 })).toBe(false);
+      expect(isOwed(lateHeir(16_500, -2000), { ttl: 30_000 })).toBe(false);
+    });
+
+    it('need not be where the latest ticks are not due yet for so long', () => {
+      expect(isOwed(lateHeir(15_600, 700))).toBe(true);
+      expect(isOwed(lateHeir(15_600, 2500))).toBe(false);
+    });
+
+    it('need not be where that one does not recover', () => {
+      expect(isOwed({ ...lateHeir(15_600), recovering: [] })).toBe(false);
+    });
   });
 
   it('need not be where nobody could', () => {
     expect(
       findings(
         [unfinished(15_000, 'a', 15_005)],
-        conditions(RECOVERING, { instances: instances.slice(0, 1), window: { from: 15_000, until: 30_000 } }),
+        recovering({ instances: instances.slice(0, 1), window: { from: 15_000, until: 30_000 } }),
       ),
     ).toEqual([]);
   });

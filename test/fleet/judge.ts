@@ -14,7 +14,7 @@ export type ViolationKind =
   | 'order'
   /** A tick was started before its time, or an interval before the last one was over. */
   | 'early'
-  /** Of a job that recovers, a tick whose run had died was not run again in time. */
+  /** A tick that was claimed with `recover`, and whose run had died, was not run again in time, though somebody could. */
   | 'not recovered';
 
 export interface Violation {
@@ -89,7 +89,7 @@ function duplicates({ rule, runs }: Case): Violation[] {
   for (const run of runs) {
     if (run.tick === null) continue;
     const first = last.get(run.tick);
-    const isRecovery = first && rule.recover && !first.settled && first.over <= run.start;
+    const isRecovery = first?.recover && run.recover && !first.settled && first.over <= run.start;
     if (first && !isRecovery) {
       violations.push({ kind: 'duplicate', job: rule.name, text: `${shown(first)}, then ${shown(run)}` });
     }

@@ -1,5 +1,6 @@
 import {
   type Conditions,
+  hasPromptQuorum,
   hasQuorum,
   type InstanceLife,
   type JobRule,
@@ -12,6 +13,8 @@ import type { Call, History, Run } from './history.js';
 export const TAKEOVER = 1000;
 /** How long a settle may take until all nodes have it, while they answer. */
 const SETTLE_TIME = 300;
+/** And on forgotten connections: `nodeTimeout` of silence, a new connection, and once more. */
+const SETTLE_AGAIN_TIME = 500 + 200 + SETTLE_TIME;
 /** How soon a suspended process that goes on must notice that its lease has ended. */
 const NOTICE_TIME = 1000;
 /** How far ahead of its time a tick may be claimed. */
@@ -19,12 +22,16 @@ export const EARLY_CLAIM = 500;
 
 /** A run, with what the conditions say of it. Moments in milliseconds on the monotonic clock. */
 export interface JudgedRun extends Run {
+  /** Whether it was claimed with `recover`. */
+  readonly recover: boolean;
   /** From when on its lock can have stood in the way of others: from its claim, as far as the calls are known. */
   readonly claimed: number;
   /** When it stopped to be a run that nobody may overlap. */
   readonly over: number;
   /** Whether it was run to its end, and that could be written down. */
   readonly settled: boolean;
+  /** When it was cut off so that others must run its tick again, if it was. */
+  readonly cutOffAt: number | undefined;
   /** Until when its lock can have stood in the way of others. */
   readonly busyUntil: number;
 }
@@ -33,6 +40,8 @@ export interface JudgedRun extends Run {
 export interface DarkClaim extends Span {
   readonly tick: number | null;
   readonly instance: string;
+  /** Whether it was made with `recover`. */
+  readonly recover: boolean;
   /** When its instance was killed; `undefined` where it was suspended. */
   readonly killedAt: number | undefined;
 }
@@ -44,26 +53,50 @@ export function judgedRun(
   life: InstanceLife,
   conditions: Conditions,
 ): JudgedRun {
+  const recover = life.recovering.includes(rule.name);
   const stop = Math.min(run.end ?? Infinity, run.aborted ?? Infinity, life.goneAt);
   const suspended = suspendedAt(run, stop, rule, life, conditions);
   const over = Math.min(stop, suspended);
-  const settling = { from: over, until: over + 2 * SETTLE_TIME };
-  const settled =
-    run.end === over &&
-    life.goneAt > over + (life.killed ? SETTLE_TIME : 0) &&
-    !life.pauses.some((pause) => touches(pause, settling)) &&
+  const call = calls.find(({ id }) => id === run.call);
+  const claimed = claimedAt(run, call, conditions.epoch);
+  // Shutdown leaves such a tick to others, and its lock with it.
+  const isLeft = recover && run.abortReason === 'ShutdownError';
+  const isDead = life.killed && run.end === undefined && run.aborted === undefined;
+  const cutOffAt = isLeft ? run.aborted : recover && isDead ? life.goneAt : undefined;
+  const freedAt = isLeft ? undefined : givenBackAt(run, claimed, call, life, conditions);
+  const afterlife = over + lockAfterlife(rule, recover);
+  return {
+    ...run,
+    recover,
+    claimed,
+    over,
+    settled: freedAt !== undefined && run.end === over,
+    cutOffAt,
+    busyUntil: Math.min(freedAt ?? afterlife, afterlife),
+  };
+}
+
+/** When the lock was free again after a run that came to its end, aborted or not; `undefined` where that is not certain. */
+function givenBackAt(
+  { end }: Run,
+  claimed: number,
+  call: Call | undefined,
+  { goneAt, killed, pauses }: InstanceLife,
+  conditions: Conditions,
+): number | undefined {
+  if (end === undefined) return undefined;
+  // Connections that were forgotten before the claim have been made anew for it.
+  const isPrompt = hasPromptQuorum(conditions, { from: claimed, until: end + SETTLE_TIME });
+  const time = isPrompt ? SETTLE_TIME : SETTLE_AGAIN_TIME;
+  const settling = { from: end, until: end + SETTLE_TIME + time };
+  const isCertain =
+    goneAt > end + (killed || !isPrompt ? time : 0) &&
+    !pauses.some((pause) => touches(pause, settling)) &&
     hasQuorum(conditions, settling);
-  // An instance whose clock was set can come to a tick a second time while it runs it.
-  const call = calls.findLast(
-    (each) =>
-      each.instance === run.instance &&
-      each.tick === run.tick &&
-      each.at <= run.start &&
-      (each.over ?? Infinity) >= (run.end ?? run.start),
-  );
-  // A call is over when its run is settled: where that is known, nothing is left to guess.
-  const busyUntil = settled ? (call?.over ?? over + SETTLE_TIME) : over + lockAfterlife(rule);
-  return { ...run, over, settled, claimed: claimedAt(run, call, conditions.epoch), busyUntil };
+  if (!isCertain) return undefined;
+  // A call is over when its run is settled, or when the nodes were silent: where that is known, nothing is left to guess.
+  const known = call?.over ?? end + SETTLE_TIME;
+  return isPrompt ? known : Math.max(known, end + time);
 }
 
 /** A busy machine and slow nodes can put some time between a claim and the start of its run. */
@@ -89,13 +122,13 @@ function suspendedAt(
       from < stop &&
       stop <= until + NOTICE_TIME &&
       // Half a lease is left at any time, unless it could not be renewed.
-      (until - from >= rule.ttl / 2 || !hasQuorum(conditions, { from: run.start, until })),
+      (until - from >= rule.ttl / 2 || !hasPromptQuorum(conditions, { from: run.start, until })),
   );
   return pause?.from ?? Infinity;
 }
 
 /** For how long the lock of a run that settled nothing can go on. */
-function lockAfterlife({ ttl, recover }: JobRule): number {
+function lockAfterlife({ ttl }: JobRule, recover: boolean): number {
   return ttl + (recover ? TAKEOVER : 0) + SETTLE_TIME;
 }
 
@@ -118,8 +151,9 @@ export function darkClaims(
       if (cut >= (call.over ?? Infinity) || cut === Infinity || cut < from - SETTLE_TIME) return [];
       if (runs.some((run) => isRunOf(run, call) && run.start < cut)) return [];
       const { tick, instance } = call;
-      const until = cut + lockAfterlife(rule);
-      return [{ from, until, tick, instance, killedAt: cut === killedAt ? killedAt : undefined }];
+      const recover = life.recovering.includes(rule.name);
+      const until = cut + lockAfterlife(rule, recover);
+      return [{ from, until, tick, instance, recover, killedAt: cut === killedAt ? killedAt : undefined }];
     });
 }
 

@@ -13,6 +13,10 @@ export interface Entry {
   readonly job: string;
   /** The nominal time of the tick, in milliseconds since the epoch; `null` for runs without one. */
   readonly tick: number | null;
+  /** For `start`: the call that it belongs to, if it was not made long after one, to take a tick over. */
+  readonly call?: string;
+  /** For `aborted`: the name of the error. */
+  readonly reason?: string;
   /** Which run of the job, or which call, this is. */
   readonly id: string;
   /** One process; one that is restarted has a new name. */

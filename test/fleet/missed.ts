@@ -10,6 +10,8 @@ const AFTER = 1000;
 const BLUR = { before: 50, after: 100 };
 /** What a takeover may take in addition, on a busy machine. */
 const RECOVERY_SLACK = 700;
+/** How many ticks back an instance looks for begun ones at its start, and how long that may take, in milliseconds. */
+const LOOK = { back: 9, time: 500 };
 
 interface Missed {
   readonly ticks: number;
@@ -101,46 +103,68 @@ function canHaveWon({ killedAt, from, tick }: DarkClaim, runs: readonly JudgedRu
     !runs.some((run) =>
       run.tick === tick
         ? run.start < from
-        : run.claimed <= from && Math.max(run.busyUntil, run.over) >= killedAt,
+        : // Once that run is over, the claim may have been given up, and so those of others.
+          run.claimed <= from && Math.max(run.busyUntil, run.over) >= from,
     )
   );
 }
 
-/** The ticks whose run died with its instance, and which nobody ran again, though there was somebody. */
-export function notRecovered({ rule, runs, dark, conditions }: Case): Violation[] {
-  if (!rule.recover) return [];
-  const { instances, window } = conditions;
-  const killed = new Map(instances.filter((life) => life.killed).map((life) => [life.name, life.goneAt]));
-  const died = [
-    ...runs.filter(
-      ({ end, aborted, instance }) => end === undefined && aborted === undefined && killed.has(instance),
-    ),
-    ...dark.filter((claim) => canHaveWon(claim, runs)).map((claim) => ({ ...claim, start: claim.from })),
-  ];
-  return died.flatMap(({ tick, instance, start }) => {
-    const at = killed.get(instance);
-    if (at === undefined || tick === null || at < window.from) return [];
+/** A run that others had to take over. */
+interface CutOff {
+  readonly tick: number;
+  readonly instance: string;
+  readonly start: number;
+  /** When it was cut off. */
+  readonly at: number;
+}
+
+/** The ticks whose run was cut off, and which nobody ran again, though there was somebody. */
+export function notRecovered(of: Case): Violation[] {
+  const { rule, runs, conditions } = of;
+  return cutOffRuns(of).flatMap((cutOff) => {
+    const { tick, instance, start, at } = cutOff;
     const deadline = at + rule.ttl + TAKEOVER + RECOVERY_SLACK;
     const watched = { from: start - BEFORE, until: deadline };
-    const due = tick - conditions.epoch;
-    const hasHeir = instances.some(
-      (life) =>
-        life.name !== instance &&
-        isUp(life, watched) &&
-        clockPhases(life).some(
-          ({ ahead, from, until }) =>
-            from <= watched.from &&
-            until >= watched.until &&
-            // It has come upon the tick while the first one ran it.
-            due - ahead - BEFORE > life.up.from &&
-            due - ahead < at + rule.ttl,
-        ),
-    );
-    if (deadline > window.until || !hasHeir || !hasQuorum(conditions, watched)) return [];
+    const hasHeir = conditions.instances.some((life) => isHeir(life, cutOff, of, deadline));
+    if (deadline > conditions.window.until || !hasHeir || !hasQuorum(conditions, watched)) return [];
     const isRecovered = runs.some(
       (run) => run.tick === tick && run.instance !== instance && run.start > start && run.start <= deadline,
     );
-    const text = `tick ${new Date(tick).toISOString().slice(11, 19)}, whose instance ${instance} died at ${at.toFixed(0)}`;
+    const text = `tick ${new Date(tick).toISOString().slice(11, 19)}, which was cut off on ${instance} at ${at.toFixed(0)}`;
     return isRecovered ? [] : [{ kind: 'not recovered' as const, job: rule.name, text }];
+  });
+}
+
+function cutOffRuns({ runs, dark, conditions }: Case): CutOff[] {
+  const lost = dark.filter((claim) => claim.recover && canHaveWon(claim, runs));
+  return [
+    ...runs.map(({ cutOffAt, ...run }) => ({ ...run, at: cutOffAt })),
+    ...lost.map(({ from, killedAt, ...claim }) => ({ ...claim, start: from, at: killedAt })),
+  ].flatMap(({ tick, instance, start, at }) =>
+    tick === null || at === undefined || at < conditions.window.from ? [] : [{ tick, instance, start, at }],
+  );
+}
+
+/** Whether an instance is there to take a tick over until `deadline`, and knows that somebody else has begun it. */
+function isHeir(
+  life: InstanceLife,
+  { tick, instance, start, at }: CutOff,
+  { rule, conditions }: Case,
+  deadline: number,
+): boolean {
+  if (life.name === instance || !life.recovering.includes(rule.name)) return false;
+  const ready = life.up.from;
+  return clockPhases(life).some(({ ahead, from, until }) => {
+    const called = tick - conditions.epoch - ahead;
+    // It has come upon the tick while the first one ran it,
+    const hasMet = called - BEFORE > ready && called < at + rule.ttl;
+    // or has found it when it started. Half a lease is left then at any time; to a clock that is ahead, the latest ticks are
+    // not due yet.
+    const hasFound =
+      ready - LOOK.time > Math.max(start, called) &&
+      ready < called + LOOK.back * rule.period &&
+      ready + Math.max(ahead - EARLY_CLAIM, 0) + LOOK.time < at + rule.ttl / 2;
+    const span = { from: hasMet ? start - BEFORE : ready, until: deadline };
+    return (hasMet || hasFound) && from <= span.from && span.until <= until && isUp(life, span);
   });
 }

@@ -11,7 +11,6 @@ export function rulesOf(jobs: readonly JobSpec[], moduleTtl: number): JobRule[] 
     kind: typeof when === 'string' ? 'cron' : 'interval',
     period: typeof when === 'string' ? 1000 : when,
     ttl: typeof options?.ttl === 'number' ? options.ttl : moduleTtl,
-    recover: options?.recover ?? false,
   }));
 }
 
@@ -30,7 +29,8 @@ export async function verdicts({
   nodeFaults = [],
 }: Observed): Promise<Map<string, Verdict>> {
   const history = await fleet.history();
-  const conditions = { window, epoch: monotonicEpoch(), instances: fleet.lives(), nodeCount, nodeFaults };
+  const instances = fleet.lives();
+  const conditions = { window, epoch: monotonicEpoch(), instances, nodeCount, nodeFaults, forgotten: [] };
   const judged = (rule: JobRule): Verdict =>
     judge(history, { ...conditions, jobs: [rule] } satisfies Conditions);
   return new Map(rulesOf(fleet.jobs, fleet.ttl).map((rule) => [rule.name, judged(rule)]));
