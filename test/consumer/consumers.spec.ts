@@ -1,24 +1,13 @@
-import { execFile } from 'node:child_process';
-import { cp, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { setTimeout as delay } from 'node:timers/promises';
+import { describe, expect, it } from 'vitest';
 import { clientOf, useServer } from '../module/redis.js';
+import { EACH_TICK_ONCE, LIFE, PATIENCE, SOURCES, useConsumers, verdictOn } from './consumer.js';
 
-const execute = promisify(execFile);
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const SOURCES = fileURLToPath(new URL('.', import.meta.url));
-const NPM_FLAGS = ['--no-audit', '--no-fund', '--prefer-offline', '--loglevel=error'];
-/** How long an application runs, in milliseconds: three ticks and a part of one. */
-const LIFE = 3800;
-/** For the installations on a busy machine, in milliseconds. */
-const PATIENCE = 240_000;
-
-interface Consumer {
+interface Kind {
   readonly what: string;
-  readonly folder: string;
+  readonly folder: 'nest-11' | 'nest-12';
   /** The script that compiles it in another way, and what that is. */
   readonly otherBuild: readonly [script: string, what: string];
   readonly tests: string;
@@ -26,7 +15,7 @@ interface Consumer {
   readonly passed: RegExp;
 }
 
-const CONSUMERS: Consumer[] = [
+const KINDS: Kind[] = [
   {
     what: 'NestJS 11, @nestjs/schedule 6 and ioredis 5, in CommonJS with TypeScript 5',
     folder: 'nest-11',
@@ -43,95 +32,107 @@ const CONSUMERS: Consumer[] = [
   },
 ];
 
-let folder: string;
-let tarball: string;
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'consumers-'));
-  // This builds the package first, as `npm publish` does.
-  await npm(ROOT, 'pack', '--pack-destination', folder);
-  tarball = join(folder, (await readdir(folder)).find((name) => name.endsWith('.tgz')) ?? '');
-  await Promise.all(CONSUMERS.map(install));
-}, PATIENCE);
-afterAll(() => rm(folder, { recursive: true, force: true }));
+/** Where the provider is whose connection a run needs until its end. */
+const LAYOUTS = [
+  'in AppModule',
+  'in a global module before RedlockModule',
+  'in a global module after RedlockModule',
+  'in a module that the feature module imports',
+  'in AppModule, where RedlockModule is not global',
+  'in a global module, where RedlockModule is not global',
+];
 
-function npm(cwd: string, ...args: string[]) {
-  return execute('npm', [...args, ...NPM_FLAGS], { cwd });
+const IN_ORDER = 'finished, then database closed';
+
+/**
+ * Says what an application did at shutdown.
+ *
+ * @param lines What it printed.
+ * @param signalled When it got the signal.
+ */
+function outcomeOf(lines: readonly string[], signalled: number): string {
+  const begun = lines.filter((line) => line.startsWith('begun'));
+  // What `cron` says of a busy machine does not count.
+  const others = lines.filter((line) => !begun.includes(line) && !line.startsWith('[Cron]'));
+  const newest = Math.max(...begun.map((line) => Number(line.split(' ')[1])));
+  if (newest > signalled) return `claimed the tick ${newest} after the signal at ${signalled}`;
+  if (signalled - newest > 1000) return 'was told to stop when nothing ran';
+  const isInOrder = others.join() === [...begun.map(() => 'finished'), 'database closed'].join();
+  return isInOrder ? IN_ORDER : lines.join('\n');
 }
 
-const home = (consumer: Consumer): string => join(folder, consumer.folder);
-
-async function install(consumer: Consumer): Promise<void> {
-  await cp(join(SOURCES, consumer.folder), home(consumer), { recursive: true });
-  await cp(join(SOURCES, 'application'), join(home(consumer), 'src'), { recursive: true });
-  await npm(home(consumer), 'install', '--strict-peer-deps', `file:${tarball}`);
-}
+const consumers = useConsumers({
+  'nest-11': ['nest-11', 'application', 'ledger'],
+  'nest-12': ['nest-12', 'application', 'ledger'],
+});
 
 async function manifestOf(path: string): Promise<{ version: string; dependencies: Record<string, string> }> {
   return JSON.parse(await readFile(join(path, 'package.json'), 'utf8')) as never;
 }
 
-describe.each(CONSUMERS)('with $what', { timeout: PATIENCE }, (consumer) => {
+describe.each(KINDS)('with $what', { timeout: PATIENCE }, (kind) => {
   const server = useServer();
-  const env = (more: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv => ({
-    ...process.env,
-    // What Vitest sets for its own tests is not for theirs.
-    NODE_ENV: undefined,
-    VITEST: undefined,
-    FORCE_COLOR: undefined,
-    NO_COLOR: '1',
-    REDIS_URL: server.it.url,
-    LIFE: String(LIFE),
-    ...more,
-  });
-  const start = (more?: NodeJS.ProcessEnv) =>
-    execute(process.execPath, [join(home(consumer), 'dist/main.js')], { env: env(more) });
-  const script = (name: string) =>
-    execute('npm', ['run', '--silent', name], { cwd: home(consumer), env: env() }).catch(
-      ({ stdout, stderr }: { stdout: string; stderr: string }) => {
-        throw new Error(`npm run ${name} failed: ${stdout}${stderr}`);
-      },
-    );
+  const consumer = consumers[kind.folder];
+  const env = (more: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv => ({ REDIS_URL: server.it.url, ...more });
+  const start = (more: NodeJS.ProcessEnv = {}) =>
+    consumer.start(['dist/main.js'], env({ LIFE: String(LIFE), ...more }));
 
   it('the versions are the ones that are meant, and there is one copy of cron', async () => {
-    const { dependencies } = await manifestOf(join(SOURCES, consumer.folder));
+    const { dependencies } = await manifestOf(join(SOURCES, kind.folder));
     for (const [name, range] of Object.entries(dependencies)) {
-      const { version } = await manifestOf(join(home(consumer), 'node_modules', name));
+      const { version } = await manifestOf(join(consumer.home, 'node_modules', name));
       expect(version.split('.')[0]).toBe(range.slice(1).split('.')[0]);
     }
-    expect(await readdir(join(home(consumer), 'node_modules/nestjs-exclusive'))).not.toContain(
-      'node_modules',
-    );
+    expect(await readdir(join(consumer.home, 'node_modules/nestjs-exclusive'))).not.toContain('node_modules');
   });
 
   it('the compiler finds nothing wrong with skipLibCheck false', async () => {
-    expect((await script('build')).stdout).toBe('');
+    expect(await consumer.script('build')).toBe('');
   });
 
-  it(`the compiler finds nothing wrong ${consumer.otherBuild[1]}`, async () => {
-    expect((await script(consumer.otherBuild[0])).stdout).toBe('');
+  it(`the compiler finds nothing wrong ${kind.otherBuild[1]}`, async () => {
+    expect(await consumer.script(kind.otherBuild[0])).toBe('');
   });
 
-  // Where both processes stand still for more than a second, a tick may be missed: then once again.
+  // `cron` skips a tick in a process that stalls for more than 250 ms. If both do, they are started again.
   it('each tick runs once over two processes, in both orders of the decorators', { retry: 1 }, async () => {
-    await clientOf(server.it).flushall();
-    const outputs = await Promise.all([start(), start()]);
-    expect(outputs.map(({ stdout, stderr }) => stdout + stderr)).toEqual(['', '']);
+    const client = clientOf(server.it);
+    await client.flushall();
+    expect(await Promise.all([start().ended, start().ended])).toEqual(['', '']);
     for (const name of ['below', 'above']) {
-      const ticks = await clientOf(server.it).lrange(`runs of ${name}`, 0, -1);
-      expect(ticks.length).toBeGreaterThanOrEqual(3);
-      const first = Number(ticks[0]);
-      expect(ticks.map(Number)).toEqual(ticks.map((_tick, index) => first + index * 1000));
+      expect(verdictOn(await client.lrange(`runs of ${name}`, 0, -1))).toBe(EACH_TICK_ONCE);
     }
   });
 
   it('the application does not start without RedlockModule, and says what to add', async () => {
-    const failure = start({ WITHOUT_MODULE: 'yes' });
+    const failure = start({ WITHOUT_MODULE: 'yes' }).ended;
     await expect(failure).rejects.toThrow('add RedlockModule.forRoot(...) to the imports of AppModule');
     await expect(failure).rejects.toThrow("Nest can't resolve dependencies of the Jobs");
   });
 
-  it(`its tests pass, with a fleet in ${consumer.tests}`, async () => {
-    const { stdout, stderr } = await script('test');
-    expect(stdout + stderr).toMatch(consumer.passed);
+  it(`its tests pass, with a fleet in ${kind.tests}`, async () => {
+    expect(await consumer.script('test', env())).toMatch(kind.passed);
   });
+
+  it(
+    'on SIGTERM, runs in progress finish before the database closes, and no new tick is claimed',
+    { retry: 2 },
+    async () => {
+      const outcomes = await Promise.all(
+        LAYOUTS.map(async (layout) => {
+          const program = consumer.start(['dist/shutdown.js'], env({ LAYOUT: layout }));
+          await program.prints('begun');
+          // The middle of a second is the middle of a run.
+          await delay(1500 - (Date.now() % 1000));
+          const signalled = Date.now();
+          program.kill('SIGTERM');
+          await program.ended;
+          return outcomeOf(program.lines, signalled);
+        }),
+      );
+      expect(Object.fromEntries(LAYOUTS.map((layout, index) => [layout, outcomes[index]]))).toEqual(
+        Object.fromEntries(LAYOUTS.map((layout) => [layout, IN_ORDER])),
+      );
+    },
+  );
 });

@@ -1,5 +1,6 @@
 import { TestFleet } from 'nestjs-exclusive/testing';
-import { AppModule, Ledger } from './app.module';
+import { AppModule } from './app.module';
+import { Ledger } from './ledger';
 
 describe('Jobs', () => {
   it('runs each tick once', async () => {

@@ -1,7 +1,8 @@
 import { MemoryNode } from 'nestjs-exclusive';
 import { LOCK_NODE_CONTRACT, TestFleet } from 'nestjs-exclusive/testing';
 import { describe, expect, it, vi } from 'vitest';
-import { AppModule, Ledger } from './app.module.js';
+import { AppModule } from './app.module.js';
+import { Ledger } from './ledger.js';
 
 describe('Jobs', () => {
   it('runs each tick once', async () => {

@@ -1,23 +1,7 @@
-import { Injectable, Module, type OnModuleDestroy, Optional } from '@nestjs/common';
+import { Injectable, Module, Optional } from '@nestjs/common';
 import { Cron, ScheduleModule } from '@nestjs/schedule';
-import { Redis } from 'ioredis';
-import { type CurrentRun, Exclusive, RedlockModule, RedlockService } from 'nestjs-exclusive';
-
-const url = process.env['REDIS_URL'] ?? 'redis://127.0.0.1:6379';
-
-/** Writes each run into a list in Redis. */
-@Injectable()
-export class Ledger implements OnModuleDestroy {
-  private readonly redis = new Redis(url);
-
-  async note({ name, fencingToken }: CurrentRun): Promise<void> {
-    await this.redis.rpush(`runs of ${name}`, String(fencingToken));
-  }
-
-  onModuleDestroy(): void {
-    this.redis.disconnect();
-  }
-}
+import { Exclusive, RedlockModule, RedlockService } from 'nestjs-exclusive';
+import { Ledger, url } from './ledger.js';
 
 @Injectable()
 export class Jobs {

@@ -1,0 +1,2 @@
+/** Sentry 10 sets up OpenTelemetry by default. */
+export const TRACING = {};
