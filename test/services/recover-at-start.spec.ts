@@ -154,17 +154,19 @@ it('a run that ignores its maxRuntime is not taken over while it goes on', { tim
   expect(starts).toHaveLength(1);
 });
 
+/** Calls the method a moment later, and does not wait for it. */
+const Deferred: MethodDecorator = (_target, _key, descriptor: PropertyDescriptor) => {
+  const original = descriptor.value as () => Promise<void>;
+  descriptor.value = function (this: unknown): void {
+    setTimeout(() => void Reflect.apply(original, this, []), 300);
+  };
+};
+
 it(
   'a tick that is taken over at start, and called only later, is run once',
   { timeout: 40_000 },
   async () => {
     const runs: string[] = [];
-    const Deferred: MethodDecorator = (_target, _key, descriptor: PropertyDescriptor) => {
-      const original = descriptor.value as () => Promise<void>;
-      descriptor.value = function (this: unknown): void {
-        setTimeout(() => void Reflect.apply(original, this, []), 300);
-      };
-    };
     @Injectable()
     class Later {
       @Cron(ONCE_A_YEAR, byHand('recovers'))
