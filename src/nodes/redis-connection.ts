@@ -35,6 +35,8 @@ const KEEP_WARM_EVERY = 10_000;
 class Suspicion {
   /** Resolves when it is known whether the connection is of use. */
   readonly over: Promise<void>;
+  /** Whether neither connection has said anything. */
+  wasFutile = false;
   private resolve: (() => void) | undefined;
 
   constructor() {
@@ -93,8 +95,10 @@ export class RedisConnection {
 
   /** Waits for the first connection, or until it is known whether this one is dead. Rejects if there is none. */
   async usable(): Promise<void> {
-    if (!this.suspicion) return this.connected();
-    await this.suspicion.over;
+    const { suspicion } = this;
+    if (!suspicion) return this.connected();
+    await suspicion.over;
+    if (suspicion.wasFutile) throw new NotSent(`no answer within ${this.limit} ms`);
   }
 
   /** Waits until the connection can be used, for as long as one answer may take. Rejects with what prevents it. */
@@ -122,15 +126,6 @@ export class RedisConnection {
     if (!this.isReady || this.lastReply >= performance.now() - this.limit) return false;
     void this.lookInto();
     return true;
-  }
-
-  /** From now on, a connection that is idle is asked for the time. */
-  private keepWarm(): void {
-    if (this.isClosed) return;
-    this.warming ??= setInterval(() => {
-      if (!this.isReady || performance.now() - this.lastReply < KEEP_WARM_EVERY / 2) return;
-      for (const connection of this.connections) void this.warm(connection);
-    }, KEEP_WARM_EVERY).unref();
   }
 
   async close(): Promise<void> {
@@ -169,6 +164,15 @@ export class RedisConnection {
     return this.current.isCluster ? (this.current as Cluster).nodes() : [this.current as Redis];
   }
 
+  /** From now on, a connection that is idle is asked for the time. */
+  private keepWarm(): void {
+    if (this.isClosed) return;
+    this.warming ??= setInterval(() => {
+      if (!this.isReady || performance.now() - this.lastReply < KEEP_WARM_EVERY / 2) return;
+      for (const connection of this.connections) void this.warm(connection);
+    }, KEEP_WARM_EVERY).unref();
+  }
+
   private async warm(connection: Redis): Promise<void> {
     if (connection.status !== 'ready') return;
     const asked = performance.now();
@@ -204,8 +208,9 @@ export class RedisConnection {
       this.replaceBy(fresh);
     } else {
       fresh.disconnect();
-      // It is slow, then, or hangs: what is asked now may well be answered.
-      if (this.suspicion === suspicion) this.suspicion = undefined;
+      // The server hangs, or is slow: who has waited gives up, and what is asked from now on may well be answered.
+      suspicion.wasFutile = this.suspicion === suspicion;
+      if (suspicion.wasFutile) this.suspicion = undefined;
       this.lookAgainAt = performance.now() + HUNG_AFTER * this.limit;
     }
     suspicion.end();
