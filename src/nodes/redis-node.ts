@@ -85,8 +85,12 @@ export class RedisNode implements LockNode {
     return new RedisNode(clientLike(client, settings), settings);
   }
 
-  async claim(claim: Claim, token: string, ttl: number): Promise<Vote> {
-    if (this.connection.isUncertain) await this.usable();
+  claim(claim: Claim, token: string, ttl: number): Promise<Vote> {
+    if (!this.connection.isUncertain) return this.claimNow(claim, token, ttl);
+    return this.usable().then(() => this.claimNow(claim, token, ttl));
+  }
+
+  private claimNow(claim: Claim, token: string, ttl: number): Promise<Vote> {
     // Until it is answered, it may have been granted.
     const owed = this.owe(RELEASE, claim, token);
     return this.deadline.within(
