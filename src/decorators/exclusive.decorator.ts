@@ -29,7 +29,7 @@ export type ExclusiveDecorator = <Method extends (...args: never[]) => unknown>(
  *
  * A call that loses resolves to `undefined`; one that wins resolves or rejects as the method does.
  *
- * @param name Names the job over the whole fleet: a text, or a function of the arguments of the call, such as
+ * @param name Names the job over the whole fleet: a string, or a function of the arguments of the call, such as
  * `` (tenant: string) => `report:${tenant}` ``. Default: `ClassName.method`.
  * @param options What the job sets for itself. Default: what the module says.
  * @throws InvalidOptionError where it stands on something that is no method, or has an empty name. Wrong options, and

@@ -14,7 +14,7 @@ export interface Loss extends Omit<Lost, 'is'> {
  * go in turn, by one node that all ask first: only one of them can pass, so that their votes do not block each other.
  */
 const SPLIT_PAUSE = { first: 16, most: 256 };
-/** At every so many-th attempt all nodes are asked at once: the first may hold a vote for somebody who is gone. */
+/** Every Nth attempt asks all nodes at once: the first node may still hold the vote of a dead instance. */
 const ALL_AT_ONCE = 4;
 /** How often to look whether what one waits for has become free, in milliseconds. */
 const WAIT_PAUSE = 100;
@@ -31,7 +31,7 @@ const DOWN_PAUSE = 25;
 const EARLY = { pause: 5000, patience: 30_000 };
 /** How many of those who lose come again: in case the one that passed fails, or the run in the way ends. */
 const UNDERSTUDIES = 2;
-/** After how long those whom one node turned away come again, in milliseconds: once or twice this, by chance. */
+/** Delay before such a loser retries, in milliseconds, randomized between one and two times this. */
 const UNDERSTUDY_PAUSE = 50;
 
 /** Puts a claim to the vote until somebody has won. */
@@ -102,8 +102,8 @@ export class Claimant {
         if (tick && verdict.reason === 'overlap' && isUnderstudy(verdict) && elapsed < OVERLAP_PATIENCE)
           return OVERLAP_PAUSE * (0.5 + Math.random());
         if (verdict.reason !== 'store-down') return undefined;
-        // A connection that has just been cut is back in a moment. One that was silent is made anew: the network may have
-        // dropped it while it was idle, and the server be well.
+        // A connection that was just cut is back in a moment. A silent one is replaced, which takes longer: the network may
+        // have dropped it while it was idle, although the server is well.
         return elapsed < (wasSilent ? 2 * this.nodeTimeout : this.nodeTimeout / 2) ? DOWN_PAUSE : undefined;
     }
   }

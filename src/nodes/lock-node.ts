@@ -71,7 +71,7 @@ export type Vote =
     }
   | Refusal;
 
-/** The claim of somebody else stands in the way. */
+/** Another claim holds the lock, the tick or the interval. */
 export interface Refusal {
   /**
    * `'elsewhere'`: the tick, or the interval, is being run. `'overlap'`: the lock is held for another tick or a plain
@@ -82,7 +82,7 @@ export interface Refusal {
   readonly holder: string;
   /** After how many milliseconds its lease ends if it is not renewed; said only of ticks that can be taken over. */
   readonly lease?: number;
-  /** The how many-th it is that was turned away, from 1 on, if the claim has `late`. */
+  /** Position among the losers, starting at 1, if the claim has `late`. */
   readonly rank?: number;
 }
 

@@ -55,8 +55,13 @@ export class Leases {
       const answer = await this.claimant.claim(claim, settings.ttl, wait, signal);
       if (!('reason' in answer) || answer.reason !== 'store-down') this.log.quorumReached();
       else if (!signal.aborted) this.log.quorumLost(answer.causes);
-      // What is granted during shutdown is run: the other instances have lost it already.
-      if (!('reason' in answer)) return this.hold(answer, settings);
+      // A run that is granted during shutdown takes place: the other instances have lost it already.
+      if (!('reason' in answer) && (isRun || !signal.aborted)) return this.hold(answer, settings);
+      if (!('reason' in answer)) {
+        // Nobody would release a lock that is granted after the end.
+        await answer.release().catch(() => {});
+        return { reason: 'shutdown', causes: [] };
+      }
       return signal.aborted ? { ...answer, reason: 'shutdown' } : answer;
     } finally {
       if (isRun && --this.claims === 0) this.noteQuiet();
