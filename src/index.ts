@@ -27,6 +27,7 @@ export type {
   JobOptions,
   NodeOption,
   OnStoreDown,
+  RedisClient,
   RedlockModuleExtras,
   RedlockModuleOptions,
   RedlockOptionsFactory,

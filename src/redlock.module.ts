@@ -1,5 +1,6 @@
-import { type DynamicModule, Module } from '@nestjs/common';
+import { type DynamicModule, Logger, Module } from '@nestjs/common';
 import { DiscoveryModule } from '@nestjs/core';
+import { severalCopies } from './copies.js';
 import { Claimant } from './nodes/claimant.js';
 import type { LockNode } from './nodes/lock-node.js';
 import { createNodes } from './nodes/node-option.js';
@@ -76,6 +77,7 @@ export class RedlockModule extends ConfigurableModuleClass {
    */
   static override forRoot(options: typeof OPTIONS_TYPE = {}): DynamicModule {
     resolveOptions(options);
+    warnOfCopies();
     return super.forRoot(options);
   }
 
@@ -84,6 +86,13 @@ export class RedlockModule extends ConfigurableModuleClass {
    * `RedlockOptionsFactory`. Wrong options are refused at the start of the application, with an `InvalidOptionError`.
    */
   static override forRootAsync(options: typeof ASYNC_OPTIONS_TYPE): DynamicModule {
+    warnOfCopies();
     return super.forRootAsync(options);
   }
+}
+
+/** At once: with two copies, NestJS may end the start with an error that is about something else. */
+function warnOfCopies(): void {
+  const several = severalCopies();
+  if (several !== undefined) new Logger('RedlockModule').warn(several);
 }

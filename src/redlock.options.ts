@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
-import type { Cluster, Redis, RedisOptions } from 'ioredis';
-import ms, { type StringValue } from 'ms';
+import type { RedisOptions } from 'ioredis';
+import { parse } from '@lukeed/ms';
 import type { LockNode } from './nodes/lock-node.js';
 import { checkedNodes } from './nodes/node-option.js';
 import { InvalidOptionError } from './redlock.errors.js';
@@ -20,7 +20,23 @@ export type Duration = number | string;
  * The connections are the module's own, and closed with the application. A client that is handed over is duplicated with
  * its options, and otherwise left alone.
  */
-export type NodeOption = string | RedisOptions | Redis | Cluster | LockNode;
+export type NodeOption = string | RedisOptions | RedisClient | LockNode;
+
+/** An ioredis `Redis` or `Cluster`, of whichever copy of ioredis the application has: the module calls `duplicate` only. */
+export interface RedisClient {
+  /** What the client is doing, such as `'ready'`. */
+  readonly status: string;
+  /** Whether it is a `Cluster`. */
+  readonly isCluster: boolean;
+  /** With which options it was made. */
+  readonly options: object;
+  /** Makes a client with the same options. */
+  duplicate(...overrides: never[]): unknown;
+  /** Calls a script that the server knows. */
+  evalsha(...args: never[]): unknown;
+  /** Ends the connection. */
+  disconnect(): void;
+}
 
 /**
  * What a job does when no majority of the nodes can be reached: `'skip'` the tick, `'run'` it all the same (then on
@@ -254,7 +270,7 @@ export const LONGEST_TIMER = 2 ** 31 - 1;
 
 /** A duration in whole milliseconds. Throws `InvalidOptionError` for anything that is no positive length of time. */
 export function milliseconds(option: string, value: Duration): number {
-  const length = typeof value === 'string' && value !== '' ? ms(value as StringValue) : value;
+  const length = typeof value === 'string' ? parse(value) : value;
   if (typeof length !== 'number' || !(length >= 1) || length > LONGEST_TIMER) {
     throw new InvalidOptionError(
       option,

@@ -4,18 +4,24 @@ import type { JobName, JobOptions } from '../redlock.options.js';
 import { declareExclusive, ExclusiveJobs, type ExclusiveMethod } from '../services/exclusive-jobs.service.js';
 
 /** Where the instances of decorated classes get `ExclusiveJobs`. Its description is what Nest says when it is missing. */
-const JOBS = Symbol('@Exclusive: add RedlockModule.forRoot(...) to the imports of AppModule');
+const JOBS = Symbol(
+  '@Exclusive: add RedlockModule.forRoot(...), of the same copy of nestjs-exclusive, to the imports of AppModule',
+);
 
 /**
  * What `@Exclusive` returns: a decorator of methods.
  *
  * @typeParam Method The type of the method, of which nothing is asked.
  */
-export type ExclusiveDecorator = <Method extends (...args: never[]) => unknown>(
-  target: object,
-  key: string | symbol,
-  descriptor: TypedPropertyDescriptor<Method>,
-) => void;
+export interface ExclusiveDecorator {
+  <Method extends (...args: never[]) => unknown>(
+    target: object,
+    key: string | symbol,
+    descriptor: TypedPropertyDescriptor<Method>,
+  ): void;
+  /** What `applyDecorators` of NestJS asks for; on a property, the compiler refuses it. */
+  (target: object, key: string | symbol): 'Put @Exclusive on a method';
+}
 
 /**
  * Of all the instances of the application, one runs each tick of this method. Stands above or below `@Cron`,
@@ -48,10 +54,11 @@ export function Exclusive(
     typeof nameOrOptions === 'object' && nameOrOptions !== null
       ? [undefined, nameOrOptions]
       : [nameOrOptions, optionsAfterName];
-  return (target, key, descriptor) => {
+  const decorate = (target: object, key: string | symbol, descriptor?: PropertyDescriptor): void => {
+    refuseStandard(key);
     const place = `@Exclusive on ${placeOf(target, key)}`;
     const original: unknown = descriptor?.value;
-    if (typeof original !== 'function' || typeof target === 'function') {
+    if (!descriptor || typeof original !== 'function' || typeof target === 'function') {
       throw new InvalidOptionError(place, typeof original, 'put it on a method of an instance');
     }
     if (name !== undefined && typeof name !== 'function' && (typeof name !== 'string' || name === '')) {
@@ -74,8 +81,19 @@ export function Exclusive(
     }
     declareExclusive(target, exclusive);
     Inject(ExclusiveJobs)(target, JOBS);
-    descriptor.value = wrapper as typeof descriptor.value;
+    descriptor.value = wrapper;
   };
+  return decorate as ExclusiveDecorator;
+}
+
+/** Without `experimentalDecorators`, compilers call a decorator with the method and a context. */
+function refuseStandard(context: unknown): void {
+  if (typeof context !== 'object' || context === null) return;
+  throw new InvalidOptionError(
+    `@Exclusive on ${String(Reflect.get(context, 'name'))}`,
+    'compiled as a standard (stage 3) decorator',
+    'NestJS needs "experimentalDecorators": true in tsconfig.json, or what your compiler calls it, such as legacyDecorator for SWC',
+  );
 }
 
 /** What runs the jobs of an object; `undefined` if a test has put a mock in its place. */

@@ -1,9 +1,11 @@
-import type { RedisOptions } from 'ioredis';
+import type { Cluster, Redis, RedisOptions } from 'ioredis';
 import { InvalidOptionError } from '../redlock.errors.js';
-import type { NodeOption, RedlockModuleOptions } from '../redlock.options.js';
+import type { NodeOption, RedisClient, RedlockModuleOptions } from '../redlock.options.js';
 import type { LockNode } from './lock-node.js';
 import { MemoryNode } from './memory-node.js';
 import { RedisNode, type RedisNodeSettings } from './redis-node.js';
+import { checkRedisOptions, placeOfOptions } from './redis-options.js';
+import { optionsOfUrl } from './redis-url.js';
 
 /** The voting nodes that the option `nodes` asks for. Nothing is connected yet. */
 export function createNodes(
@@ -14,21 +16,11 @@ export function createNodes(
 }
 
 function createNode(node: NodeOption, settings: RedisNodeSettings): LockNode {
-  if (typeof node === 'string') return RedisNode.connecting(optionsOfUrl(node), settings);
-  if ('claim' in node) return node;
-  return 'evalsha' in node ? RedisNode.like(node, settings) : RedisNode.connecting(node, settings);
-}
-
-function optionsOfUrl(text: string): RedisOptions {
-  const url = new URL(text);
-  return {
-    host: url.hostname.replace(/^\[|\]$/g, ''),
-    port: Number(url.port || 6379),
-    username: decodeURIComponent(url.username) || undefined,
-    password: decodeURIComponent(url.password) || undefined,
-    db: Number(url.pathname.slice(1) || 0),
-    tls: url.protocol === 'rediss:' ? {} : undefined,
-  };
+  if (typeof node === 'string') return RedisNode.connecting(optionsOfUrl('nodes', node), settings);
+  if (isLockNode(node)) return node;
+  return isClient(node)
+    ? RedisNode.like(node as Redis | Cluster, settings)
+    : RedisNode.connecting(node as RedisOptions, settings);
 }
 
 /** The nodes as they were given, or `'memory'`. Throws `InvalidOptionError` for what can be no quorum. */
@@ -72,73 +64,76 @@ export function checkedNodes(nodes: RedlockModuleOptions['nodes']): readonly Nod
 
 /** What two entries of `nodes` that are the same server have in common. Throws for what can be no node. */
 function placeOf(option: string, node: unknown): unknown {
-  if (typeof node === 'string') return urlPlace(option, node);
+  if (node === 'memory') {
+    throw new InvalidOptionError(
+      option,
+      node,
+      'among other nodes, give a new MemoryNode(); alone, nodes: "memory"',
+    );
+  }
+  if (typeof node === 'string') return placeOfOptions(option, optionsOfUrl(option, node));
   if (typeof node !== 'object' || node === null) {
     throw new InvalidOptionError(option, node, `give ${NODE_FORMS}`);
   }
-  if ('evalsha' in node) {
-    if ('isCluster' in node && node.isCluster) return node;
-    return 'options' in node ? optionsPlace(option, node.options as RedisOptions) : node;
-  }
-  if ('claim' in node) return node;
-  return optionsPlace(option, node);
+  if (isLockNode(node)) return node;
+  if (isClient(node)) return placeOfClient(option, node);
+  refuseOther(option, node);
+  checkRedisOptions(option, node, NODE_FORMS);
+  return placeOfOptions(option, node);
 }
 
 const NODE_FORMS =
   "a URL such as 'redis://10.1.1.1:6379', ioredis options such as { host: '10.1.1.1' }, an ioredis Redis or Cluster, or a MemoryNode";
 
-function urlPlace(option: string, text: string): string {
-  let url: URL;
-  try {
-    url = new URL(text);
-    decodeURIComponent(url.username + url.password);
-  } catch {
-    throw new InvalidOptionError(option, redacted(text), `that is no URL; give ${NODE_FORMS}`);
-  }
-  if (!['redis:', 'rediss:'].includes(url.protocol) || url.hostname === '') {
+function placeOfClient(option: string, client: RedisClient): unknown {
+  if (!client.isCluster) return placeOfOptions(option, client.options);
+  const { keyPrefix } = client.options as RedisOptions;
+  if (keyPrefix && !/\{[^}]+\}/.test(keyPrefix)) {
     throw new InvalidOptionError(
-      option,
-      redacted(text),
-      `give a redis:// or rediss:// URL with a host, or ${NODE_FORMS}`,
+      `${option}.keyPrefix`,
+      keyPrefix,
+      "it would spread the keys of one job over several slots; give cluster.duplicate([], { keyPrefix: '' }), and your prefix as the keyPrefix of RedlockModule",
     );
   }
-  if (!/^\/?\d*$/.test(url.pathname)) {
-    throw new InvalidOptionError(
-      option,
-      redacted(text),
-      "after the port comes the number of a database or nothing, as in 'redis://10.1.1.1:6379/0'",
-    );
-  }
-  return `${url.hostname.toLowerCase()}:${url.port || 6379}`;
+  return client;
 }
 
-function optionsPlace(option: string, options: RedisOptions): string {
-  const { sentinels, name, path, host = 'localhost', port = 6379 } = options;
-  // ioredis writes null into the options of a connection for what was not given.
-  if (sentinels !== undefined && sentinels !== null) {
-    if (!Array.isArray(sentinels) || sentinels.length === 0 || !name) {
-      throw new InvalidOptionError(
-        option,
-        `{ sentinels, name: ${JSON.stringify(name)} }`,
-        "a Sentinel group needs both, such as { sentinels: [{ host: '10.1.1.1', port: 26379 }], name: 'mymaster' }",
-      );
-    }
-    return `sentinel ${name} ${sentinels.map((one) => `${one.host}:${one.port}`).join()}`;
-  }
-  if (path !== undefined && path !== null) return path;
-  if (typeof host !== 'string' || host === '') {
-    throw new InvalidOptionError(`${option}.host`, host, "give a host name or address, such as '10.1.1.1'");
-  }
-  if (!Number.isInteger(port) || port < 1 || port > 65_535) {
-    throw new InvalidOptionError(`${option}.port`, port, 'give a port from 1 to 65535');
-  }
-  return `${host.toLowerCase()}:${port}`;
+const LOCK_NODE = [
+  'claim',
+  'extend',
+  'settle',
+  'release',
+  'open',
+  'close',
+] as const satisfies (keyof LockNode)[];
+const CLIENT = ['duplicate', 'evalsha', 'disconnect', 'on'] as const;
+
+function isLockNode(node: object): node is LockNode {
+  return hasMethods(node, LOCK_NODE);
 }
 
-/** A URL without what could be a user name or a password. */
-function redacted(url: string): string {
-  return url
-    .replace(/^(\w+:\/\/)?.*@/s, '$1***@')
-    .replace(/^(\w+:\/\/)?:.*/s, '$1***')
-    .replace(/\?.*/s, '?***');
+/** Whether it is a client of ioredis, of whichever copy; the clients of other packages have no `status`. */
+function isClient(node: object): node is RedisClient {
+  return hasMethods(node, CLIENT) && typeof Reflect.get(node, 'status') === 'string';
+}
+
+function hasMethods(node: object, names: readonly string[]): boolean {
+  return names.every((name) => typeof Reflect.get(node, name) === 'function');
+}
+
+/** What is neither a client nor options: ioredis would take it for options, and connect to localhost. */
+function refuseOther(option: string, node: object): void {
+  const refuse = (what: string, right: string): never => {
+    throw new InvalidOptionError(option, what, right);
+  };
+  if (Array.isArray(node)) refuse('an array', 'put its entries into nodes themselves');
+  if (typeof Reflect.get(node, 'then') === 'function') {
+    refuse('a promise', 'await it first, in the useFactory of RedlockModule.forRootAsync');
+  }
+  if (LOCK_NODE.some((name) => name in node)) refuse('an object', `a LockNode has ${LOCK_NODE.join(', ')}`);
+  const { name } = node.constructor ?? Object;
+  const isPlain = name === 'Object' || Object.keys(node).includes('host');
+  if (isPlain) return;
+  const remedy = /mock/i.test(name) ? "; in tests, nodes: 'memory' needs no Redis" : '';
+  refuse(`an object of class ${name}`, `give ${NODE_FORMS}${remedy}`);
 }

@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import ms, { type StringValue } from 'ms';
+import { parse } from '@lukeed/ms';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { freePort } from '../engine/redis-server.js';
 import { clientOf, useServer } from '../module/redis.js';
@@ -151,9 +151,7 @@ describe('the files for Docker, which is not run here', () => {
       expect(Object.keys(services)).toContain(redis);
       expect(Object.keys(depends_on)).toContain(redis);
       expect(ports).toEqual([expect.stringMatching(new RegExp(`^\\d+:${environment.PORT}$`))]);
-      expect(ms(stop_grace_period as StringValue)).toBeGreaterThan(
-        ms(environment.SHUTDOWN_TIMEOUT as StringValue) + 1000,
-      );
+      expect(parse(stop_grace_period)).toBeGreaterThan(parse(environment.SHUTDOWN_TIMEOUT)! + 1000);
     }
   });
 });

@@ -56,6 +56,29 @@ it('may go to another database, by URL and by options', async () => {
   for (const lock of locks) await lock?.release();
 });
 
+it('go where the query of a URL says', async () => {
+  const client = clientOf(server.it);
+  const three = clientOf(server.it, { db: 3 });
+  const app = await start({
+    redlock: {
+      nodes: `${server.it.url}?db=3&family=4&keyPrefix=shop:&connectionName=by-url&clientInfoTag=shop`,
+    },
+  });
+  const lock = await app.get(RedlockService).lock('by query');
+  expect(await three.keys('*')).toEqual(['shop:JOB_LOCKER_by query']);
+  expect(String(await client.client('LIST'))).toContain('name=by-url');
+  await lock?.release();
+});
+
+it('may use a user name and a password in the query of a URL', async () => {
+  const client = clientOf(server.it);
+  await client.acl('SETUSER', 'asker', 'on', '>p?#&%d', '~*', '+@all');
+  const query = new URLSearchParams({ username: 'asker', password: 'p?#&%d' }).toString();
+  const app = await start({ redlock: { nodes: `${server.it.url}?${query}` } });
+  const run = app.get(RedlockService).run('report', async () => String(await client.client('LIST')));
+  expect(await run).toEqual({ ran: true, value: expect.stringContaining('user=asker') });
+});
+
 it('may use a user name and a password, by URL', async () => {
   const client = clientOf(server.it);
   await client.acl('SETUSER', 'worker', 'on', '>p@ss/w%rd', '~*', '+@all');

@@ -1,4 +1,6 @@
 // What the compiler takes and refuses as `@Exclusive`: a line that it should refuse and does not fails `npm run compile`.
+import { applyDecorators } from '@nestjs/common';
+import { Cron } from '@nestjs/schedule';
 import { Exclusive } from '../../src/index.js';
 
 export class Methods {
@@ -21,6 +23,11 @@ export class Methods {
 
   @Exclusive('private')
   protected hidden(): void {}
+}
+
+/** A decorator of the application's own, made of others. */
+export function Nightly(name: string): MethodDecorator {
+  return applyDecorators(Cron('0 0 2 * * *', { name }), Exclusive(name));
 }
 
 // @ts-expect-error a class

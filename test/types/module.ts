@@ -1,5 +1,5 @@
 // What the compiler takes and refuses as the options of the module.
-import { Redis } from 'ioredis';
+import { Redis, type RedisOptions } from 'ioredis';
 import {
   MemoryNode,
   type NodeOption,
@@ -7,6 +7,10 @@ import {
   type RedlockModuleOptions,
   type RedlockOptionsFactory,
 } from '../../src/index.js';
+import type { REDIS_OPTIONS } from '../../src/nodes/redis-options.js';
+
+/** The options that ioredis has and this package does not know: none. */
+export const forgotten: never[] = [] as Exclude<keyof RedisOptions, (typeof REDIS_OPTIONS)[number]>[];
 
 /** Each form of one node. */
 export const nodes: NodeOption[] = [
