@@ -94,8 +94,8 @@ export interface NodeReport {
   readonly unfit?: string;
   /** What an operator should know, such as an eviction policy that may drop locks. */
   readonly warnings: readonly string[];
-  /** The clock of the node less the clock of this process, in milliseconds. */
-  readonly clockOffset: number;
+  /** The clock of the node less the clock of this process, in milliseconds, if the node tells the time. */
+  readonly clockOffset?: number;
 }
 
 /**

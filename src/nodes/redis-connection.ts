@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type Cluster, Redis, type RedisOptions } from 'ioredis';
-import { isOfSelect, isReadOnly } from './redis-errors.js';
+import { isOfReadyCheck, isOfSelect, isReadOnly } from './redis-errors.js';
 
 /** How a node is reached, and how long it may take. */
 export interface RedisNodeSettings {
@@ -108,8 +108,9 @@ export class RedisConnection {
     const waiting = AbortSignal.timeout(this.limit);
     const ready = (): Promise<unknown> => once(this.current, 'ready', { signal: waiting });
     try {
-      // A database that is refused is an error of a connection that is ready anyway.
-      await ready().catch((error: unknown) => (isOfSelect(error) ? ready() : Promise.reject(error)));
+      await ready().catch((error: unknown) =>
+        isOfSelect(error) || isOfReadyCheck(error) ? ready() : Promise.reject(error as Error),
+      );
     } catch (error) {
       throw waiting.aborted ? new NotSent(`no answer within ${this.limit} ms`) : error;
     }
@@ -143,7 +144,14 @@ export class RedisConnection {
     this.keepWarm();
     this.listener.onReady();
   };
-  private readonly onError = (error: Error): void => this.listener.onTrouble(error.message);
+  private readonly onError = (error: Error): void => {
+    if (isOfReadyCheck(error)) {
+      // ioredis connects anew at once, without the check.
+      (this.current.options as RedisOptions).enableReadyCheck = false;
+    } else {
+      this.listener.onTrouble(error.message);
+    }
+  };
   private readonly onClose = (): void => {
     this.isNew = false;
     this.endSuspicion();
@@ -239,7 +247,7 @@ export class RedisConnection {
 export function newClient(options: RedisOptions, settings: RedisNodeSettings): Redis {
   return new Redis({
     connectTimeout: Math.max(settings.nodeTimeout, 1000),
-    connectionName: settings.connectionName.replace(/[^\x21-\x7e]/g, '_'),
+    connectionName: connectionName(settings),
     ...options,
     ...required(settings),
   });
@@ -247,16 +255,22 @@ export function newClient(options: RedisOptions, settings: RedisNodeSettings): R
 
 /** A connection for locks only, to where a client of the application leads, which itself is left alone. */
 export function clientLike(client: Redis | Cluster, settings: RedisNodeSettings): Redis | Cluster {
-  const needed = required(settings);
-  const { socketTimeout, stringNumbers, commandTimeout } = needed;
-  const connectionName = settings.connectionName.replace(/[^\x21-\x7e]/g, '_');
-  if (!client.isCluster) return (client as Redis).duplicate({ ...needed, connectionName });
-  const { redisOptions } = (client as Cluster).options;
+  const options = { ...required(settings), connectionName: connectionName(settings) };
+  if (!client.isCluster) return (client as Redis).duplicate(options);
   return (client as Cluster).duplicate([], {
     lazyConnect: true,
+    enableOfflineQueue: false,
+    enableAutoPipelining: false,
+    scaleReads: 'master',
+    scripts: undefined,
+    himportFieldsets: undefined,
     clusterRetryStrategy: retryStrategy,
-    redisOptions: { ...redisOptions, socketTimeout, stringNumbers, commandTimeout, connectionName },
+    redisOptions: { ...(client as Cluster).options.redisOptions, ...options },
   });
+}
+
+function connectionName(settings: RedisNodeSettings): string {
+  return settings.connectionName.replace(/[^\x21-\x7e]/g, '_');
 }
 
 /** What `TIME` says, in milliseconds since the epoch. */
@@ -274,12 +288,20 @@ function required({ nodeTimeout }: RedisNodeSettings) {
     maxRetriesPerRequest: 0,
     socketTimeout: HUNG_AFTER * nodeTimeout,
     retryStrategy,
+    sentinelRetryStrategy: retryStrategy,
     // A master that has become a replica: the address may lead to the new master now.
     reconnectOnError: isReadOnly,
-    // The replies of scripts are numbers.
+    // The replies of scripts are numbers and lists.
     stringNumbers: false,
-    // A command that is not answered in time is dealt with here.
+    replyMapping: undefined,
+    // A command that is not answered in time is dealt with here, and many of one turn are sent together here.
     commandTimeout: undefined,
+    enableAutoPipelining: false,
+    // Ordinary commands, sent to a master, by their own names.
+    readOnly: false,
+    monitor: false,
+    scripts: undefined,
+    himportFieldsets: undefined,
   } satisfies RedisOptions;
 }
 

@@ -1,16 +1,39 @@
 import { COMMANDS } from './scripts.js';
 
-/** Whether it is about the choice of a database. */
+/** Whether a server cannot be asked whether it has loaded its data, as it has no `INFO`. It may vote all the same. */
+export function isOfReadyCheck(error: unknown): boolean {
+  return commandOf(error) === 'info' && isOfOneCommand(error);
+}
+
+/** Whether it is about the choice of a database, without which a connection is ready all the same. */
 export function isOfSelect(error: unknown): boolean {
-  return (
-    error instanceof Error && 'command' in error && (error.command as { name?: unknown }).name === 'select'
-  );
+  return commandOf(error) === 'select';
+}
+
+function commandOf(error: unknown): unknown {
+  return error instanceof Error && 'command' in error
+    ? (error.command as { name?: unknown }).name
+    : undefined;
 }
 
 /** Whether the server has become a replica. */
 export function isReadOnly({ message }: Error): boolean {
   // Redis 6 puts words of its own in front of what a script ran into.
   return /(^|-)READONLY /.test(message);
+}
+
+/** Whether the server refuses what one lock needs, such as a key that something else has written, and may grant others. */
+export function isOfOneLock(error: unknown): boolean {
+  return (
+    error instanceof Error &&
+    error.name === 'ReplyError' &&
+    /WRONGTYPE|CROSSSLOT|NOPERM .*\bkeys?\b|attempt to (compare|perform)/.test(error.message)
+  );
+}
+
+/** Whether the server refuses one command, and may allow others. */
+export function isOfOneCommand(error: unknown): boolean {
+  return error instanceof Error && error.name === 'ReplyError' && /^(ERR|NOPERM) /.test(error.message);
 }
 
 /** What is wrong with a node whose connection has ended. */

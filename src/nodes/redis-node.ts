@@ -1,5 +1,4 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { Logger } from '@nestjs/common';
 import type { Cluster, Redis, RedisOptions } from 'ioredis';
 import { NodeUnreachableError } from '../redlock.errors.js';
 import { addressOf } from './address.js';
@@ -7,6 +6,7 @@ import { Deadline, type PendingReply } from './deadline.js';
 import { readInfo } from './info.js';
 import type { Claim, LockNode, NodeReport, Vote } from './lock-node.js';
 import { NodeClock } from './node-clock.js';
+import { NodeLog } from './node-log.js';
 import {
   clientLike,
   milliseconds,
@@ -15,8 +15,8 @@ import {
   RedisConnection,
   type RedisNodeSettings,
 } from './redis-connection.js';
-import { CLOSED, explained, isReadOnly } from './redis-errors.js';
-import { argumentsOf, type ClaimReply, isLate, isPlain, type LateReply, voteOf } from './script-call.js';
+import { CLOSED, explained, isOfOneCommand, isOfOneLock, isReadOnly } from './redis-errors.js';
+import { argumentsOf, heldOf, isLate, isPlain, isRefused, voteOf } from './script-call.js';
 import { CLAIM, EXTEND, FREE, RELEASE, type Script, SETTLE } from './scripts.js';
 
 export type { RedisNodeSettings } from './redis-connection.js';
@@ -39,8 +39,6 @@ const GRACE = 1000;
 /** From so many commands under way on, it pays to collect them. */
 const MANY = 8;
 
-const logger = new Logger('RedlockModule');
-
 /**
  * One Redis server, Sentinel group or Cluster as a voting node. Answers within `nodeTimeout`, whatever Redis does, and
  * sends nothing while the connection is not ready.
@@ -53,21 +51,19 @@ export class RedisNode implements LockNode {
   private readonly owed = new Map<string, Owed>();
   /** Called when nothing is owed any more. */
   private onPaid: () => void = () => {};
-  /** What keeps the node from voting, if anything does. */
-  private trouble: string | undefined;
-  /** The timer after which trouble is logged that has just begun. */
-  private warning: NodeJS.Timeout | undefined;
+  private readonly log: NodeLog;
 
   private constructor(
     client: Redis | Cluster,
     private readonly settings: RedisNodeSettings,
   ) {
     this.address = addressOf(client);
+    this.log = new NodeLog(this.address);
     this.deadline = new Deadline(settings.nodeTimeout, (error) => this.failure(error));
     this.connection = new RedisConnection(client, settings.nodeTimeout, {
       onReady: () => this.onReady(),
-      onTrouble: (what) => this.note(what),
-      onClose: () => this.note(this.trouble ?? CLOSED, GRACE),
+      onTrouble: (what) => this.log.troubled(what),
+      onClose: () => this.log.closed(CLOSED, GRACE),
       onTime: (time, asked) => this.clock.note(time, asked),
     });
   }
@@ -97,26 +93,28 @@ export class RedisNode implements LockNode {
       (pending) =>
         isPlain(claim)
           ? this.claimLock(claim, token, ttl, pending)
-          : this.ask<ClaimReply>(CLAIM, claim, token, ttl, pending),
+          : this.ask(CLAIM, claim, token, ttl, pending),
       (reply) => {
+        const vote = voteOf(reply);
         this.paid(token, owed);
-        return this.heard(voteOf(reply));
+        return this.heard(claim, vote);
       },
       (late) => {
         this.paid(token, owed);
         this.connection.heard();
-        if (late === 1 || late[0] === 'granted') void this.release(claim, token).catch(() => {});
+        if (!isRefused(late)) void this.release(claim, token).catch(() => {});
       },
       (error) => {
         if (error instanceof NotSent || isFinal(error)) this.paid(token, owed);
+        if (isOfOneLock(error)) this.log.refusingLock(claim.lock, explained((error as Error).message));
       },
     );
   }
 
   extend(claim: Claim, token: string, ttl: number): Promise<boolean> {
     return this.deadline.within(
-      (pending) => this.ask<number>(EXTEND, claim, token, ttl, pending),
-      (reply) => this.heard(reply === 1),
+      (pending) => this.ask(EXTEND, claim, token, ttl, pending),
+      (reply) => this.heard(claim, heldOf(reply)),
       () => this.connection.heard(),
     );
   }
@@ -135,7 +133,7 @@ export class RedisNode implements LockNode {
   }
 
   async close(): Promise<void> {
-    clearTimeout(this.warning);
+    this.log.close();
     // A settle may be on its way over a new connection.
     const { nodeTimeout } = this.settings;
     if (this.owed.size > 0) {
@@ -146,7 +144,7 @@ export class RedisNode implements LockNode {
   }
 
   private onReady(): void {
-    this.note(undefined);
+    this.log.connected();
     const now = performance.now();
     // What is delivered is owed again, until it is answered.
     const owed = [...this.owed];
@@ -154,30 +152,6 @@ export class RedisNode implements LockNode {
     for (const [token, { script, claim, until }] of owed) {
       if (until > now) void this.deliver(script, claim, token, true).catch(() => {});
     }
-  }
-
-  /**
-   * Keeps what is wrong with the node, and logs when that begins and ends, not each time it shows.
-   *
-   * @param grace How long to wait before it is logged, in milliseconds: what is over by then is not worth a line.
-   */
-  private note(trouble: string | undefined, grace = 0): void {
-    if (trouble === undefined && this.trouble !== undefined) {
-      if (this.warning === undefined) logger.log(`Node ${this.address} votes again`);
-      clearTimeout(this.warning);
-      this.warning = undefined;
-    }
-    const isNew = this.trouble === undefined;
-    this.trouble = trouble;
-    if (trouble === undefined || (!isNew && this.warning === undefined)) return;
-    if (grace > 0) this.warning ??= setTimeout(() => this.warn(), grace).unref();
-    else this.warn();
-  }
-
-  private warn(): void {
-    clearTimeout(this.warning);
-    this.warning = undefined;
-    logger.warn(`Node ${this.address} cannot vote: ${this.trouble}`);
   }
 
   private async connected(): Promise<void> {
@@ -189,18 +163,32 @@ export class RedisNode implements LockNode {
   }
 
   private async inspect(): Promise<NodeReport> {
-    const before = Date.now();
-    const asked = performance.now();
-    const [seconds, microseconds] = await this.within(this.client.time());
-    const time = milliseconds(seconds, microseconds);
-    const clockOffset = time - (before + Date.now()) / 2;
-    this.clock.note(time, asked);
+    const { warnings, clockOffset } = await this.compareClocks();
     // The nodes of a Cluster differ in all of what follows.
-    if (this.client.isCluster) return { warnings: [], clockOffset };
-    const report = { ...readInfo(await this.within(this.client.info())), clockOffset };
-    return { ...report, unfit: report.unfit ?? (await this.misplaced(this.client as Redis)) };
+    if (this.client.isCluster) return { warnings, clockOffset };
+    const info = await this.answerTo(this.client.info());
+    const seen: NodeReport = typeof info === 'string' ? readInfo(info) : { warnings: [notLookedOver(info)] };
+    const unfit = seen.unfit ?? (await this.misplaced(this.client as Redis));
+    return { ...seen, unfit, warnings: [...warnings, ...seen.warnings], clockOffset };
   }
 
+  private async compareClocks(): Promise<NodeReport> {
+    const before = Date.now();
+    const asked = performance.now();
+    const reply = await this.answerTo(this.client.time());
+    const time = Array.isArray(reply) ? milliseconds(reply[0], reply[1]) : Number.NaN;
+    if (Number.isNaN(time))
+      return { warnings: [`does not tell the time, so clocks are not compared: ${said(reply)}`] };
+    this.clock.note(time, asked);
+    return { warnings: [], clockOffset: time - (before + Date.now()) / 2 };
+  }
+
+  /** What the server answers, or the error with which it refuses one command: it may well allow those that vote. */
+  private answerTo(answer: Promise<unknown>): Promise<unknown> {
+    return this.within(
+      answer.catch((error: unknown) => (isOfOneCommand(error) ? error : Promise.reject(error as Error))),
+    );
+  }
   /** Why the locks would be in another database than was asked for: ioredis goes on in the first one. */
   private async misplaced(client: Redis): Promise<string | undefined> {
     const { db = 0 } = client.options;
@@ -216,7 +204,7 @@ export class RedisNode implements LockNode {
   }
 
   /** A lock that is free needs no script. One that is not is asked who has it, and so is a server that takes none. */
-  private claimLock(claim: Claim, token: string, ttl: number, pending: PendingReply): Promise<ClaimReply> {
+  private claimLock(claim: Claim, token: string, ttl: number, pending: PendingReply): Promise<unknown> {
     if (!this.connection.isReady) return Promise.reject(this.notReady());
     this.batch();
     return this.client.set(claim.lock, token, 'PX', ttl, 'NX').then(
@@ -229,19 +217,19 @@ export class RedisNode implements LockNode {
   }
 
   /** A command that the server refuses when it comes late, by its clock: once more, if that has only been set. */
-  private ask<Reply>(
+  private ask(
     script: Script,
     claim: Claim,
     token: string,
     ttl: number,
     pending: PendingReply,
-  ): Promise<Reply> {
+  ): Promise<unknown> {
     // Nobody would learn of what it grants, and give it back.
     if (!pending.isOpen) return Promise.reject(new NotSent('too late to ask'));
     const asked = performance.now();
     // The servers of a Cluster have clocks of their own.
     const deadline = this.client.isCluster ? 0 : this.clock.after(this.settings.nodeTimeout);
-    return this.send<Reply | LateReply>(script, claim, token, ttl, deadline).then((reply) => {
+    return this.send(script, claim, token, ttl, deadline).then((reply) => {
       if (!isLate(reply)) return reply;
       this.clock.note(reply[1], asked);
       return this.ask(script, claim, token, ttl, pending);
@@ -256,13 +244,14 @@ export class RedisNode implements LockNode {
   private deliver(script: Script, claim: Claim, token: string, isWhole = false): Promise<boolean> {
     const owed = this.owe(script, claim, token);
     // A lock can be given back even to a server that can grant none, such as one without memory.
-    const read = (held: number): boolean => {
+    const read = (reply: unknown): boolean => {
+      const isHeld = heldOf(reply);
       this.paid(token, owed);
-      return script === RELEASE ? held === 1 : this.heard(held === 1);
+      return script === RELEASE ? isHeld : this.heard(claim, isHeld);
     };
     const what = isPlain(claim) ? FREE : script;
     return this.deadline.within(
-      () => this.send<number>(what, claim, token, 0, 0, isWhole),
+      () => this.send(what, claim, token, 0, 0, isWhole),
       read,
       () => {
         this.paid(token, owed);
@@ -289,24 +278,24 @@ export class RedisNode implements LockNode {
   }
 
   /** @param deadline Until when to carry it out, by the clock of the server; 0: at any time. */
-  private send<Reply>(
+  private send(
     script: Script,
     claim: Claim,
     token: string,
     ttl = 0,
     deadline = 0,
     isWhole = script === EXTEND,
-  ): Promise<Reply> {
+  ): Promise<unknown> {
     if (!this.connection.isReady) return Promise.reject(this.notReady());
     this.batch();
     const values = argumentsOf(script, claim, token, ttl, deadline);
     // An extension in one command: its second half could come after its run is settled, and take the lock again.
-    if (isWhole) return this.client.eval(script.lua, ...values) as Promise<Reply>;
+    if (isWhole) return this.client.eval(script.lua, ...values);
     return this.client.evalsha(script.sha, ...values).catch((error: unknown) => {
       const isUnknown = error instanceof Error && error.message.startsWith('NOSCRIPT');
       if (!isUnknown) throw error;
       return this.client.eval(script.lua, ...values);
-    }) as Promise<Reply>;
+    });
   }
 
   private get client(): Redis | Cluster {
@@ -323,12 +312,12 @@ export class RedisNode implements LockNode {
   }
 
   private notReady(): Error {
-    return new NotSent(this.trouble ?? 'not connected');
+    return new NotSent(this.log.trouble ?? 'not connected');
   }
 
-  private heard<Answer>(answer: Answer): Answer {
+  private heard<Answer>(claim: Claim, answer: Answer): Answer {
     this.connection.heard();
-    this.note(undefined);
+    this.log.voted(claim.lock);
     return answer;
   }
 
@@ -341,24 +330,38 @@ export class RedisNode implements LockNode {
 
   /** @param error What a command was rejected with; `undefined`: no answer came. */
   private failure(error: unknown): NodeUnreachableError {
+    const { address, log } = this;
     if (error === undefined) {
-      const why = this.trouble ?? `no answer within ${this.settings.nodeTimeout} ms`;
+      const why = log.trouble ?? `no answer within ${this.settings.nodeTimeout} ms`;
       // While it answers others, it is slow, and not away.
-      if (this.connection.unanswered()) this.note(why, GRACE);
-      return new NodeUnreachableError(this.address, why);
+      if (this.connection.unanswered()) log.troubled(why, GRACE);
+      return new NodeUnreachableError(address, why);
     }
     const message = error instanceof Error ? error.message : 'no error was given';
     // Nothing has been learned of the node.
-    if (error instanceof NotSent) return new NodeUnreachableError(this.address, this.trouble ?? message);
+    if (error instanceof NotSent) return new NodeUnreachableError(address, log.trouble ?? message);
     if (isFinal(error)) this.connection.heard();
-    const why = message === this.trouble ? message : explained(message);
-    // That is noted when it happens; this may be about a connection that has been replaced.
-    if (why !== CLOSED) this.note(why);
-    return new NodeUnreachableError(this.address, why);
+    const why = message === log.trouble ? message : explained(message);
+    const isOfLock = isOfOneLock(error);
+    // A close is noted when it happens; this may be about a connection that has been replaced.
+    if (why !== CLOSED && !isOfLock) log.refusing(why);
+    return new NodeUnreachableError(address, why, isOfLock);
   }
 }
 
 /** Whether the server itself has refused a command, and would again; after READONLY, the address leads to another one. */
 function isFinal(error: unknown): boolean {
   return error instanceof Error && error.name === 'ReplyError' && !isReadOnly(error);
+}
+
+/** What the log says of a server without `INFO`. */
+function notLookedOver(reply: unknown): string {
+  return (
+    `votes, but cannot be looked over: ${said(reply)}. Make sure yourself that it is no replica, is given once, and has ` +
+    'maxmemory-policy noeviction'
+  );
+}
+
+function said(reply: unknown): string {
+  return reply instanceof Error ? reply.message : `it answers ${JSON.stringify(reply)?.slice(0, 100)}`;
 }

@@ -1,19 +1,18 @@
 import type { Claim, Refusal, TickClaim, Vote } from './lock-node.js';
 import { CLAIM, FREE, type Script } from './scripts.js';
 
-/** What the script of a claim returns. */
-export type ClaimReply =
-  | 1
-  | ['granted', string]
-  | ['unbegun']
-  | ['settled' | 'early', number]
-  | [Refusal['vote'], string, number, number];
-
 /** What a claim or an extension returns that comes later than it is waited for: what the clock of the server says. */
 export type LateReply = ['late', number];
 
+/** A reply that no script of ours gives, such as that of a proxy. */
+class UnknownReply extends Error {
+  constructor(reply: unknown) {
+    super(`it answers a script with ${JSON.stringify(reply)?.slice(0, 100)}, which is no vote`);
+  }
+}
+
 export function isLate(reply: unknown): reply is LateReply {
-  return Array.isArray(reply) && reply[0] === 'late';
+  return Array.isArray(reply) && reply[0] === 'late' && typeof reply[1] === 'number';
 }
 
 /** Whether it is for a lock alone. */
@@ -21,25 +20,44 @@ export function isPlain({ tick, every }: Claim): boolean {
   return !tick && !every;
 }
 
-/** What the reply to a claim means. */
-export function voteOf(reply: ClaimReply): Vote {
+/** What the reply to a claim means. Throws for one that means nothing. */
+export function voteOf(reply: unknown): Vote {
   if (reply === 1) return GRANTED;
-  const [vote, detail, lease, rank] = reply;
-  switch (vote) {
-    case 'granted':
-      return { vote, dead: detail };
-    case 'unbegun':
-      return { vote };
-    case 'settled':
-      return detail > 0 ? { vote, ahead: detail } : { vote };
-    case 'early':
-      return { vote, wait: detail };
-    default:
+  const [vote, detail, lease, rank] = (Array.isArray(reply) ? reply : []) as unknown[];
+  if (vote === 'unbegun') return { vote };
+  if (vote === 'granted' && typeof detail === 'string') return { vote, dead: detail };
+  if (typeof detail === 'number') {
+    if (vote === 'settled') return detail > 0 ? { vote, ahead: detail } : { vote };
+    if (vote === 'early') return { vote, wait: detail };
   }
-  return { vote, holder: detail, lease: lease > 0 ? lease : undefined, rank: rank > 0 ? rank : undefined };
+  if (
+    isRefusal(vote) &&
+    typeof detail === 'string' &&
+    typeof lease === 'number' &&
+    typeof rank === 'number'
+  ) {
+    return { vote, holder: detail, lease: lease > 0 ? lease : undefined, rank: rank > 0 ? rank : undefined };
+  }
+  throw new UnknownReply(reply);
+}
+
+/** Whether the reply to a claim says for certain that nothing was granted. */
+export function isRefused(reply: unknown): boolean {
+  return Array.isArray(reply) && ['unbegun', 'settled', 'early', ...REFUSALS].includes(reply[0] as string);
+}
+
+/** What the reply to an extension, a settlement or a release means: whether the lock was held. Throws for another reply. */
+export function heldOf(reply: unknown): boolean {
+  if (reply === 1 || reply === 0) return reply === 1;
+  throw new UnknownReply(reply);
 }
 
 const GRANTED: Vote = { vote: 'granted' };
+const REFUSALS: readonly unknown[] = ['elsewhere', 'overlap', 'ran'] satisfies Refusal['vote'][];
+
+function isRefusal(vote: unknown): vote is Refusal['vote'] {
+  return REFUSALS.includes(vote);
+}
 
 /**
  * How many keys, the keys, and the arguments of a script.

@@ -4,7 +4,7 @@ import { Injectable } from '@nestjs/common';
 import type { Claim } from '../nodes/lock-node.js';
 import { Claimant, type Loss } from '../nodes/claimant.js';
 import type { Grant } from '../nodes/store.js';
-import { ShutdownError } from '../redlock.errors.js';
+import { isOfOneLock, ShutdownError } from '../redlock.errors.js';
 import type { SkipReason } from '../run-outcome.js';
 import { Lease, type LeaseSettings } from './lease.js';
 import { OperatorLog } from './operator-log.service.js';
@@ -54,7 +54,7 @@ export class Leases {
     try {
       const answer = await this.claimant.claim(claim, settings.ttl, wait, signal);
       if (!('reason' in answer) || answer.reason !== 'store-down') this.log.quorumReached();
-      else if (!signal.aborted) this.log.quorumLost(answer.causes);
+      else if (!signal.aborted && !isOfOneLock(answer.causes)) this.log.quorumLost(answer.causes);
       // A run that is granted during shutdown takes place: the other instances have lost it already.
       if (!('reason' in answer) && (isRun || !signal.aborted)) return this.hold(answer, settings);
       if (!('reason' in answer)) {

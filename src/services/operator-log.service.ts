@@ -1,7 +1,7 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { JobKeys } from '../nodes/job-keys.js';
 import { instanceOf } from '../nodes/token.js';
-import { quoted } from '../redlock.errors.js';
+import { isOfOneLock, quoted } from '../redlock.errors.js';
 import { RESOLVED_OPTIONS } from '../redlock.module-definition.js';
 import type { ResolvedOptions } from '../redlock.options.js';
 import type { Tick } from '../schedule/tick.js';
@@ -39,8 +39,9 @@ export class OperatorLog {
   quorumLost(causes: readonly Error[]): void {
     if (this.outage) return;
     this.outage = { since: performance.now(), skipped: new Map() };
-    const why = causes.map((cause) => cause.message).join('; ');
-    this.logger.warn(`No quorum of the nodes votes: jobs do what their onStoreDown says. ${why}`);
+    this.logger.warn(
+      `No quorum of the nodes votes: jobs do what their onStoreDown says. ${messagesOf(causes)}`,
+    );
   }
 
   /** A majority answered, whatever it said. */
@@ -63,6 +64,7 @@ export class OperatorLog {
     const what = tick ? `The tick of ${timeOf(tick)} of ${quoted(name)}` : quoted(name);
     switch (refused.reason) {
       case 'store-down':
+        if (isOfOneLock(refused.causes)) return this.skippedAlone(name, what, refused.causes);
         return this.skippedInOutage(name, what, refused.causes);
       case 'overlap':
         // A plain call that finds the lock held is the normal case.
@@ -100,8 +102,17 @@ export class OperatorLog {
     if (skipped.size === NAMED_IN_OUTAGE + 1) {
       return this.logger.warn('More jobs are not run in this outage; they are counted at its end');
     }
-    const why = causes.map((cause) => cause.message).join('; ');
-    this.logger.warn(`${what} was not run by this instance: no quorum of the nodes votes. ${why}`);
+    this.logger.warn(
+      `${what} was not run by this instance: no quorum of the nodes votes. ${messagesOf(causes)}`,
+    );
+  }
+
+  /** The nodes vote on other jobs. */
+  private skippedAlone(name: string, what: string, causes: readonly Error[]): void {
+    if (!this.mayReport('refused', name)) return;
+    this.logger.warn(
+      `${what} was not run by this instance: no quorum of the nodes votes on it. ${messagesOf(causes)}. Said once an hour`,
+    );
   }
 
   private clockSetBack(name: string, ahead: number): void {
@@ -123,6 +134,10 @@ export class OperatorLog {
     if (this.reported.size > REMEMBERED) this.reported.delete(this.reported.keys().next().value ?? '');
     return true;
   }
+}
+
+function messagesOf(causes: readonly Error[]): string {
+  return causes.map((cause) => cause.message).join('; ');
 }
 
 function timeOf({ at }: Tick): string {

@@ -92,7 +92,7 @@ function check(clause: string, body: (job: Job, pass: Pass) => Promise<void>): C
   return {
     clause,
     check: async ({ node, pass = (milliseconds) => sleep(milliseconds) }) => {
-      const { clockOffset } = await node.open();
+      const { clockOffset = 0 } = await node.open();
       await body(new Job(node, Date.now() + Math.floor(clockOffset)), pass);
     },
   };

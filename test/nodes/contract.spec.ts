@@ -247,7 +247,7 @@ const BROKEN: Record<string, new (clock: () => number) => MemoryNode> = {
   },
   'grants a tick from a moment before it is due': class extends MemoryNode {
     override async claim(claim: Claim, token: string, ttl: number) {
-      const { clockOffset } = await super.open();
+      const { clockOffset = 0 } = await super.open();
       const wait = (claim.tick?.at ?? 0) - Date.now() - clockOffset;
       return wait > 0 ? { vote: 'early' as const, wait } : super.claim(claim, token, ttl);
     }

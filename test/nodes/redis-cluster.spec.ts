@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import slotOf from 'cluster-key-slot';
-import { Cluster, type Redis } from 'ioredis';
+import { Cluster, type ClusterOptions, type Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { Claimant } from '../../src/nodes/claimant.js';
 import { JobKeys } from '../../src/nodes/job-keys.js';
@@ -73,6 +73,58 @@ describe.skipIf(findEngine().kind === 'embedded')('a Redis Cluster of three mast
       expect(await node.release(claim, 'b')).toBe(false);
     }
     expect(used.size).toBe(3);
+  });
+
+  const OPTIONS: Record<Exclude<keyof ClusterOptions, 'resolveSrv' | 'useSRVRecords'>, readonly unknown[]> = {
+    autoPipeliningIgnoredCommands: [['evalsha']],
+    clusterNodeRetryStrategy: [() => 10],
+    clusterRetryStrategy: [null, () => null],
+    dnsLookup: [(host: string, done: (error: null, address: string) => void) => done(null, host)],
+    enableAutoPipelining: [true],
+    enableOfflineQueue: [true, false],
+    enableReadyCheck: [true, false],
+    himportFieldsets: [[]],
+    keyPrefix: ['{shop}:'],
+    lazyConnect: [true, false],
+    maxRedirections: [0],
+    natMap: [{}, () => null],
+    redisOptions: [
+      { stringNumbers: true, commandTimeout: 1, socketTimeout: 1, maxRetriesPerRequest: null },
+      { enableAutoPipelining: true, monitor: true, scripts: { evalsha: { lua: 'return 1' } }, protocol: 2 },
+      { lazyConnect: false, enableReadyCheck: false, replyMapping: 'resp3', connectionName: 'shop' },
+    ],
+    retryDelayOnClusterDown: [0],
+    retryDelayOnFailover: [0],
+    retryDelayOnMoved: [1],
+    retryDelayOnTryAgain: [1],
+    scaleReads: ['slave', 'all', () => undefined],
+    scripts: [{ evalsha: { lua: 'return 1', numberOfKeys: 1 } }],
+    shardedSubscribers: [true],
+    showFriendlyErrorStack: [true],
+    slotsRefreshInterval: [100],
+    slotsRefreshTimeout: [5000],
+  };
+  const CASES = Object.entries(OPTIONS).flatMap(([option, values]) =>
+    values.map((value) => ({ option, value })),
+  );
+
+  it.each(CASES)('votes with $option: $value in the client', async ({ option, value }) => {
+    const seeds = members.map(({ server: { port } }) => ({ host: '127.0.0.1', port }));
+    const client = new Cluster(seeds, { lazyConnect: true, [option]: value });
+    client.on('error', () => {});
+    const other = RedisNode.like(client, SETTINGS);
+    try {
+      await vi.waitFor(() => other.open(), 5000);
+      for (const claim of Array.from({ length: 6 }, () => fullClaim(newName()))) {
+        expect(await other.claim(claim, 'a', TTL)).toEqual({ vote: 'granted' });
+        expect(await other.extend(claim, 'a', TTL)).toBe(true);
+        expect(await other.claim(claim, 'b', TTL)).toMatchObject({ vote: 'elsewhere', holder: 'a' });
+        expect(await other.settle(claim, 'a')).toBe(true);
+      }
+    } finally {
+      await other.close();
+      client.disconnect();
+    }
   });
 
   it('votes on while a slot moves, and knows what was settled before', async () => {

@@ -491,6 +491,13 @@ describe('a server in the field', () => {
       expect(await keysOf(client, name)).toEqual([key]);
       await client.del(key ?? '');
     }
+    // One bad key is no trouble of the node.
+    expect(await node.claim(claimOf(newName(), Date.now()), 'a', TTL)).toEqual({ vote: 'granted' });
+    expect(await node.claim(claim, 'a', TTL)).toEqual({ vote: 'granted' });
+    expect(log.lines).toEqual([
+      expect.stringMatching(`^warn: Node ${at(server)} cannot vote on "JOB_LOCKER_${name}": WRONGTYPE`),
+      expect.stringMatching(`^log: Node ${at(server)} votes on "JOB_LOCKER_${name}" again`),
+    ]);
   });
 
   it.skipIf(isEmbedded).each(['evalsha', 'set', 'pttl', 'time'])(
@@ -514,8 +521,33 @@ describe('a server in the field', () => {
     cleanUps.push(() => warnings.mockRestore());
     await client.acl('SETUSER', 'voter', 'reset', 'on', '>secret', '~*', '+@all', '-info');
     const node = connected({ port: server.port, username: 'voter', password: 'secret' });
-    expect(await outcome(node.open())).toMatch(/NOPERM.*info/);
+    expect((await node.open()).warnings).toEqual([expect.stringMatching(/^votes, but .*NOPERM.*info/)]);
     expect(await voteWithin(BUSY, node)).toEqual({ vote: 'granted' });
+    expect(log.lines).toEqual([]);
+  });
+
+  it.each([
+    '+OK',
+    '*0',
+    '$-1',
+    '_',
+    ':7',
+    '$4\r\nmeow',
+    '*1\r\n$7\r\ngranted',
+    '*2\r\n$5\r\nearly\r\n$1\r\n5',
+  ])('whose answers are no votes has an error of its own: %j', async (reply) => {
+    const proxy = await TcpProxy.to(server.port);
+    cleanUps.push(() => proxy.close());
+    const node = await open(nodeAt(proxy, { nodeTimeout: 200 }));
+    const [tick, plain] = [claimOf(name, Date.now()), claimOf(newName())];
+    expect(await node.claim(plain, 'a', TTL)).toEqual({ vote: 'granted' });
+    proxy.rewrite = (text) => (text === ':1\r\n' ? `${reply}\r\n` : text);
+    const noVote = new RegExp(`^NodeUnreachableError: Node ${at(proxy)}: .*no vote$`);
+    expect(await outcome(node.claim(tick, 'a', TTL))).toMatch(noVote);
+    expect(await outcome(node.extend(plain, 'a', TTL))).toMatch(noVote);
+    expect(await outcome(node.settle(tick, 'a'))).toMatch(noVote);
+    proxy.rewrite = (text) => text;
+    expect(log.lines).toEqual([expect.stringContaining('cannot vote: it answers a script with')]);
   });
 
   it.skipIf(isEmbedded)('that refuses the password is named, and the password is not', async () => {
@@ -566,12 +598,12 @@ describe('a server in the field', () => {
   it('tells who it is, and how far its clock is off', async () => {
     const report = await nodeReport();
     expect(report.identity).toBe(/run_id:(\w+)/.exec(await client.info('server'))?.[1]);
-    expect(Math.abs(report.clockOffset)).toBeLessThan(500);
+    expect(Math.abs(report.clockOffset!)).toBeLessThan(500);
     const real = Date.now;
     const clock = vi.spyOn(Date, 'now').mockImplementation(() => real() - 3_600_000);
     const ahead = await nodeReport();
     clock.mockRestore();
-    expect(Math.abs(ahead.clockOffset - 3_600_000)).toBeLessThan(500);
+    expect(Math.abs(ahead.clockOffset! - 3_600_000)).toBeLessThan(500);
   });
 });
 

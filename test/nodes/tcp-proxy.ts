@@ -32,6 +32,8 @@ export class TcpProxy {
   idleLimit = Number.POSITIVE_INFINITY;
   /** Whether new connections are refused, as by a server that is away. */
   refuses = false;
+  /** What becomes of a reply, as in a proxy that answers some commands by itself. */
+  rewrite: (reply: string) => string = (reply) => reply;
   private readonly pairs = new Set<Pair>();
   private accepted = 0;
 
@@ -87,8 +89,10 @@ export class TcpProxy {
     const server = connect({ port: this.target, host: '127.0.0.1', allowHalfOpen: true, noDelay: true });
     const pair = { client, server, lastUsed: performance.now(), isForgotten: false };
     this.pairs.add(pair);
-    this.carry(client, server, () => this.isDropped(pair) || this.swallow === 'everything');
-    this.carry(server, client, () => this.isDropped(pair) || this.swallow !== 'nothing');
+    const keep = (data: Buffer): Buffer => data;
+    const rewrite = (data: Buffer): Buffer => Buffer.from(this.rewrite(data.toString('latin1')), 'latin1');
+    this.carry(client, server, keep, () => this.isDropped(pair) || this.swallow === 'everything');
+    this.carry(server, client, rewrite, () => this.isDropped(pair) || this.swallow !== 'nothing');
     for (const socket of [client, server]) {
       // Each error comes with a `close`.
       socket.on('error', () => {});
@@ -111,14 +115,14 @@ export class TcpProxy {
     pair.server.destroy();
   }
 
-  private carry(from: Socket, to: Socket, isLost: () => boolean): void {
+  private carry(from: Socket, to: Socket, change: (data: Buffer) => Buffer, isLost: () => boolean): void {
     let underway: Promise<unknown> = Promise.resolve();
     const send = (deliver: () => void): void => {
       if (isLost()) return;
       const due = performance.now() + this.delay;
       underway = underway.then(() => pause(due - performance.now())).then(deliver);
     };
-    from.on('data', (data) => send(() => to.write(data)));
+    from.on('data', (data) => send(() => to.write(change(data))));
     from.on('end', () => send(() => to.end()));
   }
 }
