@@ -4,8 +4,8 @@ import { NestFactory } from '@nestjs/core';
 import { ScheduleModule, SchedulerRegistry } from '@nestjs/schedule';
 import type { Redis } from 'ioredis';
 import { JobKeys } from '../src/nodes/job-keys.js';
-import { argumentsOf } from '../src/nodes/script-call.js';
-import { CLAIM, SETTLE } from '../src/nodes/scripts.js';
+import { argumentsOf } from '../src/nodes/redis/script-call.js';
+import { CLAIM, SETTLE } from '../src/nodes/redis/scripts.js';
 import { TTL } from './contenders/contender.js';
 import { CronJobClass, type CronJobs } from './cron-jobs.js';
 

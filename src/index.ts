@@ -1,43 +1,46 @@
-export { Exclusive, type ExclusiveDecorator } from './decorators/exclusive.decorator.js';
-export {
-  type Claim,
-  EARLY_CLAIM,
-  KEEP_LAST,
-  type LockNode,
-  type Marker,
-  type NodeReport,
-  type Refusal,
-  TAKEOVER,
-  type TickClaim,
-  type Vote,
-} from './nodes/lock-node.js';
-export { MemoryNode } from './nodes/memory-node.js';
-export {
-  InvalidOptionError,
-  LockLostError,
-  NodeUnreachableError,
-  ShutdownError,
-  StoreDownError,
-  TimeoutError,
-} from './redlock.errors.js';
+// The module, and its options.
 export { RedlockModule } from './redlock.module.js';
 export type {
-  Duration,
-  JobName,
-  JobOptions,
   NodeOption,
   OnStoreDown,
   RedisClient,
   RedlockModuleExtras,
   RedlockModuleOptions,
   RedlockOptionsFactory,
-} from './redlock.options.js';
-export type { LossReason, RunOutcome, SkipReason } from './run-outcome.js';
-export type { EndedRunEvent, RedlockEventMap, RedlockListener, RunEvent } from './services/redlock-events.js';
+} from './options/options.js';
+export type { Duration } from './options/duration.js';
+
+// Scheduled jobs.
+export { Exclusive, type ExclusiveDecorator } from './decorators/exclusive.decorator.js';
+export type { JobName, JobOptions } from './options/options.js';
+
+// Locks and runs in your own code.
 export {
   type LockOptions,
   type RedlockLock,
   RedlockService,
   type RunOptions,
 } from './services/redlock.service.js';
-export type { CurrentRun } from './services/run-context.js';
+export type { CurrentRun } from './runs/run-context.js';
+export type { RunOutcome, SkipReason } from './runs/run-outcome.js';
+
+// Events.
+export type {
+  EndedRunEvent,
+  RedlockEventMap,
+  RedlockListener,
+  RunEvent,
+} from './services/redlock-events.service.js';
+
+// Errors.
+export {
+  InvalidOptionError,
+  LockLostError,
+  NodeUnreachableError,
+  RunTimeoutError,
+  ShutdownError,
+  StoreDownError,
+} from './errors.js';
+
+// Nodes: the one in memory. To write one for another store, see `nestjs-exclusive/node`.
+export { MemoryNode } from './nodes/memory-node.js';

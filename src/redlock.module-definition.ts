@@ -1,5 +1,5 @@
 import { ConfigurableModuleBuilder } from '@nestjs/common';
-import type { RedlockModuleExtras, RedlockModuleOptions } from './redlock.options.js';
+import type { RedlockModuleExtras, RedlockModuleOptions } from './options/options.js';
 
 export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, OPTIONS_TYPE, ASYNC_OPTIONS_TYPE } =
   new ConfigurableModuleBuilder<RedlockModuleOptions>({ moduleName: 'Redlock' })

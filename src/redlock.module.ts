@@ -1,11 +1,11 @@
 import { type DynamicModule, Logger, Module } from '@nestjs/common';
 import { DiscoveryModule } from '@nestjs/core';
 import { severalCopies } from './copies.js';
-import { Claimant } from './nodes/claimant.js';
+import { Acquirer } from './acquire/acquirer.js';
 import type { LockNode } from './nodes/lock-node.js';
-import { createNodes } from './nodes/node-option.js';
-import { createStore } from './nodes/create-store.js';
-import { tokensOf } from './nodes/token.js';
+import { createNodes } from './nodes/create-nodes.js';
+import { createStore } from './acquire/create-store.js';
+import { tokensOf } from './acquire/token.js';
 import {
   type ASYNC_OPTIONS_TYPE,
   CLOCK,
@@ -15,15 +15,16 @@ import {
   type OPTIONS_TYPE,
   RESOLVED_OPTIONS,
 } from './redlock.module-definition.js';
-import { type RedlockModuleOptions, type ResolvedOptions, resolveOptions } from './redlock.options.js';
+import type { RedlockModuleOptions, ResolvedOptions } from './options/options.js';
+import { resolveOptions } from './options/resolve-options.js';
 import { ExclusiveJobs } from './services/exclusive-jobs.service.js';
 import { JobRunner } from './services/job-runner.service.js';
-import { Leases } from './services/leases.service.js';
+import { LeaseRegistry } from './services/lease-registry.service.js';
 import { InnermostHooks, Lifecycle } from './services/lifecycle.service.js';
 import { NodeInspection } from './services/node-inspection.service.js';
 import { OperatorLog } from './services/operator-log.service.js';
 import { Recovery } from './services/recovery.service.js';
-import { RedlockEvents } from './services/redlock-events.js';
+import { RedlockEvents } from './services/redlock-events.service.js';
 import { RedlockService } from './services/redlock.service.js';
 import { SchedulerFirings } from './services/scheduler-firings.service.js';
 
@@ -52,16 +53,16 @@ export class InnermostModule {}
         createNodes(nodes, { nodeTimeout, connectionName: `nestjs-exclusive:${instanceId}` }),
     },
     {
-      provide: Claimant,
+      provide: Acquirer,
       inject: [LOCK_NODES, RESOLVED_OPTIONS],
-      useFactory: (nodes: LockNode[], { nodeTimeout, instanceId }: ResolvedOptions): Claimant =>
-        new Claimant(createStore(nodes, tokensOf(instanceId)), nodeTimeout),
+      useFactory: (nodes: LockNode[], { nodeTimeout, instanceId }: ResolvedOptions): Acquirer =>
+        new Acquirer(createStore(nodes, tokensOf(instanceId)), nodeTimeout),
     },
     OperatorLog,
     NodeInspection,
     RedlockEvents,
     SchedulerFirings,
-    Leases,
+    LeaseRegistry,
     JobRunner,
     ExclusiveJobs,
     RedlockService,

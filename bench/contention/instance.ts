@@ -1,15 +1,15 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import Redlock from 'redlock';
-import { Claimant } from '../../src/nodes/claimant.js';
+import { Acquirer } from '../../src/acquire/acquirer.js';
 import type { LockNode } from '../../src/nodes/lock-node.js';
-import { createNodes } from '../../src/nodes/node-option.js';
-import { createStore } from '../../src/nodes/create-store.js';
-import { resolveOptions } from '../../src/redlock.options.js';
+import { createNodes } from '../../src/nodes/create-nodes.js';
+import { createStore } from '../../src/acquire/create-store.js';
+import { resolveOptions } from '../../src/options/resolve-options.js';
 import { JobRunner } from '../../src/services/job-runner.service.js';
-import { Leases } from '../../src/services/leases.service.js';
+import { LeaseRegistry } from '../../src/services/lease-registry.service.js';
 import { OperatorLog } from '../../src/services/operator-log.service.js';
-import { RedlockEvents } from '../../src/services/redlock-events.js';
+import { RedlockEvents } from '../../src/services/redlock-events.service.js';
 import { TTL } from '../contenders/contender.js';
 import { monotonicNow, type Way } from './protocol.js';
 
@@ -49,7 +49,7 @@ export class Instance {
     const { nodes, nodeTimeout } = this.options;
     this.voters = createNodes(nodes, { nodeTimeout, connectionName: 'bench' });
     const log = new OperatorLog(this.options);
-    const leases = new Leases(new Claimant(createStore(this.voters), nodeTimeout), log);
+    const leases = new LeaseRegistry(new Acquirer(createStore(this.voters), nodeTimeout), log);
     this.runner = new JobRunner(this.options, leases, new RedlockEvents(), log);
     this.redlock = new Redlock([...clients], { retryCount: 0 });
   }

@@ -1,6 +1,6 @@
 import { Inject } from '@nestjs/common';
-import { InvalidOptionError } from '../redlock.errors.js';
-import type { JobName, JobOptions } from '../redlock.options.js';
+import { InvalidOptionError } from '../errors.js';
+import type { JobName, JobOptions } from '../options/options.js';
 import { declareExclusive, ExclusiveJobs, type ExclusiveMethod } from '../services/exclusive-jobs.service.js';
 
 /** Where the instances of decorated classes get `ExclusiveJobs`. Its description is what Nest says when it is missing. */
@@ -11,21 +11,24 @@ const JOBS = Symbol(
 /**
  * What `@Exclusive` returns: a decorator of methods.
  *
- * @typeParam Method The type of the method, of which nothing is asked.
+ * @typeParam Name The function that names the job, which must take the arguments of the method.
  */
-export interface ExclusiveDecorator {
+export interface ExclusiveDecorator<Name extends (...args: never[]) => unknown = () => string> {
   <Method extends (...args: never[]) => unknown>(
     target: object,
     key: string | symbol,
-    descriptor: TypedPropertyDescriptor<Method>,
+    descriptor: TypedPropertyDescriptor<Method> &
+      (Name extends (...args: Parameters<Method>) => unknown
+        ? unknown
+        : 'The name does not take these arguments'),
   ): void;
   /** What `applyDecorators` of NestJS asks for; on a property, the compiler refuses it. */
   (target: object, key: string | symbol): 'Put @Exclusive on a method';
 }
 
 /**
- * Of all the instances of the application, one runs each tick of this method. Stands above or below `@Cron`,
- * `@Interval` or `@Timeout`, or on any method of a provider or controller.
+ * One instance of the application runs each tick of this method. Goes above or below `@Cron`, `@Interval` or `@Timeout`, or on
+ * any method of a provider or controller.
  *
  * - On `@Cron`, each scheduled time runs at most once over the fleet, and once if any instance can reach a quorum, unless an
  *   earlier run is still in progress.
@@ -44,6 +47,10 @@ export interface ExclusiveDecorator {
  * @example
  * `@Cron('0 0 6 * * *') @Exclusive('report') async report() {}`
  */
+export function Exclusive<Args extends unknown[]>(
+  name: (...args: Args) => string,
+  options?: JobOptions,
+): ExclusiveDecorator<(...args: Args) => string>;
 export function Exclusive(name?: JobName, options?: JobOptions): ExclusiveDecorator;
 export function Exclusive(options: JobOptions): ExclusiveDecorator;
 export function Exclusive(

@@ -12,8 +12,8 @@ export interface Claim {
   readonly every?: Marker;
   /** Whether runs of the job may overlap, so that a newer run says nothing about the lock of this one. */
   readonly mayOverlap?: boolean;
-  /** Counts those whom somebody else's claim has turned away, for `Refusal.rank`; left out where nobody asks. */
-  readonly late?: Marker;
+  /** Counts those whom somebody else's claim has turned away, for `Conflict.rank`; left out where nobody asks. */
+  readonly loserCounter?: Marker;
 }
 
 /** A key, and how long it lives from the moment of the claim. */
@@ -32,7 +32,7 @@ export interface TickClaim extends Marker {
   readonly last: string;
   /**
    * Whether a claim of this same tick may take over once the lease has ended. The marker says so, and outlives the lease
-   * by `KEEP_LAST`; the lock outlives it by `TAKEOVER`, in which it is closed to all but this tick: otherwise the next
+   * by `LAST_TICK_RETENTION`; the lock outlives it by `TAKEOVER_WINDOW`, in which it is closed to all but this tick: otherwise the next
    * tick would come first, and make this one too old. A tick that was claimed without it is never taken over.
    */
   readonly recover: boolean;
@@ -46,43 +46,43 @@ export interface TickClaim extends Marker {
 export type Vote =
   | {
       /** All of the claim has been written. */
-      readonly vote: 'granted';
+      readonly kind: 'granted';
       /** The token of the claim that was taken over, if one was. */
       readonly dead?: string;
     }
   | {
       /** This tick, or a later one, is settled. */
-      readonly vote: 'settled';
+      readonly kind: 'settled';
       /**
        * By how many milliseconds the newest settled tick is ahead of the clock of the node, if it is by more than
-       * `EARLY_CLAIM`: then that clock has been set back.
+       * `EARLY_CLAIM_TOLERANCE`: then that clock has been set back.
        */
       readonly ahead?: number;
     }
   | {
       /** The node knows of nobody who has begun the tick. */
-      readonly vote: 'unbegun';
+      readonly kind: 'unbegun';
     }
   | {
       /** By the clock of the node, the tick is not due yet. */
-      readonly vote: 'early';
+      readonly kind: 'early';
       /** In how many milliseconds it is due. */
       readonly wait: number;
     }
-  | Refusal;
+  | Conflict;
 
 /** Another claim holds the lock, the tick or the interval. */
-export interface Refusal {
+export interface Conflict {
   /**
    * `'elsewhere'`: the tick, or the interval, is being run. `'overlap'`: the lock is held for another tick or a plain
    * call. `'ran'`: the interval has had its run.
    */
-  readonly vote: 'elsewhere' | 'overlap' | 'ran';
+  readonly kind: 'elsewhere' | 'overlap' | 'ran';
   /** The token of that claim. */
   readonly holder: string;
   /** After how many milliseconds its lease ends if it is not renewed; said only of ticks that can be taken over. */
   readonly lease?: number;
-  /** Position among the losers, starting at 1, if the claim has `late`. */
+  /** Position among the losers, starting at 1, if the claim has `loserCounter`. */
   readonly rank?: number;
 }
 
@@ -149,13 +149,13 @@ export interface LockNode {
 }
 
 /** How far ahead of its time a tick may be claimed, in milliseconds: half the shortest period of a cron expression. */
-export const EARLY_CLAIM = 500;
+export const EARLY_CLAIM_TOLERANCE = 500;
 
 /** How long the lock of a tick that recovers is kept for its takeover after the lease has ended, in milliseconds. */
-export const TAKEOVER = 1000;
+export const TAKEOVER_WINDOW = 1000;
 
 /**
  * How much longer than its marker a node remembers the newest settled tick of a job, and how much longer than its lease a
  * tick that recovers, in milliseconds: one day. An instance that starts within that time finds that the tick was begun.
  */
-export const KEEP_LAST = 24 * 60 * 60 * 1000;
+export const LAST_TICK_RETENTION = 24 * 60 * 60 * 1000;

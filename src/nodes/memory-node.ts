@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import {
   type Claim,
-  EARLY_CLAIM,
-  KEEP_LAST,
+  EARLY_CLAIM_TOLERANCE,
+  LAST_TICK_RETENTION,
   type LockNode,
   type Marker,
   type NodeReport,
-  type Refusal,
-  TAKEOVER,
+  type Conflict,
+  TAKEOVER_WINDOW,
   type Vote,
 } from './lock-node.js';
 
@@ -48,7 +48,7 @@ export class MemoryNode implements LockNode {
 
   claim(claim: Claim, token: string, ttl: number): Promise<Vote> {
     const answer = this.judge(claim, token);
-    if (answer.vote !== 'granted') return Promise.resolve(answer);
+    if (answer.kind !== 'granted') return Promise.resolve(answer);
     this.sweep();
     this.lease(claim, token, ttl);
     if (claim.tick && !claim.tick.recover) this.write(claim.tick.key, token, claim.tick.keep);
@@ -68,7 +68,7 @@ export class MemoryNode implements LockNode {
     if (tick && (this.read(tick.key) ?? token) === token) {
       this.write(tick.key, token, tick.keep);
       if (!(this.settledTick(tick.last) >= tick.at)) {
-        this.write(tick.last, String(tick.at), tick.keep + KEEP_LAST);
+        this.write(tick.last, String(tick.at), tick.keep + LAST_TICK_RETENTION);
       }
     }
     return Promise.resolve(held);
@@ -78,8 +78,8 @@ export class MemoryNode implements LockNode {
     const { lock, tick, every } = claim;
     const held = this.read(lock) === token;
     if (tick?.isTakeover) {
-      this.shortenIfHeld(lock, token, TAKEOVER);
-      this.shortenIfHeld(tick.key, token, KEEP_LAST);
+      this.shortenIfHeld(lock, token, TAKEOVER_WINDOW);
+      this.shortenIfHeld(tick.key, token, LAST_TICK_RETENTION);
     } else {
       this.removeIfHeld(lock, token);
       if (tick) this.removeIfHeld(tick.key, token);
@@ -96,21 +96,23 @@ export class MemoryNode implements LockNode {
     return Promise.resolve();
   }
 
-  private judge({ lock, tick, every, late }: Claim, token: string): Vote {
+  private judge({ lock, tick, every, loserCounter }: Claim, token: string): Vote {
     let holder = this.read(lock);
     let dead: string | undefined;
     if (tick) {
       const last = this.settledTick(tick.last);
       const ahead = last - this.now();
-      if (last >= tick.at) return ahead > EARLY_CLAIM ? { vote: 'settled', ahead } : { vote: 'settled' };
+      if (last >= tick.at)
+        return ahead > EARLY_CLAIM_TOLERANCE ? { kind: 'settled', ahead } : { kind: 'settled' };
       const wait = tick.at - this.now();
-      if (wait > EARLY_CLAIM) return { vote: 'early', wait };
+      if (wait > EARLY_CLAIM_TOLERANCE) return { kind: 'early', wait };
       const runner = this.entry(tick.key);
-      if (tick.mustBeBegun && !runner) return { vote: 'unbegun' };
+      if (tick.mustBeBegun && !runner) return { kind: 'unbegun' };
       if (runner && runner.value !== token) {
-        if (!runner.isRecoverable || !tick.recover) return this.refusal('elsewhere', runner.value, late);
-        const lease = runner.endsAt - this.elapsed() - KEEP_LAST;
-        if (lease > 0) return this.refusal('elsewhere', runner.value, late, lease);
+        if (!runner.isRecoverable || !tick.recover)
+          return this.conflict('elsewhere', runner.value, loserCounter);
+        const lease = runner.endsAt - this.elapsed() - LAST_TICK_RETENTION;
+        if (lease > 0) return this.conflict('elsewhere', runner.value, loserCounter, lease);
         dead = runner.value;
         if (holder === dead) holder = undefined;
       }
@@ -119,10 +121,10 @@ export class MemoryNode implements LockNode {
     if (every && starter && starter.value !== token && starter.value !== dead) {
       // It was written for a longer time, as by a clock that was ahead.
       starter.endsAt = Math.min(starter.endsAt, this.elapsed() + every.keep);
-      return this.refusal(starter.value === holder ? 'elsewhere' : 'ran', starter.value, late);
+      return this.conflict(starter.value === holder ? 'elsewhere' : 'ran', starter.value, loserCounter);
     }
-    if (holder !== undefined && holder !== token) return this.refusal('overlap', holder, late);
-    return dead === undefined ? { vote: 'granted' } : { vote: 'granted', dead };
+    if (holder !== undefined && holder !== token) return this.conflict('overlap', holder, loserCounter);
+    return dead === undefined ? { kind: 'granted' } : { kind: 'granted', dead };
   }
 
   /** Whether somebody else has what the claim was granted, or had it in the meantime. */
@@ -137,15 +139,20 @@ export class MemoryNode implements LockNode {
 
   /** Writes what lives for as long as the lease, and somewhat longer where the tick can be taken over. */
   private lease({ lock, tick }: Claim, token: string, ttl: number): void {
-    this.write(lock, token, tick?.recover ? ttl + TAKEOVER : ttl);
-    if (tick?.recover) this.write(tick.key, token, ttl + KEEP_LAST, true);
+    this.write(lock, token, tick?.recover ? ttl + TAKEOVER_WINDOW : ttl);
+    if (tick?.recover) this.write(tick.key, token, ttl + LAST_TICK_RETENTION, true);
   }
 
-  private refusal(vote: Refusal['vote'], holder: string, late: Marker | undefined, lease?: number): Refusal {
-    if (!late) return { vote, holder, lease };
-    const rank = Number(this.read(late.key) ?? 0) + 1;
-    this.write(late.key, String(rank), late.keep);
-    return { vote, holder, lease, rank };
+  private conflict(
+    kind: Conflict['kind'],
+    holder: string,
+    counter: Marker | undefined,
+    lease?: number,
+  ): Conflict {
+    if (!counter) return { kind, holder, lease };
+    const rank = Number(this.read(counter.key) ?? 0) + 1;
+    this.write(counter.key, String(rank), counter.keep);
+    return { kind, holder, lease, rank };
   }
 
   private settledTick(key: string): number {

@@ -1,5 +1,5 @@
 import { Logger } from '@nestjs/common';
-import { quoted } from '../redlock.errors.js';
+import { quoted } from '../errors.js';
 
 const logger = new Logger('RedlockModule');
 

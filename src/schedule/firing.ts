@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { CronTicks, Tick } from './tick.js';
+import type { CronTicks, Tick } from './cron-ticks.js';
 
 /** How long an interval firing stays open at least, in milliseconds. */
 const MINUTE = 60_000;

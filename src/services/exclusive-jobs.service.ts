@@ -1,18 +1,13 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { DiscoveryService } from '@nestjs/core';
-import { InvalidOptionError, quoted } from '../redlock.errors.js';
+import { InvalidOptionError, quoted } from '../errors.js';
 import { CLOCK, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
-import {
-  type JobName,
-  type JobOptions,
-  type ResolvedJobOptions,
-  type ResolvedOptions,
-  resolveJobOptions,
-} from '../redlock.options.js';
+import type { JobName, JobOptions, ResolvedJobOptions, ResolvedOptions } from '../options/options.js';
+import { resolveJobOptions } from '../options/resolve-options.js';
 import { currentFiring } from '../schedule/firing.js';
-import { type Schedule, scheduleOf } from '../schedule/tick.js';
+import { type Schedule, scheduleOf } from '../schedule/schedule-of.js';
 import { JobRunner, type RunRequest } from './job-runner.service.js';
-import { runContext } from './run-context.js';
+import { runContext } from '../runs/run-context.js';
 import { SchedulerFirings } from './scheduler-firings.service.js';
 
 /** A method with `@Exclusive`. */

@@ -2,19 +2,21 @@ import { randomUUID } from 'node:crypto';
 import { debuglog } from 'node:util';
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { JobKeys } from '../nodes/job-keys.js';
+import type { Denial } from '../acquire/outcome.js';
 import type { Claim } from '../nodes/lock-node.js';
-import { ShutdownError, StoreDownError } from '../redlock.errors.js';
+import { ShutdownError, StoreDownError } from '../errors.js';
 import { RESOLVED_OPTIONS } from '../redlock.module-definition.js';
-import { LONGEST_TIMER, type ResolvedJobOptions, type ResolvedOptions } from '../redlock.options.js';
-import type { RunOutcome } from '../run-outcome.js';
+import { LONGEST_TIMER } from '../options/duration.js';
+import type { ResolvedJobOptions, ResolvedOptions } from '../options/options.js';
+import type { RunOutcome } from '../runs/run-outcome.js';
 import { fire, type Firing } from '../schedule/firing.js';
-import type { Tick } from '../schedule/tick.js';
-import { Lease } from './lease.js';
-import { LeasedRun } from './leased-run.js';
-import { Leases, type Refused } from './leases.service.js';
+import type { Tick } from '../schedule/cron-ticks.js';
+import { Lease } from '../runs/lease.js';
+import { LeasedRun } from '../runs/leased-run.js';
+import { LeaseRegistry } from './lease-registry.service.js';
 import { OperatorLog } from './operator-log.service.js';
-import { RedlockEvents, type RunEvent } from './redlock-events.js';
-import { type CurrentRun, runContext } from './run-context.js';
+import { RedlockEvents, type RunEvent } from './redlock-events.service.js';
+import { type CurrentRun, runContext } from '../runs/run-context.js';
 
 /** One call of a job. */
 export interface RunRequest {
@@ -31,7 +33,7 @@ export interface RunRequest {
   readonly past?: 'begun' | 'perhaps begun' | 'run here';
 }
 
-type Answer = Lease | Refused;
+type Answer = Lease | Denial;
 
 /** The first claim for a name in a firing, which decides for all later calls of that name in it. */
 interface FirstClaim {
@@ -43,9 +45,9 @@ interface FirstClaim {
 /** What `every` is shortened by, for timers that do not keep step: a tenth, and at most this, in milliseconds. */
 const EVERY_SLACK = 1000;
 /** How long those who come too late are counted, in milliseconds. */
-const KEEP_LATE = 10_000;
+const LOSER_COUNTER_TTL = 10_000;
 /** How many of those who lose wait to take the tick over, where somebody counts them. */
-const WATCHERS = 8;
+const TAKEOVER_CANDIDATES = 8;
 /** They come one by one, within this time, in milliseconds. */
 const TAKEOVER_SPREAD = 250;
 
@@ -62,7 +64,7 @@ export class JobRunner {
 
   constructor(
     @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
-    private readonly leases: Leases,
+    private readonly leases: LeaseRegistry,
     private readonly events: RedlockEvents,
     private readonly log: OperatorLog,
   ) {}
@@ -143,7 +145,7 @@ export class JobRunner {
   private acquire(request: RunRequest): Promise<Answer> {
     const { name, options, past } = request;
     const recovers = options.recover && request.tick !== undefined && past !== 'run here';
-    return this.leases.take(this.claimOf(request), {
+    return this.leases.acquire(this.claimOf(request), {
       name,
       ttl: options.ttl,
       maxRuntime: options.maxRuntime,
@@ -165,7 +167,7 @@ export class JobRunner {
     const isDown = answer.reason === 'store-down';
     if (isDown && options.onStoreDown === 'run') {
       const settings = { name, ttl: options.ttl, maxRuntime: options.maxRuntime, isRun: true };
-      return { ran: true, value: await this.runUnder(this.leases.takeUnguarded(settings), request, routine) };
+      return { ran: true, value: await this.runUnder(this.leases.unguarded(settings), request, routine) };
     }
     // Of a takeover that is not needed there is nothing to say: the tick was skipped when it was lost.
     if (past !== 'begun') this.skip(request, answer);
@@ -185,7 +187,7 @@ export class JobRunner {
     routine: (run: CurrentRun) => T,
   ): Promise<Awaited<T>> {
     const event = this.eventOf(request);
-    lease.onAbort = (reason) => this.lost(reason, event);
+    lease.onAbort = (reason) => this.aborted(reason, event);
     const { nodeTimeout } = this.options;
     const run = new LeasedRun(event, lease, request.tick?.at ?? null, nodeTimeout);
     if (request.firing) this.firingOf.set(run, request.firing);
@@ -205,12 +207,12 @@ export class JobRunner {
     }
   }
 
-  private lost(error: Error, event: RunEvent): void {
+  private aborted(error: Error, event: RunEvent): void {
     this.logger.warn(error.message);
-    this.events.emit('lost', { ...event, error });
+    this.events.emit('aborted', { ...event, error });
   }
 
-  private skip(request: RunRequest, answer: Refused): void {
+  private skip(request: RunRequest, answer: Denial): void {
     const { name, tick } = request;
     const { reason } = answer;
     debug(`Skipped "${name}"${tick ? ` of ${new Date(tick.at).toISOString()}` : ''}: ${reason}`);
@@ -222,9 +224,10 @@ export class JobRunner {
   }
 
   /** Claims the tick once more when the lease of the instance that runs it can have ended. */
-  private watch({ name, options }: RunRequest, answer: Refused, again: () => Promise<unknown>): void {
+  private watch({ name, options }: RunRequest, answer: Denial, again: () => Promise<unknown>): void {
     const { reason, lease, rank = 0 } = answer;
-    if (reason !== 'elsewhere' || !options.recover || lease === undefined || rank > WATCHERS) return;
+    if (reason !== 'elsewhere' || !options.recover || lease === undefined || rank > TAKEOVER_CANDIDATES)
+      return;
     const delay = Math.min(lease + Math.random() * TAKEOVER_SPREAD, LONGEST_TIMER);
     setTimeout(() => void this.untilOver(name, again), delay).unref();
   }
@@ -247,7 +250,7 @@ export class JobRunner {
       : keys.lock;
     if (past === 'run here') return { lock };
     const every = options.every && Math.ceil(options.every - Math.min(options.every / 10, EVERY_SLACK));
-    const late = tick ? KEEP_LATE : every && Math.min(every, KEEP_LATE);
+    const late = tick ? LOSER_COUNTER_TTL : every && Math.min(every, LOSER_COUNTER_TTL);
     const isTakeover = past !== undefined;
     return {
       lock,
@@ -263,7 +266,7 @@ export class JobRunner {
       every: every ? { key: keys.every, keep: every } : undefined,
       mayOverlap,
       // A takeover needs the nodes that know of the tick: the first one may have forgotten it.
-      late: late && !isTakeover ? { key: keys.late(tick?.at ?? 'every'), keep: late } : undefined,
+      loserCounter: late && !isTakeover ? { key: keys.late(tick?.at ?? 'every'), keep: late } : undefined,
     };
   }
 
@@ -274,7 +277,12 @@ export class JobRunner {
   }
 
   private eventOf({ name, tick }: RunRequest): RunEvent {
-    return { name, tick: tick ? new Date(tick.at) : null, instanceId: this.options.instanceId };
+    return {
+      runId: randomUUID(),
+      name,
+      tick: tick ? new Date(tick.at) : null,
+      instanceId: this.options.instanceId,
+    };
   }
 }
 

@@ -8,11 +8,11 @@ import {
   type OnModuleInit,
 } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
-import { quoted } from '../redlock.errors.js';
+import { quoted } from '../errors.js';
 import { RESOLVED_OPTIONS } from '../redlock.module-definition.js';
-import type { ResolvedOptions } from '../redlock.options.js';
+import type { ResolvedOptions } from '../options/options.js';
 import { ExclusiveJobs } from './exclusive-jobs.service.js';
-import { Leases } from './leases.service.js';
+import { LeaseRegistry } from './lease-registry.service.js';
 import { NodeInspection } from './node-inspection.service.js';
 import { Recovery } from './recovery.service.js';
 import { SchedulerFirings } from './scheduler-firings.service.js';
@@ -68,7 +68,7 @@ export class Lifecycle implements OnModuleInit, OnApplicationShutdown {
     private readonly jobs: ExclusiveJobs,
     private readonly nodes: NodeInspection,
     private readonly recovery: Recovery,
-    private readonly leases: Leases,
+    private readonly leases: LeaseRegistry,
   ) {
     hooks.add(this);
   }

@@ -1,8 +1,8 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { LockNode, NodeReport } from '../nodes/lock-node.js';
-import { InvalidOptionError } from '../redlock.errors.js';
+import { InvalidOptionError } from '../errors.js';
 import { LOCK_NODES, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
-import type { ResolvedOptions } from '../redlock.options.js';
+import type { ResolvedOptions } from '../options/options.js';
 import { OperatorLog } from './operator-log.service.js';
 
 /** How often the clocks are compared, in milliseconds: once in five minutes. */

@@ -1,11 +1,11 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { JobKeys } from '../nodes/job-keys.js';
-import { instanceOf } from '../nodes/token.js';
-import { isOfOneLock, quoted } from '../redlock.errors.js';
+import { instanceOf } from '../acquire/token.js';
+import { isOfOneLock, quoted } from '../errors.js';
 import { RESOLVED_OPTIONS } from '../redlock.module-definition.js';
-import type { ResolvedOptions } from '../redlock.options.js';
-import type { Tick } from '../schedule/tick.js';
-import type { Refused } from './leases.service.js';
+import type { ResolvedOptions } from '../options/options.js';
+import type { Tick } from '../schedule/cron-ticks.js';
+import type { Denial } from '../acquire/outcome.js';
 
 /** How often a job may be reported for one reason, in milliseconds: once an hour. */
 const REPEAT_AFTER = 60 * 60 * 1000;
@@ -60,17 +60,17 @@ export class OperatorLog {
   }
 
   /** A call was not run, for a reason that may mean that no instance ran it. */
-  skipped(name: string, tick: Tick | undefined, refused: Refused): void {
+  skipped(name: string, tick: Tick | undefined, denial: Denial): void {
     const what = tick ? `The tick of ${timeOf(tick)} of ${quoted(name)}` : quoted(name);
-    switch (refused.reason) {
+    switch (denial.reason) {
       case 'store-down':
-        if (isOfOneLock(refused.causes)) return this.skippedAlone(name, what, refused.causes);
-        return this.skippedInOutage(name, what, refused.causes);
+        if (isOfOneLock(denial.causes)) return this.skippedAlone(name, what, denial.causes);
+        return this.skippedInOutage(name, what, denial.causes);
       case 'overlap':
         // A plain call that finds the lock held is the normal case.
         if (!tick || !this.mayReport('overlap', name)) return;
         return this.logger.warn(
-          `${what} was not run: an earlier run is still in progress${heldBy(refused.holder)}. ` +
+          `${what} was not run: an earlier run is still in progress${heldBy(denial.holder)}. ` +
             `Said once an hour; count the event "skipped" for more`,
         );
       case 'early':
@@ -80,8 +80,8 @@ export class OperatorLog {
             'instance. Synchronize the clocks (NTP)',
         );
       case 'settled':
-        if (refused.ahead !== undefined && this.mayReport('ahead', name))
-          this.clockSetBack(name, refused.ahead);
+        if (denial.ahead !== undefined && this.mayReport('ahead', name))
+          this.clockSetBack(name, denial.ahead);
         return;
       default:
     }

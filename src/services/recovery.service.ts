@@ -1,8 +1,8 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { KEEP_LAST } from '../nodes/lock-node.js';
+import { LAST_TICK_RETENTION } from '../nodes/lock-node.js';
 import { CLOCK } from '../redlock.module-definition.js';
 import { CronFiring } from '../schedule/firing.js';
-import { type CronTicks, TIMER_SLACK } from '../schedule/tick.js';
+import { type CronTicks, TIMER_SLACK } from '../schedule/cron-ticks.js';
 import { type DeclaredJob, ExclusiveJobs } from './exclusive-jobs.service.js';
 import { JobRunner } from './job-runner.service.js';
 import { SchedulerFirings } from './scheduler-firings.service.js';
@@ -43,7 +43,7 @@ export class Recovery {
       const outcome = await this.runner.resume({ name, options, tick }, firing, call);
       // The nodes may answer later, and a run that is in the way may end.
       if (outcome === 'unknown') setTimeout(() => void this.look(job, ticks), options.ttl).unref();
-      if (outcome !== 'unbegun' || tick.at < now - KEEP_LAST) break;
+      if (outcome !== 'unbegun' || tick.at < now - LAST_TICK_RETENTION) break;
       tick = ticks.latest(tick.at - TIMER_SLACK - 1);
     }
     ticks.prepareSoon(this.clock);

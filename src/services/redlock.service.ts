@@ -1,24 +1,18 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { CronJob } from 'cron';
 import { JobKeys } from '../nodes/job-keys.js';
-import { InvalidOptionError, StoreDownError } from '../redlock.errors.js';
+import { InvalidOptionError, StoreDownError } from '../errors.js';
 import { CLOCK, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
-import {
-  type Duration,
-  type JobOptions,
-  leaseDuration,
-  milliseconds,
-  refuseUnknown,
-  type ResolvedOptions,
-  resolveJobOptions,
-} from '../redlock.options.js';
+import { type Duration, leaseDuration, milliseconds } from '../options/duration.js';
+import type { JobOptions, ResolvedOptions } from '../options/options.js';
+import { refuseUnknown, resolveJobOptions } from '../options/resolve-options.js';
 import { currentFiring } from '../schedule/firing.js';
-import type { RunOutcome } from '../run-outcome.js';
+import type { RunOutcome } from '../runs/run-outcome.js';
 import { JobRunner } from './job-runner.service.js';
-import { Lease } from './lease.js';
-import { Leases } from './leases.service.js';
-import { type RedlockEventMap, RedlockEvents, type RedlockListener } from './redlock-events.js';
-import { type CurrentRun, runContext } from './run-context.js';
+import { Lease } from '../runs/lease.js';
+import { LeaseRegistry } from './lease-registry.service.js';
+import { type RedlockEventMap, RedlockEvents, type RedlockListener } from './redlock-events.service.js';
+import { type CurrentRun, runContext } from '../runs/run-context.js';
 import { SchedulerFirings } from './scheduler-firings.service.js';
 
 /** Options of `RedlockService.lock`. */
@@ -69,7 +63,7 @@ export class RedlockService {
   constructor(
     @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
     @Inject(CLOCK) private readonly clock: () => number,
-    private readonly leases: Leases,
+    private readonly leases: LeaseRegistry,
     private readonly runner: JobRunner,
     private readonly events: RedlockEvents,
     private readonly firings: SchedulerFirings,
@@ -89,7 +83,7 @@ export class RedlockService {
     const patience = options.wait === undefined ? 0 : milliseconds('wait', options.wait);
     const claim = { lock: new JobKeys(keyPrefix, checkedName(name)).lock };
     const settings = { name, ttl, maxRuntime: undefined, isRun: false };
-    const answer = await this.leases.take(claim, settings, patience);
+    const answer = await this.leases.acquire(claim, settings, patience);
     if (answer instanceof Lease) return new HeldLock(answer, nodeTimeout);
     if (answer.reason === 'store-down' && job.onStoreDown === 'throw')
       throw new StoreDownError(name, answer.causes);
@@ -132,7 +126,7 @@ export class RedlockService {
   }
 
   /**
-   * Calls `listener` at each event of this instance: `started`, `finished`, `failed`, `skipped`, `lost`. A listener
+   * Calls `listener` at each event of this instance: `started`, `finished`, `failed`, `skipped`, `aborted`. A listener
    * that throws is logged, and harms nothing.
    *
    * @returns A function that ends it.

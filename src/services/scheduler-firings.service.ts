@@ -4,7 +4,8 @@ import type { SchedulerRegistry } from '@nestjs/schedule';
 import type { CronJob } from 'cron';
 import { CLOCK } from '../redlock.module-definition.js';
 import { CronFiring, currentFiring, fire, holdFiring, IntervalFiring } from '../schedule/firing.js';
-import { type CronOptions, cronTimeOf, type CronTicks, SharedTicks } from '../schedule/tick.js';
+import { type CronTicks, SharedTicks } from '../schedule/cron-ticks.js';
+import { type CronOptions, cronTimeOf } from '../schedule/schedule-of.js';
 
 /** What `@nestjs/schedule` hands its decorated methods to, before they are mounted. It is not exported there. */
 interface Orchestrator {

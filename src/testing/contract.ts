@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Claim, EARLY_CLAIM, type LockNode, TAKEOVER, type Vote } from '../nodes/lock-node.js';
+import {
+  type Claim,
+  EARLY_CLAIM_TOLERANCE,
+  type LockNode,
+  TAKEOVER_WINDOW,
+  type Vote,
+} from '../nodes/lock-node.js';
 
 /** A node to be checked. */
 export interface ContractSubject {
@@ -75,7 +81,7 @@ class Job {
 
   /** A claim that asks for its place in the line of those who are turned away. */
   ranked(claim: Claim, keep = LONG): Claim {
-    return { ...claim, late: { key: this.key('late'), keep } };
+    return { ...claim, loserCounter: { key: this.key('late'), keep } };
   }
 
   /** Another lock of the same job, as runs have that may overlap. */
@@ -120,7 +126,7 @@ export const LOCK_NODE_CONTRACT: readonly ContractCheck[] = [
   check('grants one of many claims that come at once', async (job) => {
     const tokens = Array.from({ length: 20 }, (_, index) => `token-${index}`);
     const answers = await Promise.all(tokens.map((token) => job.node.claim(job.all(), token, LONG)));
-    const winners = tokens.filter((_, index) => answers[index]?.vote === 'granted');
+    const winners = tokens.filter((_, index) => answers[index]?.kind === 'granted');
     assert.equal(winners.length, 1, `${winners.length} of ${tokens.length} claims were granted`);
     for (const vote of answers) {
       if ('holder' in vote) assert.equal(vote.holder, winners[0], 'a loser was told another holder');
@@ -279,7 +285,7 @@ export const LOCK_NODE_CONTRACT: readonly ContractCheck[] = [
     const unaware = job.tick(0, { recover: true, last: 'another' });
     await granted(job.node, job.tick(0, { recover: true }), 'a', SHORT);
     await job.node.settle(job.tick(0, { recover: true }), 'a');
-    await pass(PAST_SHORT + TAKEOVER);
+    await pass(PAST_SHORT + TAKEOVER_WINDOW);
     await refused(job.node, unaware, 'b', 'elsewhere', 'a');
   }),
   check('writes the tick down when a lost lock is settled', async (job, pass) => {
@@ -328,11 +334,11 @@ export const LOCK_NODE_CONTRACT: readonly ContractCheck[] = [
     await granted(job.node, job.plain(), 'b');
   }),
   check('grants a tick from a moment before it is due', async (job, pass) => {
-    await granted(job.node, job.tick(EARLY_CLAIM / 2), 'a');
+    await granted(job.node, job.tick(EARLY_CLAIM_TOLERANCE / 2), 'a');
     const soon = job.another();
-    const vote = await job.node.claim(soon.tick(EARLY_CLAIM + SHORT), 'a', LONG);
-    if (vote.vote === 'early') await pass(vote.wait);
-    await granted(job.node, soon.tick(EARLY_CLAIM + SHORT), 'a');
+    const vote = await job.node.claim(soon.tick(EARLY_CLAIM_TOLERANCE + SHORT), 'a', LONG);
+    if (vote.kind === 'early') await pass(vote.wait);
+    await granted(job.node, soon.tick(EARLY_CLAIM_TOLERANCE + SHORT), 'a');
   }),
 
   // As though the claim had never been.
@@ -389,7 +395,7 @@ export const LOCK_NODE_CONTRACT: readonly ContractCheck[] = [
     await refused(job.node, claim, 'c', 'elsewhere', 'b');
   }),
   check('keeps a tick that recovers from all others until it can be taken over', async (job, pass) => {
-    await unhurried(SHORT + TAKEOVER, async () => {
+    await unhurried(SHORT + TAKEOVER_WINDOW, async () => {
       const due = job.another();
       await granted(job.node, due.tick(-1000, { recover: true }), 'a', SHORT);
       await pass(PAST_SHORT);
@@ -398,7 +404,7 @@ export const LOCK_NODE_CONTRACT: readonly ContractCheck[] = [
     });
   }),
   check('leaves a takeover that is given back to the next who takes over', async (job, pass) => {
-    await unhurried(SHORT + 2 * TAKEOVER, async () => {
+    await unhurried(SHORT + 2 * TAKEOVER_WINDOW, async () => {
       const due = job.another();
       const claim = due.tick(-1000, { recover: true });
       const takeover = { ...claim, tick: claim.tick && { ...claim.tick, isTakeover: true } };
@@ -410,38 +416,38 @@ export const LOCK_NODE_CONTRACT: readonly ContractCheck[] = [
       await refused(job.node, due.plain(), 'c', 'overlap', 'b');
       await granted(job.node, takeover, 'd');
       await held(job.node.release(takeover, 'd'));
-      await pass(TAKEOVER + 100);
+      await pass(TAKEOVER_WINDOW + 100);
       await granted(job.node, due.plain(), 'e');
     });
   }),
   check('lets a tick that recovers go when nobody takes it over', async (job, pass) => {
     await granted(job.node, job.tick(-1000, { recover: true }), 'a', SHORT);
-    await pass(PAST_SHORT + TAKEOVER);
+    await pass(PAST_SHORT + TAKEOVER_WINDOW);
     await granted(job.node, job.tick(0, { recover: true }), 'b');
   }),
   check('extends a tick that recovers together with its lock', async (job, pass) => {
     const claim = job.tick(0, { recover: true });
     await granted(job.node, claim, 'a', SHORT);
     await held(job.node.extend(claim, 'a', LONG));
-    await pass(PAST_SHORT + TAKEOVER);
+    await pass(PAST_SHORT + TAKEOVER_WINDOW);
     about(leaseOf(await refused(job.node, claim, 'b', 'elsewhere', 'a')), LONG);
   }),
   check('creates a tick that recovers again at an extension that finds none', async (job, pass) => {
     const claim = job.tick(0, { recover: true });
     await granted(job.node, claim, 'a', SHORT);
-    await pass(PAST_SHORT + TAKEOVER);
+    await pass(PAST_SHORT + TAKEOVER_WINDOW);
     await held(job.node.extend(claim, 'a', LONG));
     about(leaseOf(await refused(job.node, claim, 'b', 'elsewhere', 'a')), LONG);
   }),
   check('grants no takeover of a tick that the first one has settled after all', async (job, pass) => {
     const claim = job.tick(0, { recover: true });
     await granted(job.node, claim, 'a', SHORT);
-    await pass(PAST_SHORT + TAKEOVER);
+    await pass(PAST_SHORT + TAKEOVER_WINDOW);
     await job.node.settle(claim, 'a');
     await votes(job.node, claim, 'b', 'settled');
   }),
   check('lets a tick be taken over whose run has begun its interval', async (job, pass) => {
-    await unhurried(SHORT + TAKEOVER, async () => {
+    await unhurried(SHORT + TAKEOVER_WINDOW, async () => {
       const due = job.another();
       const claim = { ...due.tick(0, { recover: true }), ...due.every() };
       await granted(job.node, claim, 'a', SHORT);
@@ -452,7 +458,7 @@ export const LOCK_NODE_CONTRACT: readonly ContractCheck[] = [
 
   // Only the dead are taken over.
   check('takes nothing over from a claim that does not recover', async (job, pass) => {
-    const keep = PAST_SHORT + TAKEOVER / 2;
+    const keep = PAST_SHORT + TAKEOVER_WINDOW / 2;
     await granted(job.node, job.tick(0, { keep }), 'a');
     await pass(PAST_SHORT);
     const vote = await refused(job.node, job.tick(0, { recover: true }), 'b', 'elsewhere', 'a');
@@ -470,7 +476,7 @@ export const LOCK_NODE_CONTRACT: readonly ContractCheck[] = [
     await granted(job.node, job.tick(0, { recover: true }), 'b', SHORT);
     await refused(job.node, ifBegun(job.tick(0, { recover: true })), 'a', 'elsewhere', 'b');
     // Long after its lock has ended, too.
-    await pass(PAST_SHORT + TAKEOVER);
+    await pass(PAST_SHORT + TAKEOVER_WINDOW);
     await granted(job.node, ifBegun(job.tick(0, { recover: true })), 'a');
   }),
   check('settles no tick that another claim has taken over', async (job, pass) => {
@@ -524,7 +530,7 @@ export const LOCK_NODE_CONTRACT: readonly ContractCheck[] = [
     about('ahead' in vote ? vote.ahead : undefined, LONG);
     const usual = job.another();
     await usual.node.settle(usual.tick(0), 'a');
-    assert.deepEqual(await usual.node.claim(usual.tick(-1000), 'b', LONG), { vote: 'settled' });
+    assert.deepEqual(await usual.node.claim(usual.tick(-1000), 'b', LONG), { kind: 'settled' });
   }),
   check('shortens the marker of an interval that was written for longer', async (job, pass) => {
     await granted(job.node, job.every(LONG), 'a');
@@ -552,12 +558,12 @@ function ifBegun(claim: Claim): Claim {
 }
 
 async function granted(node: LockNode, claim: Claim, token: string, ttl = LONG): Promise<void> {
-  assert.equal((await node.claim(claim, token, ttl)).vote, 'granted');
+  assert.equal((await node.claim(claim, token, ttl)).kind, 'granted');
 }
 
-async function votes(node: LockNode, claim: Claim, token: string, expected: Vote['vote']): Promise<Vote> {
+async function votes(node: LockNode, claim: Claim, token: string, expected: Vote['kind']): Promise<Vote> {
   const vote = await node.claim(claim, token, LONG);
-  assert.equal(vote.vote, expected);
+  assert.equal(vote.kind, expected);
   return vote;
 }
 
@@ -566,7 +572,7 @@ async function refused(
   node: LockNode,
   claim: Claim,
   token: string,
-  expected: Vote['vote'],
+  expected: Vote['kind'],
   holder: string,
 ): Promise<Vote> {
   const vote = await votes(node, claim, token, expected);

@@ -2,12 +2,13 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { SchedulerRegistry } from '@nestjs/schedule';
 import type { TestingModule } from '@nestjs/testing';
 import { CLOCK, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
-import type { ResolvedOptions } from '../redlock.options.js';
+import type { ResolvedOptions } from '../options/options.js';
 import { CronFiring, fire, IntervalFiring } from '../schedule/firing.js';
-import { CronTicks, type Schedule } from '../schedule/tick.js';
+import { CronTicks } from '../schedule/cron-ticks.js';
+import type { Schedule } from '../schedule/schedule-of.js';
 import { ExclusiveJobs, type ExclusiveMethod } from '../services/exclusive-jobs.service.js';
-import type { SkipReason } from '../run-outcome.js';
-import { RedlockEvents, type RunEvent } from '../services/redlock-events.js';
+import type { SkipReason } from '../runs/run-outcome.js';
+import { RedlockEvents, type RunEvent } from '../services/redlock-events.service.js';
 
 /** What became of one firing on one instance. */
 export interface FiredRun {

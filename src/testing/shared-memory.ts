@@ -8,7 +8,7 @@ export class SharedMemory extends MemoryNode {
 
   override async claim(claim: Claim, token: string, ttl: number): Promise<Vote> {
     const vote = await super.claim(claim, token, ttl);
-    if (vote.vote === 'granted') this.renewals.set(token, () => super.extend(claim, token, ttl));
+    if (vote.kind === 'granted') this.renewals.set(token, () => super.extend(claim, token, ttl));
     return vote;
   }
 

@@ -1,16 +1,11 @@
 import type { ModuleMetadata } from '@nestjs/common';
 import { SchedulerRegistry } from '@nestjs/schedule';
 import { Test, type TestingModule, type TestingModuleBuilder } from '@nestjs/testing';
-import { InvalidOptionError } from '../redlock.errors.js';
+import { InvalidOptionError } from '../errors.js';
 import { CLOCK, MODULE_OPTIONS_TOKEN, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
-import {
-  type Duration,
-  milliseconds,
-  type NodeOption,
-  type RedlockModuleOptions,
-  refuseUnknown,
-  resolveOptions,
-} from '../redlock.options.js';
+import { type Duration, milliseconds } from '../options/duration.js';
+import type { NodeOption, RedlockModuleOptions } from '../options/options.js';
+import { refuseUnknown, resolveOptions } from '../options/resolve-options.js';
 import { type FiredRun, ScheduledMethod } from './scheduled-method.js';
 import { SharedMemory } from './shared-memory.js';
 import { StoppedScheduler } from './stopped-scheduler.js';

@@ -5,7 +5,7 @@ import type { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Exclusive } from '../../src/index.js';
 import { JobKeys } from '../../src/nodes/job-keys.js';
-import { createNodes } from '../../src/nodes/node-option.js';
+import { createNodes } from '../../src/nodes/create-nodes.js';
 import { findEngine } from '../engine/redis-server.js';
 import { byHand, fire, ONCE_A_YEAR, startFleet } from '../module/application.js';
 import { RecordingLogger } from '../module/recording-logger.js';
@@ -96,7 +96,7 @@ describe.skipIf(findEngine().kind === 'embedded')('the ACL user of docs/redis-se
       lock: keys.lock,
       tick: { key: keys.tick(at), last: keys.last, at, keep: 60_000, recover: true },
       every: { key: keys.every, keep: 5000 },
-      late: { key: keys.late(at), keep: 10_000 },
+      loserCounter: { key: keys.late(at), keep: 10_000 },
     };
     const errors: string[] = [];
     const attempt = (answer: Promise<unknown> | undefined): Promise<unknown> =>

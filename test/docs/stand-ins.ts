@@ -1,5 +1,6 @@
 import type { INestApplication, Type } from '@nestjs/common';
-import type { LockNode, RedlockService } from '../../src/index.js';
+import type { RedlockService } from '../../src/index.js';
+import type { LockNode } from '../../src/nodes/index.js';
 import type { TestFleet } from '../../src/testing/index.js';
 
 /**

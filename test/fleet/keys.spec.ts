@@ -1,10 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
-import { Claimant } from '../../src/nodes/claimant.js';
+import { Acquirer } from '../../src/acquire/acquirer.js';
 import { JobKeys } from '../../src/nodes/job-keys.js';
-import { createNodes } from '../../src/nodes/node-option.js';
-import { createStore } from '../../src/nodes/create-store.js';
+import { createNodes } from '../../src/nodes/create-nodes.js';
+import { createStore } from '../../src/acquire/create-store.js';
 import { findEngine, RedisServer } from '../engine/redis-server.js';
 import { FAKETIME_LIBRARY, forgetFakedProcesses } from './faketime.js';
 
@@ -39,7 +39,7 @@ it.runIf(canRun)(
     const client = new Redis(server.url);
     const [node] = createNodes([server.url], { nodeTimeout: 500, connectionName: 'test' });
     await node?.open();
-    const claimant = new Claimant(createStore(node ? [node] : []), 500);
+    const acquirer = new Acquirer(createStore(node ? [node] : []), 500);
     const keys = new JobKeys('JOB_LOCKER', 'report');
     const { signal } = new AbortController();
 
@@ -59,8 +59,8 @@ it.runIf(canRun)(
         keep: 60_000,
         recover: false,
       };
-      const grant = await claimant.claim({ lock: keys.lock, tick }, 30_000, 0, signal);
-      if ('reason' in grant) throw new Error(`Lost the tick: ${grant.reason}`);
+      const grant = await acquirer.acquire({ lock: keys.lock, tick }, 30_000, 0, signal);
+      if (grant.kind === 'denied') throw new Error(`Lost the tick: ${grant.reason}`);
       await grant.settle();
       claimed++;
     }

@@ -4,8 +4,8 @@ import { Cron, Interval } from '@nestjs/schedule';
 import type { Redis } from 'ioredis';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { Exclusive, MemoryNode, RedlockService } from '../../src/index.js';
-import { Claimant } from '../../src/nodes/claimant.js';
-import { SoleNode } from '../../src/nodes/sole-node.js';
+import { Acquirer } from '../../src/acquire/acquirer.js';
+import { SingleNodeStore } from '../../src/acquire/single-node-store.js';
 import { claimOf, newName } from '../nodes/support.js';
 import { byHand, fire, newYear, ONCE_A_YEAR, start } from './application.js';
 import { RecordingLogger } from './recording-logger.js';
@@ -72,7 +72,7 @@ describe('a clock of the nodes that was an hour ahead, and is set back,', () => 
 });
 
 interface Behind {
-  readonly answer: ReturnType<Claimant['claim']>;
+  readonly answer: ReturnType<Acquirer['acquire']>;
   readonly asked: { readonly mock: { readonly calls: readonly unknown[] } };
   readonly setRight: () => void;
 }
@@ -82,8 +82,8 @@ function claimBehind(behind: number): Behind {
   let offset = -behind;
   const node = new MemoryNode(() => Date.now() + offset);
   const asked = vi.spyOn(node, 'claim');
-  const claimant = new Claimant(new SoleNode(node), 500);
-  const answer = claimant.claim(claimOf(newName(), Date.now()), 5000, 0, new AbortController().signal);
+  const acquirer = new Acquirer(new SingleNodeStore(node), 500);
+  const answer = acquirer.acquire(claimOf(newName(), Date.now()), 5000, 0, new AbortController().signal);
   return { answer, asked, setRight: () => void (offset = 0) };
 }
 

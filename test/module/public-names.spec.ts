@@ -4,19 +4,16 @@ import * as names from '../../src/index.js';
 it('exports these names, and no others', () => {
   expect(Object.keys(names).toSorted()).toMatchInlineSnapshot(`
     [
-      "EARLY_CLAIM",
       "Exclusive",
       "InvalidOptionError",
-      "KEEP_LAST",
       "LockLostError",
       "MemoryNode",
       "NodeUnreachableError",
       "RedlockModule",
       "RedlockService",
+      "RunTimeoutError",
       "ShutdownError",
       "StoreDownError",
-      "TAKEOVER",
-      "TimeoutError",
     ]
   `);
 });

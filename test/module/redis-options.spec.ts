@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Redis, type RedisOptions } from 'ioredis';
 import { describe, expect, it } from 'vitest';
 import { RedlockService } from '../../src/index.js';
-import { REDIS_OPTIONS } from '../../src/nodes/redis-options.js';
+import { REDIS_OPTIONS } from '../../src/nodes/redis/redis-options.js';
 import { close, start } from './application.js';
 import { RecordingLogger } from './recording-logger.js';
 import { clientOf, useServer } from './redis.js';

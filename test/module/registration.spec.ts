@@ -94,7 +94,9 @@ describe('options that come from elsewhere', () => {
   });
 
   it('are refused at the start where they are wrong', async () => {
-    const redlock = RedlockModule.forRootAsync({ useFactory: () => ({ nodes: 'memory', ttl: 'soon' }) });
+    const redlock = RedlockModule.forRootAsync({
+      useFactory: () => ({ nodes: 'memory', ttl: 'soon' as never }),
+    });
     const error = await startWith(redlock).catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(InvalidOptionError);
     expect(String(error)).toContain('ttl is "soon"');

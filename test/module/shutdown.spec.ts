@@ -4,15 +4,15 @@ import { Cron } from '@nestjs/schedule';
 import type { Redis } from 'ioredis';
 import { beforeEach, expect, it, vi } from 'vitest';
 import {
-  type Claim,
   Exclusive,
   MemoryNode,
   RedlockModule,
   RedlockService,
   ShutdownError,
-  type Vote,
+  type Duration,
 } from '../../src/index.js';
-import { Leases } from '../../src/services/leases.service.js';
+import type { Claim, Vote } from '../../src/nodes/index.js';
+import { LeaseRegistry } from '../../src/services/lease-registry.service.js';
 import { byHand, close, fire, newYear, ONCE_A_YEAR, start } from './application.js';
 import { RecordingLogger } from './recording-logger.js';
 import { clientOf, useServer } from './redis.js';
@@ -44,7 +44,7 @@ class Jobs {
   }
 }
 
-const redlock = (shutdownTimeout: string) => ({ nodes: server.it.url, shutdownTimeout });
+const redlock = (shutdownTimeout: Duration) => ({ nodes: server.it.url, shutdownTimeout });
 const locked = async (): Promise<boolean> => (await client.exists('JOB_LOCKER_report')) === 1;
 /** What says in Redis that the tick has been run. */
 const settled = async (): Promise<(string | null)[]> =>
@@ -76,7 +76,7 @@ it('ends both, where the application is closed twice at the same time', async ()
   await expect.poll(locked).toBe(true);
   const began = performance.now();
   // As Nest 11 does for a signal and `app.close()`.
-  const leases = app.get(Leases, { strict: false });
+  const leases = app.get(LeaseRegistry, { strict: false });
   leases.close();
   const { signal } = new AbortController();
   await Promise.all([leases.drain(20_000, signal), leases.drain(20_000, signal)]);
@@ -90,7 +90,7 @@ it('aborts a run that is not over in time, and settles its tick', async () => {
   const logger = new RecordingLogger();
   const app = await start({ redlock: redlock('300ms'), providers: [Jobs], logger });
   const lost: Error[] = [];
-  app.get(RedlockService).on('lost', ({ error }) => lost.push(error));
+  app.get(RedlockService).on('aborted', ({ error }) => lost.push(error));
   const started = new Promise((resolve) => void app.get(RedlockService).on('started', resolve));
   const run = app.get(Jobs).report();
   await started;
@@ -135,7 +135,7 @@ it('waits for a run too that was claimed before, and granted after the shutdown 
   expect(ended).toBe(true);
   expect(await run).toMatchObject({ ran: true });
   expect(await nodes.claim({ lock: 'JOB_LOCKER_report' }, 'somebody else', 1000)).toEqual({
-    vote: 'granted',
+    kind: 'granted',
   });
 });
 
@@ -155,7 +155,7 @@ it('makes no new claims, and says so', async () => {
 it('asks no node any more once it has begun', async () => {
   const node = new MemoryNode();
   const app = await start({ redlock: { nodes: node } });
-  app.get(Leases, { strict: false }).close();
+  app.get(LeaseRegistry, { strict: false }).close();
   const asked = vi.spyOn(node, 'claim');
   expect(await app.get(RedlockService).run('report', () => 1)).toEqual({ ran: false, reason: 'shutdown' });
   expect(asked).not.toHaveBeenCalled();

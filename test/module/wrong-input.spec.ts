@@ -323,7 +323,7 @@ describe('a name or a duration given to the service', () => {
     ['an empty name of a lock', (redlock) => redlock.lock(''), 'name is ""'],
     ['a name that is no text', (redlock) => redlock.lock(7 as unknown as string), 'name is 7'],
     ['an empty name of a run', (redlock) => redlock.run('', () => 1), 'name is ""'],
-    ['a ttl that is none', (redlock) => redlock.lock('a', { ttl: 'long' }), 'ttl is "long"'],
+    ['a ttl that is none', (redlock) => redlock.lock('a', { ttl: 'long' as never }), 'ttl is "long"'],
     ['a ttl too short', (redlock) => redlock.lock('a', { ttl: 20 }), 'ttl is 20'],
     ['a wait that is none', (redlock) => redlock.lock('a', { wait: -1 }), 'wait is -1'],
     ['an every that is none', (redlock) => redlock.run('a', () => 1, { every: 0 }), 'every is 0'],

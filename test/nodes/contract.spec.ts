@@ -1,8 +1,14 @@
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Claim, KEEP_LAST, type LockNode, TAKEOVER, type Vote } from '../../src/nodes/lock-node.js';
+import {
+  type Claim,
+  LAST_TICK_RETENTION,
+  type LockNode,
+  TAKEOVER_WINDOW,
+  type Vote,
+} from '../../src/nodes/lock-node.js';
 import { MemoryNode } from '../../src/nodes/memory-node.js';
-import { RedisNode } from '../../src/nodes/redis-node.js';
+import { RedisNode } from '../../src/nodes/redis/redis-node.js';
 import { LOCK_NODE_CONTRACT } from '../../src/testing/index.js';
 import { RedisServer } from '../engine/redis-server.js';
 import { nodeAt, SETTINGS } from './support.js';
@@ -70,7 +76,7 @@ class Clock {
 class OpenNode extends MemoryNode {
   async holderOf(lock: string): Promise<string | undefined> {
     const vote = await super.claim({ lock }, 'probe', 1);
-    if (vote.vote === 'granted') await super.release({ lock }, 'probe');
+    if (vote.kind === 'granted') await super.release({ lock }, 'probe');
     return 'holder' in vote ? vote.holder : undefined;
   }
 }
@@ -79,7 +85,7 @@ class OpenNode extends MemoryNode {
 const BROKEN: Record<string, new (clock: () => number) => MemoryNode> = {
   'grants what is free': class extends MemoryNode {
     override claim(claim: Claim, token: string, ttl: number) {
-      if (!claim.tick && claim.every) return Promise.resolve<Vote>({ vote: 'overlap', holder: 'nobody' });
+      if (!claim.tick && claim.every) return Promise.resolve<Vote>({ kind: 'overlap', holder: 'nobody' });
       return super.claim(claim, token, ttl);
     }
   },
@@ -90,7 +96,7 @@ const BROKEN: Record<string, new (clock: () => number) => MemoryNode> = {
       await new Promise(setImmediate);
       this.taken.add(claim.lock);
       await super.claim(claim, token, ttl);
-      return { vote: 'granted' as const };
+      return { kind: 'granted' as const };
     }
   },
   'keeps no job from running because of another job': class extends MemoryNode {
@@ -101,21 +107,21 @@ const BROKEN: Record<string, new (clock: () => number) => MemoryNode> = {
   'writes nothing for a claim that it refuses because of the lock': class extends MemoryNode {
     override async claim(claim: Claim, token: string, ttl: number) {
       const vote = await super.claim(claim, token, ttl);
-      if (vote.vote === 'overlap') await super.claim({ ...claim, lock: `${claim.lock}:aside` }, token, ttl);
+      if (vote.kind === 'overlap') await super.claim({ ...claim, lock: `${claim.lock}:aside` }, token, ttl);
       return vote;
     }
   },
   'writes nothing for a claim that it refuses because of the tick': class extends MemoryNode {
     override async claim(claim: Claim, token: string, ttl: number) {
       const vote = await super.claim(claim, token, ttl);
-      if (vote.vote === 'elsewhere') await super.claim({ lock: claim.lock }, token, ttl);
+      if (vote.kind === 'elsewhere') await super.claim({ lock: claim.lock }, token, ttl);
       return vote;
     }
   },
   'writes nothing for a claim that it refuses because of the interval': class extends MemoryNode {
     override async claim(claim: Claim, token: string, ttl: number) {
       const vote = await super.claim(claim, token, ttl);
-      if (vote.vote === 'ran') await super.claim({ ...claim, every: undefined }, token, ttl);
+      if (vote.kind === 'ran') await super.claim({ ...claim, every: undefined }, token, ttl);
       return vote;
     }
   },
@@ -132,7 +138,7 @@ const BROKEN: Record<string, new (clock: () => number) => MemoryNode> = {
     private readonly seen = new Set<string>();
     override claim(claim: Claim, token: string, ttl: number) {
       const once = `${claim.lock} ${claim.tick?.at} ${token}`;
-      if (this.seen.has(once)) return Promise.resolve<Vote>({ vote: 'overlap', holder: token });
+      if (this.seen.has(once)) return Promise.resolve<Vote>({ kind: 'overlap', holder: token });
       this.seen.add(once);
       return super.claim(claim, token, ttl);
     }
@@ -155,11 +161,11 @@ const BROKEN: Record<string, new (clock: () => number) => MemoryNode> = {
   },
   'lets the marker of a tick end by itself': keeping(({ tick, ...rest }) => ({
     ...rest,
-    tick: tick && { ...tick, keep: tick.keep + KEEP_LAST },
+    tick: tick && { ...tick, keep: tick.keep + LAST_TICK_RETENTION },
   })),
   'lets the marker of an interval end by itself': keeping(({ every, ...rest }) => ({
     ...rest,
-    every: every && { ...every, keep: every.keep + KEEP_LAST },
+    every: every && { ...every, keep: every.keep + LAST_TICK_RETENTION },
   })),
   'extends for the holder, from now on': class extends OpenNode {
     override async extend(claim: Claim, token: string, ttl: number) {
@@ -211,7 +217,10 @@ const BROKEN: Record<string, new (clock: () => number) => MemoryNode> = {
   },
   'keeps the marker of a settled tick that recovers for its time too': class extends MemoryNode {
     override settle(claim: Claim, token: string) {
-      const tick = claim.tick && { ...claim.tick, keep: claim.tick.recover ? TAKEOVER : claim.tick.keep };
+      const tick = claim.tick && {
+        ...claim.tick,
+        keep: claim.tick.recover ? TAKEOVER_WINDOW : claim.tick.keep,
+      };
       return super.settle({ ...claim, tick }, token);
     }
   },
@@ -229,9 +238,9 @@ const BROKEN: Record<string, new (clock: () => number) => MemoryNode> = {
     private readonly winners = new Set<string>();
     override async claim(claim: Claim, token: string, ttl: number) {
       const grant = `${claim.lock} ${claim.tick?.at} ${token}`;
-      if (this.winners.has(grant)) return { vote: 'granted' } as const;
+      if (this.winners.has(grant)) return { kind: 'granted' } as const;
       const vote = await super.claim(claim, token, ttl);
-      if (vote.vote === 'granted') this.winners.add(grant);
+      if (vote.kind === 'granted') this.winners.add(grant);
       return vote;
     }
   },
@@ -242,14 +251,14 @@ const BROKEN: Record<string, new (clock: () => number) => MemoryNode> = {
   'says "early", and how long to wait, before a tick is due': class extends MemoryNode {
     override async claim(claim: Claim, token: string, ttl: number) {
       const vote = await super.claim(claim, token, ttl);
-      return vote.vote === 'early' ? { ...vote, wait: Math.ceil(vote.wait / 1000) } : vote;
+      return vote.kind === 'early' ? { ...vote, wait: Math.ceil(vote.wait / 1000) } : vote;
     }
   },
   'grants a tick from a moment before it is due': class extends MemoryNode {
     override async claim(claim: Claim, token: string, ttl: number) {
       const { clockOffset = 0 } = await super.open();
       const wait = (claim.tick?.at ?? 0) - Date.now() - clockOffset;
-      return wait > 0 ? { vote: 'early' as const, wait } : super.claim(claim, token, ttl);
+      return wait > 0 ? { kind: 'early' as const, wait } : super.claim(claim, token, ttl);
     }
   },
   'undoes everything that a claim wrote': class extends MemoryNode {
@@ -284,19 +293,19 @@ const BROKEN: Record<string, new (clock: () => number) => MemoryNode> = {
   'says how long the lease of a tick that recovers goes on': class extends MemoryNode {
     override async claim(claim: Claim, token: string, ttl: number) {
       const vote = await super.claim(claim, token, ttl);
-      return 'lease' in vote && vote.lease ? { ...vote, lease: vote.lease + TAKEOVER } : vote;
+      return 'lease' in vote && vote.lease ? { ...vote, lease: vote.lease + TAKEOVER_WINDOW } : vote;
     }
   },
   'says nothing of a lease for ticks that do not recover': class extends MemoryNode {
     override async claim(claim: Claim, token: string, ttl: number) {
       const vote = await super.claim(claim, token, ttl);
-      return vote.vote === 'elsewhere' ? { ...vote, lease: vote.lease ?? 1000 } : vote;
+      return vote.kind === 'elsewhere' ? { ...vote, lease: vote.lease ?? 1000 } : vote;
     }
   },
   'lets a tick that recovers be taken over once its lease is over': class extends MemoryNode {
     override async claim(claim: Claim, token: string, ttl: number) {
       const vote = await super.claim(claim, token, ttl);
-      return vote.vote === 'elsewhere' && claim.tick?.recover ? { ...vote, lease: vote.lease ?? 1000 } : vote;
+      return vote.kind === 'elsewhere' && claim.tick?.recover ? { ...vote, lease: vote.lease ?? 1000 } : vote;
     }
     override extend(claim: Claim, token: string, ttl: number) {
       return claim.tick?.recover ? Promise.resolve(true) : super.extend(claim, token, ttl);
@@ -315,7 +324,7 @@ const BROKEN: Record<string, new (clock: () => number) => MemoryNode> = {
   },
   'lets a tick that recovers go when nobody takes it over': class extends MemoryNode {
     override claim(claim: Claim, token: string, ttl: number) {
-      return super.claim(claim, token, claim.tick?.recover ? ttl + TAKEOVER : ttl);
+      return super.claim(claim, token, claim.tick?.recover ? ttl + TAKEOVER_WINDOW : ttl);
     }
   },
   'extends a tick that recovers together with its lock': class extends MemoryNode {
@@ -338,7 +347,7 @@ const BROKEN: Record<string, new (clock: () => number) => MemoryNode> = {
     override async claim(claim: Claim, token: string, ttl: number) {
       const holder = await this.holderOf(claim.lock);
       if (claim.tick?.recover && claim.every && holder !== undefined && holder !== token) {
-        return { vote: 'ran' as const, holder };
+        return { kind: 'ran' as const, holder };
       }
       return super.claim(claim, token, ttl);
     }
@@ -346,14 +355,14 @@ const BROKEN: Record<string, new (clock: () => number) => MemoryNode> = {
   'takes nothing over from a claim that does not recover': class extends MemoryNode {
     override claim(claim: Claim, token: string, ttl: number) {
       // As though the last second of any marker were the time of a takeover.
-      const tick = claim.tick && { ...claim.tick, keep: claim.tick.keep - TAKEOVER };
+      const tick = claim.tick && { ...claim.tick, keep: claim.tick.keep - TAKEOVER_WINDOW };
       return super.claim({ ...claim, tick }, token, ttl);
     }
   },
   'says whose claim was taken over': class extends MemoryNode {
     override async claim(claim: Claim, token: string, ttl: number) {
-      const { vote, ...rest } = await super.claim(claim, token, ttl);
-      return vote === 'granted' ? { vote } : ({ vote, ...rest } as Vote);
+      const { kind, ...rest } = await super.claim(claim, token, ttl);
+      return kind === 'granted' ? { kind } : ({ kind, ...rest } as Vote);
     }
   },
   'says "unbegun" to a takeover of what nobody has begun': class extends MemoryNode {
@@ -393,7 +402,7 @@ const BROKEN: Record<string, new (clock: () => number) => MemoryNode> = {
   'says how far the newest settled tick is ahead of its clock': class extends MemoryNode {
     override async claim(claim: Claim, token: string, ttl: number) {
       const vote = await super.claim(claim, token, ttl);
-      return vote.vote === 'settled' ? { vote: vote.vote } : vote;
+      return vote.kind === 'settled' ? { kind: vote.kind } : vote;
     }
   },
   'shortens the marker of an interval that was written for longer': class extends OpenNode {
@@ -437,11 +446,11 @@ async function brokenClauses(Node: new (clock: () => number) => MemoryNode): Pro
 }
 
 /** A store that gives one vote the name of another. */
-function renaming(from: Vote['vote'], to: 'elsewhere' | 'overlap'): typeof MemoryNode {
+function renaming(from: Vote['kind'], to: 'elsewhere' | 'overlap'): typeof MemoryNode {
   return class extends MemoryNode {
     override async claim(claim: Claim, token: string, ttl: number): Promise<Vote> {
       const vote = await super.claim(claim, token, ttl);
-      return vote.vote === from && 'holder' in vote ? { vote: to, holder: vote.holder ?? '' } : vote;
+      return vote.kind === from && 'holder' in vote ? { kind: to, holder: vote.holder ?? '' } : vote;
     }
   };
 }

@@ -4,11 +4,11 @@ import { setTimeout as pause } from 'node:timers/promises';
 import slotOf from 'cluster-key-slot';
 import { Cluster, type ClusterOptions, type Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { Claimant } from '../../src/nodes/claimant.js';
+import { Acquirer } from '../../src/acquire/acquirer.js';
 import { JobKeys } from '../../src/nodes/job-keys.js';
 import type { Claim } from '../../src/nodes/lock-node.js';
-import { createStore } from '../../src/nodes/create-store.js';
-import { RedisNode } from '../../src/nodes/redis-node.js';
+import { createStore } from '../../src/acquire/create-store.js';
+import { RedisNode } from '../../src/nodes/redis/redis-node.js';
 import { findEngine, RedisServer } from '../engine/redis-server.js';
 import { claimOf, LogSpy, newName, rawClient, SETTINGS } from './support.js';
 
@@ -65,11 +65,11 @@ describe.skipIf(findEngine().kind === 'embedded')('a Redis Cluster of three mast
     for (const name of names) {
       const claim = fullClaim(name);
       used.add(Math.floor((slotOf(claim.lock) * 3) / SLOTS));
-      expect(await node.claim(claim, 'a', TTL)).toEqual({ vote: 'granted' });
+      expect(await node.claim(claim, 'a', TTL)).toEqual({ kind: 'granted' });
       expect(await node.extend(claim, 'a', TTL)).toBe(true);
-      expect(await node.claim(claim, 'b', TTL)).toMatchObject({ vote: 'elsewhere', holder: 'a', rank: 1 });
+      expect(await node.claim(claim, 'b', TTL)).toMatchObject({ kind: 'elsewhere', holder: 'a', rank: 1 });
       expect(await node.settle(claim, 'a')).toBe(true);
-      expect(await node.claim(claim, 'b', TTL)).toEqual({ vote: 'settled' });
+      expect(await node.claim(claim, 'b', TTL)).toEqual({ kind: 'settled' });
       expect(await node.release(claim, 'b')).toBe(false);
     }
     expect(used.size).toBe(3);
@@ -116,9 +116,9 @@ describe.skipIf(findEngine().kind === 'embedded')('a Redis Cluster of three mast
     try {
       await vi.waitFor(() => other.open(), 5000);
       for (const claim of Array.from({ length: 6 }, () => fullClaim(newName()))) {
-        expect(await other.claim(claim, 'a', TTL)).toEqual({ vote: 'granted' });
+        expect(await other.claim(claim, 'a', TTL)).toEqual({ kind: 'granted' });
         expect(await other.extend(claim, 'a', TTL)).toBe(true);
-        expect(await other.claim(claim, 'b', TTL)).toMatchObject({ vote: 'elsewhere', holder: 'a' });
+        expect(await other.claim(claim, 'b', TTL)).toMatchObject({ kind: 'elsewhere', holder: 'a' });
         expect(await other.settle(claim, 'a')).toBe(true);
       }
     } finally {
@@ -132,14 +132,14 @@ describe.skipIf(findEngine().kind === 'embedded')('a Redis Cluster of three mast
     const first = claimOf(name, Date.now() - 60_000);
     const slot = slotOf(first.lock);
     const [from, to] = placesOf(slot);
-    const claimant = new Claimant(createStore([node]), SETTINGS.nodeTimeout);
+    const acquirer = new Acquirer(createStore([node]), SETTINGS.nodeTimeout);
     const settled: number[] = [];
     const isOver = new AbortController();
     const running = (async () => {
       for (let at = Date.now() - 50_000; !isOver.signal.aborted; at += 100) {
-        const answer = await claimant.claim(claimOf(name, at), TTL, 0, new AbortController().signal);
+        const answer = await acquirer.acquire(claimOf(name, at), TTL, 0, new AbortController().signal);
         expect(answer).toHaveProperty('validUntil');
-        if ('validUntil' in answer) await answer.settle();
+        if (answer.kind === 'granted') await answer.settle();
         settled.push(at);
       }
     })();
@@ -151,7 +151,7 @@ describe.skipIf(findEngine().kind === 'embedded')('a Redis Cluster of three mast
     await running;
 
     const last = settled.at(-1) ?? 0;
-    expect(await node.claim(claimOf(name, last), 'b', TTL)).toEqual({ vote: 'settled' });
+    expect(await node.claim(claimOf(name, last), 'b', TTL)).toEqual({ kind: 'settled' });
     expect(await to.client.cluster('COUNTKEYSINSLOT', slot)).toBeGreaterThan(0);
   });
 
@@ -161,7 +161,7 @@ describe.skipIf(findEngine().kind === 'embedded')('a Redis Cluster of three mast
     const [from, to] = placesOf(slot);
     await node.claim(claim, 'a', TTL);
     await move(slot, from, to);
-    expect(await node.claim(claim, 'b', TTL)).toMatchObject({ vote: 'overlap', holder: 'a' });
+    expect(await node.claim(claim, 'b', TTL)).toMatchObject({ kind: 'overlap', holder: 'a' });
     expect(await node.extend(claim, 'a', TTL)).toBe(true);
     expect(await node.release(claim, 'a')).toBe(true);
   });
@@ -185,7 +185,7 @@ function fullClaim(name: string): Claim {
   return {
     ...claimOf(name, Date.now()),
     every: { key: keys.every, keep: TTL },
-    late: { key: keys.late('every'), keep: TTL },
+    loserCounter: { key: keys.late('every'), keep: TTL },
   };
 }
 

@@ -5,13 +5,13 @@ import type { Writable } from 'node:stream';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { Claimant } from '../../src/nodes/claimant.js';
+import { Acquirer } from '../../src/acquire/acquirer.js';
 import type { Vote } from '../../src/nodes/lock-node.js';
-import type { NodeClock } from '../../src/nodes/node-clock.js';
-import { createNodes } from '../../src/nodes/node-option.js';
-import { createStore } from '../../src/nodes/create-store.js';
-import { RedisNode } from '../../src/nodes/redis-node.js';
-import { NodeUnreachableError } from '../../src/redlock.errors.js';
+import type { ServerClock } from '../../src/nodes/redis/server-clock.js';
+import { createNodes } from '../../src/nodes/create-nodes.js';
+import { createStore } from '../../src/acquire/create-store.js';
+import { RedisNode } from '../../src/nodes/redis/redis-node.js';
+import { NodeUnreachableError } from '../../src/errors.js';
 import { findEngine, RedisServer } from '../engine/redis-server.js';
 import { callsOf, claimOf, keysOf, LogSpy, newName, nodeAt, rawClient, SETTINGS, timed } from './support.js';
 import { TcpProxy } from './tcp-proxy.js';
@@ -116,7 +116,7 @@ describe('a server that hangs', () => {
     server.pause();
     for (let count = 0; count < 5; count++) await outcome(node.claim(claimOf(name), 'a', TTL));
     server.resume();
-    expect(await voteWithin(2000, node)).toEqual({ vote: 'granted' });
+    expect(await voteWithin(2000, node)).toEqual({ kind: 'granted' });
   });
 
   it('is left for a new connection, and until there is one, is answered for at once', async () => {
@@ -130,7 +130,7 @@ describe('a server that hangs', () => {
     expect(answer).toContain(at(proxy));
     expect(took).toBeLessThan(200);
     proxy.swallow = 'nothing';
-    expect(await voteWithin(4000, node)).toEqual({ vote: 'granted' });
+    expect(await voteWithin(4000, node)).toEqual({ kind: 'granted' });
     expect(proxy.connections).toBeGreaterThan(1);
   });
 
@@ -142,7 +142,7 @@ describe('a server that hangs', () => {
     expect(await outcome(node.open())).toContain(at(proxy));
     await pause(500);
     proxy.swallow = 'nothing';
-    expect(await voteWithin(4000, node)).toEqual({ vote: 'granted' });
+    expect(await voteWithin(4000, node)).toEqual({ kind: 'granted' });
   });
 
   it('does not cost the application its own connection', async () => {
@@ -210,7 +210,7 @@ describe('a server that is away', () => {
     await pause(300);
     const calls = await callsOf(client);
     for (const command of ['evalsha', 'eval', 'set']) expect(calls.get(command)).toBeUndefined();
-    expect(await voteWithin(100 + BUSY, node)).toEqual({ vote: 'granted' });
+    expect(await voteWithin(100 + BUSY, node)).toEqual({ kind: 'granted' });
   });
 
   it('gets nothing that was asked for meanwhile over the connection of the application either', async () => {
@@ -283,7 +283,7 @@ describe('a server that is away', () => {
       await pause(20);
     }
     await server.restart();
-    expect(await voteWithin(2000, node)).toEqual({ vote: 'granted' });
+    expect(await voteWithin(2000, node)).toEqual({ kind: 'granted' });
     expect(log.lines).toHaveLength(2);
     expect(log.lines[0]).toMatch(new RegExp(`^warn: Node ${at(server)} `));
     expect(log.lines[1]).toMatch(new RegExp(`^log: Node ${at(server)} `));
@@ -301,7 +301,7 @@ describe('a reply that is lost after the script ran', () => {
     proxy.swallow = 'nothing';
     proxy.cut();
     await vi.waitFor(
-      async () => expect(await node.claim(claimOf(name), 'a', TTL)).toEqual({ vote: 'granted' }),
+      async () => expect(await node.claim(claimOf(name), 'a', TTL)).toEqual({ kind: 'granted' }),
       5000,
     );
   });
@@ -322,7 +322,7 @@ describe('a reply that is lost after the script ran', () => {
     const claim = claimOf(name, Date.now());
     proxy.swallow = 'replies';
     const { signal } = new AbortController();
-    const answer = new Claimant(createStore([node]), 2000).claim(claim, TTL, 0, signal);
+    const answer = new Acquirer(createStore([node]), 2000).acquire(claim, TTL, 0, signal);
     await vi.waitFor(async () => expect(await client.exists(claim.lock)).toBe(1));
     proxy.swallow = 'nothing';
     proxy.cut();
@@ -351,8 +351,8 @@ describe('a server in the field', () => {
     const claims = [claimOf(newName(), Date.now()), claimOf(newName(), Date.now())];
     await node.claim(claimOf(newName(), Date.now()), 'a', TTL);
     await client.config('RESETSTAT');
-    (Reflect.get(node, 'clock') as NodeClock).note(Date.now() - 3_600_000, performance.now());
-    for (const claim of claims) expect(await node.claim(claim, 'a', TTL)).toEqual({ vote: 'granted' });
+    (Reflect.get(node, 'clock') as ServerClock).note(Date.now() - 3_600_000, performance.now());
+    for (const claim of claims) expect(await node.claim(claim, 'a', TTL)).toEqual({ kind: 'granted' });
     expect((await callsOf(client)).get('evalsha')).toBe(3);
     expect(await node.extend(claims[0]!, 'a', TTL)).toBe(true);
     expect((await callsOf(client)).get('eval')).toBe(1);
@@ -363,7 +363,7 @@ describe('a server in the field', () => {
     // So that its script is known.
     await another.claim(claimOf(newName(), Date.now()), 'a', TTL);
     await client.config('RESETSTAT');
-    expect(await node.claim(claimOf(name, Date.now()), 'a', TTL)).toEqual({ vote: 'granted' });
+    expect(await node.claim(claimOf(name, Date.now()), 'a', TTL)).toEqual({ kind: 'granted' });
     expect((await callsOf(client)).get('evalsha')).toBe(1);
   });
 
@@ -371,7 +371,7 @@ describe('a server in the field', () => {
     const node = nodeAt(server);
     cleanUps.push(() => node.close());
     void (Reflect.get(node, 'client') as Redis).connect();
-    expect(await voteWithin(2000, node)).toEqual({ vote: 'granted' });
+    expect(await voteWithin(2000, node)).toEqual({ kind: 'granted' });
     expect(await node.extend(claimOf(newName()), 'a', TTL)).toBe(true);
   });
 
@@ -384,7 +384,7 @@ describe('a server in the field', () => {
     await client.script('FLUSH');
     expect(await node.settle(claim, 'a')).toBe(true);
     await client.script('FLUSH');
-    expect(await node.claim(claim, 'b', TTL)).toEqual({ vote: 'settled' });
+    expect(await node.claim(claim, 'b', TTL)).toEqual({ kind: 'settled' });
     expect(await node.release(claim, 'b')).toBe(false);
   });
 
@@ -393,7 +393,7 @@ describe('a server in the field', () => {
     await node.claim(claimOf(name), 'a', TTL);
     await client.flushall();
     expect(await node.extend(claimOf(name), 'a', TTL)).toBe(true);
-    expect(await node.claim(claimOf(name), 'b', TTL)).toMatchObject({ vote: 'overlap', holder: 'a' });
+    expect(await node.claim(claimOf(name), 'b', TTL)).toMatchObject({ kind: 'overlap', holder: 'a' });
   });
 
   it.skipIf(isEmbedded)('is unfit as a replica, and says so at each claim', async () => {
@@ -416,7 +416,7 @@ describe('a server in the field', () => {
     await oldClient.replicaof('127.0.0.1', master.port);
     proxy.target = master.port;
     expect(await outcome(node.claim(claimOf(name), 'a', TTL))).toContain('READONLY');
-    expect(await voteWithin(2000, node)).toEqual({ vote: 'granted' });
+    expect(await voteWithin(2000, node)).toEqual({ kind: 'granted' });
   });
 
   it.skipIf(isEmbedded)('that is out of memory votes against, and says so once', async () => {
@@ -430,7 +430,7 @@ describe('a server in the field', () => {
       await node.release(claimOf(name), 'a');
     }
     await client.config('SET', 'maxmemory', 0);
-    expect(await voteWithin(BUSY, node)).toEqual({ vote: 'granted' });
+    expect(await voteWithin(BUSY, node)).toEqual({ kind: 'granted' });
     expect(log.lines.map((line) => line.split(' ')[0])).toEqual(['warn:', 'log:']);
     expect(log.lines[0]).toContain('OOM');
   });
@@ -440,7 +440,7 @@ describe('a server in the field', () => {
     cleanUps.push(() => client.config('SET', 'maxmemory', 0));
     await client.set(claimOf(name).lock, 'somebody', 'PX', TTL);
     await client.config('SET', 'maxmemory', 1);
-    expect(await node.claim(claimOf(name), 'a', TTL)).toMatchObject({ vote: 'overlap', holder: 'somebody' });
+    expect(await node.claim(claimOf(name), 'a', TTL)).toMatchObject({ kind: 'overlap', holder: 'somebody' });
     expect(log.lines).toEqual([]);
   });
 
@@ -474,7 +474,7 @@ describe('a server in the field', () => {
     );
     await other.script('KILL');
     expect(await script).toContain('killed');
-    expect(await voteWithin(2000, node)).toEqual({ vote: 'granted' });
+    expect(await voteWithin(2000, node)).toEqual({ kind: 'granted' });
   });
 
   it('that has something else under the key votes against, and leaves all as it was', async () => {
@@ -492,8 +492,8 @@ describe('a server in the field', () => {
       await client.del(key ?? '');
     }
     // One bad key is no trouble of the node.
-    expect(await node.claim(claimOf(newName(), Date.now()), 'a', TTL)).toEqual({ vote: 'granted' });
-    expect(await node.claim(claim, 'a', TTL)).toEqual({ vote: 'granted' });
+    expect(await node.claim(claimOf(newName(), Date.now()), 'a', TTL)).toEqual({ kind: 'granted' });
+    expect(await node.claim(claim, 'a', TTL)).toEqual({ kind: 'granted' });
     expect(log.lines).toEqual([
       expect.stringMatching(`^warn: Node ${at(server)} cannot vote on "JOB_LOCKER_${name}": WRONGTYPE`),
       expect.stringMatching(`^log: Node ${at(server)} votes on "JOB_LOCKER_${name}" again`),
@@ -522,7 +522,7 @@ describe('a server in the field', () => {
     await client.acl('SETUSER', 'voter', 'reset', 'on', '>secret', '~*', '+@all', '-info');
     const node = connected({ port: server.port, username: 'voter', password: 'secret' });
     expect((await node.open()).warnings).toEqual([expect.stringMatching(/^votes, but .*NOPERM.*info/)]);
-    expect(await voteWithin(BUSY, node)).toEqual({ vote: 'granted' });
+    expect(await voteWithin(BUSY, node)).toEqual({ kind: 'granted' });
     expect(log.lines).toEqual([]);
   });
 
@@ -540,7 +540,7 @@ describe('a server in the field', () => {
     cleanUps.push(() => proxy.close());
     const node = await open(nodeAt(proxy, { nodeTimeout: 200 }));
     const [tick, plain] = [claimOf(name, Date.now()), claimOf(newName())];
-    expect(await node.claim(plain, 'a', TTL)).toEqual({ vote: 'granted' });
+    expect(await node.claim(plain, 'a', TTL)).toEqual({ kind: 'granted' });
     proxy.rewrite = (text) => (text === ':1\r\n' ? `${reply}\r\n` : text);
     const noVote = new RegExp(`^NodeUnreachableError: Node ${at(proxy)}: .*no vote$`);
     expect(await outcome(node.claim(tick, 'a', TTL))).toMatch(noVote);
@@ -637,7 +637,7 @@ describe('connections', () => {
     const own = new Redis(server.port, '127.0.0.1', { keyPrefix: 'app:' });
     cleanUps.push(() => own.disconnect());
     const node = await open(RedisNode.like(own, SETTINGS));
-    expect(await node.claim(claimOf(name), 'a', TTL)).toEqual({ vote: 'granted' });
+    expect(await node.claim(claimOf(name), 'a', TTL)).toEqual({ kind: 'granted' });
     expect(await client.get(`app:${claimOf(name).lock}`)).toBe('a');
   });
 

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { RedisNode } from '../../src/nodes/redis-node.js';
+import { RedisNode } from '../../src/nodes/redis/redis-node.js';
 import { findEngine, freePort, RedisServer } from '../engine/redis-server.js';
 import { claimOf, LogSpy, newName, rawClient, SETTINGS } from './support.js';
 
@@ -44,18 +44,18 @@ describe.skipIf(findEngine().kind === 'embedded')('a Sentinel group', () => {
     expect(node.address).toBe(`sentinel jobs (127.0.0.1:${sentinel.port})`);
     expect((await node.open()).unfit).toBeUndefined();
     const run = claimOf(newName(), Date.now());
-    expect(await node.claim(run, 'a', TTL)).toEqual({ vote: 'granted' });
+    expect(await node.claim(run, 'a', TTL)).toEqual({ kind: 'granted' });
     expect(await node.settle(run, 'a')).toBe(true);
     // What the replica has not got yet is lost: that is the limit of Sentinel.
     await vi.waitFor(async () => expect(await replicaClient.exists(run.tick?.last ?? '')).toBe(1), 5000);
 
     await master.kill();
-    await vi.waitFor(async () => expect(await node.claim(run, 'b', TTL)).toEqual({ vote: 'settled' }), {
+    await vi.waitFor(async () => expect(await node.claim(run, 'b', TTL)).toEqual({ kind: 'settled' }), {
       timeout: 20_000,
       interval: 50,
     });
     const next = claimOf(newName(), Date.now());
-    await vi.waitFor(async () => expect(await node.claim(next, 'b', TTL)).toEqual({ vote: 'granted' }), {
+    await vi.waitFor(async () => expect(await node.claim(next, 'b', TTL)).toEqual({ kind: 'granted' }), {
       timeout: 10_000,
       interval: 50,
     });

@@ -3,8 +3,8 @@ import { Logger } from '@nestjs/common';
 import { Redis } from 'ioredis';
 import { JobKeys } from '../../src/nodes/job-keys.js';
 import type { Claim, LockNode, TickClaim } from '../../src/nodes/lock-node.js';
-import { NodeUnreachableError } from '../../src/redlock.errors.js';
-import { RedisNode, type RedisNodeSettings } from '../../src/nodes/redis-node.js';
+import { NodeUnreachableError } from '../../src/errors.js';
+import { RedisNode, type RedisNodeSettings } from '../../src/nodes/redis/redis-node.js';
 
 /** A server, or a proxy in front of one. */
 export interface Port {

@@ -8,7 +8,7 @@ import type { Redis } from 'ioredis';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { Exclusive, MemoryNode, RedlockService, StoreDownError } from '../../src/index.js';
 import { CronFiring, currentFiring, fire as inFiring } from '../../src/schedule/firing.js';
-import { CronTicks } from '../../src/schedule/tick.js';
+import { CronTicks } from '../../src/schedule/cron-ticks.js';
 import { byHand, fire, newYear, ONCE_A_YEAR, start, startFleet } from '../module/application.js';
 import { clientOf, useServer } from '../module/redis.js';
 

@@ -1,6 +1,6 @@
 import { Cron, CronExpression, Interval, Timeout } from '@nestjs/schedule';
 import { expect, it } from 'vitest';
-import { type Schedule, scheduleOf } from '../../src/schedule/tick.js';
+import { type Schedule, scheduleOf } from '../../src/schedule/schedule-of.js';
 
 const NOON = Date.parse('2026-11-22T12:00:00Z');
 

@@ -1,6 +1,6 @@
 import { CronTime } from 'cron';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { CronTicks } from '../../src/schedule/tick.js';
+import { CronTicks } from '../../src/schedule/cron-ticks.js';
 import { cronTime, firingsOf, LATENESS, type Zone } from './firings.js';
 
 const SECOND = 1000;

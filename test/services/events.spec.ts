@@ -1,5 +1,11 @@
 import { afterEach, beforeEach, expect, expectTypeOf, it } from 'vitest';
-import { MemoryNode, RedlockService, type SkipReason } from '../../src/index.js';
+import {
+  type CurrentRun,
+  MemoryNode,
+  RedlockService,
+  type RunEvent,
+  type SkipReason,
+} from '../../src/index.js';
 import { start } from '../module/application.js';
 import { RecordingLogger } from '../module/recording-logger.js';
 
@@ -8,16 +14,20 @@ const note = (reason: unknown): void => void unhandled.push(reason);
 beforeEach(() => void process.on('unhandledRejection', note));
 afterEach(() => void process.off('unhandledRejection', note));
 
-const EVENTS = ['started', 'finished', 'failed', 'skipped', 'lost'] as const;
+const EVENTS = ['started', 'finished', 'failed', 'skipped', 'aborted'] as const;
 
 it('tell of each run what became of it, in this order', async () => {
   const redlock = (await start({ redlock: { instanceId: 'me' } })).get(RedlockService);
-  const seen: unknown[] = [];
+  const seen: [string, RunEvent][] = [];
   for (const name of EVENTS) redlock.on(name, (event) => seen.push([name, event]));
-  const about = { name: 'report', tick: null, instanceId: 'me' };
+  const about = { runId: expect.any(String), name: 'report', tick: null, instanceId: 'me' };
   const fault = new Error('no paper');
 
-  await redlock.run('report', () => redlock.run('report', () => 1));
+  let current: CurrentRun | undefined;
+  await redlock.run('report', (run) => {
+    current = run;
+    return redlock.run('report', () => 1);
+  });
   await redlock.run('report', () => Promise.reject(fault)).catch(() => {});
   expect(seen).toEqual([
     ['started', about],
@@ -26,6 +36,10 @@ it('tell of each run what became of it, in this order', async () => {
     ['started', about],
     ['failed', { ...about, duration: expect.any(Number), error: fault }],
   ]);
+  const [started, skipped, finished, second, failed] = seen.map(([, { runId }]) => runId);
+  expect([finished, failed]).toEqual([started, second]);
+  expect(new Set([started, skipped, second]).size).toBe(3);
+  expect(current?.runId).toBe(started);
 });
 
 it('have types of their own', async () => {
@@ -33,7 +47,7 @@ it('have types of their own', async () => {
   redlock.on('skipped', (event) => expectTypeOf(event.reason).toEqualTypeOf<SkipReason>());
   redlock.on('finished', (event) => expectTypeOf(event.duration).toBeNumber());
   redlock.on('failed', (event) => expectTypeOf(event.error).toBeUnknown());
-  redlock.on('lost', (event) => expectTypeOf(event.error).toEqualTypeOf<Error>());
+  redlock.on('aborted', (event) => expectTypeOf(event.error).toEqualTypeOf<Error>());
   redlock.on('started', (event) => expectTypeOf(event.tick).toEqualTypeOf<Date | null>());
   // @ts-expect-error There is no such event.
   redlock.on('ended', () => {});

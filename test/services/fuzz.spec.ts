@@ -1,7 +1,8 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { InvalidOptionError, MemoryNode, RedlockModule, RedlockService } from '../../src/index.js';
-import { type Duration, milliseconds, resolveOptions } from '../../src/redlock.options.js';
+import { type Duration, milliseconds } from '../../src/options/duration.js';
+import { resolveOptions } from '../../src/options/resolve-options.js';
 import { start } from '../module/application.js';
 import { useServer } from '../module/redis.js';
 

@@ -2,9 +2,9 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { expect, it, vi } from 'vitest';
 import { LockLostError, MemoryNode } from '../../src/index.js';
 import type { Claim } from '../../src/nodes/lock-node.js';
-import { createStore } from '../../src/nodes/create-store.js';
-import type { Grant } from '../../src/nodes/store.js';
-import { Lease } from '../../src/services/lease.js';
+import { createStore } from '../../src/acquire/create-store.js';
+import type { Grant } from '../../src/acquire/store.js';
+import { Lease } from '../../src/runs/lease.js';
 
 const CLAIM: Claim = { lock: 'JOB_LOCKER_report' };
 
@@ -91,5 +91,5 @@ it('sends no extension any more that was waiting when the run ended: it would ta
   await lease.end('settle');
   await first.catch(() => {});
   await expect(waiting).rejects.toThrow('it has been released');
-  expect(await node.claim(CLAIM, 'the next', 1000)).toEqual({ vote: 'granted' });
+  expect(await node.claim(CLAIM, 'the next', 1000)).toEqual({ kind: 'granted' });
 });

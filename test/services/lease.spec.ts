@@ -1,7 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type Claim, LockLostError, MemoryNode, RedlockService } from '../../src/index.js';
+import { LockLostError, MemoryNode, RedlockService } from '../../src/index.js';
+import type { Claim } from '../../src/nodes/index.js';
 import { start } from '../module/application.js';
 import { RecordingLogger } from '../module/recording-logger.js';
 import { clientOf, useServer, useServers } from '../module/redis.js';
@@ -63,7 +64,7 @@ describe('a lease', () => {
     const logger = new RecordingLogger();
     const redlock = (await start({ redlock: { nodes: node, ttl: '1500ms' }, logger })).get(RedlockService);
     const lost: Error[] = [];
-    redlock.on('lost', ({ error }) => lost.push(error));
+    redlock.on('aborted', ({ error }) => lost.push(error));
     node.delay = 3000;
     const outcome = await redlock.run('report', async ({ signal }) => {
       await pause(10_000, undefined, { signal }).catch(() => {});
@@ -115,7 +116,7 @@ describe('a lease that a majority of the nodes does not renew any more', () => {
   // The signal comes a hundredth of the ttl, and a little, before the end: a busy machine may be later than that once.
   it('aborts the signal before the key ends on any node', { retry: 2 }, async () => {
     const logger = new RecordingLogger();
-    const options = { nodes: servers.map(({ url }) => url), ttl: '6s' };
+    const options = { nodes: servers.map(({ url }) => url), ttl: '6s' as const };
     const redlock = (await start({ redlock: options, logger })).get(RedlockService);
     let left: Promise<number[]> | undefined;
     try {
@@ -139,7 +140,7 @@ describe('a lease that a majority of the nodes does not renew any more', () => {
   });
 
   it('is kept by the majority that is left', async () => {
-    const options = { nodes: servers.map(({ url }) => url), ttl: '1500ms' };
+    const options = { nodes: servers.map(({ url }) => url), ttl: '1500ms' as const };
     const redlock = (await start({ redlock: options })).get(RedlockService);
     servers[0]!.pause();
     try {

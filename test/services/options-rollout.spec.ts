@@ -64,7 +64,7 @@ async function instanceOf(Jobs: Type<JobsOf>): Promise<Instance> {
   const reasons: string[] = [];
   const lost: Error[] = [];
   app.get(RedlockService).on('skipped', ({ reason }) => reasons.push(reason));
-  app.get(RedlockService).on('lost', ({ error }) => lost.push(error));
+  app.get(RedlockService).on('aborted', ({ error }) => lost.push(error));
   return { app, jobs: app.get(Jobs), reasons, lost };
 }
 

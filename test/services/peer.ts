@@ -20,7 +20,7 @@ export interface PeerSpec {
 
 /** What the process tells its parent. */
 export interface PeerMessage {
-  readonly event: 'started' | 'finished' | 'failed' | 'skipped' | 'lost';
+  readonly event: 'started' | 'finished' | 'failed' | 'skipped' | 'aborted';
   /** Of the tick, in milliseconds since the epoch. */
   readonly tick: number | null;
 }
@@ -43,7 +43,7 @@ class Jobs {
 class AppModule {}
 
 const app = await NestFactory.createApplicationContext(AppModule, { logger: ['error', 'warn'] });
-for (const event of ['started', 'finished', 'failed', 'skipped', 'lost'] as const) {
+for (const event of ['started', 'finished', 'failed', 'skipped', 'aborted'] as const) {
   app.get(RedlockService).on(event, ({ tick }) => {
     const message: PeerMessage = { event, tick: tick && tick.getTime() };
     process.send?.(message);

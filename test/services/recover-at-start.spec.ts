@@ -145,11 +145,11 @@ it('a run that ignores its maxRuntime is not taken over while it goes on', { tim
   const parts = { redlock: { nodes: server.it.url, shutdownTimeout: 1 }, providers: [Stuck] };
   const apps = [await start(parts), await start(parts)];
   const aborted: string[] = [];
-  for (const app of apps) app.get(RedlockService).on('lost', ({ error }) => aborted.push(error.name));
+  for (const app of apps) app.get(RedlockService).on('aborted', ({ error }) => aborted.push(error.name));
   const runs = apps.map((app) => fire(app, 'stuck'));
   await Promise.all(runs);
   expect(starts).toHaveLength(1);
-  expect(aborted).toEqual(['TimeoutError']);
+  expect(aborted).toEqual(['RunTimeoutError']);
   await pause(TTL + 500);
   expect(starts).toHaveLength(1);
 });
@@ -194,7 +194,7 @@ describe('a run that shutdown cuts off', () => {
     const [old, other] = [await startOne(), await startOne()];
     old.get(Jobs).work = 60_000;
     const aborted: Error[] = [];
-    old.get(RedlockService).on('lost', ({ error }) => aborted.push(error));
+    old.get(RedlockService).on('aborted', ({ error }) => aborted.push(error));
     const run = fire(old, 'recovers');
     await expect.poll(() => old.get(Jobs).starts.length).toBe(1);
     await fire(other, 'recovers');

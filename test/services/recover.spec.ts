@@ -3,7 +3,8 @@ import { Injectable } from '@nestjs/common';
 import { Cron } from '@nestjs/schedule';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Redis } from 'ioredis';
-import { Exclusive, KEEP_LAST, RedlockService, TAKEOVER } from '../../src/index.js';
+import { Exclusive, RedlockService } from '../../src/index.js';
+import { LAST_TICK_RETENTION, TAKEOVER_WINDOW } from '../../src/nodes/index.js';
 import { byHand, fire, newYear, ONCE_A_YEAR, start } from '../module/application.js';
 import { clientOf, useServer, useServers } from '../module/redis.js';
 import { Peer } from './peer-process.js';
@@ -92,15 +93,15 @@ describe('a tick that is not over when others ask for it', () => {
     expect(reasons).toEqual(['elsewhere']);
     await fire(app!, 'recovers');
     expect(app!.get(Jobs).starts).toEqual([]);
-    expect(peer.ticks('lost')).toEqual([]);
+    expect(peer.ticks('aborted')).toEqual([]);
   });
 });
 
 /** Leaves behind what an instance writes that claims a tick, and never renews its lease of `ttl` milliseconds. */
 async function claimAndVanish(client: Redis, tick: number, ttl: number): Promise<void> {
-  await client.set('JOB_LOCKER_recovers', 'a token that nobody renews', 'PX', ttl + TAKEOVER);
+  await client.set('JOB_LOCKER_recovers', 'a token that nobody renews', 'PX', ttl + TAKEOVER_WINDOW);
   const marker = `{JOB_LOCKER_recovers}:tick:${tick}`;
-  await client.set(marker, 'a token that nobody renews (recover)', 'PX', ttl + KEEP_LAST);
+  await client.set(marker, 'a token that nobody renews (recover)', 'PX', ttl + LAST_TICK_RETENTION);
 }
 
 describe('a tick that somebody claimed who vanished before', () => {

@@ -140,7 +140,7 @@ describe('a run that stood still for longer than its lease', () => {
     const [app] = await startFleet(1, { redlock: { nodes: servers[0]!.url }, providers: [Jobs] });
     apps = [app!];
     const redlock = app!.get(RedlockService);
-    redlock.on('lost', ({ error }) => events.push(`lost: ${error.message}`));
+    redlock.on('aborted', ({ error }) => events.push(`lost: ${error.message}`));
     redlock.on('finished', () => events.push('finished'));
     const outcome = await redlock.run(
       'frozen',

@@ -60,6 +60,19 @@ export class NoMethods {
   ): void {}
 }
 
+export class NamesOfMethods {
+  @Exclusive((tenant: string | number) => `report:${tenant}`)
+  takesMore(_tenant: string): void {}
+
+  // @ts-expect-error the method has another argument
+  @Exclusive((tenant: number) => `report:${tenant}`)
+  takesOther(_tenant: string): void {}
+
+  // @ts-expect-error the method has no argument
+  @Exclusive((tenant: string) => `report:${tenant}`)
+  takesNone(): void {}
+}
+
 export class WrongNames {
   // @ts-expect-error a number
   @Exclusive(7)

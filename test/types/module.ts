@@ -7,7 +7,7 @@ import {
   type RedlockModuleOptions,
   type RedlockOptionsFactory,
 } from '../../src/index.js';
-import type { REDIS_OPTIONS } from '../../src/nodes/redis-options.js';
+import type { REDIS_OPTIONS } from '../../src/nodes/redis/redis-options.js';
 
 /** The options that ioredis has and this package does not know: none. */
 export const forgotten: never[] = [] as Exclude<keyof RedisOptions, (typeof REDIS_OPTIONS)[number]>[];
@@ -76,7 +76,7 @@ export function refused(): void {
   // @ts-expect-error a list of hosts is no node
   RedlockModule.forRoot({ nodes: { host: ['10.1.1.1', '10.1.1.2'] } });
   // @ts-expect-error an object that lacks most of a LockNode
-  RedlockModule.forRoot({ nodes: { address: 'here', claim: () => Promise.resolve({ vote: 'granted' }) } });
+  RedlockModule.forRoot({ nodes: { address: 'here', claim: () => Promise.resolve({ kind: 'granted' }) } });
   // @ts-expect-error no such option
   RedlockModule.forRoot({ node: 'memory' });
   // @ts-expect-error an option of a job alone

@@ -1,7 +1,14 @@
 // What `RedlockService` takes and returns, as the compiler sees it.
 import type { CronJob } from 'cron';
 import { expectTypeOf } from 'vitest';
-import type { CurrentRun, RedlockLock, RedlockService, RunOutcome, SkipReason } from '../../src/index.js';
+import type {
+  CurrentRun,
+  Duration,
+  RedlockLock,
+  RedlockService,
+  RunOutcome,
+  SkipReason,
+} from '../../src/index.js';
 
 /** Is compiled, and never called. */
 export async function run(redlock: RedlockService, job: CronJob): Promise<void> {
@@ -48,7 +55,7 @@ export async function lock(redlock: RedlockService): Promise<void> {
   await held.release();
   await using disposed = await redlock.lock('import');
   if (held && disposed) {
-    expectTypeOf<RedlockLock['extend']>().toEqualTypeOf<(ttl?: number | string) => Promise<void>>();
+    expectTypeOf<RedlockLock['extend']>().toEqualTypeOf<(ttl?: Duration) => Promise<void>>();
     expectTypeOf(held.expiresAt).toEqualTypeOf<Date>();
     // @ts-expect-error what a lock is called does not change
     held.name = 'other';
@@ -72,7 +79,8 @@ export function current(redlock: RedlockService): void {
 /** Is compiled, and never called. */
 export function on(redlock: RedlockService): void {
   expectTypeOf(redlock.on('started', () => {})).toEqualTypeOf<() => void>();
-  redlock.on('started', ({ name, tick, instanceId, ...rest }) => {
+  redlock.on('started', ({ runId, name, tick, instanceId, ...rest }) => {
+    expectTypeOf(runId).toEqualTypeOf<string>();
     expectTypeOf(name).toEqualTypeOf<string>();
     expectTypeOf(tick).toEqualTypeOf<Date | null>();
     expectTypeOf(instanceId).toEqualTypeOf<string>();
@@ -81,7 +89,7 @@ export function on(redlock: RedlockService): void {
   redlock.on('finished', ({ duration }) => expectTypeOf(duration).toEqualTypeOf<number>());
   redlock.on('failed', ({ error }) => expectTypeOf(error).toEqualTypeOf<unknown>());
   redlock.on('skipped', ({ reason }) => expectTypeOf(reason).toEqualTypeOf<SkipReason>());
-  redlock.on('lost', ({ error }) => expectTypeOf(error).toEqualTypeOf<Error>());
+  redlock.on('aborted', ({ error }) => expectTypeOf(error).toEqualTypeOf<Error>());
   redlock.on('finished', async () => {});
   // @ts-expect-error no such event
   redlock.on('won', () => {});

@@ -1,0 +1,11 @@
+import type { LockNode } from '../nodes/lock-node.js';
+import { QuorumStore } from './quorum/quorum-store.js';
+import { SingleNodeStore } from './single-node-store.js';
+import type { Store } from './store.js';
+import type { TokenSource } from './token.js';
+
+/** One node decides by itself, several by their majority. */
+export function createStore(nodes: readonly LockNode[], newToken?: TokenSource): Store {
+  const [only, ...others] = nodes;
+  return only && others.length === 0 ? new SingleNodeStore(only, newToken) : new QuorumStore(nodes, newToken);
+}

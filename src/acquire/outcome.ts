@@ -1,0 +1,65 @@
+import type { Conflict } from '../nodes/lock-node.js';
+import type { SkipReason } from '../runs/run-outcome.js';
+import type { Grant } from './store.js';
+
+/** A claim that another claim has won, or that no majority of the nodes could decide. */
+export interface Denial {
+  readonly kind: 'denied';
+  readonly reason: SkipReason;
+  /** In how many milliseconds the holder's lease ends if it is not renewed; known for ticks that recover. */
+  readonly lease?: number;
+  /** The token of the conflicting claim, if there is one. */
+  readonly holder?: string;
+  /** Whether it was a takeover of a tick that nobody has begun. */
+  readonly isUnbegun?: boolean;
+  /** By how many milliseconds the newest settled tick is ahead of the clock of a node that has been set back. */
+  readonly ahead?: number;
+  /** Position among the losers, starting at 1, if a node counts them. */
+  readonly rank?: number;
+  /** Why the nodes that did not vote could not. */
+  readonly causes: readonly Error[];
+}
+
+/** The result of one round of votes. */
+export type VoteResult = Grant | Denial | Undecided;
+
+/** A round that another attempt may change. */
+export type Undecided =
+  /** The lead node, which is asked before the others, denies the claim. */
+  | { readonly kind: 'denied by lead'; readonly denial: Denial }
+  /** The tick is due on enough of the nodes only in `wait` milliseconds. */
+  | { readonly kind: 'early'; readonly wait: number }
+  /** Nobody has a majority. */
+  | { readonly kind: 'split' };
+
+/** What a conflict with another claim means for this one. */
+export function deniedBy({ kind, lease, rank, holder }: Conflict, causes: readonly Error[] = []): Denial {
+  return { kind: 'denied', reason: kind === 'ran' ? 'settled' : kind, lease, rank, holder, causes };
+}
+
+/** The denial of a tick that has already been run. */
+export function settledBefore(vote: { readonly ahead?: number }, causes: readonly Error[] = []): Denial {
+  return { kind: 'denied', reason: 'settled', ahead: vote.ahead, causes };
+}
+
+/** The denial of a claim that no majority of the nodes could decide. */
+export function storeDown(causes: readonly Error[]): Denial {
+  return { kind: 'denied', reason: 'store-down', causes };
+}
+
+/** The denial of a takeover of a tick that nobody has begun: there is nothing to run again. */
+export const UNBEGUN: Denial = { kind: 'denied', reason: 'settled', isUnbegun: true, causes: [] };
+
+/** What an undecided claim amounts to when it is given up. */
+export function givenUp(result: Denial | Undecided): Denial {
+  switch (result.kind) {
+    case 'denied':
+      return result;
+    case 'denied by lead':
+      return result.denial;
+    case 'early':
+      return { kind: 'denied', reason: 'early', causes: [] };
+    case 'split':
+      return { kind: 'denied', reason: 'elsewhere', causes: [] };
+  }
+}

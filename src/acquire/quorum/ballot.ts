@@ -1,0 +1,242 @@
+import type { Claim, LockNode, Vote } from '../../nodes/lock-node.js';
+import { deniedBy, type Denial, type Undecided } from '../outcome.js';
+import { type Grant, TakenError, validUntil } from '../store.js';
+import type { LeadNode, LeadVote } from './lead-node.js';
+import type { RedlockAdapter, RedlockClaim, RedlockVoter } from './redlock-adapter.js';
+import { Tally } from './tally.js';
+
+/**
+ * Once a majority has answered and the vote is contested, stragglers get this long, in milliseconds, or this many times what
+ * the majority took if that is longer, doubled with each further attempt. Otherwise a hung node would keep each contender's
+ * partial votes blocking the others for `nodeTimeout`.
+ */
+const STRAGGLER_GRACE = { milliseconds: 50, factor: 4 };
+/** From this attempt on, a contested vote waits even for nodes that are known to be slow. */
+const WAIT_FOR_SLOW_FROM = 4;
+
+/** One claim and the votes of all nodes on it, from the attempt to win it until it is released. */
+export class Ballot implements Grant {
+  readonly kind = 'granted';
+  validUntil = 0;
+  dead: string | undefined;
+  /** Whether releasing the lock means to settle the run. */
+  settles = false;
+  private readonly tally: Tally;
+  private readonly votes: readonly NodeVote[];
+  private readonly redlock: RedlockClaim;
+  private straggling: NodeJS.Timeout | undefined;
+  private asked = 0;
+
+  /**
+   * @param attempt How many rounds of votes this claim has had before.
+   * @param leadVote The vote of the lead node, if that node is asked before the others.
+   */
+  constructor(
+    adapter: RedlockAdapter,
+    nodes: readonly LockNode[],
+    readonly leadNode: LeadNode,
+    readonly claim: Claim,
+    private readonly attempt: number,
+    readonly leadVote: LeadVote | undefined,
+  ) {
+    this.tally = new Tally(nodes.length);
+    this.votes = nodes.map((node) => new NodeVote(node, this));
+    this.redlock = adapter.claim(this.votes);
+  }
+
+  /** Whether a majority has granted the claim, with some of the lease still to come. */
+  async acquire(ttl: number): Promise<boolean> {
+    this.asked = performance.now();
+    if (!(await this.redlock.acquire(ttl))) return false;
+    this.validUntil = validUntil(this.asked, ttl);
+    if (this.validUntil > performance.now()) return true;
+    await this.release().catch(() => {});
+    return false;
+  }
+
+  /** Counts a vote; `undefined`: nobody waits for it any longer. */
+  count(vote: Vote | Error | undefined): void {
+    if (vote && 'dead' in vote) this.dead ??= vote.dead;
+    this.tally.add(vote);
+    if (!this.tally.isContested) return;
+    const missing = this.votes.filter((each) => each.isAwaited);
+    const stopWaiting = (): void => missing.forEach((each) => each.stopWaiting());
+    if (missing.every(({ node }) => this.mayBeSkipped(node))) return stopWaiting();
+    this.straggling ??= setTimeout(stopWaiting, this.straggle()).unref();
+  }
+
+  /** Whether a node is not waited for: one that failed when it was last asked, and at first one that is slow. */
+  private mayBeSkipped(node: LockNode): boolean {
+    return this.leadNode.isDown(node) || (this.attempt < WAIT_FOR_SLOW_FROM && this.leadNode.isSlow(node));
+  }
+
+  /** How long stragglers may take once a majority has answered, in milliseconds. */
+  private straggle(): number {
+    const took = performance.now() - this.asked;
+    const { milliseconds, factor } = STRAGGLER_GRACE;
+    return Math.max(milliseconds, factor * took) * 2 ** Math.min(this.attempt, 4);
+  }
+
+  /** Why the claim was not granted. */
+  async denial(): Promise<Denial | Undecided> {
+    const conflict = this.leadVote?.conflict;
+    return conflict ? { kind: 'denied by lead', denial: deniedBy(conflict) } : this.tally.denial();
+  }
+
+  async extend(ttl: number): Promise<number> {
+    const asked = performance.now();
+    // The nodes may apply a shorter ttl even if their answers get lost.
+    this.validUntil = Math.min(this.validUntil, validUntil(asked, ttl));
+    try {
+      await this.redlock.extend(ttl);
+    } catch (error) {
+      throw 2 * this.votes.filter(({ isTaken }) => isTaken).length > this.votes.length
+        ? new TakenError()
+        : error;
+    }
+    return (this.validUntil = validUntil(asked, ttl));
+  }
+
+  settle(): Promise<void> {
+    this.settles = true;
+    return this.release();
+  }
+
+  release(): Promise<void> {
+    return this.redlock.release();
+  }
+}
+
+/** The vote of one node on one claim. */
+class NodeVote implements RedlockVoter {
+  private answer: 'none' | 'asked' | 'granted' | 'denied' | 'failed' = 'none';
+  /** Whether the claim has been released, perhaps before the node had answered. */
+  private isReleased = false;
+  private isGivenUp = false;
+  private taken = false;
+  /** When, on the monotonic clock. */
+  private asked = 0;
+  private onGivenUp: () => void = () => {};
+
+  constructor(
+    readonly node: LockNode,
+    private readonly ballot: Ballot,
+  ) {}
+
+  /** Whether its answer is still to come, and somebody waits for it. */
+  get isAwaited(): boolean {
+    return this.answer === 'asked' && !this.isGivenUp;
+  }
+
+  /** Whether, when it was last asked to extend, it said that another claim has or had the lock. */
+  get isTaken(): boolean {
+    return this.taken;
+  }
+
+  /** Stops waiting for this node's answer: a later grant is released, unless the claim was won. */
+  stopWaiting(): void {
+    if (!this.isAwaited) return;
+    this.isGivenUp = true;
+    this.ballot.count(undefined);
+    this.onGivenUp();
+  }
+
+  claim(token: string, ttl: number): Promise<number> {
+    const { claim, leadVote } = this.ballot;
+    const isLead = leadVote?.node === this.node;
+    return new Promise((resolve, reject) => {
+      const ask = async (): Promise<void> => {
+        this.asked = performance.now();
+        this.answer = 'asked';
+        try {
+          // Only the lead node counts the losers.
+          const what = isLead || !claim.loserCounter ? claim : { ...claim, loserCounter: undefined };
+          resolve(this.voted(await this.node.claim(what, token, ttl), token));
+        } catch (error) {
+          reject(this.failed(error, token));
+        }
+      };
+      this.onGivenUp = () => resolve(0);
+      if (!leadVote || isLead) void ask();
+      else void leadVote.isPassed.then((isPassed) => (isPassed && !this.isReleased ? ask() : resolve(0)));
+    });
+  }
+
+  async extend(token: string, ttl: number): Promise<number> {
+    this.taken = false;
+    try {
+      const isHeld = await this.node.extend(this.ballot.claim, token, ttl);
+      // A node that denied the claim can have joined with this.
+      if (isHeld) this.answer = 'granted';
+      this.taken = !isHeld;
+      return Number(isHeld);
+    } catch (error) {
+      throw errorOf(error);
+    }
+  }
+
+  async end(token: string): Promise<number> {
+    const { claim, settles, validUntil: wonUntil } = this.ballot;
+    try {
+      // redlock knows the outcome before all have answered.
+      if (this.answer === 'asked' && wonUntil > 0) return Number(await this.endBehindClaim(token));
+      if (settles) return Number(await this.node.settle(claim, token));
+      // Anything granted from now on is released when it arrives.
+      this.isReleased = true;
+      if (this.answer === 'granted') return Number(await this.node.release(claim, token));
+      // The node may have granted the claim anyway.
+      if (this.answer === 'failed') this.releaseUnheard(token);
+      return 0;
+    } catch (error) {
+      throw errorOf(error);
+    }
+  }
+
+  private voted(vote: Vote, token: string): number {
+    const isGranted = vote.kind === 'granted';
+    this.answer = isGranted ? 'granted' : 'denied';
+    this.recordLatency(performance.now() - this.asked, vote);
+    if (this.isReleased && isGranted) this.releaseUnheard(token);
+    if (!this.isGivenUp) this.ballot.count(vote);
+    return Number(isGranted);
+  }
+
+  private failed(error: unknown, token: string): Error {
+    this.answer = 'failed';
+    if (this.isReleased) this.releaseUnheard(token);
+    this.recordLatency(Number.POSITIVE_INFINITY, undefined);
+    const cause = errorOf(error);
+    if (!this.isGivenUp) this.ballot.count(cause);
+    return cause;
+  }
+
+  private recordLatency(latency: number, vote: Vote | undefined): void {
+    const { leadVote, leadNode } = this.ballot;
+    const isLead = leadVote?.node === this.node;
+    leadNode.recordLatency(this.node, latency, isLead && vote !== undefined && 'holder' in vote);
+    if (isLead) leadVote.decide(vote);
+  }
+
+  /** Sends the release behind an in-flight claim that was probably granted, so that the lock is free at once. */
+  private async endBehindClaim(token: string): Promise<boolean> {
+    if (await this.undo(token).catch(() => false)) return true;
+    // The release came before the claim after all.
+    this.isReleased = true;
+    if (this.answer === 'granted' || this.answer === 'failed') this.releaseUnheard(token);
+    return false;
+  }
+
+  /** Nobody waits for the outcome. */
+  private releaseUnheard(token: string): void {
+    void this.undo(token).catch(() => {});
+  }
+
+  private async undo(token: string): Promise<boolean> {
+    const { claim, settles } = this.ballot;
+    return settles ? this.node.settle(claim, token) : this.node.release(claim, token);
+  }
+}
+
+function errorOf(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}

@@ -1,0 +1,37 @@
+import type { Claim, LockNode } from '../../nodes/lock-node.js';
+import type { VoteResult } from '../outcome.js';
+import type { Store } from '../store.js';
+import { type TokenSource, tokensOf } from '../token.js';
+import { Ballot } from './ballot.js';
+import { LeadNode } from './lead-node.js';
+import { RedlockAdapter } from './redlock-adapter.js';
+
+/** Several nodes, of which a majority decides. */
+export class QuorumStore implements Store {
+  private readonly leadNode: LeadNode;
+  private readonly adapter: RedlockAdapter;
+  /** Whether a majority answered the last vote that could tell: an instance that is cut off must not hold the lead node. */
+  private isReached = true;
+
+  constructor(
+    private readonly nodes: readonly LockNode[],
+    newToken: TokenSource = tokensOf(''),
+  ) {
+    this.leadNode = new LeadNode(nodes);
+    this.adapter = new RedlockAdapter(nodes.length, newToken);
+  }
+
+  /**
+   * Asks every node once. A claim that has a `loserCounter`, or comes in turn, asks the lead node first, and the others only
+   * if that one does not deny it.
+   */
+  async vote(claim: Claim, ttl: number, attempt = 0, isInTurn = false): Promise<VoteResult> {
+    const leadVote = (claim.loserCounter || isInTurn) && this.isReached ? this.leadNode.ask() : undefined;
+    const ballot = new Ballot(this.adapter, this.nodes, this.leadNode, claim, attempt, leadVote);
+    const result = (await ballot.acquire(ttl)) ? ballot : await ballot.denial();
+    if (result.kind !== 'denied by lead') {
+      this.isReached = !(result.kind === 'denied' && result.reason === 'store-down');
+    }
+    return result;
+  }
+}

@@ -1,0 +1,73 @@
+import type { Vote } from '../../nodes/lock-node.js';
+import { deniedBy, type Denial, settledBefore, storeDown, UNBEGUN, type Undecided } from '../outcome.js';
+
+/** Counts the votes on one claim, as they come in. */
+export class Tally {
+  private readonly causes: Error[] = [];
+  private readonly against: Exclude<Vote, { kind: 'granted' }>[] = [];
+  private granted = 0;
+  private silent = 0;
+  private onVote: () => void = () => {};
+
+  constructor(private readonly nodes: number) {}
+
+  /** @param vote An error: the node could not vote. `undefined`: nobody waits for its vote any longer. */
+  add(vote: Vote | Error | undefined): void {
+    if (vote === undefined) this.silent++;
+    else if (vote instanceof Error) this.causes.push(vote);
+    else if (vote.kind === 'granted') this.granted++;
+    else this.against.push(vote);
+    this.onVote();
+  }
+
+  /** Whether a majority has answered, not unanimously, and others have not: waiting for stragglers could block everybody. */
+  get isContested(): boolean {
+    const answered = this.granted + this.against.length;
+    return this.against.length > 0 && answered >= majorityOf(this.nodes) && this.done < this.nodes;
+  }
+
+  /** What the votes against the claim amount to, as soon as that is certain. To be called once. */
+  async denial(): Promise<Denial | Undecided> {
+    for (;;) {
+      const result = this.certain();
+      if (result) return result;
+      await new Promise<void>((resolve) => (this.onVote = resolve));
+    }
+  }
+
+  /** How many nodes have answered, failed or been given up on. */
+  private get done(): number {
+    return this.granted + this.against.length + this.causes.length + this.silent;
+  }
+
+  private certain(): Denial | Undecided | undefined {
+    const { causes } = this;
+    const majority = majorityOf(this.nodes);
+    const holders = new Map<string, number>();
+    const waits: number[] = [];
+    let unbegun = 0;
+    for (const vote of this.against) {
+      if (vote.kind === 'settled') return settledBefore(vote, causes);
+      if (vote.kind === 'early') {
+        waits.push(vote.wait);
+        continue;
+      }
+      if (vote.kind === 'unbegun') {
+        if (++unbegun >= majority) return UNBEGUN;
+        continue;
+      }
+      const votes = (holders.get(vote.holder) ?? 0) + 1;
+      if (votes >= majority) return deniedBy(vote, causes);
+      holders.set(vote.holder, votes);
+    }
+    if (this.nodes - causes.length < majority) return storeDown(causes);
+    if (this.done < this.nodes) return undefined;
+    // A majority is possible once enough of the nodes that found the claim early have reached its time.
+    const wait = waits.toSorted((a, b) => a - b)[majority - this.granted - 1];
+    return wait === undefined ? { kind: 'split' } : { kind: 'early', wait };
+  }
+}
+
+function majorityOf(nodes: number): number {
+  return Math.floor(nodes / 2) + 1;
+}

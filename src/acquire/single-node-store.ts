@@ -1,0 +1,87 @@
+import type { Claim, LockNode, Vote } from '../nodes/lock-node.js';
+import {
+  deniedBy,
+  type Denial,
+  settledBefore,
+  storeDown,
+  UNBEGUN,
+  type Undecided,
+  type VoteResult,
+} from './outcome.js';
+import { type Grant, type Store, TakenError, validUntil } from './store.js';
+import { type TokenSource, tokensOf } from './token.js';
+
+/** A single node, which decides alone. */
+export class SingleNodeStore implements Store {
+  constructor(
+    private readonly node: LockNode,
+    private readonly newToken: TokenSource = tokensOf(''),
+  ) {}
+
+  async vote(claim: Claim, ttl: number): Promise<VoteResult> {
+    const grant = new SingleNodeGrant(this.node, claim, this.newToken());
+    try {
+      const vote = await grant.claim(ttl);
+      if (vote.kind !== 'granted') return resultOf(vote);
+      grant.dead = vote.dead;
+      if (grant.validUntil > performance.now()) return grant;
+      // Released first, so that it does not block the retry.
+      await grant.release().catch(() => {});
+      return { kind: 'split' };
+    } catch (error) {
+      // The node may have granted the claim anyway.
+      void grant.release().catch(() => {});
+      return storeDown([error instanceof Error ? error : new Error(String(error))]);
+    }
+  }
+}
+
+class SingleNodeGrant implements Grant {
+  readonly kind = 'granted';
+  validUntil = 0;
+  dead: string | undefined;
+
+  constructor(
+    private readonly node: LockNode,
+    private readonly what: Claim,
+    private readonly token: string,
+  ) {}
+
+  claim(ttl: number): Promise<Vote> {
+    this.validUntil = validUntil(performance.now(), ttl);
+    return this.node.claim(this.what, this.token, ttl);
+  }
+
+  async extend(ttl: number): Promise<number> {
+    const extended = validUntil(performance.now(), ttl);
+    // The node may apply a shorter ttl even if its answer gets lost.
+    this.validUntil = Math.min(this.validUntil, extended);
+    if (!(await this.node.extend(this.what, this.token, ttl))) throw new TakenError();
+    return (this.validUntil = extended);
+  }
+
+  async settle(): Promise<void> {
+    confirm(await this.node.settle(this.what, this.token));
+  }
+
+  async release(): Promise<void> {
+    confirm(await this.node.release(this.what, this.token));
+  }
+}
+
+function confirm(isHeld: boolean): void {
+  if (!isHeld) throw new Error('the lease had already ended');
+}
+
+function resultOf(vote: Exclude<Vote, { kind: 'granted' }>): Denial | Undecided {
+  switch (vote.kind) {
+    case 'settled':
+      return settledBefore(vote);
+    case 'unbegun':
+      return UNBEGUN;
+    case 'early':
+      return { kind: 'early', wait: vote.wait };
+    default:
+      return deniedBy(vote);
+  }
+}

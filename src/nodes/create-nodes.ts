@@ -1,0 +1,139 @@
+import type { Cluster, Redis, RedisOptions } from 'ioredis';
+import { InvalidOptionError } from '../errors.js';
+import type { NodeOption, RedisClient, RedlockModuleOptions } from '../options/options.js';
+import type { LockNode } from './lock-node.js';
+import { MemoryNode } from './memory-node.js';
+import { RedisNode, type RedisNodeSettings } from './redis/redis-node.js';
+import { checkRedisOptions, placeOfOptions } from './redis/redis-options.js';
+import { optionsOfUrl } from './redis/redis-url.js';
+
+/** The voting nodes that the option `nodes` asks for. Nothing is connected yet. */
+export function createNodes(
+  nodes: readonly NodeOption[] | 'memory',
+  settings: RedisNodeSettings,
+): LockNode[] {
+  return nodes === 'memory' ? [new MemoryNode()] : nodes.map((node) => createNode(node, settings));
+}
+
+function createNode(node: NodeOption, settings: RedisNodeSettings): LockNode {
+  if (typeof node === 'string') return RedisNode.connecting(optionsOfUrl('nodes', node), settings);
+  if (isLockNode(node)) return node;
+  return isClient(node)
+    ? RedisNode.like(node as Redis | Cluster, settings)
+    : RedisNode.connecting(node as RedisOptions, settings);
+}
+
+/** The nodes as they were given, or `'memory'`. Throws `InvalidOptionError` for what can be no quorum. */
+export function checkedNodes(nodes: RedlockModuleOptions['nodes']): readonly NodeOption[] | 'memory' {
+  if (nodes === undefined) {
+    if (process.env['NODE_ENV'] === 'production') {
+      throw new InvalidOptionError(
+        'nodes',
+        nodes,
+        "with NODE_ENV=production, give the Redis that all instances share, such as 'redis://10.1.1.1:6379', or 'memory' if there is one instance only",
+      );
+    }
+    return 'memory';
+  }
+  if (nodes === 'memory') return 'memory';
+  const list: readonly NodeOption[] = Array.isArray(nodes) ? nodes : [nodes as NodeOption];
+  if (list.length === 0) {
+    throw new InvalidOptionError(
+      'nodes',
+      '[]',
+      "give at least one node, such as 'redis://10.1.1.1:6379', or 'memory'",
+    );
+  }
+  const places = new Map<unknown, number>();
+  list.forEach((node, index) => {
+    const option = `nodes[${index}]`;
+    const place = placeOf(option, node);
+    const twin = places.get(place);
+    if (twin !== undefined) {
+      const what = typeof place === 'string' ? place : 'an object';
+      throw new InvalidOptionError(
+        option,
+        what,
+        `that is the same server as nodes[${twin}], whose vote counts once; give independent servers, each once`,
+      );
+    }
+    places.set(place, index);
+  });
+  return list;
+}
+
+/** What two entries of `nodes` that are the same server have in common. Throws for what can be no node. */
+function placeOf(option: string, node: unknown): unknown {
+  if (node === 'memory') {
+    throw new InvalidOptionError(
+      option,
+      node,
+      'among other nodes, give a new MemoryNode(); alone, nodes: "memory"',
+    );
+  }
+  if (typeof node === 'string') return placeOfOptions(option, optionsOfUrl(option, node));
+  if (typeof node !== 'object' || node === null) {
+    throw new InvalidOptionError(option, node, `give ${NODE_FORMS}`);
+  }
+  if (isLockNode(node)) return node;
+  if (isClient(node)) return placeOfClient(option, node);
+  refuseOther(option, node);
+  checkRedisOptions(option, node, NODE_FORMS);
+  return placeOfOptions(option, node);
+}
+
+const NODE_FORMS =
+  "a URL such as 'redis://10.1.1.1:6379', ioredis options such as { host: '10.1.1.1' }, an ioredis Redis or Cluster, or a MemoryNode";
+
+function placeOfClient(option: string, client: RedisClient): unknown {
+  if (!client.isCluster) return placeOfOptions(option, client.options);
+  const { keyPrefix } = client.options as RedisOptions;
+  if (keyPrefix && !/\{[^}]+\}/.test(keyPrefix)) {
+    throw new InvalidOptionError(
+      `${option}.keyPrefix`,
+      keyPrefix,
+      "it would spread the keys of one job over several slots; give cluster.duplicate([], { keyPrefix: '' }), and your prefix as the keyPrefix of RedlockModule",
+    );
+  }
+  return client;
+}
+
+const LOCK_NODE = [
+  'claim',
+  'extend',
+  'settle',
+  'release',
+  'open',
+  'close',
+] as const satisfies (keyof LockNode)[];
+const CLIENT = ['duplicate', 'evalsha', 'disconnect', 'on'] as const;
+
+function isLockNode(node: object): node is LockNode {
+  return hasMethods(node, LOCK_NODE);
+}
+
+/** Whether it is a client of ioredis, of whichever copy; the clients of other packages have no `status`. */
+function isClient(node: object): node is RedisClient {
+  return hasMethods(node, CLIENT) && typeof Reflect.get(node, 'status') === 'string';
+}
+
+function hasMethods(node: object, names: readonly string[]): boolean {
+  return names.every((name) => typeof Reflect.get(node, name) === 'function');
+}
+
+/** What is neither a client nor options: ioredis would take it for options, and connect to localhost. */
+function refuseOther(option: string, node: object): void {
+  const refuse = (what: string, right: string): never => {
+    throw new InvalidOptionError(option, what, right);
+  };
+  if (Array.isArray(node)) refuse('an array', 'put its entries into nodes themselves');
+  if (typeof Reflect.get(node, 'then') === 'function') {
+    refuse('a promise', 'await it first, in the useFactory of RedlockModule.forRootAsync');
+  }
+  if (LOCK_NODE.some((name) => name in node)) refuse('an object', `a LockNode has ${LOCK_NODE.join(', ')}`);
+  const { name } = node.constructor ?? Object;
+  const isPlain = name === 'Object' || Object.keys(node).includes('host');
+  if (isPlain) return;
+  const remedy = /mock/i.test(name) ? "; in tests, nodes: 'memory' needs no Redis" : '';
+  refuse(`an object of class ${name}`, `give ${NODE_FORMS}${remedy}`);
+}

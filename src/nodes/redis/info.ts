@@ -1,0 +1,16 @@
+import type { NodeReport } from '../lock-node.js';
+
+/** What the reply to `INFO` says of a server as a node. */
+export function readInfo(info: string): NodeReport {
+  const field = (name: string): string | undefined => new RegExp(`^${name}:(.*?)\r?$`, 'm').exec(info)?.[1];
+  const isReplica = field('role') === 'slave';
+  const eviction = field('maxmemory') === '0' ? 'noeviction' : (field('maxmemory_policy') ?? 'noeviction');
+  return {
+    identity: field('run_id'),
+    unfit: isReplica ? 'that is a read-only replica; give its master' : undefined,
+    warnings:
+      eviction === 'noeviction'
+        ? []
+        : [`may drop locks when its memory is full (maxmemory-policy ${eviction}); set noeviction`],
+  };
+}

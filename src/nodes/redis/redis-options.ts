@@ -1,0 +1,91 @@
+import type { RedisOptions } from 'ioredis';
+import { InvalidOptionError } from '../../errors.js';
+
+/** The options of an ioredis connection. `docs/redis-set-ups.md` says which of them the module overrides. */
+export const REDIS_OPTIONS = [
+  ...(['Connector', 'autoPipeliningIgnoredCommands', 'autoResendUnfulfilledCommands'] as const),
+  ...([
+    'autoResubscribe',
+    'blockingTimeout',
+    'blockingTimeoutGrace',
+    'clientInfoTag',
+    'commandQueue',
+  ] as const),
+  ...(['commandTimeout', 'connectTimeout', 'connectionName', 'db', 'disableClientInfo'] as const),
+  ...(['disconnectTimeout', 'enableAutoPipelining', 'enableOfflineQueue', 'enableReadyCheck'] as const),
+  ...(['enableTLSForSentinelMode', 'failoverDetector', 'family', 'himportFieldsets', 'host'] as const),
+  ...(['keepAlive', 'keyPrefix', 'lazyConnect', 'maxLoadingRetryTime', 'maxRetriesPerRequest'] as const),
+  ...(['monitor', 'name', 'natMap', 'noDelay', 'offlineQueue', 'password', 'path', 'port'] as const),
+  ...(['preferredSlaves', 'protocol', 'readOnly', 'reconnectOnError', 'replyMapping'] as const),
+  ...(['retryStrategy', 'role', 'scripts', 'sentinelCommandTimeout', 'sentinelMaxConnections'] as const),
+  ...(['sentinelPassword', 'sentinelReconnectStrategy', 'sentinelRetryStrategy', 'sentinelTLS'] as const),
+  ...(['sentinelUsername', 'sentinels', 'showFriendlyErrorStack', 'socketTimeout'] as const),
+  ...(['stringNumbers', 'tls', 'updateSentinels', 'username'] as const),
+] as const satisfies readonly (keyof RedisOptions)[];
+
+/** Throws `InvalidOptionError` for options that ioredis would ignore, and for those that lead to nowhere in particular. */
+export function checkRedisOptions(option: string, options: object, forms: string): void {
+  const names = Object.keys(options);
+  const shown = `{ ${names.join(', ')} }`;
+  const unknown = names.find((name) => !(REDIS_OPTIONS as readonly string[]).includes(name));
+  if (unknown !== undefined) {
+    throw new InvalidOptionError(
+      option,
+      shown,
+      `ioredis has no option ${JSON.stringify(unknown)}; give ${forms}`,
+    );
+  }
+  const { host, port, path, sentinels, Connector }: RedisOptions = options;
+  const elsewhere = path ?? sentinels ?? Connector;
+  if (names.includes('host') && (host ?? elsewhere ?? undefined) === undefined) {
+    throw new InvalidOptionError(`${option}.host`, host, "give a host name or address, such as '10.1.1.1'");
+  }
+  if ((host ?? port ?? elsewhere ?? undefined) === undefined) {
+    throw new InvalidOptionError(option, shown, `it does not say where the server is; give ${forms}`);
+  }
+}
+
+/**
+ * Where a connection with these options leads: equal for two that lead to the same server. Throws `InvalidOptionError` where
+ * no lock can be.
+ */
+export function placeOfOptions(option: string, options: RedisOptions): string {
+  // ioredis writes null into the options of a connection for what was not given.
+  const { sentinels, name, path, db, role } = options;
+  if (role === 'slave') {
+    throw new InvalidOptionError(
+      `${option}.role`,
+      role,
+      "a replica grants no locks; leave it out, or give 'master'",
+    );
+  }
+  if (!isWhole(db ?? 0, 0, Number.MAX_SAFE_INTEGER)) {
+    throw new InvalidOptionError(`${option}.db`, db, 'give the number of a database, such as 0');
+  }
+  if (sentinels !== undefined && sentinels !== null) {
+    if (!Array.isArray(sentinels) || sentinels.length === 0 || !name) {
+      throw new InvalidOptionError(
+        option,
+        `{ sentinels, name: ${JSON.stringify(name)} }`,
+        "a Sentinel group needs both, such as { sentinels: [{ host: '10.1.1.1', port: 26379 }], name: 'mymaster' }",
+      );
+    }
+    return `sentinel ${name} ${sentinels.map((one) => `${one.host}:${one.port}`).join()}`;
+  }
+  if (path !== undefined && path !== null) return path;
+  const host = options.host ?? 'localhost';
+  const port = options.port ?? 6379;
+  if (typeof host !== 'string' || host === '') {
+    throw new InvalidOptionError(`${option}.host`, host, "give a host name or address, such as '10.1.1.1'");
+  }
+  if (!isWhole(port, 1, 65_535)) {
+    throw new InvalidOptionError(`${option}.port`, port, 'give a port from 1 to 65535');
+  }
+  return `${host.toLowerCase()}:${port}`;
+}
+
+/** Whether it is a whole number, or the text of one, which ioredis takes too. */
+function isWhole(value: unknown, least: number, most: number): boolean {
+  const number = typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value;
+  return Number.isInteger(number) && (number as number) >= least && (number as number) <= most;
+}

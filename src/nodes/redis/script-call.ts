@@ -1,0 +1,98 @@
+import type { Claim, Conflict, TickClaim, Vote } from '../lock-node.js';
+import { CLAIM, RELEASE_LOCK, type Script } from './scripts.js';
+
+/** What a claim or an extension returns that comes later than it is waited for: what the clock of the server says. */
+export type ExpiredReply = ['late', number];
+
+/** A reply that no script of ours gives, such as that of a proxy. */
+class UnknownReply extends Error {
+  constructor(reply: unknown) {
+    super(`it answers a script with ${JSON.stringify(reply)?.slice(0, 100)}, which is no vote`);
+  }
+}
+
+export function isExpired(reply: unknown): reply is ExpiredReply {
+  return Array.isArray(reply) && reply[0] === 'late' && typeof reply[1] === 'number';
+}
+
+/** Whether it is for a lock alone. */
+export function isPlain({ tick, every }: Claim): boolean {
+  return !tick && !every;
+}
+
+/** What the reply to a claim means. Throws for one that means nothing. */
+export function voteOf(reply: unknown): Vote {
+  if (reply === 1) return GRANTED;
+  const [kind, detail, lease, rank] = (Array.isArray(reply) ? reply : []) as unknown[];
+  if (kind === 'unbegun') return { kind };
+  if (kind === 'granted' && typeof detail === 'string') return { kind, dead: detail };
+  if (typeof detail === 'number') {
+    if (kind === 'settled') return detail > 0 ? { kind, ahead: detail } : { kind };
+    if (kind === 'early') return { kind, wait: detail };
+  }
+  if (
+    isConflict(kind) &&
+    typeof detail === 'string' &&
+    typeof lease === 'number' &&
+    typeof rank === 'number'
+  ) {
+    return { kind, holder: detail, lease: lease > 0 ? lease : undefined, rank: rank > 0 ? rank : undefined };
+  }
+  throw new UnknownReply(reply);
+}
+
+/** Whether the reply to a claim says for certain that nothing was granted. */
+export function isRefused(reply: unknown): boolean {
+  return Array.isArray(reply) && ['unbegun', 'settled', 'early', ...CONFLICTS].includes(reply[0] as string);
+}
+
+/** What the reply to an extension, a settlement or a release means: whether the lock was held. Throws for another reply. */
+export function heldOf(reply: unknown): boolean {
+  if (reply === 1 || reply === 0) return reply === 1;
+  throw new UnknownReply(reply);
+}
+
+const GRANTED: Vote = { kind: 'granted' };
+const CONFLICTS: readonly unknown[] = ['elsewhere', 'overlap', 'ran'] satisfies Conflict['kind'][];
+
+function isConflict(kind: unknown): kind is Conflict['kind'] {
+  return CONFLICTS.includes(kind);
+}
+
+/**
+ * How many keys, the keys, and the arguments of a script.
+ *
+ * @param deadline Until when to carry it out, by the clock of the server; 0: at any time.
+ */
+export function argumentsOf(
+  script: Script,
+  { lock, tick, every, loserCounter, mayOverlap }: Claim,
+  token: string,
+  ttl: number,
+  deadline: number,
+): [number, ...(string | number)[]] {
+  if (script === RELEASE_LOCK) return [1, lock, token];
+  const keys = [lock];
+  if (tick) keys.push(tick.key, tick.last);
+  if (every) keys.push(every.key);
+  const counter = script === CLAIM ? loserCounter : undefined;
+  if (counter) keys.push(counter.key);
+  return [
+    keys.length,
+    ...keys,
+    token,
+    ttl,
+    tick?.at ?? 0,
+    tick?.keep ?? 0,
+    tick ? modeOf(tick) : 0,
+    every?.keep ?? 0,
+    counter?.keep ?? 0,
+    deadline,
+    mayOverlap ? 1 : 0,
+  ];
+}
+
+function modeOf({ recover, isTakeover, mustBeBegun }: TickClaim): 0 | 1 | 2 | 3 {
+  if (isTakeover) return mustBeBegun ? 3 : 2;
+  return recover ? 1 : 0;
+}

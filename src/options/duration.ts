@@ -1,0 +1,40 @@
+import { parse } from '@lukeed/ms';
+import { InvalidOptionError } from '../errors.js';
+
+type Unit =
+  | ('ms' | 'millisecond' | 'milliseconds' | 's' | 'sec' | 'secs' | 'second' | 'seconds')
+  | ('m' | 'min' | 'mins' | 'minute' | 'minutes' | 'h' | 'hr' | 'hrs' | 'hour' | 'hours')
+  | ('d' | 'day' | 'days' | 'w' | 'week' | 'weeks');
+
+/**
+ * Milliseconds, or a duration such as `'500ms'`, `'30s'`, `'10m'`, `'1h'`: from one millisecond to 24 days. Anything else is
+ * refused with an `InvalidOptionError`.
+ */
+export type Duration = number | `${number}${Unit}` | `${number} ${Unit}`;
+
+/** A `ttl` in milliseconds. Throws `InvalidOptionError` also for one that is too short to be renewed in time. */
+export function leaseDuration(option: string, value: Duration, nodeTimeout: number): number {
+  const ttl = milliseconds(option, value);
+  if (ttl >= 3 * nodeTimeout) return ttl;
+  throw new InvalidOptionError(
+    option,
+    value,
+    `a lease that is renewed every third of its ttl, by nodes that may take ${nodeTimeout} ms, needs at least ${3 * nodeTimeout} ms`,
+  );
+}
+
+/** The longest duration that a timer of Node can wait for, in milliseconds: some 24 days. */
+export const LONGEST_TIMER = 2 ** 31 - 1;
+
+/** A duration in whole milliseconds. Throws `InvalidOptionError` for anything that is no positive length of time. */
+export function milliseconds(option: string, value: Duration): number {
+  const length = typeof value === 'string' ? parse(value) : value;
+  if (typeof length !== 'number' || !(length >= 1) || length > LONGEST_TIMER) {
+    throw new InvalidOptionError(
+      option,
+      value,
+      "give a whole number of milliseconds from 1 on, or a duration such as '500ms', '30s' or '10m' (24 days at most)",
+    );
+  }
+  return Math.round(length);
+}

@@ -1,0 +1,46 @@
+import { type Duration, leaseDuration } from '../options/duration.js';
+import type { Lease } from './lease.js';
+import type { RunEvent } from '../services/redlock-events.service.js';
+import type { CurrentRun } from './run-context.js';
+
+/** A run as its job sees it. */
+export class LeasedRun implements CurrentRun {
+  readonly runId: string;
+  readonly name: string;
+  readonly tick: Date | null;
+  readonly instanceId: string;
+  readonly fencingToken: number | null;
+  declare readonly signal: AbortSignal;
+  readonly #lease: Lease;
+  readonly #nodeTimeout: number;
+
+  /** One getter for all runs: V8 is slow to make an object that has one of its own. */
+  private static readonly signal: PropertyDescriptor & ThisType<LeasedRun> = {
+    configurable: true,
+    enumerable: true,
+    get() {
+      return this.#lease.signal;
+    },
+  };
+
+  constructor(
+    { runId, name, tick, instanceId }: RunEvent,
+    lease: Lease,
+    fencingToken: number | null,
+    nodeTimeout: number,
+  ) {
+    this.runId = runId;
+    this.name = name;
+    this.tick = tick;
+    this.instanceId = instanceId;
+    this.fencingToken = fencingToken;
+    this.#lease = lease;
+    this.#nodeTimeout = nodeTimeout;
+    // A property of each run, so that it comes along when one is spread.
+    Object.defineProperty(this, 'signal', LeasedRun.signal);
+  }
+
+  // A function of its own, so that it can be taken out of the run.
+  readonly extend = async (ttl?: Duration): Promise<void> =>
+    this.#lease.extend(ttl === undefined ? undefined : leaseDuration('ttl', ttl, this.#nodeTimeout));
+}

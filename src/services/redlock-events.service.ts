@@ -1,0 +1,80 @@
+import { Injectable, Logger } from '@nestjs/common';
+import type { SkipReason } from '../runs/run-outcome.js';
+
+/** What every event carries. */
+export interface RunEvent {
+  /** The call that the event is about: the same in all of its events, and in `current()`. */
+  readonly runId: string;
+  /** The name of the job or lock. */
+  readonly name: string;
+  /** The nominal time of the tick; `null` for a plain call. */
+  readonly tick: Date | null;
+  /** This instance. */
+  readonly instanceId: string;
+}
+
+/** A run that is over. */
+export interface EndedRunEvent extends RunEvent {
+  /** How long the routine ran, in milliseconds. */
+  readonly duration: number;
+}
+
+/** The events of a `RedlockService`, by name. */
+export interface RedlockEventMap {
+  /** This instance won, and the routine is about to begin. */
+  started: RunEvent;
+  /** The routine has returned. */
+  finished: EndedRunEvent;
+  /** The routine threw. */
+  failed: EndedRunEvent & {
+    /** What it threw. */
+    readonly error: unknown;
+  };
+  /** This instance did not run it. The normal case for all instances but one. */
+  skipped: RunEvent & {
+    /** Why not. */
+    readonly reason: SkipReason;
+  };
+  /** The `signal` of the run has aborted: its lock was lost, it took too long, or the application shuts down. */
+  aborted: RunEvent & {
+    /** What it aborted with: a `LockLostError`, a `RunTimeoutError` or a `ShutdownError`. */
+    readonly error: Error;
+  };
+}
+
+/** A listener to one kind of event. What it throws, or rejects with, is logged and harms nothing else. */
+export type RedlockListener<Name extends keyof RedlockEventMap> = (event: RedlockEventMap[Name]) => unknown;
+
+/** Event bus. */
+@Injectable()
+export class RedlockEvents {
+  private readonly logger = new Logger('RedlockModule');
+  private readonly listeners = new Map<keyof RedlockEventMap, Set<(event: never) => unknown>>();
+
+  on<Name extends keyof RedlockEventMap>(name: Name, listener: RedlockListener<Name>): () => void {
+    const listeners = this.listeners.get(name) ?? new Set();
+    this.listeners.set(name, listeners.add(listener));
+    return () => void listeners.delete(listener);
+  }
+
+  emit<Name extends keyof RedlockEventMap>(name: Name, event: RedlockEventMap[Name]): void {
+    for (const listener of this.listeners.get(name) ?? []) {
+      void this.tell(listener as RedlockListener<Name>, event, name);
+    }
+  }
+
+  private async tell<Name extends keyof RedlockEventMap>(
+    listener: RedlockListener<Name>,
+    event: RedlockEventMap[Name],
+    name: Name,
+  ): Promise<void> {
+    try {
+      await listener(event);
+    } catch (error) {
+      this.logger.error(
+        `A listener to "${name}" failed: ${String(error)}`,
+        error instanceof Error ? error.stack : '',
+      );
+    }
+  }
+}
