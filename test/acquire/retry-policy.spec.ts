@@ -1,0 +1,90 @@
+import { describe, expect, it } from 'vitest';
+import { type Denial, givenUp, type Undecided } from '../../src/acquire/outcome.js';
+import { nextDelay, type Progress } from '../../src/acquire/retry-policy.js';
+import type { SkipReason } from '../../src/runs/run-outcome.js';
+
+const denied = (reason: SkipReason, rank?: number): Denial => ({ kind: 'denied', reason, rank, causes: [] });
+const byLead = (rank?: number): Undecided => ({ kind: 'denied by lead', denial: denied('elsewhere', rank) });
+const early = (wait: number): Undecided => ({ kind: 'early', wait });
+const SPLIT: Undecided = { kind: 'split' };
+const DOWN = denied('store-down');
+
+/** The delay after a first attempt that took no time, for a tick, with `nodeTimeout` 500. */
+function delayAfter(result: Progress['result'], progress: Partial<Progress> = {}, random = 0.5) {
+  const usual = {
+    attempt: 0,
+    elapsed: 0,
+    waited: 0,
+    wait: 0,
+    isTick: true,
+    wasSilent: false,
+    nodeTimeout: 500,
+  };
+  return nextDelay({ ...usual, result, ...progress }, random);
+}
+
+describe('the next attempt comes', () => {
+  it.each<
+    [string, Progress['result'], Partial<Progress>, least: number | undefined, most: number | undefined]
+  >([
+    ['never, for a tick that is run elsewhere', denied('elsewhere'), {}, undefined, undefined],
+    ['never, for a tick that is settled', denied('settled'), {}, undefined, undefined],
+    ['after a random part of 16 ms, for a split vote', SPLIT, {}, 0, 16],
+    ['after a random part of 64 ms, for a vote that is split a third time', SPLIT, { attempt: 2 }, 0, 64],
+    [
+      'after a random part of 256 ms at most, for a vote that is split again and again',
+      SPLIT,
+      { attempt: 9 },
+      0,
+      256,
+    ],
+    ['as long as splits have lasted less than ten times nodeTimeout', SPLIT, { elapsed: 4999 }, 0, 16],
+    ['never, when splits have lasted that long', SPLIT, { elapsed: 5000 }, undefined, undefined],
+    [
+      'when splits have lasted that long and lock() waits longer',
+      SPLIT,
+      { elapsed: 5000, wait: 6000 },
+      0,
+      16,
+    ],
+    ['after 50 to 100 ms, for the first loser at the lead node', byLead(1), {}, 50, 100],
+    ['after 50 to 100 ms, for the second one', byLead(2), {}, 50, 100],
+    ['never, for the third one', byLead(3), {}, undefined, undefined],
+    ['after 50 to 100 ms, for a loser that nobody counts', byLead(), {}, 50, 100],
+    ['after 25 to 75 ms, for a tick that finds an earlier run in progress', denied('overlap'), {}, 25, 75],
+    ['as long as it has waited less than 250 ms for that run', denied('overlap'), { elapsed: 249 }, 25, 75],
+    ['never, when it has waited that long', denied('overlap'), { elapsed: 250 }, undefined, undefined],
+    ['never, for the third tick that waits for that run', denied('overlap', 3), {}, undefined, undefined],
+    [
+      'never, for a plain call that finds a run in progress',
+      denied('overlap'),
+      { isTick: false },
+      undefined,
+      undefined,
+    ],
+    ['after 50 to 150 ms, for lock() with a wait', denied('overlap'), { isTick: false, wait: 9000 }, 50, 150],
+    ['exactly when that wait ends', denied('overlap'), { isTick: false, wait: 9000, elapsed: 8990 }, 10, 10],
+    ['after 25 ms, without a quorum', DOWN, {}, 25, 25],
+    ['after 25 ms, up to half of nodeTimeout', DOWN, { elapsed: 249 }, 25, 25],
+    ['never, after half of nodeTimeout without a quorum', DOWN, { elapsed: 250 }, undefined, undefined],
+    ['up to twice nodeTimeout if nodes were silent', DOWN, { elapsed: 999, wasSilent: true }, 25, 25],
+    ['never, after twice nodeTimeout', DOWN, { elapsed: 1000, wasSilent: true }, undefined, undefined],
+    ['when the tick is due by the clocks of the nodes', early(120), {}, 120, 120],
+    ['after five seconds at most, for a tick that is due later', early(3_600_000), {}, 5000, 5000],
+    ['as long as it has waited less than 30 s for that', early(120), { waited: 29_999 }, 120, 120],
+    ['never, when it has waited that long', early(120), { waited: 30_000 }, undefined, undefined],
+  ])('%s', (_when, result, progress, least, most) => {
+    expect([delayAfter(result, progress, 0), delayAfter(result, progress, 1)]).toEqual([least, most]);
+  });
+});
+
+describe('a claim that is given up', () => {
+  it.each<[string, Denial | Undecided, SkipReason]>([
+    ['after a denial is denied for its reason', denied('overlap'), 'overlap'],
+    ['after a denial by the lead node is denied for its reason', byLead(5), 'elsewhere'],
+    ['before the tick is due is early', early(10), 'early'],
+    ['after a split vote is run elsewhere', SPLIT, 'elsewhere'],
+  ])('%s', (_when, result, reason) => {
+    expect(givenUp(result).reason).toBe(reason);
+  });
+});
