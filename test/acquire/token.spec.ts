@@ -26,7 +26,7 @@ it('two processes that draw the same random bytes have different tokens and inst
     require('node:module').syncBuiltinESMExports();
     void (async () => {
       const { tokensOf } = await import(${JSON.stringify(new URL('../../build/src/acquire/token.js', import.meta.url).href)});
-      const { resolveOptions } = await import(${JSON.stringify(new URL('../../build/src/options/options.js', import.meta.url).href)});
+      const { resolveOptions } = await import(${JSON.stringify(new URL('../../build/src/options/resolve-options.js', import.meta.url).href)});
       const newToken = tokensOf('a clone');
       console.log(JSON.stringify([newToken(), newToken(), resolveOptions({}).instanceId]));
     })();`;

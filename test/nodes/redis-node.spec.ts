@@ -1,7 +1,6 @@
 import { mkdtempSync, rmdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Writable } from 'node:stream';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -182,16 +181,6 @@ it('takes a free lock, and frees it, with one command each', async () => {
   expect([calls.get('set'), calls.get('evalsha'), calls.get('eval')]).toEqual([1, 1, undefined]);
 });
 
-it('sends the commands of one turn of the event loop in a few writes', async () => {
-  const own = rawClient(server);
-  cleanUps.push(() => own.disconnect());
-  const node = await open(RedisNode.like(own, SETTINGS));
-  const write = vi.spyOn(own.stream, '_write');
-  const writev = vi.spyOn(own.stream as Required<Writable>, '_writev');
-  await Promise.all(Array.from({ length: 100 }, () => node.claim(claimOf(newName()), 'a', TTL)));
-  expect(write.mock.calls.length + writev.mock.calls.length).toBeLessThan(20);
-});
-
 describe('a server that is away', () => {
   it('gets nothing that was asked for meanwhile, and votes again within 2 s', async () => {
     const node = await open(nodeAt(server));
@@ -370,7 +359,6 @@ describe('a server in the field', () => {
   it('need not have told its time before it is asked to vote', async () => {
     const node = nodeAt(server);
     cleanUps.push(() => node.close());
-    void (Reflect.get(node, 'client') as Redis).connect();
     expect(await voteWithin(2000, node)).toEqual({ kind: 'granted' });
     expect(await node.extend(claimOf(newName()), 'a', TTL)).toBe(true);
   });

@@ -1,15 +1,9 @@
 import { once } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
-import { type Cluster, Redis, type RedisOptions } from 'ioredis';
-import { isOfReadyCheck, isOfSelect, isReadOnly } from './redis-errors.js';
-
-/** How a node is reached, and how long it may take. */
-export interface RedisNodeSettings {
-  /** How long one answer may take, in milliseconds. */
-  readonly nodeTimeout: number;
-  /** Shown by `CLIENT LIST` for the connections. */
-  readonly connectionName: string;
-}
+import type { Cluster, Redis, RedisOptions } from 'ioredis';
+import { HUNG_AFTER } from './redis-client.js';
+import { isOfReadyCheck, isOfSelect } from './redis-errors.js';
+import { milliseconds } from './server-clock.js';
 
 /** What a node wants to know of its connection. */
 export interface ConnectionListener {
@@ -26,8 +20,6 @@ export interface ConnectionListener {
 /** A command that did not leave this process. */
 export class NotSent extends Error {}
 
-/** A connection that is silent for this many times `nodeTimeout`, with commands under way, is made anew. */
-const HUNG_AFTER = 3;
 /** How often a connection that is idle is asked for something, in milliseconds. */
 const KEEP_WARM_EVERY = 10_000;
 
@@ -187,7 +179,8 @@ export class RedisConnection {
     const reply = connection.time().then(
       (time) => {
         this.heard();
-        if (Array.isArray(time)) this.listener.onTime(milliseconds(time[0], time[1]), asked);
+        const now = milliseconds(time);
+        if (now !== undefined) this.listener.onTime(now, asked);
       },
       // It has said something; or it was closed, which is known by its event.
       () => {},
@@ -241,73 +234,6 @@ export class RedisConnection {
     this.suspicion = undefined;
     suspicion?.end();
   }
-}
-
-/** A connection for locks only, made from options; it connects when it is first used. */
-export function newClient(options: RedisOptions, settings: RedisNodeSettings): Redis {
-  return new Redis({
-    connectTimeout: Math.max(settings.nodeTimeout, 1000),
-    connectionName: connectionName(settings),
-    ...options,
-    ...required(settings),
-  });
-}
-
-/** A connection for locks only, to where a client of the application leads, which itself is left alone. */
-export function clientLike(client: Redis | Cluster, settings: RedisNodeSettings): Redis | Cluster {
-  const options = { ...required(settings), connectionName: connectionName(settings) };
-  if (!client.isCluster) return (client as Redis).duplicate(options);
-  return (client as Cluster).duplicate([], {
-    lazyConnect: true,
-    enableOfflineQueue: false,
-    enableAutoPipelining: false,
-    scaleReads: 'master',
-    scripts: undefined,
-    himportFieldsets: undefined,
-    clusterRetryStrategy: retryStrategy,
-    redisOptions: { ...(client as Cluster).options.redisOptions, ...options },
-  });
-}
-
-function connectionName(settings: RedisNodeSettings): string {
-  return settings.connectionName.replace(/[^\x21-\x7e]/g, '_');
-}
-
-/** What `TIME` says, in milliseconds since the epoch. */
-export function milliseconds(seconds: unknown, microseconds: unknown): number {
-  return Number(seconds) * 1000 + Number(microseconds) / 1000;
-}
-
-/** The options that the connection of a node needs, whatever else is given. */
-function required({ nodeTimeout }: RedisNodeSettings) {
-  return {
-    lazyConnect: true,
-    // What cannot be answered now is a vote against, now: nothing may be queued and run late.
-    enableOfflineQueue: false,
-    autoResendUnfulfilledCommands: false,
-    maxRetriesPerRequest: 0,
-    socketTimeout: HUNG_AFTER * nodeTimeout,
-    retryStrategy,
-    sentinelRetryStrategy: retryStrategy,
-    // A master that has become a replica: the address may lead to the new master now.
-    reconnectOnError: isReadOnly,
-    // The replies of scripts are numbers and lists.
-    stringNumbers: false,
-    replyMapping: undefined,
-    // A command that is not answered in time is dealt with here, and many of one turn are sent together here.
-    commandTimeout: undefined,
-    enableAutoPipelining: false,
-    // Ordinary commands, sent to a master, by their own names.
-    readOnly: false,
-    monitor: false,
-    scripts: undefined,
-    himportFieldsets: undefined,
-  } satisfies RedisOptions;
-}
-
-/** Reconnection without end, soon enough to be back within two seconds. */
-function retryStrategy(attempt: number): number {
-  return Math.min(attempt * 50, 500);
 }
 
 /** Ends a dead connection together with what has not reached the server yet: it must not arrive later. */

@@ -1,4 +1,4 @@
-/** What the clock of a server says, as far as it has been heard: so that the server can tell what comes to it late. */
+/** The clock of a server, as far as it is known: so that the server can tell which commands reach it too late. */
 export class ServerClock {
   /** By how many milliseconds it is ahead of the monotonic clock of this process, at most. */
   private ahead = Number.NEGATIVE_INFINITY;
@@ -11,8 +11,15 @@ export class ServerClock {
     this.ahead = time - asked;
   }
 
-  /** What it says, at most, in `delay` milliseconds; long ago, while nothing has been heard of it. */
+  /** Upper bound of the server's clock in `delay` milliseconds; a past time until the clock is known. */
   after(delay: number): number {
     return Math.max(Math.ceil(this.ahead + performance.now() + delay), 1);
   }
+}
+
+/** The reply to `TIME` in milliseconds since the epoch; `undefined` if it is not one. */
+export function milliseconds(reply: unknown): number | undefined {
+  if (!Array.isArray(reply)) return undefined;
+  const time = Number(reply[0]) * 1000 + Number(reply[1]) / 1000;
+  return Number.isFinite(time) ? time : undefined;
 }

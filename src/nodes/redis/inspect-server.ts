@@ -1,0 +1,68 @@
+import type { Cluster, Redis } from 'ioredis';
+import type { NodeReport } from '../lock-node.js';
+import { readInfo } from './info.js';
+import { isOfOneCommand } from './redis-errors.js';
+import { milliseconds, type ServerClock } from './server-clock.js';
+
+/** Rejects with what keeps the server from answering in time. */
+type Within = (answer: Promise<unknown>) => Promise<unknown>;
+
+/**
+ * Looks a server over. What it refuses to tell becomes a warning: the commands that vote may be allowed all the same.
+ *
+ * @param within Limits the time of one answer.
+ * @param clock Told what time it is on the server.
+ */
+export async function inspectServer(
+  client: Redis | Cluster,
+  clock: ServerClock,
+  within: Within,
+): Promise<NodeReport> {
+  /** The answer, or the error with which the server refuses this one command. */
+  const answerTo = (answer: Promise<unknown>): Promise<unknown> =>
+    within(
+      answer.catch((error: unknown) => (isOfOneCommand(error) ? error : Promise.reject(error as Error))),
+    );
+
+  const before = Date.now();
+  const asked = performance.now();
+  const reply = await answerTo(client.time());
+  const time = milliseconds(reply);
+  const timing: NodeReport =
+    time === undefined
+      ? { warnings: [`does not tell the time, so clocks are not compared: ${said(reply)}`] }
+      : { warnings: [], clockOffset: time - (before + Date.now()) / 2 };
+  if (time !== undefined) clock.note(time, asked);
+  // The nodes of a Cluster differ in everything that follows.
+  if (client.isCluster) return timing;
+
+  const info = await answerTo(client.info());
+  const seen: NodeReport = typeof info === 'string' ? readInfo(info) : { warnings: [notLookedOver(info)] };
+  const unfit = seen.unfit ?? (await misplaced(client as Redis, within));
+  return { ...seen, ...timing, unfit, warnings: [...timing.warnings, ...seen.warnings] };
+}
+
+/** Why the locks would be in another database than was asked for: ioredis goes on in the first one. */
+async function misplaced(client: Redis, within: Within): Promise<string | undefined> {
+  const { db = 0 } = client.options;
+  if (db === 0) return undefined;
+  const refusal = client.select(db).then(
+    () => undefined,
+    (error: Error) => {
+      if (error.name !== 'ReplyError') throw error;
+      return `it refuses database ${db} (${error.message}); use a database that it has, and that its user may select`;
+    },
+  );
+  return (await within(refusal)) as string | undefined;
+}
+
+function notLookedOver(reply: unknown): string {
+  return (
+    `votes, but cannot be looked over: ${said(reply)}. Make sure yourself that it is not a replica, is given once, and has ` +
+    'maxmemory-policy noeviction'
+  );
+}
+
+function said(reply: unknown): string {
+  return reply instanceof Error ? reply.message : `it answers ${JSON.stringify(reply)?.slice(0, 100)}`;
+}

@@ -1,0 +1,53 @@
+import type { Claim } from '../lock-node.js';
+
+/** How to end a claim: as a run that is over, or as though it had never been made. */
+export type Ending = 'settle' | 'release';
+
+/** A command that may not have reached the server. */
+export interface Undelivered {
+  readonly ending: Ending;
+  readonly claim: Claim;
+  readonly token: string;
+}
+
+interface Entry extends Undelivered {
+  readonly until: number;
+}
+
+/** How long an unanswered claim, release or settle is worth sending again, in milliseconds. */
+const KEPT_FOR = 60_000;
+/** How many of them a node keeps: the oldest is dropped first. */
+const KEPT_AT_MOST = 10_000;
+
+/** How the claims must be ended that the server has not answered for. They are sent again over the next connection. */
+export class UndeliveredCommands {
+  private readonly entries = new Map<string, Entry>();
+  /** Called when none is left. */
+  private onEmpty: () => void = () => {};
+
+  add(ending: Ending, claim: Claim, token: string): Undelivered {
+    const entry = { ending, claim, token, until: performance.now() + KEPT_FOR };
+    this.entries.set(token, entry);
+    if (this.entries.size > KEPT_AT_MOST) this.entries.delete(this.entries.keys().next().value ?? '');
+    return entry;
+  }
+
+  /** It was answered. By now, another command for the same token may be undelivered. */
+  delivered(entry: Undelivered): void {
+    if (this.entries.get(entry.token) === entry) this.entries.delete(entry.token);
+    if (this.entries.size === 0) this.onEmpty();
+  }
+
+  /** Takes out all that are still worth sending. */
+  takeAll(): Undelivered[] {
+    const now = performance.now();
+    const entries = [...this.entries.values()].filter(({ until }) => until > now);
+    this.entries.clear();
+    return entries;
+  }
+
+  /** Resolves when none is left. */
+  async empty(): Promise<void> {
+    if (this.entries.size > 0) await new Promise<void>((resolve) => (this.onEmpty = resolve));
+  }
+}
