@@ -1,13 +1,32 @@
 import { defineConfig } from 'vitest/config';
 
-export default defineConfig({
+/** One lane of tests. Lanes run one after the other, in this order. */
+const lane = (name: string, groupOrder: number, include: string[], exclude: string[] = []) => ({
   test: {
-    include: ['test/**/*.spec.ts'],
+    name,
+    include,
+    exclude,
     setupFiles: ['test/setup.ts'],
-    reporters: ['default', ['json', { outputFile: 'build/test-results.json' }]],
     testTimeout: 30_000,
     hookTimeout: 60_000,
-    // The machine is shared with Redis servers and fleets of processes: one file at a time keeps them apart.
-    fileParallelism: false,
+    sequence: { groupOrder },
+    // Outside of the unit lane the machine is shared with Redis servers and fleets of processes: one file at a time.
+    ...(name === 'unit' ? {} : { maxWorkers: 1 }),
+  },
+});
+
+const UNIT = ['test/**/*.unit.spec.ts'];
+const SYSTEM = ['test/fleet/**/*.spec.ts', 'test/chaos/**/*.spec.ts'];
+const PACKAGE = ['test/consumer/**/*.spec.ts', 'test/examples/**/*.spec.ts', 'test/docs/**/*.spec.ts'];
+
+export default defineConfig({
+  test: {
+    reporters: ['default', ['json', { outputFile: 'build/test-results.json' }]],
+    projects: [
+      lane('unit', 0, UNIT),
+      lane('redis', 1, ['test/**/*.spec.ts'], [...UNIT, ...SYSTEM, ...PACKAGE]),
+      lane('system', 2, SYSTEM, UNIT),
+      lane('package', 3, PACKAGE, UNIT),
+    ],
   },
 });

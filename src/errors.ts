@@ -37,16 +37,13 @@ export class NodeUnreachableError extends Error {
     readonly address: string,
     /** What the connection or the server said. */
     readonly reason: string,
-    /** @internal Whether it is about one lock, while the node votes on others. */
-    readonly isOfOneLock = false,
+    /**
+     * @internal What the trouble is about: the connection, everything that the server is asked, or one lock.
+     */
+    readonly scope: 'connection' | 'server' | 'lock' = 'connection',
   ) {
     super(`Node ${address}: ${reason}`);
   }
-}
-
-/** Whether the nodes refuse one lock, and vote on others. */
-export function isOfOneLock(causes: readonly Error[]): boolean {
-  return causes.some((cause) => cause instanceof NodeUnreachableError && cause.isOfOneLock);
 }
 
 /** No majority of the nodes could be reached, so nobody can say who may run. Thrown where `onStoreDown` is `'throw'`. */

@@ -1,3 +1,4 @@
+import { NodeUnreachableError } from '../errors.js';
 import type { Conflict } from '../nodes/lock-node.js';
 import type { SkipReason } from '../runs/run-outcome.js';
 import type { Grant } from './store.js';
@@ -16,6 +17,8 @@ export interface Denial {
   readonly ahead?: number;
   /** Position among the losers, starting at 1, if a node counts them. */
   readonly rank?: number;
+  /** Whether the nodes that could not vote refuse this lock alone, so that other claims have a quorum. */
+  readonly isOfOneLock?: boolean;
   /** Why the nodes that did not vote could not. */
   readonly causes: readonly Error[];
 }
@@ -42,9 +45,16 @@ export function settledBefore(vote: { readonly ahead?: number }, causes: readonl
   return { kind: 'denied', reason: 'settled', ahead: vote.ahead, causes };
 }
 
-/** The denial of a claim that no majority of the nodes could decide. */
-export function storeDown(causes: readonly Error[]): Denial {
-  return { kind: 'denied', reason: 'store-down', causes };
+/** The denial of a claim that no majority of `nodes` nodes could decide. */
+export function storeDown(causes: readonly Error[], nodes: number): Denial {
+  const others = causes.filter((cause) => !isOfOneLock(cause)).length;
+  const isAlone = others < causes.length && 2 * (nodes - others) > nodes;
+  return { kind: 'denied', reason: 'store-down', isOfOneLock: isAlone, causes };
+}
+
+/** Whether a node refuses one lock, and votes on others. */
+export function isOfOneLock(cause: Error): boolean {
+  return cause instanceof NodeUnreachableError && cause.scope === 'lock';
 }
 
 /** The denial of a takeover of a tick that nobody has begun: there is nothing to run again. */

@@ -31,7 +31,7 @@ export class SingleNodeStore implements Store {
     } catch (error) {
       // The node may have granted the claim anyway.
       void grant.release().catch(() => {});
-      return storeDown([error instanceof Error ? error : new Error(String(error))]);
+      return storeDown([error instanceof Error ? error : new Error(String(error))], 1);
     }
   }
 }

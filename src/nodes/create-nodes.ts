@@ -1,6 +1,7 @@
 import type { Cluster, Redis, RedisOptions } from 'ioredis';
 import { InvalidOptionError } from '../errors.js';
 import type { NodeOption, RedisClient, RedlockModuleOptions } from '../options/options.js';
+import { hasHashTag } from './job-keys.js';
 import type { LockNode } from './lock-node.js';
 import { MemoryNode } from './memory-node.js';
 import { RedisNode, type RedisNodeSettings } from './redis/redis-node.js';
@@ -36,7 +37,8 @@ export function checkedNodes(nodes: RedlockModuleOptions['nodes']): readonly Nod
     return 'memory';
   }
   if (nodes === 'memory') return 'memory';
-  const list: readonly NodeOption[] = Array.isArray(nodes) ? nodes : [nodes as NodeOption];
+  // A copy, as a list may have holes, and what is checked must be what is used.
+  const list: NodeOption[] = Array.from(Array.isArray(nodes) ? nodes : [nodes], ownOptions);
   if (list.length === 0) {
     throw new InvalidOptionError(
       'nodes',
@@ -68,12 +70,12 @@ function placeOf(option: string, node: unknown): unknown {
     throw new InvalidOptionError(
       option,
       node,
-      'among other nodes, give a new MemoryNode(); alone, nodes: "memory"',
+      "among other nodes, use new MemoryNode(); alone, nodes: 'memory'",
     );
   }
   if (typeof node === 'string') return placeOfOptions(option, optionsOfUrl(option, node));
   if (typeof node !== 'object' || node === null) {
-    throw new InvalidOptionError(option, node, `give ${NODE_FORMS}`);
+    throw new InvalidOptionError(option, node, `use ${NODE_FORMS}`);
   }
   if (isLockNode(node)) return node;
   if (isClient(node)) return placeOfClient(option, node);
@@ -88,11 +90,11 @@ const NODE_FORMS =
 function placeOfClient(option: string, client: RedisClient): unknown {
   if (!client.isCluster) return placeOfOptions(option, client.options);
   const { keyPrefix } = client.options as RedisOptions;
-  if (keyPrefix && !/\{[^}]+\}/.test(keyPrefix)) {
+  if (keyPrefix && !hasHashTag(keyPrefix)) {
     throw new InvalidOptionError(
       `${option}.keyPrefix`,
       keyPrefix,
-      "it would spread the keys of one job over several slots; give cluster.duplicate([], { keyPrefix: '' }), and your prefix as the keyPrefix of RedlockModule",
+      "it would spread the keys of one job over several slots; use cluster.duplicate([], { keyPrefix: '' }), and your prefix as the keyPrefix of RedlockModule",
     );
   }
   return client;
@@ -109,16 +111,33 @@ const LOCK_NODE = [
 const CLIENT = ['duplicate', 'evalsha', 'disconnect', 'on'] as const;
 
 function isLockNode(node: object): node is LockNode {
-  return hasMethods(node, LOCK_NODE);
+  return hasMethods(node, LOCK_NODE) && typeof Reflect.get(node, 'address') === 'string';
 }
 
 /** Whether it is a client of ioredis, of whichever copy; the clients of other packages have no `status`. */
 function isClient(node: object): node is RedisClient {
-  return hasMethods(node, CLIENT) && typeof Reflect.get(node, 'status') === 'string';
+  return (
+    hasMethods(node, CLIENT) &&
+    typeof Reflect.get(node, 'status') === 'string' &&
+    typeof Reflect.get(node, 'isCluster') === 'boolean'
+  );
 }
 
 function hasMethods(node: object, names: readonly string[]): boolean {
   return names.every((name) => typeof Reflect.get(node, name) === 'function');
+}
+
+/** Whether it is an object literal, of this realm or another. */
+function isPlain(node: object): boolean {
+  const prototype = Object.getPrototypeOf(node) as object | null;
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
+}
+
+/** A copy of options. */
+function ownOptions(node: NodeOption): NodeOption {
+  return typeof node === 'object' && node !== null && isPlain(node) && !isLockNode(node) && !isClient(node)
+    ? { ...node }
+    : node;
 }
 
 /** What is neither a client nor options: ioredis would take it for options, and connect to localhost. */
@@ -130,10 +149,17 @@ function refuseOther(option: string, node: object): void {
   if (typeof Reflect.get(node, 'then') === 'function') {
     refuse('a promise', 'await it first, in the useFactory of RedlockModule.forRootAsync');
   }
-  if (LOCK_NODE.some((name) => name in node)) refuse('an object', `a LockNode has ${LOCK_NODE.join(', ')}`);
-  const { name } = node.constructor ?? Object;
-  const isPlain = name === 'Object' || Object.keys(node).includes('host');
-  if (isPlain) return;
-  const remedy = /mock/i.test(name) ? "; in tests, nodes: 'memory' needs no Redis" : '';
-  refuse(`an object of class ${name}`, `give ${NODE_FORMS}${remedy}`);
+  if (
+    typeof Reflect.get(node, 'sendCommand') === 'function' &&
+    typeof Reflect.get(node, 'evalSha') === 'function'
+  ) {
+    refuse('a client of node-redis', `use its URL, or ${NODE_FORMS}`);
+  }
+  if ('claim' in node) refuse('an object', `a LockNode has an address and ${LOCK_NODE.join(', ')}`);
+  if (isPlain(node)) return;
+  const name = String(Reflect.get(Object(Reflect.get(node, 'constructor')) as object, 'name') ?? '');
+  const remedy = /mock/i.test(name)
+    ? `use nodes: 'memory' in tests`
+    : `use ${NODE_FORMS}, or { ...config } if the object has the options as its own properties`;
+  refuse(`an object of class ${name || 'unknown'}`, remedy);
 }

@@ -55,7 +55,7 @@ export class JobKeys {
 }
 
 /** Whether a Cluster hashes a part of this key: what stands between the first `{` and the next `}`, if anything does. */
-function hasHashTag(key: string): boolean {
+export function hasHashTag(key: string): boolean {
   const open = key.indexOf('{');
   return open >= 0 && key.indexOf('}', open) > open + 1;
 }

@@ -4,6 +4,8 @@
  * All durations are milliseconds, all moments are milliseconds since the epoch.
  */
 export interface Claim {
+  /** The name of the job or lock, for messages. */
+  readonly name?: string;
   /** The key that keeps two runs of a job apart. It ends with the lease. */
   readonly lock: string;
   /** The tick that is claimed, if the run belongs to one. */
@@ -12,7 +14,7 @@ export interface Claim {
   readonly every?: Marker;
   /** Whether runs of the job may overlap, so that a newer run says nothing about the lock of this one. */
   readonly mayOverlap?: boolean;
-  /** Counts those whom somebody else's claim has turned away, for `Conflict.rank`; left out where nobody asks. */
+  /** Counter of losing claims, used to rank them (`Conflict.rank`); left out if nobody asks. */
   readonly loserCounter?: Marker;
 }
 

@@ -1,40 +1,36 @@
 import { Logger } from '@nestjs/common';
 import { quoted } from '../errors.js';
+import type { Claim } from './lock-node.js';
 
 const logger = new Logger('RedlockModule');
 
-/** How many locks that a server refuses are told apart. */
-const REFUSED_AT_MOST = 100;
+/** How many claims that a server refuses are told apart. With more, it is the server that is in trouble. */
+const REFUSED_AT_MOST = 20;
 
 /** Tells the operator when one node stops voting and when it votes again: when that changes, not for each claim. */
 export class NodeLog {
   /** What keeps the node from voting, if anything does. */
   trouble: string | undefined;
-  /** Whether the server itself said so, so that a new connection does not end it. */
+  /** Whether the server itself said so. Then neither a new connection nor an answer that needs no write ends it. */
   private isRefusal = false;
   /** The timer after which trouble is logged that has just begun. */
   private warning: NodeJS.Timeout | undefined;
-  /** The locks whose keys the server refuses, while it votes on others. */
+  /** The claims that the server refuses, while it votes on others. */
   private readonly refused = new Set<string>();
 
   /** @param address The node, for messages. */
   constructor(private readonly address: string) {}
 
-  /** The node has a connection again. */
-  connected(): void {
-    if (!this.isRefusal) this.voted();
+  /** The node can be reached: it has a connection, or has answered something. */
+  reached(): void {
+    if (!this.isRefusal) this.recovered();
   }
 
-  /** The node has answered. @param lock About which lock. */
-  voted(lock?: string): void {
-    if (this.trouble !== undefined) {
-      if (this.warning === undefined) logger.log(`Node ${this.address} votes again`);
-      this.close();
-      this.trouble = undefined;
-      this.isRefusal = false;
-    }
-    if (this.refused.size === 0 || lock === undefined || !this.refused.delete(lock)) return;
-    logger.log(`Node ${this.address} votes on ${quoted(lock)} again`);
+  /** The node has carried a command out that writes. */
+  voted(claim: Claim): void {
+    this.recovered();
+    if (this.refused.size === 0 || !this.refused.delete(keysOf(claim))) return;
+    logger.log(`Node ${this.address} votes on ${nameOf(claim)} again`);
   }
 
   /**
@@ -47,28 +43,40 @@ export class NodeLog {
     this.isRefusal = false;
   }
 
-  /** The connection was closed, and is being made anew. What the server refused before, it may refuse again. */
+  /** The connection was closed, and is being replaced. What the server refused before, it may refuse again. */
   closed(why: string, grace: number): void {
     this.begin(this.trouble ?? why, grace);
   }
 
-  /** The server answers, but refuses whatever it is asked. */
+  /** The server answers, and refuses to vote. */
   refusing(why: string): void {
     this.begin(why, 0);
     this.isRefusal = true;
   }
 
-  /** The server answers, and refuses what one lock needs. */
-  refusingLock(lock: string, why: string): void {
-    if (this.refused.has(lock) || this.refused.size >= REFUSED_AT_MOST) return;
-    this.refused.add(lock);
-    logger.warn(`Node ${this.address} cannot vote on ${quoted(lock)}: ${why}`);
+  /** The server refuses what one claim needs, such as a key that something else has written. */
+  refusingClaim(claim: Claim, why: string): void {
+    const keys = keysOf(claim);
+    if (this.refused.has(keys)) return;
+    if (this.refused.size >= REFUSED_AT_MOST) return this.refusing(why);
+    this.refused.add(keys);
+    logger.warn(
+      `Node ${this.address} cannot vote on ${nameOf(claim)}: ${why}. It needs the keys ${keys}; delete any that something else has written`,
+    );
   }
 
-  /** Nothing more is logged of what has just begun. */
-  close(): void {
+  /** Logs nothing more about trouble that has just begun. */
+  stop(): void {
     clearTimeout(this.warning);
     this.warning = undefined;
+  }
+
+  private recovered(): void {
+    if (this.trouble === undefined) return;
+    if (this.warning === undefined) logger.log(`Node ${this.address} votes again`);
+    this.stop();
+    this.trouble = undefined;
+    this.isRefusal = false;
   }
 
   private begin(trouble: string, grace: number): void {
@@ -80,7 +88,19 @@ export class NodeLog {
   }
 
   private warn(): void {
-    this.close();
+    this.stop();
     logger.warn(`Node ${this.address} cannot vote: ${this.trouble}`);
   }
+}
+
+function nameOf({ name, lock }: Claim): string {
+  return quoted(name ?? lock);
+}
+
+/** The keys of a claim that stay the same from tick to tick. */
+function keysOf({ lock, tick, every, mayOverlap }: Claim): string {
+  const keys = mayOverlap ? [] : [lock];
+  if (tick) keys.push(tick.last);
+  if (every) keys.push(every.key);
+  return keys.join(', ');
 }

@@ -12,7 +12,7 @@ import type { Duration } from './duration.js';
  */
 export type NodeOption = string | RedisOptions | RedisClient | LockNode;
 
-/** An ioredis `Redis` or `Cluster`, of whichever copy of ioredis the application has: the module calls `duplicate` only. */
+/** An ioredis `Redis` or `Cluster`, of whichever copy of ioredis the application has. The module makes its own connection by `duplicate`. */
 export interface RedisClient {
   /** What the client is doing, such as `'ready'`. */
   readonly status: string;

@@ -1,9 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { debuglog } from 'node:util';
 import { Inject, Injectable, Logger } from '@nestjs/common';
-import { JobKeys } from '../nodes/job-keys.js';
 import type { Denial } from '../acquire/outcome.js';
-import type { Claim } from '../nodes/lock-node.js';
+import { claimOf, type Past } from '../runs/claim-builder.js';
 import { ShutdownError, StoreDownError } from '../errors.js';
 import { RESOLVED_OPTIONS } from '../redlock.module-definition.js';
 import { LONGEST_TIMER } from '../options/duration.js';
@@ -30,7 +29,7 @@ export interface RunRequest {
    * What is known of the tick: `'begun'` by another instance whose lease can have ended; `'perhaps begun'`;
    * `'run here'` before, in the same firing: then only the lock is claimed.
    */
-  readonly past?: 'begun' | 'perhaps begun' | 'run here';
+  readonly past?: Past;
 }
 
 type Answer = Lease | Denial;
@@ -42,10 +41,6 @@ interface FirstClaim {
   isUsed: boolean;
 }
 
-/** What `every` is shortened by, for timers that do not keep step: a tenth, and at most this, in milliseconds. */
-const EVERY_SLACK = 1000;
-/** How long those who come too late are counted, in milliseconds. */
-const LOSER_COUNTER_TTL = 10_000;
 /** How many of those who lose wait to take the tick over, where somebody counts them. */
 const TAKEOVER_CANDIDATES = 8;
 /** They come one by one, within this time, in milliseconds. */
@@ -145,7 +140,7 @@ export class JobRunner {
   private acquire(request: RunRequest): Promise<Answer> {
     const { name, options, past } = request;
     const recovers = options.recover && request.tick !== undefined && past !== 'run here';
-    return this.leases.acquire(this.claimOf(request), {
+    return this.leases.acquire(claimOf(this.options.keyPrefix, name, options, request.tick, past), {
       name,
       ttl: options.ttl,
       maxRuntime: options.maxRuntime,
@@ -239,35 +234,6 @@ export class JobRunner {
     } catch (error) {
       this.logger.error(`"${name}", taken over from another instance, failed: ${String(error)}`);
     }
-  }
-
-  private claimOf({ name, tick, options, past }: RunRequest): Claim {
-    const { overlap, recover } = options;
-    const keys = new JobKeys(this.options.keyPrefix, name);
-    const mayOverlap = overlap === 'allow';
-    const lock = mayOverlap
-      ? keys.run(tick && past === undefined ? String(tick.at) : randomUUID())
-      : keys.lock;
-    if (past === 'run here') return { lock };
-    const every = options.every && Math.ceil(options.every - Math.min(options.every / 10, EVERY_SLACK));
-    const late = tick ? LOSER_COUNTER_TTL : every && Math.min(every, LOSER_COUNTER_TTL);
-    const isTakeover = past !== undefined;
-    return {
-      lock,
-      tick: tick && {
-        key: keys.tick(tick.at),
-        last: keys.last,
-        at: tick.at,
-        keep: tick.keep,
-        recover,
-        isTakeover,
-        mustBeBegun: past === 'perhaps begun',
-      },
-      every: every ? { key: keys.every, keep: every } : undefined,
-      mayOverlap,
-      // A takeover needs the nodes that know of the tick: the first one may have forgotten it.
-      loserCounter: late && !isTakeover ? { key: keys.late(tick?.at ?? 'every'), keep: late } : undefined,
-    };
   }
 
   private claimsOf(firing: Firing): Map<string, FirstClaim> {

@@ -5,7 +5,7 @@ import type { Claim } from '../nodes/lock-node.js';
 import { Acquirer } from '../acquire/acquirer.js';
 import type { Denial } from '../acquire/outcome.js';
 import type { Grant } from '../acquire/store.js';
-import { isOfOneLock, ShutdownError } from '../errors.js';
+import { ShutdownError } from '../errors.js';
 import { Lease, type LeaseSettings } from '../runs/lease.js';
 import { OperatorLog } from './operator-log.service.js';
 
@@ -55,9 +55,7 @@ export class LeaseRegistry {
     if (isRun) this.claims++;
     try {
       const answer = await this.acquirer.acquire(claim, settings.ttl, wait, signal);
-      const isDown = answer.kind === 'denied' && answer.reason === 'store-down';
-      if (!isDown) this.log.quorumReached();
-      else if (!signal.aborted && !isOfOneLock(answer.causes)) this.log.quorumLost(answer.causes);
+      if (!signal.aborted || answer.kind === 'granted') this.log.answered(answer);
       if (answer.kind === 'denied') return signal.aborted ? SHUTDOWN : answer;
       // A run that is granted during shutdown takes place: the other instances have lost it already.
       if (isRun || !signal.aborted) return this.hold(answer, settings);

@@ -1,11 +1,12 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { JobKeys } from '../nodes/job-keys.js';
 import { instanceOf } from '../acquire/token.js';
-import { isOfOneLock, quoted } from '../errors.js';
+import { NodeUnreachableError, quoted } from '../errors.js';
 import { RESOLVED_OPTIONS } from '../redlock.module-definition.js';
 import type { ResolvedOptions } from '../options/options.js';
 import type { Tick } from '../schedule/cron-ticks.js';
 import type { Denial } from '../acquire/outcome.js';
+import type { Grant } from '../acquire/store.js';
 
 /** How often a job may be reported for one reason, in milliseconds: once an hour. */
 const REPEAT_AFTER = 60 * 60 * 1000;
@@ -18,6 +19,8 @@ const REMEMBERED = 1000;
 interface Outage {
   /** On the monotonic clock. */
   readonly since: number;
+  /** Whether servers refused to write, while they may answer what needs no write. */
+  readonly isRefusal: boolean;
   /** How many calls of each job were not run. */
   readonly skipped: Map<string, number>;
 }
@@ -35,16 +38,31 @@ export class OperatorLog {
 
   constructor(@Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions) {}
 
-  /** No majority of the nodes answered. @param causes What was wrong with each node that did not. */
+  /** The result of one claim. */
+  answered(result: Grant | Denial): void {
+    const isDown = result.kind === 'denied' && result.reason === 'store-down';
+    if (isDown) {
+      if (!result.isOfOneLock) this.quorumLost(result.causes);
+      return;
+    }
+    // Whoever loses learns that a quorum is back, but an answer that needs no write says nothing about one that refuses writes.
+    const isWritten = result.kind === 'granted' || result.rank !== undefined;
+    if (isWritten || !this.outage?.isRefusal) this.quorumReached();
+  }
+
+  /** No majority of the nodes votes. @param causes What is wrong with each node that does not. */
   quorumLost(causes: readonly Error[]): void {
     if (this.outage) return;
-    this.outage = { since: performance.now(), skipped: new Map() };
+    const isRefusal = causes.some(
+      (cause) => cause instanceof NodeUnreachableError && cause.scope === 'server',
+    );
+    this.outage = { since: performance.now(), isRefusal, skipped: new Map() };
     this.logger.warn(
       `No quorum of the nodes votes: jobs do what their onStoreDown says. ${messagesOf(causes)}`,
     );
   }
 
-  /** A majority answered, whatever it said. */
+  /** A majority of the nodes votes. */
   quorumReached(): void {
     const { outage } = this;
     if (!outage) return;
@@ -64,7 +82,7 @@ export class OperatorLog {
     const what = tick ? `The tick of ${timeOf(tick)} of ${quoted(name)}` : quoted(name);
     switch (denial.reason) {
       case 'store-down':
-        if (isOfOneLock(denial.causes)) return this.skippedAlone(name, what, denial.causes);
+        if (denial.isOfOneLock) return this.skippedAlone(name, what, denial.causes);
         return this.skippedInOutage(name, what, denial.causes);
       case 'overlap':
         // A plain call that finds the lock held is the normal case.
@@ -111,7 +129,7 @@ export class OperatorLog {
   private skippedAlone(name: string, what: string, causes: readonly Error[]): void {
     if (!this.mayReport('refused', name)) return;
     this.logger.warn(
-      `${what} was not run by this instance: no quorum of the nodes votes on it. ${messagesOf(causes)}. Said once an hour`,
+      `${what} was not run by this instance: no quorum of the nodes votes on it. ${messagesOf(causes)} (said once an hour)`,
     );
   }
 

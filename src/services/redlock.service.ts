@@ -81,7 +81,7 @@ export class RedlockService {
     refuseUnknown('lock: ', options, LOCK_OPTIONS);
     const ttl = options.ttl === undefined ? job.ttl : leaseDuration('ttl', options.ttl, nodeTimeout);
     const patience = options.wait === undefined ? 0 : milliseconds('wait', options.wait);
-    const claim = { lock: new JobKeys(keyPrefix, checkedName(name)).lock };
+    const claim = { name, lock: new JobKeys(keyPrefix, checkedName(name)).lock };
     const settings = { name, ttl, maxRuntime: undefined, isRun: false };
     const answer = await this.leases.acquire(claim, settings, patience);
     if (answer instanceof Lease) return new HeldLock(answer, nodeTimeout);

@@ -51,7 +51,7 @@ describe.skipIf(findEngine().kind === 'embedded')('a server', () => {
     await fire(app, 'quiet');
     expect(app.get(Jobs).runs).toBe(1);
     expect(told(logger)).toEqual([
-      expect.stringMatching(/^warn: Node \S+ votes, but cannot be looked over: ERR unknown command/),
+      expect.stringMatching(/^warn: Node \S+ votes, but could not be inspected \(INFO: ERR unknown command/),
     ]);
   });
 
@@ -63,7 +63,7 @@ describe.skipIf(findEngine().kind === 'embedded')('a server', () => {
     const app = await start({ redlock: { nodes: server.url }, providers: [Jobs], logger });
     await fire(app, 'quiet');
     expect(app.get(Jobs).runs).toBe(1);
-    expect(told(logger)).toEqual([expect.stringMatching(/votes, but cannot be looked over: NOPERM/)]);
+    expect(told(logger)).toEqual([expect.stringMatching(/votes, but could not be inspected \(INFO: NOPERM/)]);
   });
 
   it('that closes idle connections is no trouble', async () => {
@@ -128,7 +128,7 @@ describe.skipIf(findEngine().kind === 'embedded')('a server', () => {
         expect((await redlock.run('good', () => 1)).ran).toBe(true);
       }
       expect(told(logger)).toEqual([
-        expect.stringMatching(/^warn: Node \S+ cannot vote on "JOB_LOCKER_bad": /),
+        expect.stringMatching(/^warn: Node \S+ cannot vote on "bad": /),
         expect.stringMatching(
           /^warn: "bad" was not run by this instance: no quorum of the nodes votes on it/,
         ),
@@ -136,4 +136,112 @@ describe.skipIf(findEngine().kind === 'embedded')('a server', () => {
       for (const line of told(logger)) expect(line).toMatch(why);
     },
   );
+
+  /** Lets one of three servers refuse to write, and says how to put it right. */
+  const REFUSE_WRITES: [
+    what: string,
+    refuse: (server: RedisServer) => Promise<unknown>,
+    allow: (server: RedisServer) => Promise<unknown>,
+  ][] = [
+    [
+      'is demoted',
+      (server) => clientOf(server).replicaof('127.0.0.1', 1),
+      (server) => clientOf(server).call('REPLICAOF', 'NO', 'ONE'),
+    ],
+    [
+      'is out of memory',
+      (server) => clientOf(server).config('SET', 'maxmemory', 1),
+      (server) => clientOf(server).config('SET', 'maxmemory', 0),
+    ],
+  ];
+  it.each(REFUSE_WRITES)(
+    'that %s among three is told of once, whatever else it answers',
+    async (_what, refuse, allow) => {
+      const servers = await Promise.all([started(), started(), started()]);
+      const logger = new RecordingLogger();
+      const app = await start({ redlock: { nodes: servers.map(({ url }) => url) }, logger });
+      const redlock = app.get(RedlockService);
+      const held = await redlock.lock('held');
+      await refuse(servers[1]!);
+      for (let call = 0; call < 5; call++) {
+        expect((await redlock.run('report', () => 1)).ran).toBe(true);
+        expect((await redlock.run('held', () => 1)).ran).toBe(false);
+        expect((await redlock.run(`hourly ${call}`, () => 1, { every: '1h' })).ran).toBe(true);
+        expect((await redlock.run(`hourly ${call}`, () => 1, { every: '1h' })).ran).toBe(false);
+      }
+      await allow(servers[1]!);
+      await vi.waitFor(async () => {
+        await redlock.run('report', () => 1);
+        expect(told(logger)).toEqual([
+          expect.stringMatching(/^warn: Node \S+ cannot vote: /),
+          expect.stringMatching(/^log: Node \S+ votes again/),
+        ]);
+      }, 5000);
+      await held?.release();
+    },
+  );
+
+  it('that runs no scripts is told of at start', async () => {
+    const server = await started('--rename-command', 'EVAL', '');
+    const logger = new RecordingLogger();
+    await start({ redlock: { nodes: server.url }, logger });
+    expect(told(logger)).toEqual([
+      expect.stringMatching(/^warn: Node \S+ cannot vote: ERR unknown command 'eval'/i),
+      expect.stringMatching(/^warn: No quorum of the nodes votes/),
+    ]);
+  });
+
+  it('that refuses one job whose runs may overlap says so once', async () => {
+    const server = await started();
+    await clientOf(server).acl('SETUSER', 'default', 'resetkeys', '~*JOB_LOCKER_good*');
+    const logger = new RecordingLogger();
+    const redlock = (await start({ redlock: { nodes: server.url }, logger })).get(RedlockService);
+    for (let round = 0; round < 4; round++) {
+      await redlock.run('bad', () => 1, { overlap: 'allow', every: '1s' });
+      await redlock.run('good', () => 1);
+    }
+    expect(told(logger)).toEqual([
+      expect.stringMatching(/cannot vote on "bad": NOPERM/),
+      expect.stringMatching(/^warn: "bad" was not run/),
+    ]);
+  });
+
+  it('that refuses the interval of a job, and grants its lock, says so once', async () => {
+    const server = await started();
+    await clientOf(server).hset('{JOB_LOCKER_job}:every', 'a', 'b');
+    const logger = new RecordingLogger();
+    const redlock = (await start({ redlock: { nodes: server.url }, logger })).get(RedlockService);
+    for (let round = 0; round < 4; round++) {
+      expect((await redlock.run('job', () => 1, { every: '1s' })).ran).toBe(false);
+      expect((await redlock.run('job', () => 1)).ran).toBe(true);
+    }
+    expect(told(logger)).toEqual([
+      expect.stringMatching(/cannot vote on "job": WRONGTYPE.*\{JOB_LOCKER_job\}:every; delete/),
+      expect.stringMatching(/^warn: "job" was not run/),
+    ]);
+  });
+
+  it('that refuses the keys of every job is a server that cannot vote', async () => {
+    const server = await started();
+    await clientOf(server).acl('SETUSER', 'default', 'resetkeys', '~other*');
+    const logger = new RecordingLogger();
+    const redlock = (await start({ redlock: { nodes: server.url }, logger })).get(RedlockService);
+    for (let job = 0; job < 60; job++) await redlock.run(`job ${job}`, () => 1, { every: '1s' });
+    expect(told(logger).filter((line) => line.includes('cannot vote on'))).toHaveLength(20);
+    expect(told(logger).filter((line) => / cannot vote: NOPERM/.test(line))).toHaveLength(1);
+  });
+
+  it('that refuses the database at a later connection grants nothing in another one', async () => {
+    const server = await started();
+    const client = clientOf(server);
+    await client.acl('SETUSER', 'worker', 'on', '>secret', '~*', '+@all');
+    const logger = new RecordingLogger();
+    const nodes = server.url.replace('//', '//worker:secret@');
+    const redlock = (await start({ redlock: { nodes: `${nodes}/3` }, logger })).get(RedlockService);
+    await client.acl('SETUSER', 'worker', '-select');
+    await client.call('CLIENT', 'KILL', 'USER', 'worker');
+    await pause(500);
+    expect(await redlock.run('report', () => 1)).toMatchObject({ ran: false, reason: 'store-down' });
+    expect(await client.dbsize()).toBe(0);
+  });
 });

@@ -1,5 +1,5 @@
 import type { Claim, LockNode, Vote } from '../../nodes/lock-node.js';
-import { deniedBy, type Denial, type Undecided } from '../outcome.js';
+import { deniedBy, type Denial, isOfOneLock, type Undecided } from '../outcome.js';
 import { type Grant, TakenError, validUntil } from '../store.js';
 import type { LeadNode, LeadVote } from './lead-node.js';
 import type { RedlockAdapter, RedlockClaim, RedlockVoter } from './redlock-adapter.js';
@@ -204,8 +204,12 @@ class NodeVote implements RedlockVoter {
   private failed(error: unknown, token: string): Error {
     this.answer = 'failed';
     if (this.isReleased) this.releaseUnheard(token);
-    this.recordLatency(Number.POSITIVE_INFINITY, undefined);
     const cause = errorOf(error);
+    // A node that refuses one lock is not down.
+    this.recordLatency(
+      isOfOneLock(cause) ? performance.now() - this.asked : Number.POSITIVE_INFINITY,
+      undefined,
+    );
     if (!this.isGivenUp) this.ballot.count(cause);
     return cause;
   }

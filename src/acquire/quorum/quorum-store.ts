@@ -30,7 +30,7 @@ export class QuorumStore implements Store {
     const ballot = new Ballot(this.adapter, this.nodes, this.leadNode, claim, attempt, leadVote);
     const result = (await ballot.acquire(ttl)) ? ballot : await ballot.denial();
     if (result.kind !== 'denied by lead') {
-      this.isReached = !(result.kind === 'denied' && result.reason === 'store-down');
+      this.isReached = !(result.kind === 'denied' && result.reason === 'store-down' && !result.isOfOneLock);
     }
     return result;
   }

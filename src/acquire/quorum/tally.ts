@@ -60,7 +60,7 @@ export class Tally {
       if (votes >= majority) return deniedBy(vote, causes);
       holders.set(vote.holder, votes);
     }
-    if (this.nodes - causes.length < majority) return storeDown(causes);
+    if (this.nodes - causes.length < majority) return storeDown(causes, this.nodes);
     if (this.done < this.nodes) return undefined;
     // A majority is possible once enough of the nodes that found the claim early have reached its time.
     const wait = waits.toSorted((a, b) => a - b)[majority - this.granted - 1];

@@ -13,7 +13,7 @@ export function addressOf(client: Redis | Cluster): string {
 
 function hostAndPort(at: unknown): string {
   if (typeof at === 'number') return `localhost:${at}`;
-  if (typeof at === 'string') return at.replace(/^.*@|^\w+:\/\//, '');
+  if (typeof at === 'string') return at.replace(/^.*@|^\w+:\/\//, '').replace(/[/?#].*$/s, '');
   const { host = 'localhost', port = 6379 } = at as { host?: string; port?: number };
   return `${host}:${port}`;
 }

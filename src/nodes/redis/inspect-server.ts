@@ -30,14 +30,19 @@ export async function inspectServer(
   const time = milliseconds(reply);
   const timing: NodeReport =
     time === undefined
-      ? { warnings: [`does not tell the time, so clocks are not compared: ${said(reply)}`] }
+      ? { warnings: [`votes, but its clock could not be compared (TIME: ${said(reply)})`] }
       : { warnings: [], clockOffset: time - (before + Date.now()) / 2 };
   if (time !== undefined) clock.note(time, asked);
+  // A server that runs no scripts grants plain locks that it cannot release.
+  await within(client.eval('return 1', 0));
   // The nodes of a Cluster differ in everything that follows.
   if (client.isCluster) return timing;
 
   const info = await answerTo(client.info());
-  const seen: NodeReport = typeof info === 'string' ? readInfo(info) : { warnings: [notLookedOver(info)] };
+  // Otherwise ioredis would ask again, and warn, at each new connection.
+  if (info instanceof Error) client.options.enableReadyCheck = false;
+  const seen: NodeReport =
+    typeof info === 'string' && /^role:/m.test(info) ? readInfo(info) : { warnings: [notLookedOver(info)] };
   const unfit = seen.unfit ?? (await misplaced(client as Redis, within));
   return { ...seen, ...timing, unfit, warnings: [...timing.warnings, ...seen.warnings] };
 }
@@ -58,7 +63,7 @@ async function misplaced(client: Redis, within: Within): Promise<string | undefi
 
 function notLookedOver(reply: unknown): string {
   return (
-    `votes, but cannot be looked over: ${said(reply)}. Make sure yourself that it is not a replica, is given once, and has ` +
+    `votes, but could not be inspected (INFO: ${said(reply)}). Make sure yourself that it is not a replica, is given once, and has ` +
     'maxmemory-policy noeviction'
   );
 }

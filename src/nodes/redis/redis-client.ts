@@ -33,7 +33,8 @@ export function clientLike(client: Redis | Cluster, settings: RedisNodeSettings)
     scripts: undefined,
     himportFieldsets: undefined,
     clusterRetryStrategy: retryStrategy,
-    redisOptions: { ...(client as Cluster).options.redisOptions, ...options },
+    // Whether the Cluster is ready is checked by CLUSTER INFO; a server without INFO could not join it.
+    redisOptions: { ...(client as Cluster).options.redisOptions, ...options, enableReadyCheck: false },
   });
 }
 

@@ -52,6 +52,8 @@ export class RedisConnection {
   /** Whether it has neither been ready yet, nor failed. */
   private isNew = true;
   private isClosed = false;
+  /** Whether the server refused the database, so that a lock would be in the first one. */
+  private isMisplaced = false;
   private suspicion: Suspicion | undefined;
   private warming: NodeJS.Timeout | undefined;
   /** A server that is only slow is not to get a new connection all the time. */
@@ -76,7 +78,9 @@ export class RedisConnection {
   /** Whether a command would leave now. */
   get isReady(): boolean {
     return (
-      this.current.status === 'ready' && (this.current.isCluster || (this.current as Redis).stream.writable)
+      !this.isMisplaced &&
+      this.current.status === 'ready' &&
+      (this.current.isCluster || (this.current as Redis).stream.writable)
     );
   }
 
@@ -141,11 +145,13 @@ export class RedisConnection {
       // ioredis connects anew at once, without the check.
       (this.current.options as RedisOptions).enableReadyCheck = false;
     } else {
+      this.isMisplaced ||= isOfSelect(error);
       this.listener.onTrouble(error.message);
     }
   };
   private readonly onClose = (): void => {
     this.isNew = false;
+    this.isMisplaced = false;
     this.endSuspicion();
     this.listener.onClose();
   };
@@ -168,6 +174,7 @@ export class RedisConnection {
   private keepWarm(): void {
     if (this.isClosed) return;
     this.warming ??= setInterval(() => {
+      if (this.isMisplaced) return this.current.disconnect(true);
       if (!this.isReady || performance.now() - this.lastReply < KEEP_WARM_EVERY / 2) return;
       for (const connection of this.connections) void this.warm(connection);
     }, KEEP_WARM_EVERY).unref();

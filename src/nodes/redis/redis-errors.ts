@@ -27,13 +27,19 @@ export function isOfOneLock(error: unknown): boolean {
   return (
     error instanceof Error &&
     error.name === 'ReplyError' &&
-    /WRONGTYPE|CROSSSLOT|NOPERM .*\bkeys?\b|attempt to (compare|perform)/.test(error.message)
+    /WRONGTYPE|CROSSSLOT|access (a key|(at least )?one of the keys)|attempt to (compare|perform)/.test(
+      error.message,
+    )
   );
 }
 
+/** What a server refuses every command with. */
+const OF_ALL_COMMANDS =
+  /^(LOADING|NOAUTH|WRONGPASS|MASTERDOWN|DENIED|BUSY|CLUSTERDOWN|READONLY|MISCONF|OOM|ERR max number)/;
+
 /** Whether the server refuses one command, and may allow others. */
 export function isOfOneCommand(error: unknown): boolean {
-  return error instanceof Error && error.name === 'ReplyError' && /^(ERR|NOPERM) /.test(error.message);
+  return error instanceof Error && error.name === 'ReplyError' && !OF_ALL_COMMANDS.test(error.message);
 }
 
 /** What is wrong with a node whose connection has ended. */
@@ -42,9 +48,12 @@ export const CLOSED = 'the connection was closed';
 /** What a message means, where its words are about something else. */
 export function explained(why: string): string {
   // `maxRetriesPerRequest` is our own, and 0.
-  if (/^Reached the max retries|^Connection is closed/.test(why)) return CLOSED;
+  if (/^Reached the max retries|^Connection is closed|enableOfflineQueue options is false/.test(why))
+    return CLOSED;
+  // What follows are keys and tokens, which differ each time.
+  const told = why.replace(/, with args beginning with.*/s, '');
   // Redis names the command that its user may not call only if it is no part of a script.
   return /^NOPERM(?!.* '(info|select|client)[| '])|can't run this command/.test(why)
-    ? `${why}; its user needs ${COMMANDS} on the keys of all jobs`
-    : why;
+    ? `${told}; its user needs ${COMMANDS} on the keys of all jobs`
+    : told;
 }

@@ -10,7 +10,7 @@ import { RedisCommands } from './redis-commands.js';
 import { clientLike, newClient, type RedisNodeSettings } from './redis-client.js';
 import { NotSent, RedisConnection } from './redis-connection.js';
 import { CLOSED, explained, isOfOneLock, isReadOnly } from './redis-errors.js';
-import { heldOf, isRefused, voteOf } from './script-call.js';
+import { heldOf, isPlain, isRefused, voteOf } from './script-call.js';
 import { ServerClock } from './server-clock.js';
 import { type Ending, UndeliveredCommands } from './undelivered.js';
 
@@ -75,7 +75,10 @@ export class RedisNode implements LockNode {
       (reply) => {
         const vote = voteOf(reply);
         this.undelivered.delivered(release);
-        return this.heard(claim, vote);
+        // A plain lock may be granted by a server that runs no scripts, and so cannot release it.
+        const isWritten =
+          (vote.kind === 'granted' && !isPlain(claim)) || ('rank' in vote && vote.rank !== undefined);
+        return this.heard(claim, vote, isWritten);
       },
       (late) => {
         this.undelivered.delivered(release);
@@ -84,7 +87,7 @@ export class RedisNode implements LockNode {
       },
       (error) => {
         if (error instanceof NotSent || isFinal(error)) this.undelivered.delivered(release);
-        if (isOfOneLock(error)) this.log.refusingLock(claim.lock, explained((error as Error).message));
+        if (isOfOneLock(error)) this.log.refusingClaim(claim, explained((error as Error).message));
       },
     );
   }
@@ -92,7 +95,10 @@ export class RedisNode implements LockNode {
   extend(claim: Claim, token: string, ttl: number): Promise<boolean> {
     return this.deadline.within(
       this.commands.extend(claim, token, ttl),
-      (reply) => this.heard(claim, heldOf(reply)),
+      (reply) => {
+        const isHeld = heldOf(reply);
+        return this.heard(claim, isHeld, isHeld);
+      },
       () => this.connection.heard(),
     );
   }
@@ -113,7 +119,7 @@ export class RedisNode implements LockNode {
   }
 
   async close(): Promise<void> {
-    this.log.close();
+    this.log.stop();
     // A settle may be on its way over a new connection.
     const limit = pause(this.settings.nodeTimeout, undefined, { ref: false });
     await Promise.race([this.undelivered.empty(), limit]);
@@ -121,7 +127,7 @@ export class RedisNode implements LockNode {
   }
 
   private onReady(): void {
-    this.log.connected();
+    this.log.reached();
     for (const { ending, claim, token } of this.undelivered.takeAll()) {
       void this.deliver(ending, claim, token, true).catch(() => {});
     }
@@ -140,7 +146,7 @@ export class RedisNode implements LockNode {
         const isHeld = heldOf(reply);
         this.undelivered.delivered(command);
         // Even a server that can grant nothing, such as one without memory, can release a lock.
-        return ending === 'release' ? isHeld : this.heard(claim, isHeld);
+        return this.heard(claim, isHeld, isHeld && (ending === 'settle' || isPlain(claim)));
       },
       () => {
         this.undelivered.delivered(command);
@@ -153,9 +159,11 @@ export class RedisNode implements LockNode {
     );
   }
 
-  private heard<Answer>(claim: Claim, answer: Answer): Answer {
+  /** @param isWritten Whether the server has carried out a command that writes. */
+  private heard<Answer>(claim: Claim, answer: Answer, isWritten: boolean): Answer {
     this.connection.heard();
-    this.log.voted(claim.lock);
+    if (isWritten) this.log.voted(claim);
+    else this.log.reached();
     return answer;
   }
 
@@ -173,10 +181,11 @@ export class RedisNode implements LockNode {
     if (error instanceof NotSent) return new NodeUnreachableError(address, log.trouble ?? message);
     if (isFinal(error)) this.connection.heard();
     const why = message === log.trouble ? message : explained(message);
-    const isOfLock = isOfOneLock(error);
+    if (isOfOneLock(error)) return new NodeUnreachableError(address, why, 'lock');
     // A close is noted when it happens; this may be about a connection that has been replaced.
-    if (why !== CLOSED && !isOfLock) log.refusing(why);
-    return new NodeUnreachableError(address, why, isOfLock);
+    if (why === CLOSED) return new NodeUnreachableError(address, why);
+    log.refusing(why);
+    return new NodeUnreachableError(address, why, 'server');
   }
 }
 

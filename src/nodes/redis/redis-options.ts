@@ -23,7 +23,7 @@ export const REDIS_OPTIONS = [
   ...(['stringNumbers', 'tls', 'updateSentinels', 'username'] as const),
 ] as const satisfies readonly (keyof RedisOptions)[];
 
-/** Throws `InvalidOptionError` for options that ioredis would ignore, and for those that lead to nowhere in particular. */
+/** Throws `InvalidOptionError` for options that ioredis would ignore, and for those that lead nowhere in particular. */
 export function checkRedisOptions(option: string, options: object, forms: string): void {
   const names = Object.keys(options);
   const shown = `{ ${names.join(', ')} }`;
@@ -32,18 +32,31 @@ export function checkRedisOptions(option: string, options: object, forms: string
     throw new InvalidOptionError(
       option,
       shown,
-      `ioredis has no option ${JSON.stringify(unknown)}; give ${forms}`,
+      `ioredis has no option ${JSON.stringify(unknown)}; use ${forms}`,
     );
   }
-  const { host, port, path, sentinels, Connector }: RedisOptions = options;
-  const elsewhere = path ?? sentinels ?? Connector;
-  if (names.includes('host') && (host ?? elsewhere ?? undefined) === undefined) {
-    throw new InvalidOptionError(`${option}.host`, host, "give a host name or address, such as '10.1.1.1'");
+  const { host, port, path, sentinels, Connector, family, connectTimeout }: RedisOptions = options;
+  const refuse = (name: string, value: unknown, right: string): never => {
+    throw new InvalidOptionError(`${option}.${name}`, value, right);
+  };
+  if (path != null && (typeof path !== 'string' || path === '')) {
+    refuse('path', path, "use the path of a socket, such as '/run/redis.sock'");
   }
-  if ((host ?? port ?? elsewhere ?? undefined) === undefined) {
-    throw new InvalidOptionError(option, shown, `it does not say where the server is; give ${forms}`);
+  if (Connector != null && typeof Connector !== 'function') refuse('Connector', Connector, 'use a class');
+  if (!isWhole(family ?? 0, 0, 6) || ![0, 4, 6].includes(Number(family ?? 0))) {
+    refuse('family', family, 'use 4 or 6, or 0 for both');
+  }
+  if (connectTimeout !== undefined && !(Number(connectTimeout) > 0)) {
+    refuse('connectTimeout', connectTimeout, 'use a number of milliseconds');
+  }
+  const elsewhere = path ?? sentinels ?? Connector;
+  if (names.includes('host') && (host ?? elsewhere) == null) refuse('host', host, HOST);
+  if ((host ?? port ?? elsewhere) == null) {
+    throw new InvalidOptionError(option, shown, `it does not say where the server is; use ${forms}`);
   }
 }
+
+const HOST = "use a host name or address, such as '10.1.1.1'";
 
 /**
  * Where a connection with these options leads: equal for two that lead to the same server. Throws `InvalidOptionError` where
@@ -56,11 +69,11 @@ export function placeOfOptions(option: string, options: RedisOptions): string {
     throw new InvalidOptionError(
       `${option}.role`,
       role,
-      "a replica grants no locks; leave it out, or give 'master'",
+      "a replica grants no locks; leave it out, or use 'master'",
     );
   }
   if (!isWhole(db ?? 0, 0, Number.MAX_SAFE_INTEGER)) {
-    throw new InvalidOptionError(`${option}.db`, db, 'give the number of a database, such as 0');
+    throw new InvalidOptionError(`${option}.db`, db, 'use the number of a database, such as 0');
   }
   if (sentinels !== undefined && sentinels !== null) {
     if (!Array.isArray(sentinels) || sentinels.length === 0 || !name) {
@@ -70,21 +83,32 @@ export function placeOfOptions(option: string, options: RedisOptions): string {
         "a Sentinel group needs both, such as { sentinels: [{ host: '10.1.1.1', port: 26379 }], name: 'mymaster' }",
       );
     }
-    return `sentinel ${name} ${sentinels.map((one) => `${one.host}:${one.port}`).join()}`;
+    const places = Array.from(sentinels, (one: unknown, index) => {
+      const { host, port = 26_379 } = Object(one) as { host?: unknown; port?: unknown };
+      checkHost(`${option}.sentinels[${index}].host`, host);
+      return `${String(host)}:${String(port)}`;
+    });
+    return `sentinel ${name} ${places.join()}`;
   }
   if (path !== undefined && path !== null) return path;
   const host = options.host ?? 'localhost';
   const port = options.port ?? 6379;
-  if (typeof host !== 'string' || host === '') {
-    throw new InvalidOptionError(`${option}.host`, host, "give a host name or address, such as '10.1.1.1'");
-  }
+  checkHost(`${option}.host`, host);
   if (!isWhole(port, 1, 65_535)) {
-    throw new InvalidOptionError(`${option}.port`, port, 'give a port from 1 to 65535');
+    throw new InvalidOptionError(`${option}.port`, port, 'use a port from 1 to 65535');
   }
   return `${host.toLowerCase()}:${port}`;
 }
 
-/** Whether it is a whole number, or the text of one, which ioredis takes too. */
+/** A URL in the place of a host may have a password in it, which no message must show. */
+function checkHost(option: string, host: unknown): void {
+  if (typeof host !== 'string' || host === '') throw new InvalidOptionError(option, host, HOST);
+  if (/[^\w.:%-]/.test(host)) {
+    throw new InvalidOptionError(option, '***', `${HOST}; if it is a URL, use it in place of the options`);
+  }
+}
+
+/** Whether it is a whole number, or a string of digits, which ioredis takes too. */
 function isWhole(value: unknown, least: number, most: number): boolean {
   const number = typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value;
   return Number.isInteger(number) && (number as number) >= least && (number as number) <= most;

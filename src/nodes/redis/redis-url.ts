@@ -1,7 +1,7 @@
 import { Redis, type RedisOptions } from 'ioredis';
 import { InvalidOptionError } from '../../errors.js';
 
-/** What may stand behind the `?` of a URL; ioredis takes more, but makes texts of numbers and switches. */
+/** What the query of a URL may set. ioredis takes more, but as strings, even for numbers and booleans. */
 const QUERY = [
   'db',
   'family',
@@ -15,40 +15,47 @@ const QUERY = [
 /**
  * The options that ioredis reads from a URL.
  *
- * @param option The option that the URL is, for messages, in which no part of it stands that may be a secret.
- * @throws InvalidOptionError for what is no `redis://` or `rediss://` URL, and for what ioredis would drop.
+ * @param option The option that the URL is, for messages, which show no part of it that may be a secret.
+ * @throws InvalidOptionError for anything but a `redis://` or `rediss://` URL, and for parts that ioredis would ignore.
  */
 export function optionsOfUrl(option: string, text: string): RedisOptions {
   const refuse = (right: string): never => {
     throw new InvalidOptionError(option, redacted(text), right);
   };
+  if (!/^rediss?:\/\/[^\s\\]*$/.test(text)) {
+    return refuse(`use a redis:// or rediss:// URL, in lower case and without spaces, such as ${EXAMPLE}`);
+  }
   let url: URL;
+  let options: RedisOptions;
   try {
     url = new URL(text);
     decodeURIComponent(url.username + url.password);
+    ({ options } = new Redis(text, { lazyConnect: true }));
   } catch {
-    return refuse(`that is no URL; give one such as ${EXAMPLE}${ENCODED}`);
+    return refuse(`that is not a URL; use one such as ${EXAMPLE}${ENCODED}`);
   }
-  if (!['redis:', 'rediss:'].includes(url.protocol) || url.hostname === '') {
-    return refuse(`give a redis:// or rediss:// URL with a host, such as ${EXAMPLE}`);
-  }
-  if (url.hash !== '' || /[?#].*@/s.test(text))
-    return refuse(`it has a # or ? that means something else${ENCODED}`);
+  if (!/^([\w.-]+|\[[\da-f:.]+\])$/i.test(url.hostname))
+    return refuse(`it has no host; use a URL such as ${EXAMPLE}`);
+  if (/#|\?.*@/s.test(text)) return refuse(`a # or ? in it starts something else${ENCODED}`);
   if (!/^\/?\d*$/.test(url.pathname)) {
-    return refuse(`after the port comes the number of a database or nothing, as in ${EXAMPLE}/0`);
+    return refuse("only the number of a database can follow the port, as in 'redis://10.1.1.1:6379/0'");
   }
-  const names = [...new Set(url.searchParams.keys())];
-  const unknown = names.find((name) => !(QUERY as readonly string[]).includes(name));
-  if (unknown !== undefined) {
-    return refuse(`behind its ? only ${QUERY.join(', ')} can stand; give ioredis options for all else`);
+  const names = [...url.searchParams.keys()];
+  const [user, secret] = [names.includes('username'), names.includes('password')];
+  if (names.some((name) => !(QUERY as readonly string[]).includes(name))) {
+    return refuse(`its query can set ${QUERY.join(', ')}; use ioredis options for anything else`);
+  }
+  if (new Set(names).size < names.length) return refuse('its query sets an option twice');
+  if ((user || secret) && (url.username || url.password)) {
+    return refuse('it has a user or password in front of the host and in the query; use one of the two');
   }
   const { db, family } = Object.fromEntries(url.searchParams);
   if (db !== undefined && (!/^\d+$/.test(db) || url.pathname.length > 1)) {
-    return refuse(`db is the number of a database, given once, as in ${EXAMPLE}/0`);
+    return refuse('db is the number of a database, and stands in the path or in the query');
   }
-  if (family !== undefined && !['0', '4', '6'].includes(family))
+  if (family !== undefined && !['0', '4', '6'].includes(family)) {
     return refuse('family is 4 or 6, or 0 for both');
-  const { options } = new Redis(text, { lazyConnect: true });
+  }
   const read = ['host', 'port', 'username', 'password', 'db', 'tls', ...names] as (keyof RedisOptions)[];
   return Object.fromEntries(read.map((name) => [name, options[name]]));
 }
@@ -56,10 +63,8 @@ export function optionsOfUrl(option: string, text: string): RedisOptions {
 const EXAMPLE = "'redis://10.1.1.1:6379'";
 const ENCODED = '. What is special in a user name or a password is percent-encoded (encodeURIComponent)';
 
-/** A URL without what could be a user name or a password. */
+/** A URL, if nothing in it can be a user name or a password; otherwise its scheme. */
 function redacted(url: string): string {
-  return url
-    .replace(/^(\w+:\/\/)?.*@/s, '$1***@')
-    .replace(/^(\w+:\/\/)?:.*/s, '$1***')
-    .replace(/[?#].*/s, '?***');
+  if (/^(\w+:\/\/)?[\w.-]*(:\d{1,5})?(\/\d*)?$|^\w+:\/\/[\w.-]+\/\w*$/.test(url)) return url;
+  return `${/^[\w+.-]+:\/\//.exec(url)?.[0] ?? ''}***`;
 }
