@@ -2,7 +2,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Claim } from '../nodes/lock-node.js';
 import { type Denial, givenUp } from './outcome.js';
 import { nextDelay, RETRY } from './retry-policy.js';
-import type { Grant, Store } from './store.js';
+import type { Grant } from './outcome.js';
+import type { Store } from './store.js';
 
 /** Retries a claim until it is granted or denied. */
 export class Acquirer {

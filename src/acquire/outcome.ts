@@ -1,7 +1,24 @@
 import { NodeUnreachableError } from '../errors.js';
 import type { Conflict } from '../nodes/lock-node.js';
 import type { SkipReason } from '../runs/run-outcome.js';
-import type { Grant } from './store.js';
+
+/** A claim that a majority of the nodes has granted. */
+export interface Grant {
+  readonly kind: 'granted';
+  /** The earliest time at which a node can let the lock go, on the monotonic clock (`performance.now()`). */
+  readonly validUntil: number;
+  /** The token of the claim that was taken over, if one was. */
+  readonly dead?: string;
+  /**
+   * Extends the lease to `ttl` milliseconds from now. Resolves to the new `validUntil`. Rejects with a `TakenError` if a
+   * majority says that another claim has or had the lock, and with another error without a majority.
+   */
+  extend(ttl: number): Promise<number>;
+  /** The run is over: frees the lock and records the tick as run. Rejects without a majority. */
+  settle(): Promise<void>;
+  /** Undoes the claim. Rejects without a majority. */
+  release(): Promise<void>;
+}
 
 /** A claim that another claim has won, or that no majority of the nodes could decide. */
 export interface Denial {

@@ -8,7 +8,8 @@ import {
   type Undecided,
   type VoteResult,
 } from './outcome.js';
-import { type Grant, type Store, TakenError, validUntil } from './store.js';
+import type { Grant } from './outcome.js';
+import { type Store, TakenError, validUntil } from './store.js';
 import { type TokenSource, tokensOf } from './token.js';
 
 /** A single node, which decides alone. */

@@ -13,24 +13,6 @@ export interface Store {
   vote(claim: Claim, ttl: number, attempt?: number, isInTurn?: boolean): Promise<VoteResult>;
 }
 
-/** A claim that a majority of the nodes has granted. */
-export interface Grant {
-  readonly kind: 'granted';
-  /** The earliest time at which a node can let the lock go, on the monotonic clock (`performance.now()`). */
-  readonly validUntil: number;
-  /** The token of the claim that was taken over, if one was. */
-  readonly dead?: string;
-  /**
-   * Extends the lease to `ttl` milliseconds from now. Resolves to the new `validUntil`. Rejects with a `TakenError` if a
-   * majority says that another claim has or had the lock, and with another error without a majority.
-   */
-  extend(ttl: number): Promise<number>;
-  /** The run is over: frees the lock and records the tick as run. Rejects without a majority. */
-  settle(): Promise<void>;
-  /** Undoes the claim. Rejects without a majority. */
-  release(): Promise<void>;
-}
-
 /** A majority of the nodes says that the lock belongs to another claim: asking again is pointless. */
 export class TakenError extends Error {
   override readonly name = 'TakenError';

@@ -1,7 +1,8 @@
 import { Inject } from '@nestjs/common';
 import { InvalidOptionError } from '../errors.js';
 import type { JobName, JobOptions } from '../options/options.js';
-import { declareExclusive, ExclusiveJobs, type ExclusiveMethod } from '../services/exclusive-jobs.service.js';
+import { ExclusiveJobs } from '../services/exclusive-jobs.service.js';
+import { declareExclusive, type ExclusiveMethod } from './exclusive-method.js';
 
 /** Where the instances of decorated classes get `ExclusiveJobs`. Its description is what Nest says when it is missing. */
 const JOBS = Symbol(

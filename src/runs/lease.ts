@@ -1,5 +1,6 @@
 import { Logger } from '@nestjs/common';
-import { type Grant, TakenError } from '../acquire/store.js';
+import type { Grant } from '../acquire/outcome.js';
+import { TakenError } from '../acquire/store.js';
 import { LockLostError, ShutdownError, RunTimeoutError } from '../errors.js';
 import { watchfulSignal } from './watchful-signal.js';
 

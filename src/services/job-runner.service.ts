@@ -2,35 +2,20 @@ import { randomUUID } from 'node:crypto';
 import { debuglog } from 'node:util';
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { Denial } from '../acquire/outcome.js';
-import { claimOf, type Past } from '../runs/claim-builder.js';
+import { claimOf } from '../runs/claim-builder.js';
+import { type RunRequest, unlessDown } from '../runs/run-request.js';
 import { ShutdownError, StoreDownError } from '../errors.js';
 import { RESOLVED_OPTIONS } from '../redlock.module-definition.js';
 import { LONGEST_TIMER } from '../options/duration.js';
-import type { ResolvedJobOptions, ResolvedOptions } from '../options/options.js';
+import type { ResolvedOptions } from '../options/options.js';
 import type { RunOutcome } from '../runs/run-outcome.js';
 import { fire, type Firing } from '../schedule/firing.js';
-import type { Tick } from '../schedule/cron-ticks.js';
 import { Lease } from '../runs/lease.js';
 import { LeasedRun } from '../runs/leased-run.js';
 import { LeaseRegistry } from './lease-registry.service.js';
 import { OperatorLog } from './operator-log.service.js';
 import { RedlockEvents, type RunEvent } from './redlock-events.service.js';
 import { type CurrentRun, runContext } from '../runs/run-context.js';
-
-/** One call of a job. */
-export interface RunRequest {
-  readonly name: string;
-  readonly options: ResolvedJobOptions;
-  /** The call by the scheduler that this call was made in, if it was in one. */
-  readonly firing?: Firing;
-  /** The tick that the call belongs to, if it does to one. Default: that of the firing. */
-  readonly tick?: Tick;
-  /**
-   * What is known of the tick: `'begun'` by another instance whose lease can have ended; `'perhaps begun'`;
-   * `'run here'` before, in the same firing: then only the lock is claimed.
-   */
-  readonly past?: Past;
-}
 
 type Answer = Lease | Denial;
 
@@ -250,9 +235,4 @@ export class JobRunner {
       instanceId: this.options.instanceId,
     };
   }
-}
-
-/** Somebody has begun this tick: without a quorum there is no telling that it still needs a run. */
-function unlessDown(request: RunRequest): RunRequest {
-  return { ...request, options: { ...request.options, onStoreDown: 'skip' } };
 }

@@ -4,7 +4,7 @@ import { Injectable } from '@nestjs/common';
 import type { Claim } from '../nodes/lock-node.js';
 import { Acquirer } from '../acquire/acquirer.js';
 import type { Denial } from '../acquire/outcome.js';
-import type { Grant } from '../acquire/store.js';
+import type { Grant } from '../acquire/outcome.js';
 import { ShutdownError } from '../errors.js';
 import { Lease, type LeaseSettings } from '../runs/lease.js';
 import { OperatorLog } from './operator-log.service.js';

@@ -6,7 +6,8 @@ import type { ResolvedOptions } from '../options/options.js';
 import { CronFiring, fire, IntervalFiring } from '../schedule/firing.js';
 import { CronTicks } from '../schedule/cron-ticks.js';
 import type { Schedule } from '../schedule/schedule-of.js';
-import { ExclusiveJobs, type ExclusiveMethod } from '../services/exclusive-jobs.service.js';
+import type { ExclusiveMethod } from '../decorators/exclusive-method.js';
+import { ExclusiveJobs } from '../services/exclusive-jobs.service.js';
 import type { SkipReason } from '../runs/run-outcome.js';
 import { RedlockEvents, type RunEvent } from '../services/redlock-events.service.js';
 

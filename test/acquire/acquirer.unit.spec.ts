@@ -4,7 +4,7 @@ import { Acquirer } from '../../src/acquire/acquirer.js';
 import type { Claim, LockNode, Vote } from '../../src/nodes/lock-node.js';
 import { MemoryNode } from '../../src/nodes/memory-node.js';
 import { createStore } from '../../src/acquire/create-store.js';
-import type { Grant } from '../../src/acquire/store.js';
+import type { Grant } from '../../src/acquire/outcome.js';
 import { resolveOptions } from '../../src/options/resolve-options.js';
 import { OperatorLog } from '../../src/services/operator-log.service.js';
 import { LeaseRegistry } from '../../src/services/lease-registry.service.js';

@@ -3,7 +3,7 @@ import { expect, it, vi } from 'vitest';
 import { LockLostError, MemoryNode } from '../../src/index.js';
 import type { Claim } from '../../src/nodes/lock-node.js';
 import { createStore } from '../../src/acquire/create-store.js';
-import type { Grant } from '../../src/acquire/store.js';
+import type { Grant } from '../../src/acquire/outcome.js';
 import { Lease } from '../../src/runs/lease.js';
 
 const CLAIM: Claim = { lock: 'JOB_LOCKER_report' };

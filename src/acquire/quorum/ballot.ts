@@ -1,6 +1,7 @@
 import type { Claim, LockNode, Vote } from '../../nodes/lock-node.js';
 import { deniedBy, type Denial, isOfOneLock, type Undecided } from '../outcome.js';
-import { type Grant, TakenError, validUntil } from '../store.js';
+import type { Grant } from '../outcome.js';
+import { TakenError, validUntil } from '../store.js';
 import type { LeadNode, LeadVote } from './lead-node.js';
 import type { RedlockAdapter, RedlockClaim, RedlockVoter } from './redlock-adapter.js';
 import { Tally } from './tally.js';

@@ -4,6 +4,7 @@ import type { Cluster, Redis, RedisOptions } from 'ioredis';
 import { HUNG_AFTER } from './redis-client.js';
 import { isOfReadyCheck, isOfSelect } from './redis-errors.js';
 import { milliseconds } from './server-clock.js';
+import { Suspicion } from './suspicion.js';
 
 /** What a node wants to know of its connection. */
 export interface ConnectionListener {
@@ -22,23 +23,6 @@ export class NotSent extends Error {}
 
 /** How often a connection that is idle is asked for something, in milliseconds. */
 const KEEP_WARM_EVERY = 10_000;
-
-/** A connection on which a command was not answered in time. */
-class Suspicion {
-  /** Resolves when it is known whether the connection is of use. */
-  readonly over: Promise<void>;
-  /** Whether neither connection has said anything. */
-  wasFutile = false;
-  private resolve: (() => void) | undefined;
-
-  constructor() {
-    this.over = new Promise((resolve) => (this.resolve = resolve));
-  }
-
-  end(): void {
-    this.resolve?.();
-  }
-}
 
 /**
  * A connection of ours to one Redis server, Sentinel group or Cluster. Queues nothing: what waits in a queue would be

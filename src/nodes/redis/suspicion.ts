@@ -1,0 +1,16 @@
+/** A connection on which a command was not answered in time. */
+export class Suspicion {
+  /** Resolves when it is known whether the connection is of use. */
+  readonly over: Promise<void>;
+  /** Whether neither connection has said anything. */
+  wasFutile = false;
+  private resolve: (() => void) | undefined;
+
+  constructor() {
+    this.over = new Promise((resolve) => (this.resolve = resolve));
+  }
+
+  end(): void {
+    this.resolve?.();
+  }
+}

@@ -1,0 +1,60 @@
+import { Logger } from '@nestjs/common';
+import { type ExclusiveMethod, nameOf, placeOf } from '../decorators/exclusive-method.js';
+import { InvalidOptionError, quoted } from '../errors.js';
+import type { Schedule } from '../schedule/schedule-of.js';
+
+interface Owner {
+  readonly method: ExclusiveMethod;
+  readonly instance: object;
+}
+
+/** The names of the jobs of an application: no two jobs may share one. */
+export class JobNames {
+  private readonly logger = new Logger('RedlockModule');
+  private readonly owners = new Map<string, Owner>();
+
+  /**
+   * Reserves the name of a method, unless that depends on the arguments of a call.
+   *
+   * @throws InvalidOptionError if another job has the name.
+   */
+  reserve(method: ExclusiveMethod, instance: object, schedule: Schedule): void {
+    if (typeof method.name === 'function') return;
+    const name = nameOf(method, instance, []);
+    const place = placeOf(instance, method.key);
+    const isDefault = method.name === undefined;
+    if (isDefault && looksMinified(instance.constructor.name)) {
+      this.logger.warn(
+        `The default job name ${quoted(name)} looks minified. Two builds can give a job different names, and run its ticks ` +
+          `twice: name the job, as in @Exclusive('report'), or keep class names in the bundle`,
+      );
+    }
+    const other = this.owners.get(name);
+    this.owners.set(name, { method, instance });
+    if (!other) return;
+    const isSameMethod =
+      other.instance.constructor === instance.constructor && other.method.key === method.key;
+    if (!isSameMethod) {
+      throw new InvalidOptionError(
+        `The job name on ${place}`,
+        name,
+        `${placeOf(other.instance, other.method.key)} has it already, and they would take each other's ticks; give each method a name of its own` +
+          (isDefault ? ', or keep class names if the bundle is minified' : ''),
+      );
+    }
+    // Two objects may well exclude each other; but each tick would run on only one of them.
+    if (other.instance === instance || schedule.kind === 'none') return;
+    throw new InvalidOptionError(
+      `The job name on ${place}`,
+      name,
+      `two objects of that class have it, so that only one of them would run each tick; provide the class once ` +
+        '(useExisting gives it a second token), or name the job by its object, as in ' +
+        '@Exclusive(function () { return `export:${this.tenant}`; })',
+    );
+  }
+}
+
+/** Whether a minifier may have made the name of a class: one or two characters, or three that are not a word. */
+function looksMinified(name: string): boolean {
+  return name.length <= 2 || (name.length === 3 && !/^[A-Z][a-z]+$|^[A-Z]+$/.test(name));
+}
