@@ -27,17 +27,29 @@ const bound = new WeakMap<object, ExclusiveJobs>();
 /** The decorated methods of the application: checks them at start, and turns their calls into runs. */
 @Injectable()
 export class ExclusiveJobs {
-  private readonly logger = new Logger('RedlockModule');
-  readonly #options = new WeakMap<ExclusiveMethod, ResolvedJobOptions>();
-  private readonly schedules = new WeakMap<object, Schedule>();
+  // Each object with a decorated method leads here. Private to the language, as what leads to the nodes leads to their passwords.
+  readonly #logger = new Logger('RedlockModule');
+  readonly #resolved = new WeakMap<ExclusiveMethod, ResolvedJobOptions>();
+  readonly #schedules = new WeakMap<object, Schedule>();
+  readonly #options: ResolvedOptions;
+  readonly #clock: () => number;
+  readonly #runner: JobRunner;
+  readonly #firings: SchedulerFirings;
+  readonly #discovery: DiscoveryService;
 
   constructor(
-    @Inject(RESOLVED_OPTIONS) private readonly moduleOptions: ResolvedOptions,
-    @Inject(CLOCK) private readonly clock: () => number,
-    private readonly runner: JobRunner,
-    private readonly firings: SchedulerFirings,
-    private readonly discovery: DiscoveryService,
-  ) {}
+    @Inject(RESOLVED_OPTIONS) options: ResolvedOptions,
+    @Inject(CLOCK) clock: () => number,
+    runner: JobRunner,
+    firings: SchedulerFirings,
+    discovery: DiscoveryService,
+  ) {
+    this.#options = options;
+    this.#clock = clock;
+    this.#runner = runner;
+    this.#firings = firings;
+    this.#discovery = discovery;
+  }
 
   /** What an instance of a decorated class that Nest did not inject into calls its jobs through. */
   static boundTo(instance: unknown): ExclusiveJobs | undefined {
@@ -64,15 +76,15 @@ export class ExclusiveJobs {
       bound.set(instance, this);
       this.optionsOf(method, instance);
       const schedule = this.scheduleOf(method, instance);
-      if (schedule.kind === 'cron') schedule.ticks.prepare(this.clock());
+      if (schedule.kind === 'cron') schedule.ticks.prepare(this.#clock());
       isScheduled ||= schedule.kind !== 'none';
       reserved.reserve(method, instance, schedule);
       names.add(
         typeof method.name === 'function' ? placeOf(instance, method.key) : nameOf(method, instance, []),
       );
     }
-    if (isScheduled && !this.firings.hasScheduler && this.moduleOptions.enabled) {
-      this.logger.warn(
+    if (isScheduled && !this.#firings.hasScheduler && this.#options.enabled) {
+      this.#logger.warn(
         'No scheduler calls the jobs: add ScheduleModule.forRoot() to the imports of AppModule',
       );
     }
@@ -97,7 +109,7 @@ export class ExclusiveJobs {
 
   /** The decorated methods, each with the provider or controller that it stands on. */
   *all(): Iterable<{ readonly method: ExclusiveMethod; readonly instance: object }> {
-    for (const { instance } of [...this.discovery.getProviders(), ...this.discovery.getControllers()]) {
+    for (const { instance } of [...this.#discovery.getProviders(), ...this.#discovery.getControllers()]) {
       for (const method of methodsOf(instance).values()) yield { method, instance: instance as object };
     }
   }
@@ -105,7 +117,7 @@ export class ExclusiveJobs {
   /** Runs a call of a decorated method, or resolves to `undefined` where another instance does. */
   call(method: ExclusiveMethod, instance: object, args: never[]): unknown {
     const routine = (): unknown => Reflect.apply(method.original, instance, args);
-    if (!this.moduleOptions.enabled || isSuperCall(method, instance, args)) return routine();
+    if (!this.#options.enabled || isSuperCall(method, instance, args)) return routine();
     return this.run(method, instance, args, routine);
   }
 
@@ -115,7 +127,7 @@ export class ExclusiveJobs {
     args: never[],
     routine: () => unknown,
   ): Promise<unknown> {
-    const outcome = await this.runner.run(this.requestOf(method, instance, args), routine);
+    const outcome = await this.#runner.run(this.requestOf(method, instance, args), routine);
     return outcome.ran ? outcome.value : undefined;
   }
 
@@ -127,17 +139,17 @@ export class ExclusiveJobs {
     if (firing?.kind === 'cron') return { name, options, firing };
     if (schedule.kind !== 'interval') return { name, options };
     // Where the scheduler's calls cannot be told from others, every call counts: otherwise each instance would run.
-    if (!firing && this.firings.recognizesIntervals) return { name, options };
+    if (!firing && this.#firings.recognizesIntervals) return { name, options };
     return { name, options: { ...options, every: options.every ?? schedule.every }, firing };
   }
 
   private optionsOf(method: ExclusiveMethod, instance: object): ResolvedJobOptions {
-    const known = this.#options.get(method);
+    const known = this.#resolved.get(method);
     if (known) return known;
-    const { nodeTimeout, job } = this.moduleOptions;
+    const { nodeTimeout, job } = this.#options;
     const place = placeOf(instance, method.key);
     const options = resolveJobOptions(method.options, nodeTimeout, job, `@Exclusive on ${place}: `);
-    this.#options.set(method, options);
+    this.#resolved.set(method, options);
     return options;
   }
 
@@ -151,8 +163,8 @@ export class ExclusiveJobs {
   }
 
   private scheduleOn(method: object): Schedule {
-    const schedule = this.schedules.get(method) ?? scheduleOf(method, this.firings.ticks);
-    this.schedules.set(method, schedule);
+    const schedule = this.#schedules.get(method) ?? scheduleOf(method, this.#firings.ticks);
+    this.#schedules.set(method, schedule);
     return schedule;
   }
 }

@@ -5,8 +5,7 @@ import { NodeUnreachableError, quoted } from '../errors.js';
 import { RESOLVED_OPTIONS } from '../redlock.module-definition.js';
 import type { ResolvedOptions } from '../options/options.js';
 import type { Tick } from '../schedule/cron-ticks.js';
-import type { Denial } from '../acquire/outcome.js';
-import type { Grant } from '../acquire/outcome.js';
+import type { Denial, Grant } from '../acquire/outcome.js';
 
 /** How often a job may be reported for one reason, in milliseconds: once an hour. */
 const REPEAT_AFTER = 60 * 60 * 1000;

@@ -59,15 +59,30 @@ export interface RedlockLock extends AsyncDisposable {
 /** Locks, and runs under them, for code that is no decorated method. */
 @Injectable()
 export class RedlockService {
+  // Private to the language, not only to the compiler: what leads to the nodes leads to their passwords.
+  readonly #options: ResolvedOptions;
+  readonly #clock: () => number;
+  readonly #leases: LeaseRegistry;
+  readonly #runner: JobRunner;
+  readonly #events: RedlockEvents;
+  readonly #firings: SchedulerFirings;
+
   /** @internal */
   constructor(
-    @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
-    @Inject(CLOCK) private readonly clock: () => number,
-    private readonly leases: LeaseRegistry,
-    private readonly runner: JobRunner,
-    private readonly events: RedlockEvents,
-    private readonly firings: SchedulerFirings,
-  ) {}
+    @Inject(RESOLVED_OPTIONS) options: ResolvedOptions,
+    @Inject(CLOCK) clock: () => number,
+    leases: LeaseRegistry,
+    runner: JobRunner,
+    events: RedlockEvents,
+    firings: SchedulerFirings,
+  ) {
+    this.#options = options;
+    this.#clock = clock;
+    this.#leases = leases;
+    this.#runner = runner;
+    this.#events = events;
+    this.#firings = firings;
+  }
 
   /**
    * A lock, or `null` when somebody else holds it or no majority of the nodes can be reached. It is renewed until it is
@@ -77,13 +92,13 @@ export class RedlockService {
    * @throws StoreDownError without a quorum, if the module has `onStoreDown: 'throw'`.
    */
   async lock(name: string, options: LockOptions = {}): Promise<RedlockLock | null> {
-    const { nodeTimeout, job, keyPrefix } = this.options;
+    const { nodeTimeout, job, keyPrefix } = this.#options;
     refuseUnknown('lock: ', options, LOCK_OPTIONS);
     const ttl = options.ttl === undefined ? job.ttl : leaseDuration('ttl', options.ttl, nodeTimeout);
     const patience = options.wait === undefined ? 0 : milliseconds('wait', options.wait);
     const claim = { name, lock: new JobKeys(keyPrefix, checkedName(name)).lock };
     const settings = { name, ttl, maxRuntime: undefined, isRun: false };
-    const answer = await this.leases.acquire(claim, settings, patience);
+    const answer = await this.#leases.acquire(claim, settings, patience);
     if (answer instanceof Lease) return new HeldLock(answer, nodeTimeout);
     if (answer.reason === 'store-down' && job.onStoreDown === 'throw')
       throw new StoreDownError(name, answer.causes);
@@ -109,15 +124,15 @@ export class RedlockService {
     routine: (run: CurrentRun) => T,
     { job, ...options }: RunOptions = {},
   ): Promise<RunOutcome<Awaited<T>>> {
-    const resolved = resolveJobOptions(options, this.options.nodeTimeout, this.options.job);
+    const resolved = resolveJobOptions(options, this.#options.nodeTimeout, this.#options.job);
     const request = { name: checkedName(name), options: resolved };
     const current = currentFiring();
     const firing = current?.kind === 'cron' ? current : undefined;
-    if (!job || firing?.source === job) return this.runner.run({ ...request, firing }, routine);
-    const ticks = this.firings.ticks.of(job.cronTime);
-    const tick = ticks.latest(this.clock());
-    ticks.prepareSoon(this.clock);
-    return this.runner.run({ ...request, tick }, routine);
+    if (!job || firing?.source === job) return this.#runner.run({ ...request, firing }, routine);
+    const ticks = this.#firings.ticks.of(job.cronTime);
+    const tick = ticks.latest(this.#clock());
+    ticks.prepareSoon(this.#clock);
+    return this.#runner.run({ ...request, tick }, routine);
   }
 
   /** The run that the caller is in, through all that was awaited since it began; `undefined` outside of one. */
@@ -132,7 +147,7 @@ export class RedlockService {
    * @returns A function that ends it.
    */
   on<Name extends keyof RedlockEventMap>(event: Name, listener: RedlockListener<Name>): () => void {
-    return this.events.on(event, listener);
+    return this.#events.on(event, listener);
   }
 }
 

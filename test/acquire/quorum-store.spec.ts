@@ -5,9 +5,8 @@ import { Acquirer } from '../../src/acquire/acquirer.js';
 import { type LockNode, type Vote } from '../../src/nodes/lock-node.js';
 import { MemoryNode } from '../../src/nodes/memory-node.js';
 import { createStore } from '../../src/acquire/create-store.js';
-import type { Grant } from '../../src/acquire/outcome.js';
+import type { Grant, VoteResult } from '../../src/acquire/outcome.js';
 import type { RedisNode } from '../../src/nodes/redis/redis-node.js';
-import type { VoteResult } from '../../src/acquire/outcome.js';
 import { type RedisServer, startServers } from '../engine/redis-server.js';
 import {
   callsOf,

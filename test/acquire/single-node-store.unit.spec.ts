@@ -3,8 +3,7 @@ import { beforeEach, expect, it, vi } from 'vitest';
 import type { Claim } from '../../src/nodes/lock-node.js';
 import { MemoryNode } from '../../src/nodes/memory-node.js';
 import { SingleNodeStore } from '../../src/acquire/single-node-store.js';
-import type { VoteResult } from '../../src/acquire/outcome.js';
-import type { Grant } from '../../src/acquire/outcome.js';
+import type { VoteResult, Grant } from '../../src/acquire/outcome.js';
 import { claimOf, newName } from '../nodes/support.js';
 
 const TTL = 30_000;
