@@ -9,6 +9,6 @@ export function severalCopies(): string | undefined {
   if (copies === 1) return undefined;
   return (
     `${copies} copies of nestjs-exclusive are loaded. RedlockModule of one does not guard the methods with @Exclusive of ` +
-    'another: install it once (npm ls nestjs-exclusive shows where it is)'
+    'another: install it once (npm ls nestjs-exclusive, or pnpm why, shows where it is)'
   );
 }

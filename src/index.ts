@@ -1,6 +1,7 @@
 // The module, and its options.
 export { RedlockModule } from './redlock.module.js';
 export type {
+  ConnectionOptions,
   NodeOption,
   OnStoreDown,
   RedisClient,

@@ -149,17 +149,21 @@ function refuseOther(option: string, node: object): void {
   if (typeof Reflect.get(node, 'then') === 'function') {
     refuse('a promise', 'await it first, in the useFactory of RedlockModule.forRootAsync');
   }
-  if (
-    typeof Reflect.get(node, 'sendCommand') === 'function' &&
-    typeof Reflect.get(node, 'evalSha') === 'function'
-  ) {
-    refuse('a client of node-redis', `use its URL, or ${NODE_FORMS}`);
-  }
   if ('claim' in node) refuse('an object', `a LockNode has an address and ${LOCK_NODE.join(', ')}`);
   if (isPlain(node)) return;
-  const name = String(Reflect.get(Object(Reflect.get(node, 'constructor')) as object, 'name') ?? '');
+  const name = classOf(node);
   const remedy = /mock/i.test(name)
     ? `use nodes: 'memory' in tests`
     : `use ${NODE_FORMS}, or { ...config } if the object has the options as its own properties`;
-  refuse(`an object of class ${name || 'unknown'}`, remedy);
+  refuse(`an object of class ${name}`, remedy);
+}
+
+/** The name of the first class of an object that has one; node-redis derives one named `Class` from each of its own. */
+function classOf(node: object): string {
+  let prototype = Object.getPrototypeOf(node) as object | null;
+  for (; prototype !== null; prototype = Object.getPrototypeOf(prototype) as object | null) {
+    const made: unknown = Object.getOwnPropertyDescriptor(prototype, 'constructor')?.value;
+    if (typeof made === 'function' && !['', 'Class'].includes(made.name)) return made.name;
+  }
+  return 'Object';
 }

@@ -10,7 +10,10 @@ import type { Duration } from './duration.js';
  * The connections are the module's own, and closed with the application. A client that is handed over is duplicated with
  * its options, and otherwise left alone.
  */
-export type NodeOption = string | RedisOptions | RedisClient | LockNode;
+export type NodeOption = string | ConnectionOptions | RedisClient | LockNode;
+
+/** The options of an ioredis connection, of whichever copy of ioredis the application has. */
+export type ConnectionOptions = Omit<RedisOptions, 'Connector'> & { Connector?: unknown };
 
 /** An ioredis `Redis` or `Cluster`, of whichever copy of ioredis the application has. The module makes its own connection by `duplicate`. */
 export interface RedisClient {

@@ -1,6 +1,6 @@
 /** Sets up applications as users have them, each in its own folder, with the packed package installed. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { cp, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -99,9 +99,9 @@ export class Consumer {
     return program.ended.finally(() => clearTimeout(timer));
   }
 
-  /** Starts Node.js with these arguments. If it still runs at the end of the test, it is killed. */
-  start(args: readonly string[], env: NodeJS.ProcessEnv = {}): Program {
-    return this.run(process.execPath, args, env);
+  /** Starts Node.js, or another command, with these arguments. If it still runs at the end of the test, it is killed. */
+  start(args: readonly string[], env: NodeJS.ProcessEnv = {}, command = process.execPath): Program {
+    return this.run(command, args, env);
   }
 
   private run(command: string, args: readonly string[], env: NodeJS.ProcessEnv): Program {
@@ -125,13 +125,18 @@ export class Consumer {
   }
 }
 
+/** Installs what the package.json in a folder asks for. The packed package is `../nestjs-exclusive.tgz` from there. */
+export type Installer = (home: string) => Promise<unknown>;
+
 /**
  * Packs the package and installs it into applications, before the tests of a file.
  *
  * @param parts The folders that each application is made of. Their files are merged.
+ * @param installers What installs an application in place of npm.
  */
 export function useConsumers<Name extends string>(
   parts: Record<Name, readonly string[]>,
+  installers: Partial<Record<Name, Installer>> = {},
 ): Record<Name, Consumer> {
   let folder: string;
   const names = Object.keys(parts) as Name[];
@@ -145,10 +150,13 @@ export function useConsumers<Name extends string>(
     folder = await mkdtemp(join(tmpdir(), 'consumers-'));
     // This builds the package first, as `npm publish` does.
     await npm(ROOT, 'pack', '--pack-destination', folder);
-    const tarball = join(folder, (await readdir(folder)).find((name) => name.endsWith('.tgz')) ?? '');
+    const packed = (await readdir(folder)).find((name) => name.endsWith('.tgz')) ?? '';
+    await rename(join(folder, packed), join(folder, 'nestjs-exclusive.tgz'));
+    const byNpm: Installer = (home) =>
+      npm(home, 'install', '--strict-peer-deps', 'file:../nestjs-exclusive.tgz');
     const install = async (name: Name): Promise<void> => {
       for (const part of parts[name]) await cp(join(SOURCES, part), homeOf(name), { recursive: true });
-      await npm(homeOf(name), 'install', '--strict-peer-deps', `file:${tarball}`);
+      await (installers[name] ?? byNpm)(homeOf(name));
     };
     await Promise.all(names.map(install));
   }, PATIENCE);
@@ -161,8 +169,11 @@ export function useConsumers<Name extends string>(
   return consumers;
 }
 
-function npm(cwd: string, ...args: string[]) {
-  return execute('npm', [...args, ...NPM_FLAGS], { cwd });
+/** Runs a command of npm in a folder. */
+export function npm(cwd: string, ...args: string[]) {
+  // After `--` come the arguments of another command.
+  const [command = '', ...rest] = args;
+  return execute('npm', [command, ...NPM_FLAGS, ...rest], { cwd });
 }
 
 /** How long an application is to run, in milliseconds: three ticks of a second and a part of one. */
