@@ -1,7 +1,18 @@
+import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+
+const source = (path: string): string => fileURLToPath(new URL(`src/${path}`, import.meta.url));
+
+/** The examples of the documentation import the package by its name. */
+const alias = [
+  { find: /^nestjs-exclusive$/, replacement: source('index.ts') },
+  { find: /^nestjs-exclusive\/testing$/, replacement: source('testing/index.ts') },
+  { find: /^nestjs-exclusive\/node$/, replacement: source('nodes/index.ts') },
+];
 
 /** One lane of tests. Lanes run one after the other, in this order. */
 const lane = (name: string, groupOrder: number, include: string[], exclude: string[] = []) => ({
+  resolve: { alias },
   test: {
     name,
     include,

@@ -6,7 +6,7 @@ import { declareExclusive, type ExclusiveMethod } from './exclusive-method.js';
 
 /** Where the instances of decorated classes get `ExclusiveJobs`. Its description is what Nest says when it is missing. */
 const JOBS = Symbol(
-  '@Exclusive: add RedlockModule.forRoot(...), of the same copy of nestjs-exclusive, to the imports of AppModule',
+  '@Exclusive: add RedlockModule.forRoot(...) to the imports of AppModule, from the same copy of nestjs-exclusive',
 );
 
 /**

@@ -13,6 +13,8 @@ export class NodeLog {
   trouble: string | undefined;
   /** Whether the server itself said so. Then neither a new connection nor an answer that needs no write ends it. */
   private isRefusal = false;
+  /** Whether that was about one command, such as the one that runs scripts: others say nothing about it. */
+  private isOfScripts = false;
   /** The timer after which trouble is logged that has just begun. */
   private warning: NodeJS.Timeout | undefined;
   /** The claims that the server refuses, while it votes on others. */
@@ -26,8 +28,9 @@ export class NodeLog {
     if (!this.isRefusal) this.recovered();
   }
 
-  /** The node has carried a command out that writes. */
-  voted(claim: Claim): void {
+  /** The node has carried out a command that writes. @param isScript Whether a script did. */
+  voted(claim: Claim, isScript: boolean): void {
+    if (this.isRefusal && this.isOfScripts && !isScript) return;
     this.recovered();
     if (this.refused.size === 0 || !this.refused.delete(keysOf(claim))) return;
     logger.log(`Node ${this.address} votes on ${nameOf(claim)} again`);
@@ -48,10 +51,11 @@ export class NodeLog {
     this.begin(this.trouble ?? why, grace);
   }
 
-  /** The server answers, and refuses to vote. */
-  refusing(why: string): void {
+  /** The server answers, and refuses to vote. @param isOfScripts Whether it refuses a command that scripts need. */
+  refusing(why: string, isOfScripts = false): void {
     this.begin(why, 0);
     this.isRefusal = true;
+    this.isOfScripts = isOfScripts;
   }
 
   /** The server refuses what one claim needs, such as a key that something else has written. */

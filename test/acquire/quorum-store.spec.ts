@@ -546,8 +546,8 @@ async function contest(
   const won: number[] = [];
   for (let tick = 0; tick < ticks; tick++) {
     const at = begin + tick * 1000;
-    const late = isRanked ? { key: `{JOB_LOCKER_${job}}:late:${at}`, keep: 10_000 } : undefined;
-    const claim = { ...claimOf(job, at), late };
+    const loserCounter = isRanked ? { key: `{JOB_LOCKER_${job}}:late:${at}`, keep: 10_000 } : undefined;
+    const claim = { ...claimOf(job, at), loserCounter };
     await Promise.all(
       claimants.map(async (contender) => {
         const answer = await contender.acquire(claim, TTL, 0, new AbortController().signal);

@@ -7,13 +7,16 @@
  * - `<!-- ts: class -->`: methods of a class
  * - `<!-- ts: run -->`: to be run, not only compiled
  * - `<!-- ts: file app.module.ts -->`: a file that other blocks of the page import
+ * - `<!-- ts: test report.test.ts -->`: a file with tests, which are run as tests of this file
+ *
+ * The name of a file can have folders, so that a page can show several versions of one file.
  *
  * Of each file that exports `AppModule`, two instances are started and fire their jobs: each prints what the other does
  * not.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { basename, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Type } from '@nestjs/common';
 import { SchedulerRegistry } from '@nestjs/schedule';
@@ -52,11 +55,13 @@ const examples = pages().flatMap(({ path, blocks }) =>
   blocks
     .filter(({ language }) => language === 'ts')
     .map((block): Example => {
-      const [kind = '', name = `line-${block.line}.ts`] = (block.note ?? '').split(/^file /);
-      const note = block.note === undefined || kind !== '' ? kind : 'file';
+      const [note = '', name = `line-${block.line}.ts`] = (block.note ?? '').split(' ');
       const place = `${path}:${block.line}`;
-      if (!['', 'class', 'run', 'file'].includes(note)) throw new Error(`${place}: what is "ts: ${note}"?`);
-      return { place, note, file: join(FOLDER, basename(path, '.md'), name), text: fileOf(block, note) };
+      if (!['', 'class', 'run', 'file', 'test'].includes(note)) {
+        throw new Error(`${place}: what is "ts: ${note}"?`);
+      }
+      const folder = path.replace(/\.md$/, '').replaceAll('/', '-');
+      return { place, note, file: join(FOLDER, folder, name), text: fileOf(block, note) };
     }),
 );
 
@@ -72,13 +77,15 @@ function fileOf({ code, line }: CodeBlock, note: string): string {
 
 let complaints: readonly string[] = [];
 
+// Not in a hook: the blocks with tests are imported while the tests of this file are collected.
+rmSync(FOLDER, { recursive: true, force: true });
+for (const { file, text } of examples) {
+  mkdirSync(resolve(file, '..'), { recursive: true });
+  writeFileSync(file, text);
+}
+writeFileSync(join(FOLDER, 'tsconfig.json'), JSON.stringify(configuration()));
+
 beforeAll(() => {
-  rmSync(FOLDER, { recursive: true, force: true });
-  for (const { file, text } of examples) {
-    mkdirSync(resolve(file, '..'), { recursive: true });
-    writeFileSync(file, text);
-  }
-  writeFileSync(join(FOLDER, 'tsconfig.json'), JSON.stringify(configuration()));
   const tsc = 'node_modules/typescript/bin/tsc';
   const { stdout, stderr } = spawnSync(process.execPath, [tsc, '-p', FOLDER, '--pretty', 'false'], {
     encoding: 'utf8',
@@ -130,16 +137,17 @@ it.each(examples)('$place compiles', ({ file }) => {
   expect(complaints.filter((line) => line.startsWith(file))).toEqual([]);
 });
 
+describe.each(examples.filter(({ note }) => note === 'test'))('$place:', async ({ file }) => {
+  await import(pathToFileURL(resolve(file)).href);
+});
+
 describe('as they stand', () => {
   const server = useServer();
 
-  /** Imports an example with the sources in place of the package, and a server of the test in place of theirs. */
+  /** Imports an example with a server of the test in place of theirs. */
   async function run({ file, text }: Example): Promise<Record<string, unknown>> {
     const copy = file.replace(/\.ts$/, '.run.ts');
-    const runnable = text
-      .replaceAll("'nestjs-exclusive'", `'${resolve('src/index.ts')}'`)
-      .replaceAll('redis://10.1.1.1:6379', server.it.url);
-    writeFileSync(copy, runnable);
+    writeFileSync(copy, text.replaceAll('redis://10.1.1.1:6379', server.it.url));
     return (await import(pathToFileURL(resolve(copy)).href)) as Record<string, unknown>;
   }
 

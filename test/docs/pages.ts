@@ -60,9 +60,9 @@ export class Page {
   }
 }
 
-/** All pages: those in the root of the repository and those in `docs/`. */
+/** All pages: those in the root of the repository, in `docs/` and in `test/`. */
 export function pages(): Page[] {
-  const found = ['.', 'docs'].flatMap((folder) =>
+  const found = ['.', 'docs', 'test'].flatMap((folder) =>
     readdirSync(folder)
       .filter((file) => file.endsWith('.md'))
       .map((file) => join(folder, file)),

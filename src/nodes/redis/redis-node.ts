@@ -9,7 +9,7 @@ import { inspectServer } from './inspect-server.js';
 import { RedisCommands } from './redis-commands.js';
 import { clientLike, newClient, type RedisNodeSettings } from './redis-client.js';
 import { NotSent, RedisConnection } from './redis-connection.js';
-import { CLOSED, explained, isOfOneLock, isReadOnly } from './redis-errors.js';
+import { CLOSED, explained, isOfOneCommand, isOfOneLock, isReadOnly } from './redis-errors.js';
 import { heldOf, isPlain, isRefused, voteOf } from './script-call.js';
 import { ServerClock } from './server-clock.js';
 import { type Ending, UndeliveredCommands } from './undelivered.js';
@@ -75,10 +75,9 @@ export class RedisNode implements LockNode {
       (reply) => {
         const vote = voteOf(reply);
         this.undelivered.delivered(release);
-        // A plain lock may be granted by a server that runs no scripts, and so cannot release it.
-        const isWritten =
-          (vote.kind === 'granted' && !isPlain(claim)) || ('rank' in vote && vote.rank !== undefined);
-        return this.heard(claim, vote, isWritten);
+        const isWritten = vote.kind === 'granted' || ('rank' in vote && vote.rank !== undefined);
+        // A plain lock is granted by SET.
+        return this.heard(claim, vote, isWritten, !isPlain(claim));
       },
       (late) => {
         this.undelivered.delivered(release);
@@ -159,10 +158,10 @@ export class RedisNode implements LockNode {
     );
   }
 
-  /** @param isWritten Whether the server has carried out a command that writes. */
-  private heard<Answer>(claim: Claim, answer: Answer, isWritten: boolean): Answer {
+  /** @param isWritten Whether the server has carried out a command that writes, in a script or otherwise. */
+  private heard<Answer>(claim: Claim, answer: Answer, isWritten: boolean, isScript = true): Answer {
     this.connection.heard();
-    if (isWritten) this.log.voted(claim);
+    if (isWritten) this.log.voted(claim, isScript);
     else this.log.reached();
     return answer;
   }
@@ -184,7 +183,7 @@ export class RedisNode implements LockNode {
     if (isOfOneLock(error)) return new NodeUnreachableError(address, why, 'lock');
     // A close is noted when it happens; this may be about a connection that has been replaced.
     if (why === CLOSED) return new NodeUnreachableError(address, why);
-    log.refusing(why);
+    log.refusing(why, isOfOneCommand(error));
     return new NodeUnreachableError(address, why, 'server');
   }
 }
