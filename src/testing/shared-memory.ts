@@ -1,42 +1,74 @@
-import type { Claim, Vote } from '../nodes/lock-node.js';
+import type { Claim, LockNode, NodeReport, Vote } from '../nodes/lock-node.js';
 import { MemoryNode } from '../nodes/memory-node.js';
 
 /** The store of a fleet in one process, by a clock that jumps. */
-export class SharedMemory extends MemoryNode {
-  /** How to renew each lock that is held, by its token. */
-  private readonly renewals = new Map<string, () => Promise<boolean>>();
+export class SharedMemory {
+  private readonly node: MemoryNode;
+  private readonly instances: InstanceMemory[] = [];
 
-  override async claim(claim: Claim, token: string, ttl: number): Promise<Vote> {
-    const vote = await super.claim(claim, token, ttl);
-    if (vote.kind === 'granted') this.renewals.set(token, () => super.extend(claim, token, ttl));
-    return vote;
+  /** @param clock What time it is, in milliseconds since the epoch. */
+  constructor(clock: () => number) {
+    this.node = new MemoryNode(clock);
   }
 
-  override async extend(claim: Claim, token: string, ttl: number): Promise<boolean> {
-    const isHeld = await super.extend(claim, token, ttl);
-    if (isHeld) this.renewals.set(token, () => super.extend(claim, token, ttl));
-    return isHeld;
-  }
-
-  override settle(claim: Claim, token: string): Promise<boolean> {
-    this.renewals.delete(token);
-    return super.settle(claim, token);
-  }
-
-  override release(claim: Claim, token: string): Promise<boolean> {
-    this.renewals.delete(token);
-    return super.release(claim, token);
-  }
-
-  // The instances go by the same clock.
-  override async open(): ReturnType<MemoryNode['open']> {
-    return { ...(await super.open()), clockOffset: 0 };
+  /** The store as one instance sees it. */
+  forInstance(): LockNode {
+    const instance = new InstanceMemory(this.node);
+    this.instances.push(instance);
+    return instance;
   }
 
   /**
-   * After the clock has jumped, and in the same turn: leases are renewed by timers, which have not come meanwhile, and
-   * the runs in progress would lose their locks.
+   * To be called in the turn in which the clock jumps: leases are renewed by timers, which have not fired meanwhile, and the
+   * runs in progress would lose their locks.
    */
+  renewAll(): void {
+    for (const instance of this.instances) instance.renewAll();
+  }
+}
+
+class InstanceMemory implements LockNode {
+  readonly address: string;
+  /** How to renew each lock that is held, by its token. */
+  private readonly renewals = new Map<string, () => Promise<boolean>>();
+
+  constructor(private readonly node: MemoryNode) {
+    this.address = node.address;
+  }
+
+  async claim(claim: Claim, token: string, ttl: number): Promise<Vote> {
+    const vote = await this.node.claim(claim, token, ttl);
+    if (vote.kind === 'granted') this.renewals.set(token, () => this.node.extend(claim, token, ttl));
+    return vote;
+  }
+
+  async extend(claim: Claim, token: string, ttl: number): Promise<boolean> {
+    const isHeld = await this.node.extend(claim, token, ttl);
+    if (isHeld) this.renewals.set(token, () => this.node.extend(claim, token, ttl));
+    return isHeld;
+  }
+
+  settle(claim: Claim, token: string): Promise<boolean> {
+    this.renewals.delete(token);
+    return this.node.settle(claim, token);
+  }
+
+  release(claim: Claim, token: string): Promise<boolean> {
+    this.renewals.delete(token);
+    return this.node.release(claim, token);
+  }
+
+  // The instances share one clock.
+  async open(): Promise<NodeReport> {
+    return { ...(await this.node.open()), clockOffset: 0 };
+  }
+
+  /** A closed instance renews nothing, so that others can take over what it has begun. */
+  close(): Promise<void> {
+    this.renewals.clear();
+    return Promise.resolve();
+  }
+
   renewAll(): void {
     for (const renew of this.renewals.values()) void renew();
   }

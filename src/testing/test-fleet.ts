@@ -81,7 +81,8 @@ export class TestFleet {
         .overrideProvider(RESOLVED_OPTIONS)
         .useFactory({
           inject: [MODULE_OPTIONS_TOKEN],
-          factory: (given: RedlockModuleOptions) => resolveOptions({ ...given, nodes: nodes ?? memory }),
+          factory: (given: RedlockModuleOptions) =>
+            resolveOptions({ ...given, nodes: nodes ?? memory.forInstance() }),
         })
         .overrideProvider(SchedulerRegistry)
         .useClass(StoppedScheduler);

@@ -299,3 +299,34 @@ describe('on a real Redis', () => {
     ]);
   });
 });
+
+it('an instance that closes in the middle of a run leaves its tick to another one, with recover', async () => {
+  const runs: string[] = [];
+  let onBegun = (): void => {};
+  const begun = new Promise<void>((resolve) => (onBegun = resolve));
+
+  @Injectable()
+  class Imports {
+    @Cron('0 */10 * * * *')
+    @Exclusive('import', { recover: true, ttl: '2s' })
+    async import(): Promise<void> {
+      runs.push('begun');
+      if (runs.length > 1) return;
+      onBegun();
+      await new Promise(() => {});
+    }
+  }
+  @Module({
+    imports: [ScheduleModule.forRoot(), RedlockModule.forRoot({ shutdownTimeout: 1 })],
+    providers: [Imports],
+  })
+  class ImportModule {}
+
+  const fleet = await TestFleet.create(ImportModule, { now: new Date('2031-05-07T09:35:00Z') });
+  void fleet.fire('import');
+  await begun;
+  await fleet.instances[0]?.close();
+  fleet.advance('1m');
+  await expect.poll(() => runs, { timeout: 6000 }).toEqual(['begun', 'begun']);
+  await fleet.close();
+});
