@@ -18,6 +18,9 @@ import { Recovery } from './recovery.service.js';
 import { SchedulerFirings } from './scheduler-firings.service.js';
 
 const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
+/** The shutdowns that wait for runs, of all applications in this process: Node.js warns of more than ten listeners. */
+const waiting = new Set<AbortController>();
+const hurryAll = (): void => waiting.forEach((hurry) => hurry.abort());
 /** How many names a line of the log has. */
 const NAMED = 10;
 
@@ -106,10 +109,11 @@ export class Lifecycle implements OnModuleInit, OnApplicationShutdown {
       );
     }
     const hurry = new AbortController();
-    const onSignal = (): void => hurry.abort();
-    for (const signal of SIGNALS) process.on(signal, onSignal);
+    if (waiting.size === 0) for (const signal of SIGNALS) process.on(signal, hurryAll);
+    waiting.add(hurry);
     await this.leases.drain(this.options.shutdownTimeout, hurry.signal);
-    for (const signal of SIGNALS) process.off(signal, onSignal);
+    waiting.delete(hurry);
+    if (waiting.size === 0) for (const signal of SIGNALS) process.off(signal, hurryAll);
   }
 
   /** After all other modules, which may still release locks. */

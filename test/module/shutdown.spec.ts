@@ -13,7 +13,7 @@ import {
 } from '../../src/index.js';
 import type { Claim, Vote } from '../../src/nodes/index.js';
 import { LeaseRegistry } from '../../src/services/lease-registry.service.js';
-import { byHand, close, fire, newYear, ONCE_A_YEAR, start } from './application.js';
+import { byHand, close, fire, newYear, ONCE_A_YEAR, start, startFleet } from './application.js';
 import { RecordingLogger } from './recording-logger.js';
 import { clientOf, useServer } from './redis.js';
 
@@ -236,4 +236,17 @@ it.each<[string, (options: ReturnType<typeof redlock>) => Parameters<typeof star
   expect(await settled()).toEqual(SETTLED);
   // Either it came before the gate was shut, or after; but neither with an error, nor with a lock that stays.
   expect(app.get(Slow, { strict: false }).outcome).toMatchObject({ ran: expect.any(Boolean) });
+});
+
+it('many applications that close at once in one process add one listener for each signal', async () => {
+  const before = process.listenerCount('SIGTERM');
+  const warnings: string[] = [];
+  const note = (warning: Error): void => void warnings.push(warning.name);
+  process.on('warning', note);
+  const apps = await startFleet(12, { redlock: { nodes: 'memory' } });
+  await Promise.all(apps.map(close));
+  await pause(0);
+  process.off('warning', note);
+  expect(process.listenerCount('SIGTERM')).toBe(before);
+  expect(warnings).toEqual([]);
 });
