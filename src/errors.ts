@@ -38,9 +38,10 @@ export class NodeUnreachableError extends Error {
     /** What the connection or the server said. */
     readonly reason: string,
     /**
-     * @internal What the trouble is about: the connection, everything that the server is asked, or one lock.
+     * @internal What the trouble is about: the connection, everything that the server is asked, or one lock; `'slow'`: the
+     * answer is late, while others arrive.
      */
-    readonly scope: 'connection' | 'server' | 'lock' = 'connection',
+    readonly scope: 'connection' | 'server' | 'lock' | 'slow' = 'connection',
   ) {
     super(`Node ${address}: ${reason}`);
   }

@@ -36,6 +36,8 @@ export interface Denial {
   readonly rank?: number;
   /** Whether the nodes that could not vote refuse this lock alone, so that other claims have a quorum. */
   readonly isOfOneLock?: boolean;
+  /** Whether a quorum is only slow: its answers are late, and not missing. */
+  readonly isSlow?: boolean;
   /** Why the nodes that did not vote could not. */
   readonly causes: readonly Error[];
 }
@@ -64,14 +66,23 @@ export function settledBefore(vote: { readonly ahead?: number }, causes: readonl
 
 /** The denial of a claim that no majority of `nodes` nodes could decide. */
 export function storeDown(causes: readonly Error[], nodes: number): Denial {
-  const others = causes.filter((cause) => !isOfOneLock(cause)).length;
-  const isAlone = others < causes.length && 2 * (nodes - others) > nodes;
-  return { kind: 'denied', reason: 'store-down', isOfOneLock: isAlone, causes };
+  // Whether there would be a quorum if not for what is wrong in one way.
+  const onlyFor = (isSo: (cause: Error) => boolean): boolean => {
+    const others = causes.filter((cause) => !isSo(cause)).length;
+    return others < causes.length && 2 * (nodes - others) > nodes;
+  };
+  const [isAlone, isLate] = [onlyFor(isOfOneLock), onlyFor(isSlow)];
+  return { kind: 'denied', reason: 'store-down', isOfOneLock: isAlone, isSlow: isLate, causes };
 }
 
 /** Whether a node refuses one lock, and votes on others. */
 export function isOfOneLock(cause: Error): boolean {
   return cause instanceof NodeUnreachableError && cause.scope === 'lock';
+}
+
+/** Whether a node's answer is late, while it answers others. */
+function isSlow(cause: Error): boolean {
+  return cause instanceof NodeUnreachableError && cause.scope === 'slow';
 }
 
 /** The denial of a takeover of a tick that nobody has begun: there is nothing to run again. */

@@ -14,6 +14,8 @@ export const RETRY = {
   overlap: { delay: 50, limit: 250 },
   /** While no majority of the nodes can be reached. */
   storeDown: 25,
+  /** A tick while a quorum is only slow, as under a crowd of claims: how many times `nodeTimeout` it goes on. */
+  slowLimit: 10,
   /** A tick that is not due yet by the clocks of the nodes: the longest delay, and for how long it is asked again. */
   early: { delay: 5000, limit: 30_000 },
   /** A loser that retries as a backup, in case the winner fails: a random delay from once to twice this. */
@@ -61,6 +63,9 @@ export function nextDelay(progress: Progress, random: number): number | undefine
         return RETRY.overlap.delay * (0.5 + random);
       }
       if (result.reason !== 'store-down') return undefined;
+      // Late answers are no outage. Retries must not make them later still.
+      if (isTick && result.isSlow && elapsed < RETRY.slowLimit * nodeTimeout)
+        return nodeTimeout * (0.5 + random);
       // A connection that was just cut is back in a moment. Replacing one that the network dropped in silence takes longer.
       return elapsed < nodeTimeout * (wasSilent ? 2 : 0.5) ? RETRY.storeDown : undefined;
   }

@@ -1,7 +1,7 @@
 import { Module } from '@nestjs/common';
 import { ConfigModule, ConfigService } from '@nestjs/config';
 import { ScheduleModule } from '@nestjs/schedule';
-import { RedlockModule } from 'nestjs-exclusive';
+import { type Duration, RedlockModule } from 'nestjs-exclusive';
 import { HealthController } from './health.controller.js';
 import { OrdersController } from './orders.controller.js';
 import { ReportJobs } from './report.jobs.js';
@@ -16,7 +16,7 @@ import { Store } from './store.js';
       inject: [ConfigService],
       useFactory: (config: ConfigService) => ({
         nodes: config.getOrThrow<string>('REDIS_URL'),
-        shutdownTimeout: config.get<string>('SHUTDOWN_TIMEOUT', '10s'),
+        shutdownTimeout: config.get<Duration>('SHUTDOWN_TIMEOUT', '10s'),
       }),
     }),
   ],

@@ -172,7 +172,8 @@ export class RedisNode implements LockNode {
     if (error === undefined) {
       const why = log.trouble ?? `no answer within ${this.settings.nodeTimeout} ms`;
       // While it answers others, it is slow, and not away.
-      if (this.connection.unanswered()) log.troubled(why, GRACE);
+      if (!this.connection.unanswered()) return new NodeUnreachableError(address, why, 'slow');
+      log.troubled(why, GRACE);
       return new NodeUnreachableError(address, why);
     }
     const message = error instanceof Error ? error.message : 'no error was given';
