@@ -174,8 +174,9 @@ export class Lease {
     this.stopRenewal();
     if (this.isGivenUp || this.grant.validUntil === Number.POSITIVE_INFINITY) return;
     const left = this.grant.validUntil - performance.now();
-    this.renewal = setTimeout(() => void this.renew(), left - (this.ttl * 2) / 3).unref();
-    this.loss = setTimeout(() => void this.lose(), left).unref();
+    // Node.js warns of negative delays.
+    this.renewal = setTimeout(() => void this.renew(), Math.max(0, left - (this.ttl * 2) / 3)).unref();
+    this.loss = setTimeout(() => void this.lose(), Math.max(0, left)).unref();
   }
 
   private async renew(): Promise<void> {

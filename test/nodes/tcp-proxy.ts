@@ -120,7 +120,7 @@ export class TcpProxy {
     const send = (deliver: () => void): void => {
       if (isLost()) return;
       const due = performance.now() + this.delay;
-      underway = underway.then(() => pause(due - performance.now())).then(deliver);
+      underway = underway.then(() => pause(Math.max(0, due - performance.now()))).then(deliver);
     };
     from.on('data', (data) => send(() => to.write(change(data))));
     from.on('end', () => send(() => to.end()));
