@@ -19,7 +19,7 @@ export async function startApplication(
   jobs = 0,
   keyPrefix = 'JOB_LOCKER',
 ): Promise<Application> {
-  const cronJobs = new CronJobClass(jobs, emptyJob, (name) => Exclusive(name) as MethodDecorator);
+  const cronJobs = new CronJobClass(jobs, emptyJob, (name) => Exclusive(name));
 
   @Module({
     imports: [ScheduleModule.forRoot(), RedlockModule.forRoot({ nodes, keyPrefix })],

@@ -10,8 +10,8 @@ function visit(file) {
     visit(join(dirname(file), `${path}.d.ts`));
   }
 }
-visit(join('dist', 'index.d.ts'));
-visit(join('dist', 'testing', 'index.d.ts'));
+const { exports: entries } = JSON.parse(readFileSync('package.json', 'utf8'));
+for (const { types } of Object.values(entries)) if (types) visit(join(types));
 
 for (const name of readdirSync('dist', { recursive: true })) {
   const file = join('dist', name);

@@ -9,7 +9,7 @@ export type {
   RedlockModuleOptions,
   RedlockOptionsFactory,
 } from './options/options.js';
-export type { Duration } from './options/duration.js';
+export type { Duration, DurationUnit } from './options/duration.js';
 
 // Scheduled jobs.
 export { Exclusive, type ExclusiveDecorator } from './decorators/exclusive.decorator.js';

@@ -15,6 +15,7 @@ const JOBS = Symbol(
  * @typeParam Name The function that names the job, which must take the arguments of the method.
  */
 export interface ExclusiveDecorator<Name extends (...args: never[]) => unknown = () => string> {
+  /** @typeParam Method The type of the method (unconstrained). */
   <Method extends (...args: never[]) => unknown>(
     target: object,
     key: string | symbol,

@@ -4,17 +4,25 @@ import type { Claim } from './lock-node.js';
 
 const logger = new Logger('RedlockModule');
 
-/** How many claims that a server refuses are told apart. With more, it is the server that is in trouble. */
-const REFUSED_AT_MOST = 20;
+/** How many claims that a server refuses are named. */
+const NAMED_AT_MOST = 20;
+/** After how long without another refusal any answer ends it, in milliseconds. */
+const QUIET = 60_000;
+
+/** What a server has done to answer. */
+export interface Done {
+  /** Whether it has written something. */
+  readonly wrote: boolean;
+  /** Whether it has run a script. */
+  readonly ran: boolean;
+}
 
 /** Tells the operator when one node stops voting and when it votes again: when that changes, not for each claim. */
 export class NodeLog {
   /** What keeps the node from voting, if anything does. */
   trouble: string | undefined;
-  /** Whether the server itself said so. Then neither a new connection nor an answer that needs no write ends it. */
-  private isRefusal = false;
-  /** Whether that was about one command, such as the one that runs scripts: others say nothing about it. */
-  private isOfScripts = false;
+  /** Set while the server itself refuses to vote: what would show that this is over, and when it last refused. */
+  private refusal: { readonly endsWith: 'answer' | 'write' | 'script'; readonly at: number } | undefined;
   /** The timer after which trouble is logged that has just begun. */
   private warning: NodeJS.Timeout | undefined;
   /** The claims that the server refuses, while it votes on others. */
@@ -23,16 +31,16 @@ export class NodeLog {
   /** @param address The node, for messages. */
   constructor(private readonly address: string) {}
 
-  /** The node can be reached: it has a connection, or has answered something. */
-  reached(): void {
-    if (!this.isRefusal) this.recovered();
+  /** The node has a connection again. What the server refused before, it may refuse again. */
+  connected(): void {
+    if (!this.refusal) this.recovered();
   }
 
-  /** The node has carried out a command that writes. @param isScript Whether a script did. */
-  voted(claim: Claim, isScript: boolean): void {
-    if (this.isRefusal && this.isOfScripts && !isScript) return;
-    this.recovered();
-    if (this.refused.size === 0 || !this.refused.delete(keysOf(claim))) return;
+  /** The node has answered. A refusal is over only when the server does again what it refused. */
+  answered(claim: Claim, done: Done): void {
+    if (this.trouble !== undefined && this.isOver(done)) this.recovered();
+    if (this.refused.size === 0 || !(done.wrote && done.ran) || !this.refused.delete(identityOf(claim)))
+      return;
     logger.log(`Node ${this.address} votes on ${nameOf(claim)} again`);
   }
 
@@ -43,30 +51,30 @@ export class NodeLog {
    */
   troubled(trouble: string, grace = 0): void {
     this.begin(trouble, grace);
-    this.isRefusal = false;
+    this.refusal = undefined;
   }
 
-  /** The connection was closed, and is being replaced. What the server refused before, it may refuse again. */
+  /** The connection was closed, and is being replaced. */
   closed(why: string, grace: number): void {
     this.begin(this.trouble ?? why, grace);
   }
 
-  /** The server answers, and refuses to vote. @param isOfScripts Whether it refuses a command that scripts need. */
-  refusing(why: string, isOfScripts = false): void {
+  /** The server answers, and refuses to vote. */
+  refusing(why: string, endsWith: 'answer' | 'write' | 'script'): void {
     this.begin(why, 0);
-    this.isRefusal = true;
-    this.isOfScripts = isOfScripts;
+    this.refusal = { endsWith, at: performance.now() };
   }
 
-  /** The server refuses what one claim needs, such as a key that something else has written. */
-  refusingClaim(claim: Claim, why: string): void {
-    const keys = keysOf(claim);
-    if (this.refused.has(keys)) return;
-    if (this.refused.size >= REFUSED_AT_MOST) return this.refusing(why);
-    this.refused.add(keys);
-    logger.warn(
-      `Node ${this.address} cannot vote on ${nameOf(claim)}: ${why}. It needs the keys ${keys}; delete any that something else has written`,
-    );
+  /** The server refuses what one claim needs. @param remedy What to do about it. */
+  refusingClaim(claim: Claim, why: string, remedy: string): void {
+    const identity = identityOf(claim);
+    if (this.refused.has(identity) || this.refused.size > NAMED_AT_MOST) return;
+    this.refused.add(identity);
+    if (this.refused.size > NAMED_AT_MOST) {
+      logger.warn(`Node ${this.address} cannot vote on more jobs, which are not named`);
+    } else {
+      logger.warn(`Node ${this.address} cannot vote on ${nameOf(claim)}: ${why}. ${remedy}`);
+    }
   }
 
   /** Logs nothing more about trouble that has just begun. */
@@ -75,12 +83,18 @@ export class NodeLog {
     this.warning = undefined;
   }
 
+  private isOver(done: Done): boolean {
+    const { refusal } = this;
+    if (!refusal || refusal.endsWith === 'answer' || performance.now() - refusal.at > QUIET) return true;
+    return refusal.endsWith === 'write' ? done.wrote : done.ran;
+  }
+
   private recovered(): void {
     if (this.trouble === undefined) return;
     if (this.warning === undefined) logger.log(`Node ${this.address} votes again`);
     this.stop();
     this.trouble = undefined;
-    this.isRefusal = false;
+    this.refusal = undefined;
   }
 
   private begin(trouble: string, grace: number): void {
@@ -102,9 +116,13 @@ function nameOf({ name, lock }: Claim): string {
 }
 
 /** The keys of a claim that stay the same from tick to tick. */
-function keysOf({ lock, tick, every, mayOverlap }: Claim): string {
+export function lastingKeys({ lock, tick, every, mayOverlap }: Claim): string[] {
   const keys = mayOverlap ? [] : [lock];
   if (tick) keys.push(tick.last);
   if (every) keys.push(every.key);
-  return keys.join(', ');
+  return keys;
+}
+
+function identityOf(claim: Claim): string {
+  return [nameOf(claim), ...lastingKeys(claim)].join(' ');
 }

@@ -1,7 +1,8 @@
 import { parse } from '@lukeed/ms';
 import { InvalidOptionError } from '../errors.js';
 
-type Unit =
+/** The unit of a duration. */
+export type DurationUnit =
   | ('ms' | 'millisecond' | 'milliseconds' | 's' | 'sec' | 'secs' | 'second' | 'seconds')
   | ('m' | 'min' | 'mins' | 'minute' | 'minutes' | 'h' | 'hr' | 'hrs' | 'hour' | 'hours')
   | ('d' | 'day' | 'days' | 'w' | 'week' | 'weeks');
@@ -10,7 +11,7 @@ type Unit =
  * Milliseconds, or a duration such as `'500ms'`, `'30s'`, `'10m'`, `'1h'`: from one millisecond to 24 days. Anything else is
  * refused with an `InvalidOptionError`.
  */
-export type Duration = number | `${number}${Unit}` | `${number} ${Unit}`;
+export type Duration = number | `${number}${DurationUnit}` | `${number} ${DurationUnit}`;
 
 /** A `ttl` in milliseconds. Throws `InvalidOptionError` also for one that is too short to be renewed in time. */
 export function leaseDuration(option: string, value: Duration, nodeTimeout: number): number {

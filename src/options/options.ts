@@ -13,7 +13,10 @@ import type { Duration } from './duration.js';
 export type NodeOption = string | ConnectionOptions | RedisClient | LockNode;
 
 /** The options of an ioredis connection, of whichever copy of ioredis the application has. */
-export type ConnectionOptions = Omit<RedisOptions, 'Connector'> & { Connector?: unknown };
+export type ConnectionOptions = Omit<RedisOptions, 'Connector'> & {
+  /** A class of ioredis connectors. */
+  Connector?: unknown;
+};
 
 /** An ioredis `Redis` or `Cluster`, of whichever copy of ioredis the application has. The module makes its own connection by `duplicate`. */
 export interface RedisClient {

@@ -62,7 +62,7 @@ export class NodeInspection {
     const missing = answers.flatMap((answer) =>
       answer.status === 'rejected' ? [errorOf(answer.reason)] : [],
     );
-    if (2 * missing.length < this.nodes.length) this.log.quorumReached();
+    if (2 * missing.length < this.nodes.length) this.log.quorumAnswered();
     else this.log.quorumLost(missing);
     this.warn(new Map(this.flaws(reports)));
     return this.impossible(reports);

@@ -11,6 +11,8 @@ import type { Denial, Grant } from '../acquire/outcome.js';
 const REPEAT_AFTER = 60 * 60 * 1000;
 /** How many jobs are named in one outage, and at its end. The rest are counted. */
 const NAMED_IN_OUTAGE = 20;
+/** After how long without a refusal any answer of a majority ends an outage, in milliseconds. */
+const QUIET = 60_000;
 /** How many reports are remembered, so that jobs with endless names cannot fill the memory. */
 const REMEMBERED = 1000;
 
@@ -18,8 +20,8 @@ const REMEMBERED = 1000;
 interface Outage {
   /** On the monotonic clock. */
   readonly since: number;
-  /** Whether servers refused to write, while they may answer what needs no write. */
-  readonly isRefusal: boolean;
+  /** When servers last refused to vote, although they can be reached and may answer what needs no write. */
+  refusedAt: number;
   /** How many calls of each job were not run. */
   readonly skipped: Map<string, number>;
 }
@@ -45,24 +47,33 @@ export class OperatorLog {
       return;
     }
     // Whoever loses learns that a quorum is back, but an answer that needs no write says nothing about one that refuses writes.
-    const isWritten = result.kind === 'granted' || result.rank !== undefined;
-    if (isWritten || !this.outage?.isRefusal) this.quorumReached();
+    if (result.kind === 'granted' || result.rank !== undefined) this.quorumReached();
+    else this.quorumAnswered();
+  }
+
+  /** A majority of the nodes answers. Where servers have refused to vote, that is over only after a while without a refusal. */
+  quorumAnswered(): void {
+    if (this.outage && performance.now() - this.outage.refusedAt > QUIET) this.quorumReached();
   }
 
   /** No majority of the nodes votes. @param causes What is wrong with each node that does not. */
   quorumLost(causes: readonly Error[]): void {
-    if (this.outage) return;
     const isRefusal = causes.some(
       (cause) => cause instanceof NodeUnreachableError && cause.scope === 'server',
     );
-    this.outage = { since: performance.now(), isRefusal, skipped: new Map() };
+    const now = performance.now();
+    const refusedAt = isRefusal ? now : Number.NEGATIVE_INFINITY;
+    if (this.outage) {
+      this.outage.refusedAt = Math.max(this.outage.refusedAt, refusedAt);
+      return;
+    }
+    this.outage = { since: now, refusedAt, skipped: new Map() };
     this.logger.warn(
       `No quorum of the nodes votes: jobs do what their onStoreDown says. ${messagesOf(causes)}`,
     );
   }
 
-  /** A majority of the nodes votes. */
-  quorumReached(): void {
+  private quorumReached(): void {
     const { outage } = this;
     if (!outage) return;
     this.outage = undefined;

@@ -28,13 +28,14 @@ export async function inspectServer(
   const asked = performance.now();
   const reply = await answerTo(client.time());
   const time = milliseconds(reply);
-  const timing: NodeReport =
+  const timing: NodeReport & { readonly warnings: string[] } =
     time === undefined
       ? { warnings: [`votes, but its clock could not be compared (TIME: ${said(reply)})`] }
       : { warnings: [], clockOffset: time - (before + Date.now()) / 2 };
   if (time !== undefined) clock.note(time, asked);
   // A server that runs no scripts grants plain locks that it cannot release.
-  await within(client.eval('return 1', 0));
+  const ran = await answerTo(client.eval('return 1', 0));
+  if (ran !== 1) timing.warnings.push(`may be unable to vote: it refuses scripts (EVAL: ${said(ran)})`);
   // The nodes of a Cluster differ in everything that follows.
   if (client.isCluster) return timing;
 

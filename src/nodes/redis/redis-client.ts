@@ -11,6 +11,7 @@ export interface RedisNodeSettings {
 
 /** A connection that is silent for this many times `nodeTimeout`, with commands under way, is made anew. */
 export const HUNG_AFTER = 3;
+
 /** A connection for locks only, made from options; it connects when it is first used. */
 export function newClient(options: RedisOptions, settings: RedisNodeSettings): Redis {
   return new Redis({
@@ -58,7 +59,7 @@ function required({ nodeTimeout }: RedisNodeSettings) {
     // The replies of scripts are numbers and lists.
     stringNumbers: false,
     replyMapping: undefined,
-    // A command that is not answered in time is dealt with here, and many of one turn are sent together here.
+    // A command that is not answered in time is dealt with here.
     commandTimeout: undefined,
     enableAutoPipelining: false,
     // Ordinary commands, sent to a master, by their own names.

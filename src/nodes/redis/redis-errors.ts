@@ -22,8 +22,8 @@ export function isReadOnly({ message }: Error): boolean {
   return /(^|-)READONLY /.test(message);
 }
 
-/** Whether the server refuses what one lock needs, such as a key that something else has written, and may grant others. */
-export function isOfOneLock(error: unknown): boolean {
+/** Whether the server refuses what one claim needs, such as a key that something else has written, and may grant others. */
+export function isOfOneClaim(error: unknown): boolean {
   return (
     error instanceof Error &&
     error.name === 'ReplyError' &&
@@ -33,13 +33,19 @@ export function isOfOneLock(error: unknown): boolean {
   );
 }
 
-/** What a server refuses every command with. */
-const OF_ALL_COMMANDS =
-  /^(LOADING|NOAUTH|WRONGPASS|MASTERDOWN|DENIED|BUSY|CLUSTERDOWN|READONLY|MISCONF|OOM|ERR max number)/;
+/** What shows that a server refuses no longer: any answer, a command that has written, or a script that has run. */
+export type EndOfRefusal = 'answer' | 'write' | 'script';
+
+/** What would show that the refusal in an error is over. */
+export function endOfRefusal({ message }: Error): EndOfRefusal {
+  if (/^(LOADING|NOAUTH|WRONGPASS|MASTERDOWN|DENIED|BUSY|CLUSTERDOWN|ERR max number)/.test(message))
+    return 'answer';
+  return /\b(READONLY|OOM|MISCONF|NOREPLICAS) /.test(message) ? 'write' : 'script';
+}
 
 /** Whether the server refuses one command, and may allow others. */
 export function isOfOneCommand(error: unknown): boolean {
-  return error instanceof Error && error.name === 'ReplyError' && !OF_ALL_COMMANDS.test(error.message);
+  return error instanceof Error && error.name === 'ReplyError' && endOfRefusal(error) === 'script';
 }
 
 /** What is wrong with a node whose connection has ended. */

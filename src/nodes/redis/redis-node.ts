@@ -3,13 +3,13 @@ import type { Cluster, Redis, RedisOptions } from 'ioredis';
 import { NodeUnreachableError } from '../../errors.js';
 import { Deadline } from '../deadline.js';
 import type { Claim, LockNode, NodeReport, Vote } from '../lock-node.js';
-import { NodeLog } from '../node-log.js';
+import { type Done, lastingKeys, NodeLog } from '../node-log.js';
 import { addressOf } from './address.js';
 import { inspectServer } from './inspect-server.js';
 import { RedisCommands } from './redis-commands.js';
 import { clientLike, newClient, type RedisNodeSettings } from './redis-client.js';
 import { NotSent, RedisConnection } from './redis-connection.js';
-import { CLOSED, explained, isOfOneCommand, isOfOneLock, isReadOnly } from './redis-errors.js';
+import { CLOSED, endOfRefusal, explained, isOfOneClaim, isReadOnly } from './redis-errors.js';
 import { heldOf, isPlain, isRefused, voteOf } from './script-call.js';
 import { ServerClock } from './server-clock.js';
 import { type Ending, UndeliveredCommands } from './undelivered.js';
@@ -70,14 +70,16 @@ export class RedisNode implements LockNode {
   private claimNow(claim: Claim, token: string, ttl: number): Promise<Vote> {
     // Until it is answered, it may have been granted.
     const release = this.undelivered.add('release', claim, token);
+    let hasSet = false;
     return this.deadline.within(
-      this.commands.claim(claim, token, ttl),
+      this.commands.claim(claim, token, ttl, () => (hasSet = true)),
       (reply) => {
         const vote = voteOf(reply);
         this.undelivered.delivered(release);
-        const isWritten = vote.kind === 'granted' || ('rank' in vote && vote.rank !== undefined);
-        // A plain lock is granted by SET.
-        return this.heard(claim, vote, isWritten, !isPlain(claim));
+        const isGranted = vote.kind === 'granted';
+        const ran = !isPlain(claim) || !isGranted;
+        const wrote = hasSet || (isGranted && ran) || ('rank' in vote && vote.rank !== undefined);
+        return this.heard(claim, vote, { wrote, ran });
       },
       (late) => {
         this.undelivered.delivered(release);
@@ -86,7 +88,7 @@ export class RedisNode implements LockNode {
       },
       (error) => {
         if (error instanceof NotSent || isFinal(error)) this.undelivered.delivered(release);
-        if (isOfOneLock(error)) this.log.refusingClaim(claim, explained((error as Error).message));
+        if (this.isOfOneClaim(error)) this.refuseClaim(claim, error);
       },
     );
   }
@@ -96,7 +98,7 @@ export class RedisNode implements LockNode {
       this.commands.extend(claim, token, ttl),
       (reply) => {
         const isHeld = heldOf(reply);
-        return this.heard(claim, isHeld, isHeld);
+        return this.heard(claim, isHeld, { wrote: isHeld, ran: true });
       },
       () => this.connection.heard(),
     );
@@ -126,7 +128,7 @@ export class RedisNode implements LockNode {
   }
 
   private onReady(): void {
-    this.log.reached();
+    this.log.connected();
     for (const { ending, claim, token } of this.undelivered.takeAll()) {
       void this.deliver(ending, claim, token, true).catch(() => {});
     }
@@ -145,7 +147,8 @@ export class RedisNode implements LockNode {
         const isHeld = heldOf(reply);
         this.undelivered.delivered(command);
         // Even a server that can grant nothing, such as one without memory, can release a lock.
-        return this.heard(claim, isHeld, isHeld && (ending === 'settle' || isPlain(claim)));
+        const wrote = isHeld && ending === 'settle' && !isPlain(claim);
+        return this.heard(claim, isHeld, { wrote, ran: true });
       },
       () => {
         this.undelivered.delivered(command);
@@ -158,12 +161,23 @@ export class RedisNode implements LockNode {
     );
   }
 
-  /** @param isWritten Whether the server has carried out a command that writes, in a script or otherwise. */
-  private heard<Answer>(claim: Claim, answer: Answer, isWritten: boolean, isScript = true): Answer {
+  private heard<Answer>(claim: Claim, answer: Answer, done: Done): Answer {
     this.connection.heard();
-    if (isWritten) this.log.voted(claim, isScript);
-    else this.log.reached();
+    this.log.answered(claim, done);
     return answer;
+  }
+
+  /** Whether a refusal is about one claim: for a Cluster, also one of the server that has its keys. */
+  private isOfOneClaim(error: unknown): error is Error {
+    if (isOfOneClaim(error)) return true;
+    return isFinal(error) && this.connection.client.isCluster && endOfRefusal(error) === 'write';
+  }
+
+  private refuseClaim(claim: Claim, error: Error): void {
+    const keys = lastingKeys(claim).join(', ');
+    const isForeignKey = /WRONGTYPE|attempt to/.test(error.message) && keys !== '';
+    const remedy = isForeignKey ? `Its keys are ${keys}: delete what something else has written` : '';
+    this.log.refusingClaim(claim, explained(error.message), remedy);
   }
 
   /** @param error What a command was rejected with; `undefined`: no answer came. */
@@ -181,15 +195,15 @@ export class RedisNode implements LockNode {
     if (error instanceof NotSent) return new NodeUnreachableError(address, log.trouble ?? message);
     if (isFinal(error)) this.connection.heard();
     const why = message === log.trouble ? message : explained(message);
-    if (isOfOneLock(error)) return new NodeUnreachableError(address, why, 'lock');
+    if (this.isOfOneClaim(error)) return new NodeUnreachableError(address, why, 'lock');
     // A close is noted when it happens; this may be about a connection that has been replaced.
     if (why === CLOSED) return new NodeUnreachableError(address, why);
-    log.refusing(why, isOfOneCommand(error));
+    log.refusing(why, isFinal(error) || isReadOnly(error as Error) ? endOfRefusal(error as Error) : 'script');
     return new NodeUnreachableError(address, why, 'server');
   }
 }
 
 /** Whether the server itself has refused a command, and would again; after READONLY, the address leads to another one. */
-function isFinal(error: unknown): boolean {
+function isFinal(error: unknown): error is Error {
   return error instanceof Error && error.name === 'ReplyError' && !isReadOnly(error);
 }

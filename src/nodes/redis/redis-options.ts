@@ -43,10 +43,10 @@ export function checkRedisOptions(option: string, options: object, forms: string
     refuse('path', path, "use the path of a socket, such as '/run/redis.sock'");
   }
   if (Connector != null && typeof Connector !== 'function') refuse('Connector', Connector, 'use a class');
-  if (!isWhole(family ?? 0, 0, 6) || ![0, 4, 6].includes(Number(family ?? 0))) {
+  if (!isWhole(family ?? 0, 0, 6) || ![0, 4, 6].includes(family ?? 0)) {
     refuse('family', family, 'use 4 or 6, or 0 for both');
   }
-  if (connectTimeout !== undefined && !(Number(connectTimeout) > 0)) {
+  if (connectTimeout !== undefined && !(connectTimeout > 0)) {
     refuse('connectTimeout', connectTimeout, 'use a number of milliseconds');
   }
   const elsewhere = path ?? sentinels ?? Connector;

@@ -41,7 +41,7 @@ if deadline > 0 and now > deadline then return {'late', now} end
 `;
 
 /**
- * Grants all or nothing. Returns 1, or `{ 'granted', dead }` for a takeover; the vote against: `{ kind: vote }`, `{ vote, wait }`,
+ * Grants all or nothing. Returns 1, or `{ 'granted', dead }` for a takeover; the vote against: `{ vote }`, `{ vote, wait }`,
  * `{ vote, ahead }` or `{ vote, holder, lease, rank }`; or, if it comes too late, `{ 'late', now }`.
  */
 export const CLAIM = script(`${ARGUMENTS}${IN_TIME}
