@@ -1,9 +1,9 @@
-/** Where the copies of this package that a process has loaded find each other. */
+/** A global counter that all copies of this package in a process share. */
 const LOADED = Symbol.for('nestjs-exclusive');
 const shared = globalThis as { [LOADED]?: number };
 shared[LOADED] = (shared[LOADED] ?? 0) + 1;
 
-/** What is wrong when a process has loaded this package more than once, as a monorepo may; `undefined`: nothing. */
+/** A warning if this package is loaded more than once, as can happen in a monorepo; otherwise `undefined`. */
 export function severalCopies(): string | undefined {
   const copies = shared[LOADED] ?? 1;
   if (copies === 1) return undefined;

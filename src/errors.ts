@@ -1,6 +1,6 @@
 /**
- * An option, a name or the place of a decorator is wrong. The message names it, its value and what would be right.
- * Thrown where it is given, or at the start of the application.
+ * An option, a name or the place of a decorator is invalid. The message names it, its value and what is valid. Thrown
+ * where it is set, or when the application starts.
  */
 export class InvalidOptionError extends Error {
   override readonly name = 'InvalidOptionError';
@@ -13,7 +13,7 @@ export class InvalidOptionError extends Error {
 
 /**
  * The lease of a lock ended, or could not be kept, while it was in use: another instance may hold the lock now. The
- * reason of an aborted `signal`, and what `extend` throws.
+ * reason of an aborted `signal`; also thrown by `extend`.
  */
 export class LockLostError extends Error {
   override readonly name = 'LockLostError';
@@ -25,7 +25,7 @@ export class LockLostError extends Error {
 }
 
 /**
- * One node could not answer. The message has its address and the reason, never a password. One of the `causes` of a
+ * A node could not answer. The message contains its address and the reason, never a password. One of the `causes` of a
  * `StoreDownError`.
  */
 export class NodeUnreachableError extends Error {
@@ -35,7 +35,7 @@ export class NodeUnreachableError extends Error {
   constructor(
     /** Host and port of the node. */
     readonly address: string,
-    /** What the connection or the server said. */
+    /** The error of the connection or the server. */
     readonly reason: string,
     /**
      * @internal What the trouble is about: the connection, everything that the server is asked, or one lock; `'slow'`: the
@@ -47,14 +47,14 @@ export class NodeUnreachableError extends Error {
   }
 }
 
-/** No majority of the nodes could be reached, so nobody can say who may run. Thrown where `onStoreDown` is `'throw'`. */
+/** No quorum: it is unknown which instance may run. Thrown if `onStoreDown` is `'throw'`. */
 export class StoreDownError extends Error {
   override readonly name = 'StoreDownError';
 
   /** @internal */
   constructor(
     lockName: string,
-    /** What was wrong with each node that did not vote. */
+    /** The error of each node that did not vote. */
     readonly causes: readonly Error[],
   ) {
     super(`No quorum for ${shown(lockName)}. ${causes.map((cause) => cause.message).join('. ')}`);
@@ -71,10 +71,7 @@ export class RunTimeoutError extends Error {
   }
 }
 
-/**
- * The application shut down, and the run was not over when `shutdownTimeout` had passed. The reason of its aborted
- * `signal`.
- */
+/** The application shut down, and the run did not end within `shutdownTimeout`. The reason of its aborted `signal`. */
 export class ShutdownError extends Error {
   override readonly name = 'ShutdownError';
 
@@ -87,12 +84,12 @@ export class ShutdownError extends Error {
   }
 }
 
-/** A name as it can stand in a message: short, and on one line. */
+/** A name, shortened and on one line, for messages. */
 export function quoted(name: string): string {
   return shown(name);
 }
 
-/** A value as it can stand in a message: short, and on one line. */
+/** A value, shortened and on one line, for messages. */
 function shown(value: unknown): string {
   const text =
     typeof value === 'string'
@@ -103,7 +100,7 @@ function shown(value: unknown): string {
   return text.length > 200 ? `${text.slice(0, 200)}…` : text;
 }
 
-/** Some objects cannot be made a text, such as those without a prototype. */
+/** Some objects cannot be converted to a string, such as those without a prototype. */
 function printed(value: unknown): string {
   try {
     return String(value);

@@ -1,4 +1,4 @@
-// The module, and its options.
+// The module and its options.
 export { RedlockModule } from './redlock.module.js';
 export type {
   ConnectionOptions,
@@ -43,5 +43,5 @@ export {
   StoreDownError,
 } from './errors.js';
 
-// Nodes: the one in memory. To write one for another store, see `nestjs-exclusive/node`.
+// The node in memory. To write a node for another store, see `nestjs-exclusive/node`.
 export { MemoryNode } from './nodes/memory-node.js';

@@ -28,13 +28,13 @@ import { RedlockEvents } from './services/redlock-events.service.js';
 import { RedlockService } from './services/redlock.service.js';
 import { SchedulerFirings } from './services/scheduler-firings.service.js';
 
-/** One for all `RedlockModule`s of an application; its hooks come last at start and first at shutdown. */
+/** Shared by all `RedlockModule`s of an application; its hooks run last at startup and first at shutdown. */
 @Module({ providers: [InnermostHooks], exports: [InnermostHooks] })
 export class InnermostModule {}
 
 /**
  * Makes `@Exclusive` work, and provides `RedlockService`. Import it once, in the root module; it is global unless
- * `isGlobal: false` says otherwise.
+ * `isGlobal` is `false`.
  */
 @Module({
   imports: [DiscoveryModule, InnermostModule],
@@ -44,7 +44,7 @@ export class InnermostModule {}
       inject: [MODULE_OPTIONS_TOKEN],
       useFactory: (options: RedlockModuleOptions): ResolvedOptions => resolveOptions(options),
     },
-    // Asked anew each time: fake timers of tests replace `Date.now`.
+    // Looked up on each call, because fake timers in tests replace `Date.now`.
     { provide: CLOCK, useValue: () => Date.now() },
     {
       provide: LOCK_NODES,
@@ -73,8 +73,8 @@ export class InnermostModule {}
 })
 export class RedlockModule extends ConfigurableModuleClass {
   /**
-   * @param options Where the locks live, and what jobs get that say nothing for themselves.
-   * @throws InvalidOptionError for a wrong option.
+   * @param options Where the locks live, and the defaults for jobs.
+   * @throws InvalidOptionError for an invalid option.
    */
   static override forRoot(options: typeof OPTIONS_TYPE = {}): DynamicModule {
     resolveOptions(options);
@@ -83,8 +83,8 @@ export class RedlockModule extends ConfigurableModuleClass {
   }
 
   /**
-   * The same with options that come from elsewhere: `useFactory`, or `useClass` or `useExisting` with a
-   * `RedlockOptionsFactory`. Wrong options are refused at the start of the application, with an `InvalidOptionError`.
+   * Async configuration: `useFactory`, or `useClass` or `useExisting` with a `RedlockOptionsFactory`. Invalid options
+   * are reported when the application starts, with an `InvalidOptionError`.
    */
   static override forRootAsync(options: typeof ASYNC_OPTIONS_TYPE): DynamicModule {
     warnOfCopies();
@@ -92,7 +92,7 @@ export class RedlockModule extends ConfigurableModuleClass {
   }
 }
 
-/** At once: with two copies, NestJS may end the start with an error that is about something else. */
+/** Called early: with two copies, NestJS may fail at startup with an unrelated error. */
 function warnOfCopies(): void {
   const several = severalCopies();
   if (several !== undefined) new Logger('RedlockModule').warn(several);

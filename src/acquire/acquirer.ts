@@ -15,8 +15,8 @@ export class Acquirer {
 
   /**
    * @param ttl The lease, in milliseconds.
-   * @param wait How long to go on while another claim holds the lock, in milliseconds.
-   * @param signal No more attempts once it has aborted.
+   * @param wait How long to keep trying while another claim holds the lock, in milliseconds.
+   * @param signal Ends the attempts when it aborts.
    */
   async acquire(claim: Claim, ttl: number, wait: number, signal: AbortSignal): Promise<Grant | Denial> {
     const { nodeTimeout } = this;
@@ -40,7 +40,7 @@ export class Acquirer {
         begin += delay;
         waited += delay;
       }
-      // A retry asks all nodes, and is not counted among the losers again.
+      // A retry asks all nodes, and is not counted as a loser again.
       asked = { ...claim, loserCounter: undefined };
       hasSplit ||= result.kind === 'split';
       await pause(delay, undefined, { signal }).catch(() => {});

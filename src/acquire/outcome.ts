@@ -5,16 +5,16 @@ import type { SkipReason } from '../runs/run-outcome.js';
 /** A claim that a majority of the nodes has granted. */
 export interface Grant {
   readonly kind: 'granted';
-  /** The earliest time at which a node can let the lock go, on the monotonic clock (`performance.now()`). */
+  /** The earliest time at which the lock can expire on a node, on the monotonic clock (`performance.now()`). */
   readonly validUntil: number;
-  /** The token of the claim that was taken over, if one was. */
+  /** The token of the claim that was taken over, if any. */
   readonly dead?: string;
   /**
-   * Extends the lease to `ttl` milliseconds from now. Resolves to the new `validUntil`. Rejects with a `TakenError` if a
-   * majority says that another claim has or had the lock, and with another error without a majority.
+   * Extends the lease to `ttl` milliseconds from now. Resolves to the new `validUntil`. Rejects with a `TakenError` if
+   * a majority says that another claim has or had the lock, and with another error if there is no majority.
    */
   extend(ttl: number): Promise<number>;
-  /** The run is over: frees the lock and records the tick as run. Rejects without a majority. */
+  /** Ends the run: frees the lock and records the tick as run. Rejects without a majority. */
   settle(): Promise<void>;
   /** Undoes the claim. Rejects without a majority. */
   release(): Promise<void>;
@@ -24,13 +24,13 @@ export interface Grant {
 export interface Denial {
   readonly kind: 'denied';
   readonly reason: SkipReason;
-  /** In how many milliseconds the holder's lease ends if it is not renewed; known for ticks that recover. */
+  /** How long until the holder's lease ends if it is not renewed, in milliseconds; known for ticks that recover. */
   readonly lease?: number;
   /** The token of the conflicting claim, if there is one. */
   readonly holder?: string;
-  /** Whether it was a takeover of a tick that nobody has begun. */
+  /** Whether the claim was a takeover of a tick that has not been begun. */
   readonly isUnbegun?: boolean;
-  /** By how many milliseconds the newest settled tick is ahead of the clock of a node that has been set back. */
+  /** How far the newest settled tick is ahead of a node's clock that has been set back, in milliseconds. */
   readonly ahead?: number;
   /** Position among the losers, starting at 1, if a node counts them. */
   readonly rank?: number;
@@ -45,16 +45,16 @@ export interface Denial {
 /** The result of one round of votes. */
 export type VoteResult = Grant | Denial | Undecided;
 
-/** A round that another attempt may change. */
+/** A result that another attempt may change. */
 export type Undecided =
   /** The lead node, which is asked before the others, denies the claim. */
   | { readonly kind: 'denied by lead'; readonly denial: Denial }
-  /** The tick is due on enough of the nodes only in `wait` milliseconds. */
+  /** The tick will be due on enough of the nodes in `wait` milliseconds. */
   | { readonly kind: 'early'; readonly wait: number }
-  /** Nobody has a majority. */
+  /** No claim has a majority. */
   | { readonly kind: 'split' };
 
-/** What a conflict with another claim means for this one. */
+/** The denial that follows from a conflict with another claim. */
 export function deniedBy({ kind, lease, rank, holder }: Conflict, causes: readonly Error[] = []): Denial {
   return { kind: 'denied', reason: kind === 'ran' ? 'settled' : kind, lease, rank, holder, causes };
 }
@@ -75,7 +75,7 @@ export function storeDown(causes: readonly Error[], nodes: number): Denial {
   return { kind: 'denied', reason: 'store-down', isOfOneLock: isAlone, isSlow: isLate, causes };
 }
 
-/** Whether a node refuses one lock, and votes on others. */
+/** Whether a node refuses one lock but votes on others. */
 export function isOfOneLock(cause: Error): boolean {
   return cause instanceof NodeUnreachableError && cause.scope === 'lock';
 }
@@ -88,7 +88,7 @@ function isSlow(cause: Error): boolean {
 /** The denial of a takeover of a tick that nobody has begun: there is nothing to run again. */
 export const UNBEGUN: Denial = { kind: 'denied', reason: 'settled', isUnbegun: true, causes: [] };
 
-/** What an undecided claim amounts to when it is given up. */
+/** The denial of an undecided claim that is given up. */
 export function givenUp(result: Denial | Undecided): Denial {
   switch (result.kind) {
     case 'denied':

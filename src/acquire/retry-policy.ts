@@ -1,42 +1,42 @@
 import type { Denial, Undecided } from './outcome.js';
 
-/** Every delay and limit of an acquisition, in milliseconds unless it says otherwise. */
+/** Every delay and limit of an acquisition, in milliseconds unless stated otherwise. */
 export const RETRY = {
-  /** After a split vote: a random delay within `first`, doubled with each attempt, and `most` at most. */
+  /** After a split vote: a random delay of up to `first`, doubled with each attempt, up to `most`. */
   split: { first: 16, most: 256 },
-  /** How many times `nodeTimeout` an acquisition goes on after split votes. */
+  /** How long an acquisition retries after split votes, as a multiple of `nodeTimeout`. */
   splitLimit: 10,
-  /** After split votes, contenders queue at the lead node, but every Nth attempt asks all nodes: it may be holding the vote of a dead instance. */
+  /** After split votes, every Nth attempt asks all nodes: the lead node may still hold a dead instance's vote. */
   askAllEvery: 4,
-  /** While `lock()` waits for a lock that is held: the mean delay. */
+  /** The mean delay while `lock()` waits for a lock that is held. */
   wait: 100,
-  /** A tick that finds an earlier run of its job in progress: the mean delay, and how long it waits for that run. */
+  /** For a tick that finds an earlier run in progress: the mean delay, and how long it waits for that run. */
   overlap: { delay: 50, limit: 250 },
-  /** While no majority of the nodes can be reached. */
+  /** The delay while no majority of the nodes can be reached. */
   storeDown: 25,
   /** A tick while a quorum is only slow, as under a crowd of claims: how many times `nodeTimeout` it goes on. */
   slowLimit: 10,
   /** A tick that is not due yet by the clocks of the nodes: the longest delay, and for how long it is asked again. */
   early: { delay: 5000, limit: 30_000 },
-  /** A loser that retries as a backup, in case the winner fails: a random delay from once to twice this. */
+  /** The delay before a loser retries as a backup, in case the winner fails (randomised between 1× and 2×). */
   backup: 50,
   /** How many of the losers retry. */
   backups: 2,
 } as const;
 
-/** What an acquisition has come to. Durations in milliseconds. */
+/** The progress of an acquisition. Durations in milliseconds. */
 export interface Progress {
   readonly result: Denial | Undecided;
-  /** How many attempts there were before this one. */
+  /** The number of attempts before this one. */
   readonly attempt: number;
-  /** Time since the first attempt, less the time until the tick was due. */
+  /** Time since the first attempt, not counting the wait for the tick to become due. */
   readonly elapsed: number;
-  /** How long this has waited for the tick to become due. */
+  /** How long the acquisition has waited for the tick to become due. */
   readonly waited: number;
-  /** How long the caller waits for a lock that is held. */
+  /** How long the caller is willing to wait for a lock that is held. */
   readonly wait: number;
   readonly isTick: boolean;
-  /** Whether an attempt has taken `nodeTimeout`, so that nodes may have been asked over connections that are dead. */
+  /** Whether an attempt has taken `nodeTimeout`, in which case the connections it used may be dead. */
   readonly wasSilent: boolean;
   readonly nodeTimeout: number;
 }
@@ -44,7 +44,7 @@ export interface Progress {
 /**
  * How long to wait before the next attempt, in milliseconds; `undefined` to give up.
  *
- * @param random A number from 0 up to 1: instances that retry together must not collide again.
+ * @param random A number from 0 up to 1, so that instances that retry together do not collide again.
  */
 export function nextDelay(progress: Progress, random: number): number | undefined {
   const { result, attempt, elapsed, waited, wait, isTick, wasSilent, nodeTimeout } = progress;
@@ -58,7 +58,7 @@ export function nextDelay(progress: Progress, random: number): number | undefine
       return Math.min(RETRY.split.first * 2 ** attempt, RETRY.split.most) * random;
     case 'denied':
       if (elapsed < wait) return Math.min(RETRY.wait * (0.5 + random), wait - elapsed);
-      // An instance whose clock lags may run an old tick at the very moment of this one.
+      // An instance whose clock lags may be running an old tick just when this one is due.
       if (isTick && result.reason === 'overlap' && isBackup(result) && elapsed < RETRY.overlap.limit) {
         return RETRY.overlap.delay * (0.5 + random);
       }
@@ -66,7 +66,7 @@ export function nextDelay(progress: Progress, random: number): number | undefine
       // Late answers are no outage. Retries must not make them later still.
       if (isTick && result.isSlow && elapsed < RETRY.slowLimit * nodeTimeout)
         return nodeTimeout * (0.5 + random);
-      // A connection that was just cut is back in a moment. Replacing one that the network dropped in silence takes longer.
+      // A connection that was cut comes back quickly; replacing one that was dropped silently takes longer.
       return elapsed < nodeTimeout * (wasSilent ? 2 : 0.5) ? RETRY.storeDown : undefined;
   }
 }

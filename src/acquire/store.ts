@@ -1,13 +1,13 @@
 import type { Claim } from '../nodes/lock-node.js';
 import type { VoteResult } from './outcome.js';
 
-/** All nodes as one: where the locks live. */
+/** All nodes as one store of locks. */
 export interface Store {
   /**
    * Puts the claim to the vote once. A partial grant is released before this resolves.
    *
    * @param ttl The lease, in milliseconds.
-   * @param attempt How many rounds of votes this claim has had before.
+   * @param attempt The number of earlier rounds of votes on this claim.
    * @param isInTurn Whether to ask the other nodes only if the lead node grants the claim.
    */
   vote(claim: Claim, ttl: number, attempt?: number, isInTurn?: boolean): Promise<VoteResult>;
@@ -22,10 +22,10 @@ export class TakenError extends Error {
   }
 }
 
-/** Clocks of different computers drift apart by at most this part of a lease, and keys end on a whole millisecond. */
+/** The assumed limit of clock drift between computers, as a part of a lease; keys expire on a whole millisecond. */
 const DRIFT = { factor: 0.01, milliseconds: 2 };
 
-/** When a lease that was requested at `asked` may end on the first of the nodes, in the worst case. */
+/** The earliest time at which a lease that was requested at `asked` can expire on a node. */
 export function validUntil(asked: number, ttl: number): number {
   return asked + ttl - ttl * DRIFT.factor - DRIFT.milliseconds;
 }

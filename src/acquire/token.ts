@@ -1,13 +1,13 @@
 import { randomBytes } from 'node:crypto';
 
-/** Makes the tokens of claims: each names its instance, and is made once. */
+/** Creates the tokens of claims: each is unique and names its instance. */
 export type TokenSource = () => string;
 
 /**
  * Random bytes alone are not enough: two processes that are restored from one memory snapshot draw the same ones. They
- * differ in the moment at which they draw, in nanoseconds, and mostly in their process id.
+ * differ in the time of the draw, in nanoseconds, and usually in their process id.
  *
- * @param instanceId What the log calls the instance.
+ * @param instanceId The name of the instance in the log.
  */
 export function tokensOf(instanceId: string): TokenSource {
   let made = 0;
@@ -16,7 +16,7 @@ export function tokensOf(instanceId: string): TokenSource {
     `${instanceId}#${start}.${process.pid}.${process.hrtime.bigint().toString(36)}.${(++made).toString(36)}`;
 }
 
-/** The instance that made a token; empty for a token that is not of this package. */
+/** The instance that created a token; empty for a token from another package. */
 export function instanceOf(token: string): string {
   return token.slice(0, Math.max(token.lastIndexOf('#'), 0));
 }

@@ -1,30 +1,30 @@
 import { InvalidOptionError } from '../errors.js';
 import type { JobName, JobOptions } from '../options/options.js';
 
-/** A method with `@Exclusive`. */
+/** A method decorated with `@Exclusive`. */
 export interface ExclusiveMethod {
-  /** What was decorated, with the metadata of all its decorators. */
+  /** The function that replaces the method, with the metadata of all its decorators. */
   readonly wrapper: object;
   readonly original: (...args: never[]) => unknown;
   readonly key: string | symbol;
-  /** Left out: the class of the instance and the method. */
+  /** `undefined`: the name of the instance's class and of the method. */
   readonly name: JobName | undefined;
   readonly options: JobOptions;
 }
 
-/** The decorated methods of each prototype, by their keys. */
+/** The decorated methods of each prototype, by key. */
 const declared = new WeakMap<object, Map<string | symbol, ExclusiveMethod>>();
 
 /**
- * Keeps a method that `@Exclusive` has decorated. Its metadata are not enough to find it again: decorators of other
- * packages wrap it without copying them.
+ * Registers a method decorated with `@Exclusive`. Metadata would not be enough to find it again: decorators of other
+ * packages wrap the method without copying them.
  */
 export function declareExclusive(prototype: object, method: ExclusiveMethod): void {
   const methods = declared.get(prototype) ?? new Map<string | symbol, ExclusiveMethod>();
   declared.set(prototype, methods.set(method.key, method));
 }
 
-/** The decorated methods of an object, by their keys; of two that override each other, the one that wins. */
+/** The decorated methods of an object, by key; if one overrides another, only the overriding one. */
 export function methodsOf(instance: unknown): Map<string | symbol, ExclusiveMethod> {
   const methods = new Map<string | symbol, ExclusiveMethod>();
   if (typeof instance !== 'object' || instance === null) return methods;
@@ -38,12 +38,15 @@ export function methodsOf(instance: unknown): Map<string | symbol, ExclusiveMeth
   return methods;
 }
 
-/** Where a method is, for messages. */
+/** The place of a method, for messages. */
 export function placeOf(instance: object, key: string | symbol): string {
   return `${instance.constructor.name}.${String(key)}`;
 }
 
-/** The name of the job that a call is for. Throws `InvalidOptionError` if a function makes an empty one. */
+/**
+ * The name of the job for a call. Throws `InvalidOptionError` if a name function returns anything but a non-empty
+ * string.
+ */
 export function nameOf({ name, key }: ExclusiveMethod, instance: object, args: never[]): string {
   if (typeof name === 'string') return name;
   const place = placeOf(instance, key);

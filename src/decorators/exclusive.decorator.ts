@@ -4,15 +4,15 @@ import type { JobName, JobOptions } from '../options/options.js';
 import { ExclusiveJobs } from '../services/exclusive-jobs.service.js';
 import { declareExclusive, type ExclusiveMethod } from './exclusive-method.js';
 
-/** Where the instances of decorated classes get `ExclusiveJobs`. Its description is what Nest says when it is missing. */
+/** The property into which Nest injects `ExclusiveJobs`. Nest shows its description if the provider is missing. */
 const JOBS = Symbol(
   '@Exclusive: add RedlockModule.forRoot(...) to the imports of AppModule, from the same copy of nestjs-exclusive',
 );
 
 /**
- * What `@Exclusive` returns: a decorator of methods.
+ * The method decorator that `@Exclusive` returns.
  *
- * @typeParam Name The function that names the job, which must take the arguments of the method.
+ * @typeParam Name The function that names the job, which must accept the arguments of the method.
  */
 export interface ExclusiveDecorator<Name extends (...args: never[]) => unknown = () => string> {
   /** @typeParam Method The type of the method (unconstrained). */
@@ -24,27 +24,27 @@ export interface ExclusiveDecorator<Name extends (...args: never[]) => unknown =
         ? unknown
         : 'The name does not take these arguments'),
   ): void;
-  /** What `applyDecorators` of NestJS asks for; on a property, the compiler refuses it. */
+  /** Required by `applyDecorators` of NestJS; on a property, it does not compile. */
   (target: object, key: string | symbol): 'Put @Exclusive on a method';
 }
 
 /**
- * One instance of the application runs each tick of this method. Goes above or below `@Cron`, `@Interval` or `@Timeout`, or on
- * any method of a provider or controller.
+ * One instance of the application runs each tick of this method. Can be placed above or below `@Cron`, `@Interval` or
+ * `@Timeout`, or on any method of a provider or controller.
  *
- * - On `@Cron`, each scheduled time runs at most once over the fleet, and once if any instance can reach a quorum, unless an
- *   earlier run is still in progress.
- * - On `@Interval`, at most once per interval over the fleet.
- * - In a cron job that is added to `SchedulerRegistry`, a call of the method is for the tick of that job.
- * - On all else, and on a plain call such as `service.report()`, two runs never go on at the same time.
+ * - With `@Cron`, each scheduled time runs at most once over the fleet, and once if any instance can reach a quorum,
+ *   unless an earlier run is still in progress.
+ * - With `@Interval`, it runs at most once per interval over the fleet.
+ * - In a cron job from `SchedulerRegistry`, a call of the method is for the tick of that job.
+ * - On anything else, and for plain calls such as `service.report()`, runs never overlap.
  *
- * A call that loses resolves to `undefined`; one that wins resolves or rejects as the method does.
+ * A call that loses resolves to `undefined`; a call that wins resolves or rejects as the method does.
  *
- * @param name Names the job over the whole fleet: a string, or a function of the arguments of the call, such as
- * `` (tenant: string) => `report:${tenant}` ``. Default: `ClassName.method`.
- * @param options What the job sets for itself. Default: what the module says.
- * @throws InvalidOptionError where it stands on something that is no method, or has an empty name. Wrong options, and
- * a name that stands on two methods, are found at the start of the application.
+ * @param name The name of the job, across the fleet: a string, or a function of the arguments of the call, such as ``
+ * (tenant: string) => `report:${tenant}` ``. Default: `ClassName.method`.
+ * @param options The options of the job. Defaults come from the module.
+ * @throws InvalidOptionError if it decorates anything but a method, or has an empty name. Invalid options, and a name
+ * that two methods share, are reported when the application starts.
  *
  * @example
  * `@Cron('0 0 6 * * *') @Exclusive('report') async report() {}`
@@ -95,7 +95,7 @@ export function Exclusive(
   return decorate as ExclusiveDecorator;
 }
 
-/** Without `experimentalDecorators`, compilers call a decorator with the method and a context. */
+/** Without `experimentalDecorators`, compilers call a decorator with the method and a context object. */
 function refuseStandard(context: unknown): void {
   if (typeof context !== 'object' || context === null) return;
   throw new InvalidOptionError(
@@ -105,7 +105,7 @@ function refuseStandard(context: unknown): void {
   );
 }
 
-/** What runs the jobs of an object; `undefined` if a test has put a mock in its place. */
+/** The `ExclusiveJobs` of an object; `undefined` if a test has replaced it with a mock. */
 function jobsOf(instance: object, place: string): ExclusiveJobs | undefined {
   const injected: unknown = Reflect.get(Object(instance) as object, JOBS);
   const jobs = ExclusiveJobs.is(injected) ? injected : ExclusiveJobs.boundTo(instance);

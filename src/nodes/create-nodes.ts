@@ -8,7 +8,7 @@ import { RedisNode, type RedisNodeSettings } from './redis/redis-node.js';
 import { checkRedisOptions, placeOfOptions } from './redis/redis-options.js';
 import { optionsOfUrl } from './redis/redis-url.js';
 
-/** The voting nodes that the option `nodes` asks for. Nothing is connected yet. */
+/** The voting nodes that the option `nodes` describes. Nothing is connected yet. */
 export function createNodes(
   nodes: readonly NodeOption[] | 'memory',
   settings: RedisNodeSettings,
@@ -24,26 +24,26 @@ function createNode(node: NodeOption, settings: RedisNodeSettings): LockNode {
     : RedisNode.connecting(node as RedisOptions, settings);
 }
 
-/** The nodes as they were given, or `'memory'`. Throws `InvalidOptionError` for what can be no quorum. */
+/** The entries of `nodes`, or `'memory'`. Throws `InvalidOptionError` if they cannot form a quorum. */
 export function checkedNodes(nodes: RedlockModuleOptions['nodes']): readonly NodeOption[] | 'memory' {
   if (nodes === undefined) {
     if (process.env['NODE_ENV'] === 'production') {
       throw new InvalidOptionError(
         'nodes',
         nodes,
-        "with NODE_ENV=production, give the Redis that all instances share, such as 'redis://10.1.1.1:6379', or 'memory' if there is one instance only",
+        "with NODE_ENV=production, use the Redis that all instances share, such as 'redis://10.1.1.1:6379', or 'memory' if there is only one instance",
       );
     }
     return 'memory';
   }
   if (nodes === 'memory') return 'memory';
-  // A copy, as a list may have holes, and what is checked must be what is used.
+  // A copy, because the list may have holes, and what is checked must be what is used.
   const list: NodeOption[] = Array.from(Array.isArray(nodes) ? nodes : [nodes], ownOptions);
   if (list.length === 0) {
     throw new InvalidOptionError(
       'nodes',
       '[]',
-      "give at least one node, such as 'redis://10.1.1.1:6379', or 'memory'",
+      "use at least one node, such as 'redis://10.1.1.1:6379', or 'memory'",
     );
   }
   const places = new Map<unknown, number>();
@@ -56,7 +56,7 @@ export function checkedNodes(nodes: RedlockModuleOptions['nodes']): readonly Nod
       throw new InvalidOptionError(
         option,
         what,
-        `that is the same server as nodes[${twin}], whose vote counts once; give independent servers, each once`,
+        `that is the same server as nodes[${twin}], whose vote counts once; use independent servers, each once`,
       );
     }
     places.set(place, index);
@@ -64,7 +64,7 @@ export function checkedNodes(nodes: RedlockModuleOptions['nodes']): readonly Nod
   return list;
 }
 
-/** What two entries of `nodes` that are the same server have in common. Throws for what can be no node. */
+/** The same value for two entries of `nodes` that are the same server. Throws for an invalid node. */
 function placeOf(option: string, node: unknown): unknown {
   if (node === 'memory') {
     throw new InvalidOptionError(
@@ -114,7 +114,7 @@ function isLockNode(node: object): node is LockNode {
   return hasMethods(node, LOCK_NODE) && typeof Reflect.get(node, 'address') === 'string';
 }
 
-/** Whether it is a client of ioredis, of whichever copy; the clients of other packages have no `status`. */
+/** Whether it is an ioredis client, from any copy of ioredis; clients of other packages have no `status`. */
 function isClient(node: object): node is RedisClient {
   return (
     hasMethods(node, CLIENT) &&
@@ -127,20 +127,20 @@ function hasMethods(node: object, names: readonly string[]): boolean {
   return names.every((name) => typeof Reflect.get(node, name) === 'function');
 }
 
-/** Whether it is an object literal, of this realm or another. */
+/** Whether it is an object literal, from this realm or another. */
 function isPlain(node: object): boolean {
   const prototype = Object.getPrototypeOf(node) as object | null;
   return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
-/** A copy of options. */
+/** A copy of ioredis options; anything else is returned as it is. */
 function ownOptions(node: NodeOption): NodeOption {
   return typeof node === 'object' && node !== null && isPlain(node) && !isLockNode(node) && !isClient(node)
     ? { ...node }
     : node;
 }
 
-/** What is neither a client nor options: ioredis would take it for options, and connect to localhost. */
+/** Refuses what is neither a client nor options: ioredis would take it for options and connect to localhost. */
 function refuseOther(option: string, node: object): void {
   const refuse = (what: string, right: string): never => {
     throw new InvalidOptionError(option, what, right);
@@ -158,7 +158,7 @@ function refuseOther(option: string, node: object): void {
   refuse(`an object of class ${name}`, remedy);
 }
 
-/** The name of the first class of an object that has one; node-redis derives one named `Class` from each of its own. */
+/** The name of an object's first named class; `Class`, which node-redis derives from each of its own, is skipped. */
 function classOf(node: object): string {
   let prototype = Object.getPrototypeOf(node) as object | null;
   for (; prototype !== null; prototype = Object.getPrototypeOf(prototype) as object | null) {

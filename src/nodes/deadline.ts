@@ -1,21 +1,21 @@
-/** One wait for a reply. */
+/** An outstanding reply. */
 interface Wait {
   readonly endsAt: number;
   readonly reject: (error: unknown) => void;
 }
 
 /**
- * Gives every answer of one node the same time limit. All limits are equal, so they end in the order in which they began, and
- * one timer serves them all.
+ * Applies one time limit to every answer of a node. All limits are equal, so they expire in the order in which they
+ * began, and one timer serves them all.
  */
 export class Deadline {
-  /** In the order in which they end: a `Set` keeps the order of insertion. */
+  /** In the order in which they expire: a `Set` keeps the order of insertion. */
   private readonly waits = new Set<Wait>();
   private timer: NodeJS.Timeout | undefined;
 
   /**
    * @param limit In milliseconds.
-   * @param failure Told of each failure; returns what to reject with. `undefined`: no reply came in time.
+   * @param failure Called with each failure, or `undefined` if no reply came in time; returns what to reject with.
    */
   constructor(
     private readonly limit: number,
@@ -23,10 +23,10 @@ export class Deadline {
   ) {}
 
   /**
-   * What `read` makes of the reply, if it comes in time.
+   * Resolves to what `read` returns for the reply, if it comes in time.
    *
-   * @param onLate Told of a reply that comes after that.
-   * @param onFailure Told of a rejection of `asked`, however late.
+   * @param onLate Called with a reply that comes after that.
+   * @param onFailure Called with a rejection of `asked`, however late.
    */
   within<Reply, Answer>(
     asked: Promise<Reply>,
@@ -64,7 +64,8 @@ export class Deadline {
   }
 
   private arm(delay: number): NodeJS.Timeout {
-    // After a blocked event loop, timers run before the answers that have arrived meanwhile: those go first.
+    // After a blocked event loop, timers run before the answers that have arrived meanwhile. `setImmediate` lets the
+    // answers go first.
     return setTimeout(() => setImmediate(() => this.expire()), delay);
   }
 

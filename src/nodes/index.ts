@@ -1,4 +1,5 @@
-// `nestjs-exclusive/node`: the contract for a voting node of your own. `LOCK_NODE_CONTRACT` of `nestjs-exclusive/testing` checks it.
+// `nestjs-exclusive/node`: the contract for your own voting node. `LOCK_NODE_CONTRACT` of `nestjs-exclusive/testing`
+// checks it.
 export {
   type Claim,
   type Conflict,

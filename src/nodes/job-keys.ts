@@ -1,12 +1,12 @@
-/** The keys of one job in Redis, all of them in one Cluster slot. */
+/** The Redis keys of one job, all in one Cluster slot. */
 export class JobKeys {
-  /** The lock: byte for byte the key of the usual recipe, `JOB_LOCKER_report`. */
+  /** The lock: byte for byte the key that the usual recipe uses, `JOB_LOCKER_report`. */
   readonly lock: string;
-  /** What stands before and behind the kind of any other key. */
+  /** What comes before and after the kind in any other key. */
   private readonly before: string;
   private readonly behind: string;
 
-  /** The keys of the job `name`, which may be any string. No two jobs share one. */
+  /** The keys of the job `name`, which may be any string. No two jobs share a key. */
   constructor(keyPrefix: string, name: string) {
     const plain = `${keyPrefix}_${name}`;
     this.lock = plain;
@@ -14,11 +14,11 @@ export class JobKeys {
     this.behind = '';
     if (!plain.includes('}')) return;
     if (hasHashTag(plain)) {
-      // The kind comes first: behind, it could be the end of the name of another job.
+      // The kind comes first: at the end, it could be mistaken for the end of another job's name.
       this.before = '';
       this.behind = `:${plain}`;
     } else {
-      // A stray brace fits in no hash tag. Such a job gets a lock key of its own kind: one slot matters more.
+      // A hash tag cannot contain a stray brace. Such a job gets an escaped lock key: one slot matters more.
       this.before = `{${escapeBraces(plain)}}:escaped:`;
       this.lock = this.other('lock');
     }
@@ -34,7 +34,7 @@ export class JobKeys {
     return this.other('every');
   }
 
-  /** Counts those who came too late for a tick, or for an interval. */
+  /** The counter of claims that lost a tick or an interval. */
   late(at: number | 'every'): string {
     return this.other(`late:${at}`);
   }
@@ -54,7 +54,7 @@ export class JobKeys {
   }
 }
 
-/** Whether a Cluster hashes a part of this key: what stands between the first `{` and the next `}`, if anything does. */
+/** Whether a Cluster hashes only a part of this key: a non-empty part between the first `{` and the next `}`. */
 export function hasHashTag(key: string): boolean {
   const open = key.indexOf('{');
   return open >= 0 && key.indexOf('}', open) > open + 1;

@@ -14,15 +14,15 @@ import {
 interface Entry {
   /** A token, or the newest settled tick. */
   value: string;
-  /** Of the marker of a tick: whether its claim may be taken over. */
+  /** For the marker of a tick: whether its claim may be taken over. */
   isRecoverable?: boolean;
-  /** On the clock that measures lifetimes. */
+  /** By the `elapsed` clock. */
   endsAt: number;
 }
 
 /**
- * A voting node in the memory of this process: for tests, development, and applications of one instance. Two
- * applications in one process that are given the same `MemoryNode` exclude each other; two processes never do.
+ * A voting node in the memory of this process, for tests, development and single-instance applications. Two
+ * applications in one process that share a `MemoryNode` exclude each other; two processes never do.
  *
  * @example
  * RedlockModule.forRoot({ nodes: new MemoryNode() })
@@ -31,14 +31,14 @@ export class MemoryNode implements LockNode {
   readonly address: string;
   private readonly identity = randomUUID();
   private readonly entries = new Map<string, Entry>();
-  /** When the next sweep for ended keys is due: a key that nobody asks for again must go too. */
+  /** When the next sweep for expired keys is due: keys that are never read again must be removed, too. */
   private sweepAt = 0;
   private readonly now: () => number;
   private readonly elapsed: () => number;
 
   /**
-   * @param clock What the node takes for the time, in milliseconds since the epoch; a test moves it by hand. Default:
-   * `Date.now` for when a tick is due, and the monotonic clock for how long a key lives.
+   * @param clock The current time, in milliseconds since the epoch; a test moves it by hand. Default: `Date.now` for
+   * when a tick is due, and the monotonic clock for how long a key lives.
    */
   constructor(clock?: () => number) {
     this.now = clock ?? Date.now;
@@ -119,7 +119,7 @@ export class MemoryNode implements LockNode {
     }
     const starter = every && this.entry(every.key);
     if (every && starter && starter.value !== token && starter.value !== dead) {
-      // It was written for a longer time, as by a clock that was ahead.
+      // The marker was written for a longer time, for example by a clock that was ahead.
       starter.endsAt = Math.min(starter.endsAt, this.elapsed() + every.keep);
       return this.conflict(starter.value === holder ? 'elsewhere' : 'ran', starter.value, loserCounter);
     }
@@ -127,7 +127,7 @@ export class MemoryNode implements LockNode {
     return dead === undefined ? { kind: 'granted' } : { kind: 'granted', dead };
   }
 
-  /** Whether somebody else has what the claim was granted, or had it in the meantime. */
+  /** Whether another claim has, or had in the meantime, what this one was granted. */
   private isTaken({ lock, tick, every, mayOverlap }: Claim, token: string): boolean {
     const isOther = (key: string): boolean => (this.read(key) ?? token) !== token;
     if (isOther(lock) || (tick && isOther(tick.key))) return true;
@@ -137,7 +137,7 @@ export class MemoryNode implements LockNode {
     return every !== undefined && !mayOverlap && isOther(every.key);
   }
 
-  /** Writes what lives for as long as the lease, and somewhat longer where the tick can be taken over. */
+  /** Writes the keys that live as long as the lease, or somewhat longer if the tick can be taken over. */
   private lease({ lock, tick }: Claim, token: string, ttl: number): void {
     this.write(lock, token, tick?.recover ? ttl + TAKEOVER_WINDOW : ttl);
     if (tick?.recover) this.write(tick.key, token, ttl + LAST_TICK_RETENTION, true);

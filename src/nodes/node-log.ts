@@ -17,9 +17,9 @@ export interface Done {
   readonly ran: boolean;
 }
 
-/** Tells the operator when one node stops voting and when it votes again: when that changes, not for each claim. */
+/** Logs when a node stops voting and when it votes again: once per change, not once per claim. */
 export class NodeLog {
-  /** What keeps the node from voting, if anything does. */
+  /** What prevents the node from voting, if anything does. */
   trouble: string | undefined;
   /** Set while the server itself refuses to vote: what would show that this is over, and when it last refused. */
   private refusal: { readonly endsWith: 'answer' | 'write' | 'script'; readonly at: number } | undefined;
@@ -47,7 +47,7 @@ export class NodeLog {
   /**
    * The connection is in trouble.
    *
-   * @param grace How long to wait before it is logged, in milliseconds: what is over by then is not worth a line.
+   * @param grace How long to wait before it is logged, in milliseconds: shorter trouble is not worth a line.
    */
   troubled(trouble: string, grace = 0): void {
     this.begin(trouble, grace);
@@ -77,7 +77,7 @@ export class NodeLog {
     }
   }
 
-  /** Logs nothing more about trouble that has just begun. */
+  /** Cancels the pending log line about new trouble. */
   stop(): void {
     clearTimeout(this.warning);
     this.warning = undefined;

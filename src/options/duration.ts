@@ -8,12 +8,12 @@ export type DurationUnit =
   | ('d' | 'day' | 'days' | 'w' | 'week' | 'weeks');
 
 /**
- * Milliseconds, or a duration such as `'500ms'`, `'30s'`, `'10m'`, `'1h'`: from one millisecond to 24 days. Anything else is
- * refused with an `InvalidOptionError`.
+ * Milliseconds, or a string such as `'500ms'`, `'30s'`, `'10m'` or `'1h'`: from one millisecond to 24 days. Anything
+ * else is refused with an `InvalidOptionError`.
  */
 export type Duration = number | `${number}${DurationUnit}` | `${number} ${DurationUnit}`;
 
-/** A `ttl` in milliseconds. Throws `InvalidOptionError` also for one that is too short to be renewed in time. */
+/** A `ttl` in milliseconds. Throws `InvalidOptionError`, also if it is too short to be renewed in time. */
 export function leaseDuration(option: string, value: Duration, nodeTimeout: number): number {
   const ttl = milliseconds(option, value);
   if (ttl >= 3 * nodeTimeout) return ttl;
@@ -24,17 +24,17 @@ export function leaseDuration(option: string, value: Duration, nodeTimeout: numb
   );
 }
 
-/** The longest duration that a timer of Node can wait for, in milliseconds: some 24 days. */
+/** The longest delay of a Node.js timer, in milliseconds: about 24 days. */
 export const LONGEST_TIMER = 2 ** 31 - 1;
 
-/** A duration in whole milliseconds. Throws `InvalidOptionError` for anything that is no positive length of time. */
+/** A duration in whole milliseconds. Throws `InvalidOptionError` for anything that is not a positive duration. */
 export function milliseconds(option: string, value: Duration): number {
   const length = typeof value === 'string' ? parse(value) : value;
   if (typeof length !== 'number' || !(length >= 1) || length > LONGEST_TIMER) {
     throw new InvalidOptionError(
       option,
       value,
-      "give a whole number of milliseconds from 1 on, or a duration such as '500ms', '30s' or '10m' (24 days at most)",
+      "use a whole number of milliseconds from 1 on, or a duration such as '500ms', '30s' or '10m' (at most 24 days)",
     );
   }
   return Math.round(length);

@@ -3,11 +3,11 @@ import type { LockNode } from '../nodes/lock-node.js';
 import type { Duration } from './duration.js';
 
 /**
- * One voting node: a URL (`redis://` or `rediss://`; alone, `'memory'` is one too), the options of an ioredis
- * connection (a Sentinel group has `sentinels` and `name`), an ioredis `Redis` or `Cluster` that the application has
- * already, or a {@link LockNode} such as a `MemoryNode`.
+ * One voting node: a URL (`redis://` or `rediss://`; as the only node, also `'memory'`), the options of an ioredis
+ * connection (with `sentinels` and `name` for a Sentinel group), an existing ioredis `Redis` or `Cluster`, or a {@link
+ * LockNode} such as a `MemoryNode`.
  *
- * The connections are the module's own, and closed with the application. A client that is handed over is duplicated with
+ * The module opens its own connections, and closes them with the application. A client that you pass is duplicated with
  * its options, and otherwise left alone.
  */
 export type NodeOption = string | ConnectionOptions | RedisClient | LockNode;
@@ -18,25 +18,25 @@ export type ConnectionOptions = Omit<RedisOptions, 'Connector'> & {
   Connector?: unknown;
 };
 
-/** An ioredis `Redis` or `Cluster`, of whichever copy of ioredis the application has. The module makes its own connection by `duplicate`. */
+/** An ioredis `Redis` or `Cluster`, from any copy of ioredis. The module opens its own connection with `duplicate`. */
 export interface RedisClient {
-  /** What the client is doing, such as `'ready'`. */
+  /** The state of the client, such as `'ready'`. */
   readonly status: string;
   /** Whether it is a `Cluster`. */
   readonly isCluster: boolean;
-  /** With which options it was made. */
+  /** The options of the client. */
   readonly options: object;
-  /** Makes a client with the same options. */
+  /** Creates a client with the same options. */
   duplicate(...overrides: never[]): unknown;
-  /** Calls a script that the server knows. */
+  /** Calls a script by its hash. */
   evalsha(...args: never[]): unknown;
-  /** Ends the connection. */
+  /** Closes the connection. */
   disconnect(): void;
 }
 
 /**
- * What a job does when no majority of the nodes can be reached: `'skip'` the tick, `'run'` it all the same (then on
- * every instance), or `'throw'` a `StoreDownError`.
+ * What a job does when no majority of the nodes can be reached: `'skip'` the tick, `'run'` it anyway (on every
+ * instance), or `'throw'` a `StoreDownError`.
  */
 export type OnStoreDown = 'skip' | 'run' | 'throw';
 
@@ -44,15 +44,15 @@ export type OnStoreDown = 'skip' | 'run' | 'throw';
 export interface RedlockModuleOptions {
   /**
    * Where the locks live: one node or several, or `'memory'`. Several independent nodes form a quorum: a majority of
-   * them decides, and a minority may fail. Use an odd number; replicas of one master are no nodes of their own.
+   * them decides, and a minority may fail. Use an odd number; replicas of one master do not count as nodes.
    *
-   * Default: the memory of this process, which keeps no two instances apart. With `NODE_ENV=production` that default
-   * is an error; say `'memory'` if it is what you want.
+   * Default: the memory of this process, which excludes no other instance. With `NODE_ENV=production` that default is
+   * an error; set `'memory'` explicitly if you want it.
    */
   nodes?: NodeOption | readonly NodeOption[];
   /**
-   * The start of every key: the lock of `report` is `JOB_LOCKER_report`. The same on all instances, and not empty.
-   * Default: `'JOB_LOCKER'`.
+   * The start of every key: the lock of `report` is `JOB_LOCKER_report`. Must be the same on all instances, and not
+   * empty. Default: `'JOB_LOCKER'`.
    */
   keyPrefix?: string;
   /**
@@ -60,69 +60,69 @@ export interface RedlockModuleOptions {
    * runs, however long that takes. At least three times `nodeTimeout`. Default: `'30s'`.
    */
   ttl?: Duration;
-  /** How long one node may take for one answer before its vote counts as missing. Default: `'500ms'`. */
+  /** How long one node may take to answer before its vote counts as missing. Default: `'500ms'`. */
   nodeTimeout?: Duration;
   /**
-   * After this much time the `signal` of a run aborts with a `RunTimeoutError`, its lock is renewed no more, and ends
+   * After this time, the `signal` of a run aborts with a `RunTimeoutError`, and its lock is no longer renewed and ends
    * with the lease. Default: no limit.
    */
   maxRuntime?: Duration;
   /**
-   * What to do when no majority of the nodes can be reached: `'skip'` the tick, `'run'` it all the same (then on every
-   * instance), or `'throw'` a `StoreDownError`. Default: `'skip'`.
+   * What to do when no majority of the nodes can be reached: `'skip'` the tick, `'run'` it anyway (on every instance),
+   * or `'throw'` a `StoreDownError`. Default: `'skip'`.
    */
   onStoreDown?: OnStoreDown;
-  /** How long runs in progress may go on at shutdown before their `signal` aborts. Default: `'10s'`. */
+  /** How long runs in progress may continue at shutdown before their `signal` aborts. Default: `'10s'`. */
   shutdownTimeout?: Duration;
   /** `false` makes every decorated method run as if it were undecorated. Default: `true`. */
   enabled?: boolean;
-  /** Names this instance in events, logs and `CLIENT LIST`. Default: host, process id and a random part. */
+  /** The name of this instance in events, logs and `CLIENT LIST`. Default: host, process id and a random part. */
   instanceId?: string;
 }
 
-/** What `forRoot` and `forRootAsync` take beside the options. A part of it may be left out. */
+/** Accepted by `forRoot` and `forRootAsync` in addition to the options. All are optional. */
 export interface RedlockModuleExtras {
-  /** `false`: the module is there only for the modules that import it. Default: `true`. */
+  /** `false`: the module is available only to modules that import it. Default: `true`. */
   isGlobal: boolean;
 }
 
-/** What the creator of the options implements, for `forRootAsync({ useClass })` and `useExisting`. */
+/** The interface of a class that creates the options, for `forRootAsync({ useClass })` and `useExisting`. */
 export interface RedlockOptionsFactory {
-  /** The options, asked for once, at the start of the application. What it throws ends the start. */
+  /** Creates the options. Called once, when the application starts; if it throws, the start fails. */
   createRedlockOptions(): RedlockModuleOptions | Promise<RedlockModuleOptions>;
 }
 
 /**
- * The name of a job: a string, or a function of the arguments of the call. It must not be empty: if a function returns an
- * empty name, the call rejects with an `InvalidOptionError`.
+ * The name of a job: a non-empty string, or a function of the arguments of the call. If the function returns an empty
+ * name, the call rejects with an `InvalidOptionError`.
  *
  * @typeParam Args The arguments that the function takes.
  */
 export type JobName<Args extends unknown[] = never[]> = string | ((...args: Args) => string);
 
-/** What a job may set for itself; what it leaves out comes from the module. */
+/** The options of a job. Defaults come from the module. */
 export interface JobOptions {
   /** The lease of this job. At least three times the module's `nodeTimeout`. Default: the module's `ttl`. */
   ttl?: Duration;
   /**
-   * Not again anywhere before this much time has passed since the last start. Less a little (10 %, at most 1 s), for
-   * timers that do not keep step. Default for `@Interval(ms)`: that interval; for all else: none.
+   * Minimum time between two starts across the fleet, reduced by 10 % (max 1 s) to allow for timer jitter. Default for
+   * `@Interval(ms)`: that interval; otherwise: none.
    */
   every?: Duration;
   /**
-   * `'skip'` a tick that finds another run of the job going on, unless that ends within 250 ms, or `'allow'` them to
-   * overlap: each tick still runs once. Default: `'skip'`.
+   * `'skip'`: skip a tick if another run of the job is in progress and does not end within 250 ms. `'allow'`: runs may
+   * overlap, but each tick still runs once. Default: `'skip'`.
    */
   overlap?: 'skip' | 'allow';
   /**
-   * The longest that a run of this job may take: then its `signal` aborts with a `RunTimeoutError`. Default: the module's
+   * How long a run of this job may take before its `signal` aborts with a `RunTimeoutError`. Default: the module's
    * `maxRuntime`.
    */
   maxRuntime?: Duration;
   /**
-   * When the instance that runs a tick of `@Cron` dies, or shuts down before the run has ended, another one runs that same
-   * tick again, within `ttl` and a second: one that lost the tick, or one that starts within a day. The job must be safe to
-   * start twice. Not with `overlap: 'allow'`. Default: `false`.
+   * If the instance that runs a tick of `@Cron` dies, or shuts down before the run has ended, another instance runs
+   * that tick again, within `ttl` plus a second: one that lost the tick, or one that starts within a day. The job must
+   * be safe to run twice. Cannot be combined with `overlap: 'allow'`. Default: `false`.
    */
   recover?: boolean;
   /** What this job does when no majority of the nodes can be reached. Default: the module's `onStoreDown`. */
@@ -137,9 +137,9 @@ export interface ResolvedOptions {
   readonly shutdownTimeout: number;
   readonly enabled: boolean;
   readonly instanceId: string;
-  /** Whether `nodes` was left out, so that the log should say where the locks are. */
+  /** Whether `nodes` was omitted, so that the log warns where the locks are. */
   readonly nodesLeftOut: boolean;
-  /** What a job gets that says nothing for itself. */
+  /** The defaults for the options of a job. */
   readonly job: ResolvedJobOptions;
 }
 

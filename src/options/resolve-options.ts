@@ -13,18 +13,22 @@ const JOB_OPTIONS: readonly (keyof JobOptions)[] = [
   ...(['ttl', 'every', 'overlap', 'maxRuntime', 'recover', 'onStoreDown'] as const),
 ];
 
-/** Fills in the defaults and refuses what is wrong. Throws `InvalidOptionError`. */
+/** Fills in the defaults. Throws `InvalidOptionError` for invalid options. */
 export function resolveOptions(options: RedlockModuleOptions): ResolvedOptions {
   refuseUnknown('RedlockModule: ', options, MODULE_OPTIONS);
   const { keyPrefix = 'JOB_LOCKER', enabled = true, instanceId = newInstanceId() } = options;
   if (typeof keyPrefix !== 'string' || keyPrefix === '') {
-    throw new InvalidOptionError('keyPrefix', keyPrefix, "give a text such as 'JOB_LOCKER'");
+    throw new InvalidOptionError('keyPrefix', keyPrefix, "use a string such as 'JOB_LOCKER'");
   }
   if (typeof instanceId !== 'string' || instanceId === '') {
-    throw new InvalidOptionError('instanceId', instanceId, "give a text such as 'worker-1', or leave it out");
+    throw new InvalidOptionError(
+      'instanceId',
+      instanceId,
+      "use a string such as 'worker-1', or leave it out",
+    );
   }
   if (typeof enabled !== 'boolean') {
-    throw new InvalidOptionError('enabled', enabled, 'give true or false');
+    throw new InvalidOptionError('enabled', enabled, 'use true or false');
   }
   const nodeTimeout = milliseconds('nodeTimeout', options.nodeTimeout ?? '500ms');
   return {
@@ -50,7 +54,7 @@ export function resolveOptions(options: RedlockModuleOptions): ResolvedOptions {
   };
 }
 
-/** Fills in what a job leaves out. Throws `InvalidOptionError`; `whose` names the job in it. */
+/** Fills in the defaults of a job. Throws `InvalidOptionError`; `whose` is the prefix for its messages. */
 export function resolveJobOptions(
   options: JobOptions,
   nodeTimeout: number,
@@ -66,10 +70,10 @@ export function resolveJobOptions(
   const ttl =
     options.ttl === undefined ? defaults.ttl : leaseDuration(`${whose}ttl`, options.ttl, nodeTimeout);
   if (overlap !== 'skip' && overlap !== 'allow') {
-    throw new InvalidOptionError(`${whose}overlap`, overlap, "give 'skip' or 'allow'");
+    throw new InvalidOptionError(`${whose}overlap`, overlap, "use 'skip' or 'allow'");
   }
   if (typeof recover !== 'boolean') {
-    throw new InvalidOptionError(`${whose}recover`, recover, 'give true or false');
+    throw new InvalidOptionError(`${whose}recover`, recover, 'use true or false');
   }
   if (recover && overlap === 'allow') {
     throw new InvalidOptionError(
@@ -79,7 +83,7 @@ export function resolveJobOptions(
     );
   }
   if (!['skip', 'run', 'throw'].includes(onStoreDown)) {
-    throw new InvalidOptionError(`${whose}onStoreDown`, onStoreDown, "give 'skip', 'run' or 'throw'");
+    throw new InvalidOptionError(`${whose}onStoreDown`, onStoreDown, "use 'skip', 'run' or 'throw'");
   }
   return {
     ttl,
@@ -94,10 +98,10 @@ export function resolveJobOptions(
   };
 }
 
-/** A misspelt option would leave its default in force, and nobody the wiser. The values may be secrets. */
+/** Without this check, a misspelled option would be silently ignored. Values are not shown: they may be secrets. */
 export function refuseUnknown(whose: string, options: object, known: readonly string[]): void {
   if (typeof options !== 'object' || options === null) {
-    throw new InvalidOptionError(`${whose}what is given for the options`, options, 'give an object');
+    throw new InvalidOptionError(`${whose}what is given for the options`, options, 'use an object');
   }
   const unknown = Object.keys(options).find((name) => !known.includes(name));
   if (unknown === undefined) return;

@@ -14,7 +14,7 @@ export class JobNames {
   private readonly owners = new Map<string, Owner>();
 
   /**
-   * Reserves the name of a method, unless that depends on the arguments of a call.
+   * Reserves the name of a method, unless the name depends on the arguments of a call.
    *
    * @throws InvalidOptionError if another job has the name.
    */
@@ -42,7 +42,7 @@ export class JobNames {
           (isDefault ? ', or keep class names if the bundle is minified' : ''),
       );
     }
-    // Two objects may well exclude each other; but each tick would run on only one of them.
+    // Excluding each other would be fine for two objects, but each tick would run on only one of them.
     if (other.instance === instance || schedule.kind === 'none') return;
     throw new InvalidOptionError(
       `The job name on ${place}`,
@@ -54,7 +54,7 @@ export class JobNames {
   }
 }
 
-/** Whether a minifier may have made the name of a class: one or two characters, or three that are not a word. */
+/** Whether a class name looks minified: one or two characters, or three that are not a word. */
 function looksMinified(name: string): boolean {
   return name.length <= 2 || (name.length === 3 && !/^[A-Z][a-z]+$|^[A-Z]+$/.test(name));
 }

@@ -4,18 +4,18 @@ import { TakenError } from '../acquire/store.js';
 import { LockLostError, ShutdownError, RunTimeoutError } from '../errors.js';
 import { watchfulSignal } from './watchful-signal.js';
 
-/** What a lease needs to know of the lock that it keeps. Durations in milliseconds. */
+/** What a lease needs to know about its lock. Durations in milliseconds. */
 export interface LeaseSettings {
   readonly name: string;
   readonly ttl: number;
   readonly maxRuntime: number | undefined;
-  /** Whether it is that of a run, and not of a lock that code holds by itself. */
+  /** Whether the lease belongs to a run, not to a lock from `lock()`. */
   readonly isRun: boolean;
   /** Whether another instance may run its tick again. Default: `false`. */
   readonly recovers?: boolean;
 }
 
-/** A renewal that found no majority is repeated after this part of the ttl. */
+/** A renewal without a majority is repeated after this fraction of the ttl. */
 const REPEAT_PART = 1 / 20;
 
 const OVERDUE =
@@ -24,15 +24,15 @@ const OVERDUE =
 const logger = new Logger('RedlockModule');
 
 /**
- * Keeps a granted lock: renews it every third of its ttl until it is ended, and aborts `signal` when it cannot be kept
- * any longer, before the nodes can let it go. Everything is timed on the monotonic clock.
+ * Keeps a granted lock: renews it every third of its ttl until it is ended, and aborts `signal` if it can no longer be
+ * kept, before it can expire on the nodes. All times are on the monotonic clock.
  */
 export class Lease {
   readonly name: string;
   readonly isRun: boolean;
-  /** Whether another instance runs its tick again if this one cannot end it. */
+  /** Whether another instance runs the tick again if this one cannot end it. */
   readonly recovers: boolean;
-  /** Called once the lock has been given back. */
+  /** Called once the lock has been released. */
   onEnded: (() => void) | undefined;
   /** Called when `signal` aborts. */
   onAbort: ((reason: Error) => void) | undefined;
@@ -40,7 +40,7 @@ export class Lease {
   private abortReason: Error | undefined;
   private ttl: number;
   private ending: Promise<void> | undefined;
-  /** Resolves when the extensions that are under way are over. */
+  /** Resolves when the extensions in progress are over. */
   private extending: Promise<void> | undefined;
   private renewal: NodeJS.Timeout | undefined;
   private loss: NodeJS.Timeout | undefined;
@@ -60,10 +60,10 @@ export class Lease {
     }
   }
 
-  /** Aborts with a `LockLostError`, a `RunTimeoutError`, or the reason that `abort` was given. */
+  /** Aborts with a `LockLostError`, a `RunTimeoutError`, or the reason passed to `abort`. */
   get signal(): AbortSignal {
     if (!this.controller) {
-      // Few ask for it: it is made when somebody does.
+      // Few runs use it, so it is created on first use.
       this.controller = new AbortController();
       if (this.abortReason) this.controller.abort(this.abortReason);
       watchfulSignal(this.controller.signal, () => this.checkTime());
@@ -71,32 +71,32 @@ export class Lease {
     return this.controller.signal;
   }
 
-  /** The token of the claim that was taken over, if one was. */
+  /** The token of the claim that was taken over, if any. */
   get dead(): string | undefined {
     return this.grant.dead;
   }
 
   /**
-   * Aborts if the lease has ended. After a pause of the process, code goes on before the timer that would have aborted:
-   * to be called whenever somebody wants to know.
+   * Aborts if the lease has ended. After a pause of the process, code may continue before the timer that aborts has
+   * fired, so this is also called when the signal is read and when the run ends.
    */
   checkTime(): void {
     if (!this.isEnded && !this.abortReason && this.isOver()) this.lose();
   }
 
-  /** When the lock ends if it is not renewed any more. */
+  /** When the lock expires if it is not renewed again. */
   get expiresAt(): Date {
     return new Date(Date.now() + this.grant.validUntil - performance.now());
   }
 
-  /** Renews the lock now, and from now on to `ttl` (milliseconds). Throws what `signal` aborted with, or a `LockLostError`. */
+  /** Renews the lock now, and uses `ttl` (milliseconds) from now on. Throws the abort reason or a `LockLostError`. */
   async extend(ttl = this.ttl): Promise<void> {
     this.checkHeld();
     try {
       await this.extendGrant(ttl);
     } catch (error) {
       if (error instanceof TakenError) throw this.lose(error.message);
-      // A shorter ttl may have come to the nodes all the same.
+      // The nodes may have applied a shorter ttl anyway.
       this.keep();
       this.checkHeld();
       throw new LockLostError(this.name, `no majority of the nodes renewed it (${messageOf(error)})`);
@@ -106,7 +106,7 @@ export class Lease {
     this.keep();
   }
 
-  /** Tells the run to stop. The lock is renewed no more, and ends with the lease, or with `end`. */
+  /** Tells the run to stop. The lock is no longer renewed; it ends with the lease, or with `end`. */
   abort(reason: Error): void {
     clearTimeout(this.limit);
     if (this.abortReason) return this.stopRenewal();
@@ -117,12 +117,12 @@ export class Lease {
   }
 
   /**
-   * Gives the lock back: `'settle'` after a run, `'release'` as though it had never been taken. The timers end in this
-   * turn. Never throws: what was done under the lock is done, and the lock ends with its lease anyway.
+   * Gives the lock back: `'settle'` after a run, `'release'` to undo the claim. The timers are cleared synchronously.
+   * Never throws: the work is done, and the lock ends with its lease anyway.
    */
   end(how: 'settle' | 'release'): Promise<void> {
     if (!this.ending) {
-      // Sent first: the nodes are at work while the timers end.
+      // Sent first, so that the nodes work while the timers are cleared.
       this.ending = this.giveBack(how);
       this.stopTimers();
     }
@@ -130,8 +130,8 @@ export class Lease {
   }
 
   /**
-   * Ends a run: settles its tick, or, where shutdown cut it off and its tick recovers, leaves it to be taken over when the
-   * lease has ended.
+   * Ends a run: settles its tick. If shutdown cut the run off and its tick recovers, leaves the tick to be taken over
+   * when the lease has ended.
    */
   finish(): Promise<void> {
     if (!this.recovers || !(this.abortReason instanceof ShutdownError)) return this.end('settle');
@@ -146,7 +146,7 @@ export class Lease {
     try {
       await this.grant[how]();
     } catch (error) {
-      // Of a lock that was lost this is no news.
+      // Expected for a lock that was lost.
       if (this.abortReason instanceof LockLostError) return;
       logger.warn(
         `The lock of "${this.name}" could not be given back; what is left of it ends with its lease: ${messageOf(error)}`,
@@ -161,15 +161,15 @@ export class Lease {
   }
 
   /**
-   * Whether it is renewed no more. A run that recovers keeps its lock beyond its `maxRuntime` until it has stopped: to the
-   * others, one whose lease has ended is dead, and would be run again.
+   * Whether the lock is no longer renewed. A run that recovers keeps its lock beyond its `maxRuntime` until it has
+   * stopped: if its lease ended, other instances would consider it dead and run its tick again.
    */
   private get isGivenUp(): boolean {
     if (this.isEnded) return true;
     return this.abortReason !== undefined && !(this.recovers && this.abortReason instanceof RunTimeoutError);
   }
 
-  /** Sets the timers anew, after the lock was granted or renewed. */
+  /** Reschedules the timers after the lock was granted or renewed. */
   private keep(): void {
     this.stopRenewal();
     if (this.isGivenUp || this.grant.validUntil === Number.POSITIVE_INFINITY) return;
@@ -181,7 +181,7 @@ export class Lease {
 
   private async renew(): Promise<void> {
     if (this.isGivenUp) return;
-    // After a pause of the process: somebody else may have had the lock since, and the nodes would give it back.
+    // After a pause of the process, another claim may have had the lock, and the nodes would grant it again.
     if (this.isOver()) return void this.lose();
     try {
       await this.extendGrant(this.ttl);
@@ -195,10 +195,10 @@ export class Lease {
     }
   }
 
-  /** One after the other: the answer to a longer ttl must not come in on top of a shorter one that was asked for later. */
+  /** Extensions run one after another: a longer ttl must not override a shorter one that was requested later. */
   private extendGrant(ttl: number): Promise<unknown> {
     const next = async (): Promise<number> => {
-      // By the time that it is its turn: the nodes would give a lock that has ended again.
+      // Checked again when its turn comes: the nodes would grant a lock that has ended again.
       if (this.isGivenUp) this.checkHeld();
       return this.grant.extend(ttl);
     };
@@ -224,7 +224,7 @@ export class Lease {
 
   private lose(why = OVERDUE): Error {
     const error = new LockLostError(this.name, why);
-    // What is over cannot be lost any more.
+    // An ended lease cannot be lost.
     if (!this.isEnded) this.abort(error);
     return this.abortReason ?? error;
   }

@@ -14,7 +14,7 @@ export class LeasedRun implements CurrentRun {
   readonly #lease: Lease;
   readonly #nodeTimeout: number;
 
-  /** One getter for all runs: V8 is slow to make an object that has one of its own. */
+  /** One getter for all runs: creating an object with its own getter is slow in V8. */
   private static readonly signal: PropertyDescriptor & ThisType<LeasedRun> = {
     configurable: true,
     enumerable: true,
@@ -36,11 +36,11 @@ export class LeasedRun implements CurrentRun {
     this.fencingToken = fencingToken;
     this.#lease = lease;
     this.#nodeTimeout = nodeTimeout;
-    // A property of each run, so that it comes along when one is spread.
+    // An own property, so that it is copied when a run is spread.
     Object.defineProperty(this, 'signal', LeasedRun.signal);
   }
 
-  // A function of its own, so that it can be taken out of the run.
+  // An own function, so that it can be destructured from the run.
   readonly extend = async (ttl?: Duration): Promise<void> =>
     this.#lease.extend(ttl === undefined ? undefined : leaseDuration('ttl', ttl, this.#nodeTimeout));
 }

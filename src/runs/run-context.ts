@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Duration } from '../options/duration.js';
 
-/** What a running job can know about itself. */
+/** What a running job can learn about itself. */
 export interface CurrentRun {
   /** Identifies this run in its events. */
   readonly runId: string;
@@ -9,24 +9,24 @@ export interface CurrentRun {
   readonly name: string;
   /** The nominal time of the tick that this run belongs to; `null` for a plain call. */
   readonly tick: Date | null;
-  /** This instance. */
+  /** The name of this instance. */
   readonly instanceId: string;
   /**
-   * Aborts when the run should stop: with a `LockLostError` before another instance can win, with a `RunTimeoutError`
-   * after `maxRuntime`, or with a `ShutdownError`.
+   * Aborts when the run should stop: with a `LockLostError` before another instance can acquire the lock, with a
+   * `RunTimeoutError` after `maxRuntime`, or with a `ShutdownError`.
    */
   readonly signal: AbortSignal;
   /**
-   * The tick in milliseconds since the epoch; `null` for a plain call. It only grows from run to run of a job: a store
-   * that refuses a smaller one than it has seen is safe from a run that goes on after its lock was lost.
+   * The tick in milliseconds since the epoch; `null` for a plain call. It never decreases from run to run of a job: a
+   * store that rejects a smaller token than it has seen is safe from a run that continues after its lock was lost.
    */
   readonly fencingToken: number | null;
   /**
-   * Renews the lock now, and from now on to `ttl` (milliseconds or a duration; default: the job's). Needed only to
-   * change the ttl, or to be sure of the lock right now.
+   * Renews the lock now, and uses `ttl` (milliseconds or a duration; default: the job's) from now on. Needed only to
+   * change the ttl, or to make sure of the lock right now.
    *
-   * @throws LockLostError when the lock is lost, or no majority of the nodes renews it; InvalidOptionError for a `ttl`
-   * below three times `nodeTimeout`. Once `signal` has aborted: what it aborted with.
+   * @throws LockLostError if the lock is lost, or no majority of the nodes renews it; InvalidOptionError for a `ttl`
+   * below three times `nodeTimeout`. Once `signal` has aborted: its reason.
    */
   extend(ttl?: Duration): Promise<void>;
 }

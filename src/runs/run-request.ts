@@ -7,18 +7,18 @@ import type { Past } from './claim-builder.js';
 export interface RunRequest {
   readonly name: string;
   readonly options: ResolvedJobOptions;
-  /** The call by the scheduler that this call was made in, if it was in one. */
+  /** The firing in which this call was made, if any. */
   readonly firing?: Firing;
-  /** The tick that the call belongs to, if it does to one. Default: that of the firing. */
+  /** The tick that this call belongs to, if any. Default: that of the firing. */
   readonly tick?: Tick;
   /**
-   * What is known of the tick: `'begun'` by another instance whose lease can have ended; `'perhaps begun'`;
-   * `'run here'` before, in the same firing: then only the lock is claimed.
+   * What is known about the tick. `'begun'`: by another instance whose lease may have ended. `'perhaps begun'`.
+   * `'run here'`: earlier in the same firing, so only the lock is claimed.
    */
   readonly past?: Past;
 }
 
-/** Somebody has begun this tick: without a quorum there is no telling that it still needs a run. */
+/** The request with `onStoreDown: 'skip'`: without a quorum it is unknown whether a begun tick needs another run. */
 export function unlessDown(request: RunRequest): RunRequest {
   return { ...request, options: { ...request.options, onStoreDown: 'skip' } };
 }

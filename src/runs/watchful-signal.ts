@@ -1,6 +1,6 @@
 /**
- * Makes a signal call `check` before it says whether it has aborted. It stays the same `AbortSignal`, so that it can be
- * handed to `fetch` and others.
+ * Makes a signal call `check` whenever it is asked whether it has aborted. It remains an `AbortSignal` that can be
+ * passed to `fetch` and others.
  */
 export function watchfulSignal(signal: AbortSignal, check: () => void): void {
   const checked = (key: 'aborted' | 'reason'): PropertyDescriptor => ({

@@ -3,9 +3,9 @@ import { TickSearch } from './tick-search.js';
 
 /** One scheduled moment of a job. */
 export interface Tick {
-  /** The nominal time, in milliseconds since the epoch: the identity that all instances agree on. */
+  /** The nominal time, in milliseconds since the epoch: its identity, the same on all instances. */
   readonly at: number;
-  /** How long a late instance could still come with this tick, in milliseconds. */
+  /** How long a late instance could still claim this tick, in milliseconds. */
   readonly keep: number;
 }
 
@@ -24,7 +24,7 @@ export class SharedTicks {
 
   private sharedBy(cron: CronTime): CronTicks {
     const { source, timeZone, utcOffset } = cron;
-    // A date happens once: nothing is gained by keeping it.
+    // A date occurs once, so caching it gains nothing.
     if (typeof source !== 'string') return new CronTicks(cron);
     const key = JSON.stringify([source, timeZone, utcOffset]);
     const ticks = this.byExpression.get(key) ?? new CronTicks(cron);
@@ -33,18 +33,18 @@ export class SharedTicks {
   }
 }
 
-/** A timer can fire a little before its time: this many milliseconds are still the tick to come. */
+/** A timer may fire a little early: a call up to this many milliseconds before a tick is for that tick. */
 export const TIMER_SLACK = 10;
-/** A call for a tick that is older than the known ones by more than this, in milliseconds, means that the clock was set. */
+/** A call that is earlier than the known ticks by more than this, in milliseconds, means that the clock was set. */
 const HELD_UP = 60_000;
-/** How long after a call the ticks to come are worked out, in milliseconds: when nothing waits for it. */
+/** Delay before upcoming ticks are computed, in milliseconds, so that this never delays a run. */
 const PREPARE_AFTER = 50;
 const MINUTE = 60_000;
 const YEAR = 366 * 24 * 60 * MINUTE;
 
-/** The ticks of one schedule, worked out by `cron` itself. */
+/** The ticks of one schedule, computed by `cron` itself. */
 export class CronTicks {
-  /** Three ticks in a row, of which the first is the latest that has come, as far as they are worked out. */
+  /** Up to three consecutive ticks, starting with the latest one that has come due. */
   private known: readonly number[] = [];
   private readonly search: TickSearch;
   private preparation: NodeJS.Timeout | undefined;
@@ -53,13 +53,13 @@ export class CronTicks {
     this.search = new TickSearch(cron);
   }
 
-  /** The latest tick that is not after `now` and a few milliseconds; `undefined` if there has been none. */
+  /** The latest tick up to `now` plus a few milliseconds; `undefined` if there has been none. */
   latest(now: number): Tick | undefined {
     const limit = now + TIMER_SLACK;
     if (this.cron.realDate) return this.onlyTick(limit);
     const [tick, next, third] = this.known;
     if (tick !== undefined && limit < tick) {
-      // A call that was held up, or a clock that was set back: the ticks to come stay known.
+      // The call was delayed, or the clock was set back a little: keep the known ticks.
       const before = this.search.around(limit);
       if (limit < tick - HELD_UP) this.known = before;
       return tickOf(before);
@@ -72,7 +72,7 @@ export class CronTicks {
     return tickOf(this.known);
   }
 
-  /** The first tick after `now`; infinity if there is none to come. */
+  /** The first tick after `now`; infinity if there is none. */
   next(now: number): number {
     if (!this.cron.realDate) return this.search.after(now);
     const at = this.onlyTick(Number.POSITIVE_INFINITY)?.at ?? Number.NaN;
@@ -80,21 +80,21 @@ export class CronTicks {
   }
 
   /**
-   * Works out the ticks to come. `CronTime` takes about a millisecond for one: to be called after a run, so that
-   * `latest` only has to look.
+   * Computes the upcoming ticks. `CronTime` takes about a millisecond for each, so this is called after a run, and
+   * `latest` only looks them up.
    */
   prepare(now: number): void {
     if (!this.latest(now) || this.cron.realDate) return;
     while (this.known.length < 3) {
       const last = this.known.at(-1) ?? now;
       const next = this.search.after(last);
-      // See `after`: what comes after the clocks have gone back is worked out when they have.
+      // See `TickSearch.after`: ticks beyond the end of daylight saving time are computed once it has ended.
       if (next <= last) return;
       this.known = [...this.known, next];
     }
   }
 
-  /** The same a moment later by `clock`, once for all who ask for it in the meantime. */
+  /** Calls `prepare` a moment later, once for all requests in the meantime. */
   prepareSoon(clock: () => number): void {
     this.preparation ??= setTimeout(() => {
       this.preparation = undefined;

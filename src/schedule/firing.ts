@@ -1,16 +1,16 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { CronTicks, Tick } from './cron-ticks.js';
 
-/** How long an interval firing stays open at least, in milliseconds. */
+/** The minimum time that an interval firing stays open, in milliseconds. */
 const MINUTE = 60_000;
 
 /**
- * One call by the scheduler on this instance, with all that the call awaits or starts. Whether a call of a job belongs to
- * a tick is decided by the firing it is made in, never by its arguments: a decorator may drop, add or change those.
+ * One call by the scheduler on this instance, with everything that it awaits or starts. Whether a call of a job belongs
+ * to a tick depends on the firing in which it is made, never on its arguments: a decorator may change them.
  */
 export type Firing = CronFiring | IntervalFiring;
 
-/** How many of the calls that the scheduler made in a firing have not ended. */
+/** Counts the scheduler's calls in a firing that have not ended. */
 class PendingCalls {
   private pending = 0;
 
@@ -33,7 +33,7 @@ class PendingCalls {
       end();
       return result;
     }
-    // Some start their work each time that their `then` is called: once is enough.
+    // Some thenables start their work each time `then` is called, so it must be called only once.
     const promise = Promise.resolve(result);
     promise.then(end, end);
     return promise as Result;
@@ -72,14 +72,14 @@ export class CronFiring {
     return this.found.tick;
   }
 
-  /** Whether its calls have ended, and no late instance could come with this tick any more. */
+  /** Whether its calls have ended, and no late instance could still claim this tick. */
   get isOver(): boolean {
     if (this.calls.arePending || !this.tick) return false;
     return this.clock() > Math.max(this.tick.at, this.firedAt) + this.tick.keep;
   }
 }
 
-/** The scheduler called a method with `@Interval`. */
+/** The scheduler called an `@Interval` method. */
 export class IntervalFiring {
   readonly kind = 'interval';
   readonly calls = new PendingCalls();
@@ -107,20 +107,20 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
 
 const context = new AsyncLocalStorage<Firing>();
 
-/** Calls `callback` in a firing. */
+/** Calls `callback` within a firing. */
 export function fire<Result>(firing: Firing, callback: () => Result): Result {
   return context.run(firing, () => firing.calls.during(callback));
 }
 
-/** Keeps the firing that the caller is in open until `callback` has ended. */
+/** Keeps the current firing open until `callback` has ended. */
 export function holdFiring<Result>(callback: () => Result): Result {
   const firing = context.getStore();
   return firing ? firing.calls.during(callback) : callback();
 }
 
 /**
- * The firing that the caller is in. A connection or a subscription that was opened in a firing keeps its context for as
- * long as it lives: a firing that is over no longer counts.
+ * The current firing, unless it is over: a connection or subscription that was opened in a firing keeps its async
+ * context for as long as it lives.
  */
 export function currentFiring(): Firing | undefined {
   const firing = context.getStore();

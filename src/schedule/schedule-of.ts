@@ -6,14 +6,14 @@ export type Schedule =
   | {
       readonly kind: 'cron';
       readonly ticks: CronTicks;
-      /** The name of the cron job in `SchedulerRegistry`, if the decorator gives one. */
+      /** The name of the cron job in `SchedulerRegistry`, if the decorator sets one. */
       readonly name: string | undefined;
     }
-  /** `every`: in milliseconds. */
+  /** `every` is in milliseconds. */
   | { readonly kind: 'interval'; readonly every: number }
   | { readonly kind: 'none' };
 
-/** The part of the options of `@Cron` that says when. */
+/** The options of `@Cron` that define the schedule. */
 export interface CronOptions {
   readonly cronTime: ConstructorParameters<typeof CronTime>[0];
   readonly timeZone?: string | null;
@@ -21,7 +21,7 @@ export interface CronOptions {
   readonly name?: string;
 }
 
-// The metadata of @nestjs/schedule, whose keys it does not export. A test holds them against the real decorators.
+// The metadata keys of @nestjs/schedule, which does not export them. A test compares them with the real decorators.
 const SCHEDULER_TYPE = 'SCHEDULER_TYPE';
 const SCHEDULE_CRON_OPTIONS = 'SCHEDULE_CRON_OPTIONS';
 const SCHEDULE_INTERVAL_OPTIONS = 'SCHEDULE_INTERVAL_OPTIONS';
@@ -29,9 +29,9 @@ const CRON_TYPE = 1;
 const INTERVAL_TYPE = 3;
 
 /**
- * The schedule of a method, by the decorators of `@nestjs/schedule` on it.
+ * The schedule of a method, read from its `@nestjs/schedule` decorators.
  *
- * @param shared The schedules that are known; this adds to them.
+ * @param shared The known schedules, to which this one is added.
  */
 export function scheduleOf(method: object, shared = new SharedTicks()): Schedule {
   const type: unknown = Reflect.getMetadata(SCHEDULER_TYPE, method);
@@ -46,7 +46,7 @@ export function scheduleOf(method: object, shared = new SharedTicks()): Schedule
   return { kind: 'none' };
 }
 
-/** The schedule that the options of `@Cron` name. */
+/** The schedule in the options of `@Cron`. */
 export function cronTimeOf({ cronTime, timeZone, utcOffset }: CronOptions): CronTime {
   // `CronTime` accepts at most one of the two; `cron` refuses a job with both when it is mounted.
   return timeZone == null ? new CronTime(cronTime, null, utcOffset) : new CronTime(cronTime, timeZone);

@@ -1,10 +1,10 @@
 import type { CronTime } from 'cron';
 
 const SECOND = 1000;
-/** How far back to look for the latest tick, in milliseconds: some eight years, as far as `cron` looks ahead. */
+/** How far back to look for the latest tick, in milliseconds: about eight years, as far as `cron` looks ahead. */
 const HORIZON = 8 * 366 * 24 * 60 * 60 * SECOND;
 
-/** Finds the ticks of a schedule by asking `cron`, which only looks ahead. Keeps nothing. */
+/** Finds the ticks of a schedule by asking `cron`, which only looks ahead. Stateless. */
 export class TickSearch {
   private readonly zone: string;
 
@@ -13,7 +13,7 @@ export class TickSearch {
     this.zone = cron.timeZone ?? zoneOfOffset(cron.utcOffset ?? 0);
   }
 
-  /** The latest tick up to `limit` and the one after it, searched from scratch. Empty if there has been none. */
+  /** The latest tick up to `limit` and the next one, searched from scratch. Empty if there has been none. */
   around(limit: number): readonly number[] {
     let reach = SECOND;
     let tick = this.after(limit - reach);
@@ -22,7 +22,7 @@ export class TickSearch {
       if (reach > HORIZON) return [];
       tick = this.after(limit - reach);
     }
-    // Between `tick` and `limit` there can be thousands more: halve what is left.
+    // There may be thousands of ticks between `tick` and `limit`, so use a binary search.
     for (let end = limit; ;) {
       const next = this.after(tick);
       if (next > limit || next <= tick) return [tick, next];
@@ -37,9 +37,9 @@ export class TickSearch {
   }
 
   /**
-   * The tick after `moment`; infinity where it is further away than `cron` looks. In the night in which clocks go back,
-   * `cron` takes an hour that comes twice for the one of the two that has the offset of *now*. So just before the
-   * change it answers a question about a moment just after it with a time that has passed.
+   * The tick after `moment`; infinity if it is further away than `cron` looks. When daylight saving time ends and an
+   * hour occurs twice, `cron` uses the occurrence that has the *current* offset. So just before the change, it may
+   * answer a question about a moment just after it with a time in the past.
    */
   after(moment: number): number {
     try {

@@ -12,22 +12,23 @@ import { JobNames } from '../runs/job-names.js';
 import { runContext } from '../runs/run-context.js';
 import { SchedulerFirings } from './scheduler-firings.service.js';
 
-/** A job as an instance declares it. */
+/** A job that an instance declares. */
 export interface DeclaredJob {
   readonly name: string;
   readonly options: ResolvedJobOptions;
   readonly schedule: Schedule;
-  /** Calls the method, with all decorators that are on it, as the scheduler does. */
+  /** Calls the method through all its decorators, as the scheduler does. */
   readonly call: () => unknown;
 }
 
-/** By what the instances call their jobs. */
+/** The `ExclusiveJobs` that runs the jobs of an instance. */
 const bound = new WeakMap<object, ExclusiveJobs>();
 
-/** The decorated methods of the application: checks them at start, and turns their calls into runs. */
+/** The decorated methods of the application: checks them at startup, and turns their calls into runs. */
 @Injectable()
 export class ExclusiveJobs {
-  // Each object with a decorated method leads here. Private to the language, as what leads to the nodes leads to their passwords.
+  // Every object with a decorated method refers to this one. Its fields are private at run time because they lead to
+  // the nodes, and so to their passwords.
   readonly #logger = new Logger('RedlockModule');
   readonly #resolved = new WeakMap<ExclusiveMethod, ResolvedJobOptions>();
   readonly #schedules = new WeakMap<object, Schedule>();
@@ -51,28 +52,28 @@ export class ExclusiveJobs {
     this.#discovery = discovery;
   }
 
-  /** What an instance of a decorated class that Nest did not inject into calls its jobs through. */
+  /** Finds the `ExclusiveJobs` for an instance of a decorated class that Nest did not inject into. */
   static boundTo(instance: unknown): ExclusiveJobs | undefined {
     return bound.get(instance as object);
   }
 
-  /** Whether it is not a stand-in, such as a mock for a unit test. */
+  /** Whether it is a real `ExclusiveJobs`, not a mock. */
   static is(jobs: unknown): jobs is ExclusiveJobs {
     return typeof jobs === 'object' && jobs !== null && #options in jobs;
   }
 
   /**
-   * Makes the decorated methods ready for their calls.
+   * Prepares the decorated methods for their calls.
    *
-   * @returns The names of the jobs; `ClassName.method` for one whose name is a function.
-   * @throws InvalidOptionError for wrong options of a job, and for a name that two jobs have.
+   * @returns The names of the jobs; `ClassName.method` if the name is a function.
+   * @throws InvalidOptionError for invalid options of a job, and for a name that two jobs share.
    */
   check(): string[] {
     const reserved = new JobNames();
     const names = new Set<string>();
     let isScheduled = false;
     for (const { method, instance } of this.all()) {
-      // Nest injects into what it makes from a class, and not into what a factory returns.
+      // Nest injects into objects that it creates from a class, but not into those that a factory returns.
       bound.set(instance, this);
       this.optionsOf(method, instance);
       const schedule = this.scheduleOf(method, instance);
@@ -107,14 +108,14 @@ export class ExclusiveJobs {
     }
   }
 
-  /** The decorated methods, each with the provider or controller that it stands on. */
+  /** The decorated methods, each with its provider or controller. */
   *all(): Iterable<{ readonly method: ExclusiveMethod; readonly instance: object }> {
     for (const { instance } of [...this.#discovery.getProviders(), ...this.#discovery.getControllers()]) {
       for (const method of methodsOf(instance).values()) yield { method, instance: instance as object };
     }
   }
 
-  /** Runs a call of a decorated method, or resolves to `undefined` where another instance does. */
+  /** Runs a call of a decorated method, or resolves to `undefined` if the call loses. */
   call(method: ExclusiveMethod, instance: object, args: never[]): unknown {
     const routine = (): unknown => Reflect.apply(method.original, instance, args);
     if (!this.#options.enabled || isSuperCall(method, instance, args)) return routine();
@@ -138,7 +139,7 @@ export class ExclusiveJobs {
     const firing = currentFiring();
     if (firing?.kind === 'cron') return { name, options, firing };
     if (schedule.kind !== 'interval') return { name, options };
-    // Where the scheduler's calls cannot be told from others, every call counts: otherwise each instance would run.
+    // If the scheduler's calls cannot be told from others, every call counts: otherwise every instance would run.
     if (!firing && this.#firings.recognizesIntervals) return { name, options };
     return { name, options: { ...options, every: options.every ?? schedule.every }, firing };
   }
@@ -157,7 +158,7 @@ export class ExclusiveJobs {
   scheduleOf({ wrapper, key }: ExclusiveMethod, instance: object): Schedule {
     const schedule = this.scheduleOn(wrapper);
     if (schedule.kind !== 'none') return schedule;
-    // Another decorator can have wrapped the method before that of the scheduler came to it.
+    // Another decorator may have wrapped the method before the scheduler's decorator was applied.
     const outermost: unknown = Reflect.get(instance, key);
     return typeof outermost === 'function' ? this.scheduleOn(outermost) : schedule;
   }
@@ -169,7 +170,7 @@ export class ExclusiveJobs {
   }
 }
 
-/** Whether a run of an overriding method calls the one that it overrides, which has the same name. */
+/** Whether a run of an overriding method calls the overridden one under the same name. */
 function isSuperCall(method: ExclusiveMethod, instance: object, args: never[]): boolean {
   const run = runContext.getStore();
   return (

@@ -19,19 +19,19 @@ import { type CurrentRun, runContext } from '../runs/run-context.js';
 
 type Answer = Lease | Denial;
 
-/** The first claim for a name in a firing, which decides for all later calls of that name in it. */
+/** The first claim for a name in a firing, which decides all later calls of that name in it. */
 interface FirstClaim {
   readonly answer: Promise<Answer>;
-  /** Whether a call has run under it, or lost by it. */
+  /** Whether a call has already run or lost because of it. */
   isUsed: boolean;
 }
 
-/** How many of those who lose wait to take the tick over, where somebody counts them. */
+/** How many losers wait to take over the tick, if a node ranks them. */
 const TAKEOVER_CANDIDATES = 8;
-/** They come one by one, within this time, in milliseconds. */
+/** They try at random times within this period, in milliseconds. */
 const TAKEOVER_SPREAD = 250;
 
-/** Shown with `NODE_DEBUG=nestjs-exclusive`: Nest prints its own debug lines by default, and losing is the normal case. */
+/** Shown with `NODE_DEBUG=nestjs-exclusive`: Nest prints debug lines by default, and losing is the normal case. */
 const debug = debuglog('nestjs-exclusive');
 
 /** Claims, runs and settles. */
@@ -39,7 +39,7 @@ const debug = debuglog('nestjs-exclusive');
 export class JobRunner {
   private readonly logger = new Logger('RedlockModule');
   private readonly firstClaims = new WeakMap<Firing, Map<string, FirstClaim>>();
-  /** The firing that a run was won in. */
+  /** The firing in which a run was won. */
   private readonly firingOf = new WeakMap<CurrentRun, Firing>();
 
   constructor(
@@ -50,24 +50,25 @@ export class JobRunner {
   ) {}
 
   /**
-   * Runs `routine` if this instance wins. Rejects with what it throws, or, as `onStoreDown` says, a `StoreDownError`.
+   * Runs `routine` if this instance wins. Rejects with what it throws, or, depending on `onStoreDown`, with a
+   * `StoreDownError`.
    *
-   * In a firing, the first call of a name claims its tick. If it wins, later calls are plain ones, as a retry makes them; if
-   * it loses, they lose too.
+   * In a firing, the first call of a name claims its tick. If it wins, later calls, such as those of a retry, are plain
+   * calls; if it loses, they lose, too.
    */
   async run<T>(request: RunRequest, routine: (run: CurrentRun) => T): Promise<RunOutcome<Awaited<T>>> {
     const { firing, name } = request;
     if (!firing) return this.conclude(await this.acquire(request), request, routine);
     const tick = firing.kind === 'cron' ? firing.tick : undefined;
     const inTick = { ...request, tick };
-    // What a run of this firing calls belongs to that run: nobody else will call it.
+    // A call inside a run of this firing belongs to that run: no other instance makes it.
     if (this.isInRunOf(firing)) return this.runAgain(inTick, routine);
     const claims = this.claimsOf(firing);
     const known = claims.get(name);
     if (known?.isUsed) {
       const answer = await known.answer;
       if (answer instanceof Lease) return this.runAgain(inTick, routine);
-      // Nobody could say who runs it: to ask again is to claim the same tick.
+      // The first claim was not decided, so this call claims the same tick again.
       if (answer.reason !== 'store-down') return { ran: false, reason: answer.reason };
     }
     const first = known && !known.isUsed ? known : { answer: this.acquire(inTick), isUsed: true };
@@ -77,10 +78,10 @@ export class JobRunner {
   }
 
   /**
-   * Takes a tick over that another instance has begun and not ended, now or when its lease has ended. Then calls `method`, in
-   * `firing`, in which the call that it makes of the job has won already.
+   * Takes over a tick that another instance has begun and not settled, now or when its lease has ended. Then calls
+   * `method` in `firing`, where its call of the job has already won.
    *
-   * @returns `'unbegun'`; `'unknown'` where the nodes or the lock could not be had; `'done with'` otherwise.
+   * @returns `'unbegun'`; `'unknown'` if the nodes did not answer or the lock is held; otherwise `'done with'`.
    */
   async resume(
     request: RunRequest,
@@ -100,7 +101,7 @@ export class JobRunner {
     const now = firing();
     this.claimsOf(now).set(name, claim);
     await this.untilOver(name, () => fire(now, method));
-    // A decorator in front of the job did not call it, or will later: that call claims the tick by itself.
+    // A decorator above `@Exclusive` did not call the job, or will call it later: that call claims the tick by itself.
     if (!claim.isUsed) {
       this.claimsOf(now).delete(name);
       await answer.end('release');
@@ -108,7 +109,7 @@ export class JobRunner {
     return 'done with';
   }
 
-  /** Runs `routine` under the lock alone, as the tick has been won in this firing before. */
+  /** Runs `routine` under the lock alone, because the tick has already been won in this firing. */
   private async runAgain<T>(
     request: RunRequest,
     routine: (run: CurrentRun) => T,
@@ -149,10 +150,10 @@ export class JobRunner {
       const settings = { name, ttl: options.ttl, maxRuntime: options.maxRuntime, isRun: true };
       return { ran: true, value: await this.runUnder(this.leases.unguarded(settings), request, routine) };
     }
-    // Of a takeover that is not needed there is nothing to say: the tick was skipped when it was lost.
+    // A takeover that is not needed is not reported: the tick was reported as skipped when it was lost.
     if (past !== 'begun') this.skip(request, answer);
     if (isDown && options.onStoreDown === 'throw') throw new StoreDownError(name, answer.causes);
-    // A retry would take it for a success.
+    // A retry would mistake `undefined` for a success.
     if (past === 'run here' && answer.reason === 'shutdown') throw new ShutdownError(name);
     if (past !== 'run here') {
       const takeover: RunRequest = { ...unlessDown(request), past: 'begun' };
@@ -197,13 +198,13 @@ export class JobRunner {
     const { reason } = answer;
     debug(`Skipped "${name}"${tick ? ` of ${new Date(tick.at).toISOString()}` : ''}: ${reason}`);
     this.events.emit('skipped', { ...this.eventOf(request), reason });
-    // After another call of its firing, it is a plain one: the tick has been run.
+    // A later call of the same firing is a plain call: the tick has been run.
     if (request.past === 'run here') return;
     if (reason !== 'store-down' || request.options.onStoreDown === 'skip')
       this.log.skipped(name, tick, answer);
   }
 
-  /** Claims the tick once more when the lease of the instance that runs it can have ended. */
+  /** Retries the claim after the runner's lease could have expired. */
   private watch({ name, options }: RunRequest, answer: Denial, again: () => Promise<unknown>): void {
     const { reason, lease, rank = 0 } = answer;
     if (reason !== 'elsewhere' || !options.recover || lease === undefined || rank > TAKEOVER_CANDIDATES)
@@ -212,7 +213,7 @@ export class JobRunner {
     setTimeout(() => void this.untilOver(name, again), delay).unref();
   }
 
-  /** Awaits a run that nobody else waits for. */
+  /** Awaits a run that has no other caller, and logs its error. */
   private async untilOver(name: string, run: () => unknown): Promise<void> {
     try {
       await run();

@@ -8,7 +8,7 @@ import { ShutdownError } from '../errors.js';
 import { Lease, type LeaseSettings } from '../runs/lease.js';
 import { OperatorLog } from './operator-log.service.js';
 
-/** How long an aborted run may take to stop before its lock is given back under it, in milliseconds. */
+/** How long an aborted run may take to stop before its lock is released anyway, in milliseconds. */
 const ABORT_GRACE = 1000;
 
 const SHUTDOWN: Denial = { kind: 'denied', reason: 'shutdown', causes: [] };
@@ -22,43 +22,43 @@ const UNGUARDED: Grant = {
   release: () => Promise.resolve(),
 };
 
-/** All leases that this instance holds, and the gate through which it gets them: shut at shutdown. */
+/** All leases that this instance holds. Closed at shutdown, when no more are acquired. */
 @Injectable()
 export class LeaseRegistry {
   private readonly held = new Set<Lease>();
-  /** How many claims of runs are under way. */
+  /** The number of run claims in progress. */
   private claims = 0;
-  /** Called when no claim of a run is under way, or a lease has ended. */
+  /** Called when no run claim is in progress any more, or a lease has ended. */
   private readonly onQuiet = new Set<() => void>();
-  /** No runs from now on, and no locks either. */
+  /** Abort when no more runs, or no more locks, may be acquired. */
   private readonly closing = { runs: new AbortController(), locks: new AbortController() };
 
   constructor(
     private readonly acquirer: Acquirer,
     private readonly log: OperatorLog,
   ) {
-    // Every claim that waits listens to it.
+    // Every waiting claim adds a listener.
     setMaxListeners(0, this.closing.runs.signal, this.closing.locks.signal);
   }
 
   /**
-   * Claims, and keeps what is granted.
+   * Makes a claim, and keeps the lease if it is granted.
    *
-   * @param wait How long to go on while another claim holds the lock, in milliseconds.
+   * @param wait How long to keep trying while another claim holds the lock, in milliseconds.
    */
   async acquire(claim: Claim, settings: LeaseSettings, wait = 0): Promise<Lease | Denial> {
     const { isRun } = settings;
     const { signal } = isRun ? this.closing.runs : this.closing.locks;
     if (signal.aborted) return SHUTDOWN;
-    // Until the lease is registered: otherwise a shutdown in between would not wait for its run.
+    // Counted until the lease is registered: otherwise a shutdown in between would not wait for the run.
     if (isRun) this.claims++;
     try {
       const answer = await this.acquirer.acquire(claim, settings.ttl, wait, signal);
       if (!signal.aborted || answer.kind === 'granted') this.log.answered(answer);
       if (answer.kind === 'denied') return signal.aborted ? SHUTDOWN : answer;
-      // A run that is granted during shutdown takes place: the other instances have lost it already.
+      // A run that is granted during shutdown still runs: the other instances have already lost the tick.
       if (isRun || !signal.aborted) return this.hold(answer, settings);
-      // Nobody would release a lock that is granted after the end.
+      // A lock that is granted after the end would never be released.
       await answer.release().catch(() => {});
       return SHUTDOWN;
     } finally {
@@ -66,7 +66,7 @@ export class LeaseRegistry {
     }
   }
 
-  /** A lease that keeps nobody out, but is waited for at shutdown like any other. */
+  /** A lease without a lock, which shutdown waits for like any other. */
   unguarded(settings: LeaseSettings): Lease {
     return this.hold(UNGUARDED, settings);
   }
@@ -76,15 +76,15 @@ export class LeaseRegistry {
     return [...this.held].filter(({ isRun }) => isRun);
   }
 
-  /** No new runs from now on. */
+  /** Stops new runs. */
   close(): void {
     this.closing.runs.abort();
   }
 
   /**
-   * Waits for the runs in progress, `timeout` milliseconds or until `hurry` aborts; then aborts those that are left, gives
-   * them a moment to stop, and gives their locks back, or leaves their ticks to others. Locks that code holds by itself are
-   * kept: it may still need them, and release them, while the application closes.
+   * Waits for the runs in progress, for up to `timeout` milliseconds or until `hurry` aborts. Then aborts the remaining
+   * runs, gives them a moment to stop, and releases their locks or leaves their ticks to other instances. Locks from
+   * `lock()` are kept: code may still need them while the application closes.
    */
   async drain(timeout: number, hurry: AbortSignal): Promise<void> {
     while (this.claims > 0) await this.quiet();
@@ -95,7 +95,7 @@ export class LeaseRegistry {
     await Promise.all(this.runs.map((lease) => lease.finish()));
   }
 
-  /** At the very end: gives back the locks that were never released, and grants no more. */
+  /** At the very end: releases the remaining locks, and acquires no more. */
   async end(): Promise<void> {
     this.close();
     this.closing.locks.abort();

@@ -25,15 +25,15 @@ const hurryAll = (): void => waiting.forEach((hurry) => hurry.abort());
 const NAMED = 10;
 
 /**
- * Is initialized after every other module of the application, and destroyed before all of them: Nest orders modules by
- * their distance from the root module, and this one's is set below all. It calls each `RedlockModule` of the application.
+ * Initialized after all other modules of the application and destroyed before them: Nest orders modules by their
+ * distance from the root module, and this module gets the lowest distance. Its hooks call every `RedlockModule`.
  */
 @Injectable()
 export class InnermostHooks implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly lifecycles: Lifecycle[] = [];
 
   constructor(private readonly modules: ModulesContainer) {
-    // Nest caches the order at its first hook: a constructor is early enough.
+    // Nest caches the order at its first hook, so the constructor is early enough.
     this.place(InnermostHooks, -1);
   }
 
@@ -42,12 +42,12 @@ export class InnermostHooks implements OnApplicationBootstrap, OnModuleDestroy {
     this.place(Lifecycle, Number.POSITIVE_INFINITY);
   }
 
-  /** Everything that a run may need has started. */
+  /** By now, everything that a run may need has started. */
   onApplicationBootstrap(): void {
     for (const lifecycle of this.lifecycles) lifecycle.recover();
   }
 
-  /** Nothing that a run may need has been closed. */
+  /** So far, nothing that a run may need has been closed. */
   async onModuleDestroy(): Promise<void> {
     await Promise.all(this.lifecycles.map((lifecycle) => lifecycle.drain()));
   }
@@ -59,7 +59,7 @@ export class InnermostHooks implements OnApplicationBootstrap, OnModuleDestroy {
   }
 }
 
-/** What happens at start and at shutdown, in this order. */
+/** What happens at startup and at shutdown, in this order. */
 @Injectable()
 export class Lifecycle implements OnModuleInit, OnApplicationShutdown {
   private readonly logger = new Logger('RedlockModule');
@@ -77,14 +77,14 @@ export class Lifecycle implements OnModuleInit, OnApplicationShutdown {
   }
 
   /**
-   * Before any other module starts, as a cron job that fires while others start must be known as one.
+   * Before any other module starts, because a cron job may fire while other modules are starting.
    *
-   * @throws InvalidOptionError for a wrong job, and for nodes that cannot be a quorum.
+   * @throws InvalidOptionError for an invalid job, and for nodes that cannot form a quorum.
    */
   async onModuleInit(): Promise<void> {
     this.firings.watch();
     try {
-      // Nest closes nothing of an application that did not start.
+      // Nest does not close an application that failed to start.
       const names = this.jobs.check();
       await this.nodes.open();
       if (this.options.enabled) this.sayWhatIsGuarded(names);
@@ -94,7 +94,7 @@ export class Lifecycle implements OnModuleInit, OnApplicationShutdown {
     }
   }
 
-  /** Once the application has started: looks for ticks that died with their instance. */
+  /** Once the application has started: looks for ticks whose instance died. */
   recover(): void {
     if (this.options.enabled) this.recovery.start();
   }
@@ -116,7 +116,7 @@ export class Lifecycle implements OnModuleInit, OnApplicationShutdown {
     if (waiting.size === 0) for (const signal of SIGNALS) process.off(signal, hurryAll);
   }
 
-  /** After all other modules, which may still release locks. */
+  /** Runs after all other modules, which may still release locks. */
   async onApplicationShutdown(): Promise<void> {
     await this.leases.end();
     await this.nodes.close();

@@ -5,20 +5,20 @@ import { LOCK_NODES, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
 import type { ResolvedOptions } from '../options/options.js';
 import { OperatorLog } from './operator-log.service.js';
 
-/** How often the clocks are compared, in milliseconds: once in five minutes. */
+/** How often the nodes are inspected, in milliseconds: every five minutes. */
 const INSPECT_EVERY = 5 * 60 * 1000;
 /**
- * From which difference of clocks on it is worth a warning, in milliseconds. The markers of ticks cover a minute, and
- * two instances can be off in opposite directions.
+ * The clock difference from which on a warning is logged, in milliseconds. The markers of ticks cover a minute, and two
+ * instances can be off in opposite directions.
  */
 const CLOCK_WARNING = 15_000;
 
-/** Opens the nodes before the first tick, refuses those that cannot vote, and tells the operator what is amiss. */
+/** Opens the nodes before the first tick, refuses those that cannot vote, and warns about misconfiguration. */
 @Injectable()
 export class NodeInspection {
   private readonly logger = new Logger('RedlockModule');
   private timer: NodeJS.Timeout | undefined;
-  /** What was amiss at the last inspection. */
+  /** The flaws that the last inspection found. */
   private known: ReadonlyMap<string, string> = new Map();
 
   constructor(
@@ -39,12 +39,12 @@ export class NodeInspection {
     this.timer = setInterval(() => void this.inspectAgain(), INSPECT_EVERY).unref();
   }
 
-  /** Where the locks are, for messages. */
+  /** The locations of the nodes, for messages. */
   get addresses(): string {
     return this.nodes.map(({ address }) => address).join(', ');
   }
 
-  /** Closes the connections that are the module's own. */
+  /** Closes the module's own connections. */
   async close(): Promise<void> {
     clearInterval(this.timer);
     await Promise.all(this.nodes.map((node) => node.close()));
@@ -55,7 +55,7 @@ export class NodeInspection {
     if (wrong) this.logger.error(wrong.message);
   }
 
-  /** Asks all nodes, and warns of what is amiss; resolves to what makes a quorum of them impossible. */
+  /** Inspects all nodes and warns about their flaws; resolves to the error that makes a quorum impossible, if any. */
   private async inspect(): Promise<InvalidOptionError | undefined> {
     const answers = await Promise.allSettled(this.nodes.map((node) => node.open()));
     const reports = answers.map((answer) => (answer.status === 'fulfilled' ? answer.value : undefined));
@@ -68,7 +68,7 @@ export class NodeInspection {
     return this.impossible(reports);
   }
 
-  /** Warns of each flaw when it appears, not each time it is still there. */
+  /** Warns about each flaw when it appears, not each time it is seen. */
   private warn(flaws: ReadonlyMap<string, string>): void {
     for (const [flaw, message] of flaws) if (!this.known.has(flaw)) this.logger.warn(message);
     this.known = flaws;
@@ -104,7 +104,7 @@ export class NodeInspection {
       const twin = seen.get(identity);
       if (twin !== undefined) {
         return error(
-          `that is the same server as nodes[${twin}] (run_id ${identity}); give independent servers, each once`,
+          `that is the same server as nodes[${twin}] (run_id ${identity}); use independent servers, each once`,
         );
       }
       seen.set(identity, index);

@@ -7,18 +7,18 @@ import type { ResolvedOptions } from '../options/options.js';
 import type { Tick } from '../schedule/cron-ticks.js';
 import type { Denial, Grant } from '../acquire/outcome.js';
 
-/** How often a job may be reported for one reason, in milliseconds: once an hour. */
+/** The minimum time between two reports on a job for the same reason, in milliseconds: one hour. */
 const REPEAT_AFTER = 60 * 60 * 1000;
-/** How many jobs are named in one outage, and at its end. The rest are counted. */
+/** How many jobs are named during an outage and at its end. The rest are only counted. */
 const NAMED_IN_OUTAGE = 20;
 /** After how long without a refusal any answer of a majority ends an outage, in milliseconds. */
 const QUIET = 60_000;
 /** How many reports are remembered, so that jobs with endless names cannot fill the memory. */
 const REMEMBERED = 1000;
 
-/** A time in which no majority of the nodes answered. */
+/** A period in which no majority of the nodes voted. */
 interface Outage {
-  /** On the monotonic clock. */
+  /** When it began, on the monotonic clock. */
   readonly since: number;
   /** When servers last refused to vote, although they can be reached and may answer what needs no write. */
   refusedAt: number;
@@ -27,8 +27,8 @@ interface Outage {
 }
 
 /**
- * Says once, and not for each tick, what an operator must know: when the nodes are out of reach, which ticks no instance
- * can have run, and whose tick is taken over. Losing a tick to another instance is the normal case, and not said.
+ * Logs what an operator must know, once instead of for each tick: when the nodes are out of reach, which ticks may have
+ * run on no instance, and whose tick is taken over. Losing a tick to another instance is normal and not logged.
  */
 @Injectable()
 export class OperatorLog {
@@ -56,7 +56,7 @@ export class OperatorLog {
     if (this.outage && performance.now() - this.outage.refusedAt > QUIET) this.quorumReached();
   }
 
-  /** No majority of the nodes votes. @param causes What is wrong with each node that does not. */
+  /** No majority of the nodes votes. @param causes The error of each node that does not vote. */
   quorumLost(causes: readonly Error[]): void {
     const isRefusal = causes.some(
       (cause) => cause instanceof NodeUnreachableError && cause.scope === 'server',
@@ -87,7 +87,7 @@ export class OperatorLog {
     this.logger.log(`A quorum of the nodes votes again, after ${seconds} s${skipped}`);
   }
 
-  /** A call was not run, for a reason that may mean that no instance ran it. */
+  /** A call was not run, for a reason that may apply to every instance. */
   skipped(name: string, tick: Tick | undefined, denial: Denial): void {
     const what = tick ? `The tick of ${timeOf(tick)} of ${quoted(name)}` : quoted(name);
     switch (denial.reason) {
@@ -135,7 +135,7 @@ export class OperatorLog {
     );
   }
 
-  /** The nodes vote on other jobs. */
+  /** The nodes still vote on other jobs. */
   private skippedAlone(name: string, what: string, causes: readonly Error[]): void {
     if (!this.mayReport('refused', name)) return;
     this.logger.warn(

@@ -7,12 +7,12 @@ import { type DeclaredJob, ExclusiveJobs } from './exclusive-jobs.service.js';
 import { JobRunner } from './job-runner.service.js';
 import { SchedulerFirings } from './scheduler-firings.service.js';
 
-/** How many ticks of a job to look at, from the latest one back: that one, and others of which a node can still know. */
+/** How many ticks of a job to check, from the latest one back. */
 const LOOK_BACK = 10;
 
 /**
- * Looks, when an instance has started, for ticks of `recover` jobs that were begun and not ended, and runs them again. The
- * instances that lost such a tick wait for it by themselves; this is for those that were not there.
+ * At startup, looks for ticks of `recover` jobs that were begun and not settled, and runs them again. Instances that
+ * lost such a tick wait for it themselves; this is for instances that started later.
  */
 @Injectable()
 export class Recovery {
@@ -23,12 +23,12 @@ export class Recovery {
     private readonly runner: JobRunner,
   ) {}
 
-  /** Resolves when all have been looked at; what is found runs on by itself. */
+  /** Starts a search for each job, and returns at once. */
   start(): void {
     for (const job of this.jobs.declared()) {
       const { schedule, options } = job;
       if (schedule.kind !== 'cron' || !options.recover) continue;
-      // An instance on which the scheduler is off, or this job is stopped, is not meant to run it.
+      // If the scheduler is off, or the job is stopped, this instance is not meant to run it.
       if (this.firings.isMounted(schedule.ticks, schedule.name)) void this.look(job, schedule.ticks);
     }
   }
@@ -41,7 +41,7 @@ export class Recovery {
       const found = tick;
       const firing = (): CronFiring => new CronFiring(call, ticks, this.clock(), this.clock, found);
       const outcome = await this.runner.resume({ name, options, tick }, firing, call);
-      // The nodes may answer later, and a run that is in the way may end.
+      // The nodes may answer later, and a run that holds the lock may end.
       if (outcome === 'unknown') setTimeout(() => void this.look(job, ticks), options.ttl).unref();
       if (outcome !== 'unbegun' || tick.at < now - LAST_TICK_RETENTION) break;
       tick = ticks.latest(tick.at - TIMER_SLACK - 1);

@@ -1,19 +1,19 @@
 import { Injectable, Logger } from '@nestjs/common';
 import type { SkipReason } from '../runs/run-outcome.js';
 
-/** What every event carries. */
+/** The properties of every event. */
 export interface RunEvent {
-  /** The call that the event is about: the same in all of its events, and in `current()`. */
+  /** Identifies the call: the same in all of its events, and in `current()`. */
   readonly runId: string;
   /** The name of the job or lock. */
   readonly name: string;
   /** The nominal time of the tick; `null` for a plain call. */
   readonly tick: Date | null;
-  /** This instance. */
+  /** The name of this instance. */
   readonly instanceId: string;
 }
 
-/** A run that is over. */
+/** A run that has ended. */
 export interface EndedRunEvent extends RunEvent {
   /** How long the routine ran, in milliseconds. */
   readonly duration: number;
@@ -30,19 +30,19 @@ export interface RedlockEventMap {
     /** What it threw. */
     readonly error: unknown;
   };
-  /** This instance did not run it. The normal case for all instances but one. */
+  /** This instance did not run it: the normal case for all instances but one. */
   skipped: RunEvent & {
     /** Why not. */
     readonly reason: SkipReason;
   };
-  /** The `signal` of the run has aborted: its lock was lost, it took too long, or the application shuts down. */
+  /** The `signal` of the run has aborted: its lock was lost, it took too long, or the application is shutting down. */
   aborted: RunEvent & {
-    /** What it aborted with: a `LockLostError`, a `RunTimeoutError` or a `ShutdownError`. */
+    /** The reason: a `LockLostError`, a `RunTimeoutError` or a `ShutdownError`. */
     readonly error: Error;
   };
 }
 
-/** A listener to one kind of event. What it throws, or rejects with, is logged and harms nothing else. */
+/** A listener for one kind of event. If it throws or rejects, the error is logged, and nothing else is affected. */
 export type RedlockListener<Name extends keyof RedlockEventMap> = (event: RedlockEventMap[Name]) => unknown;
 
 /** Event bus. */

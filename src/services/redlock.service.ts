@@ -18,11 +18,11 @@ import { SchedulerFirings } from './scheduler-firings.service.js';
 /** Options of `RedlockService.lock`. */
 export interface LockOptions {
   /**
-   * The lease: how long the lock outlives a process that dies with it. At least three times the module's `nodeTimeout`.
+   * The lease: how long the lock outlives a process that dies. At least three times the module's `nodeTimeout`.
    * Default: the module's `ttl`.
    */
   ttl?: Duration;
-  /** How long to keep trying while somebody else holds it. Default: not at all. */
+  /** How long to keep trying while another claim holds the lock. Default: no retry. */
   wait?: Duration;
 }
 
@@ -31,8 +31,8 @@ const LOCK_OPTIONS: readonly (keyof LockOptions)[] = ['ttl', 'wait'];
 /** Options of `RedlockService.run`. */
 export interface RunOptions extends JobOptions {
   /**
-   * The cron job that calls, if it is not in `SchedulerRegistry`: then this run is for its latest tick, and each tick runs
-   * once. A job in the registry is known by itself.
+   * The calling cron job, if it is not in `SchedulerRegistry`: this run is then for its latest tick, and each tick runs
+   * once. A job in the registry is recognized without it.
    */
   job?: CronJob;
 }
@@ -41,25 +41,25 @@ export interface RunOptions extends JobOptions {
 export interface RedlockLock extends AsyncDisposable {
   /** The name that was locked. */
   readonly name: string;
-  /** When the lock ends if this process dies now, by its clock. It moves on with each renewal. */
+  /** When the lock expires if it is not renewed again, by the clock of this process. Each renewal moves it. */
   readonly expiresAt: Date;
-  /** Aborts before anybody else can have the lock: with a `LockLostError`, or a `ShutdownError` at shutdown. */
+  /** Aborts before another instance can acquire the lock: with a `LockLostError`, or a `ShutdownError` at shutdown. */
   readonly signal: AbortSignal;
   /**
-   * Renews the lock now, and from now on to `ttl` (milliseconds or a duration; default: the ttl it has).
+   * Renews the lock now, and uses `ttl` (milliseconds or a duration; default: the current ttl) from now on.
    *
-   * @throws LockLostError when the lock is lost or released, or no majority of the nodes renews it; InvalidOptionError
-   * for a `ttl` below three times `nodeTimeout`. Once `signal` has aborted: what it aborted with.
+   * @throws LockLostError if the lock is lost or released, or no majority of the nodes renews it; InvalidOptionError
+   * for a `ttl` below three times `nodeTimeout`. Once `signal` has aborted: its reason.
    */
   extend(ttl?: Duration): Promise<void>;
-  /** Gives the lock back. A second call does nothing. Never throws: what fails is logged, and ends with the lease. */
+  /** Releases the lock. A second call does nothing. Never throws: a failure is logged; the lock ends with its lease. */
   release(): Promise<void>;
 }
 
-/** Locks, and runs under them, for code that is no decorated method. */
+/** Locks, and runs under locks, for code outside decorated methods. */
 @Injectable()
 export class RedlockService {
-  // Private to the language, not only to the compiler: what leads to the nodes leads to their passwords.
+  // Private at run time, not only for the compiler: these fields lead to the nodes, and so to their passwords.
   readonly #options: ResolvedOptions;
   readonly #clock: () => number;
   readonly #leases: LeaseRegistry;
@@ -85,10 +85,10 @@ export class RedlockService {
   }
 
   /**
-   * A lock, or `null` when somebody else holds it or no majority of the nodes can be reached. It is renewed until it is
-   * released, or the process ends: release it in a `finally`, or with `await using`.
+   * Acquires a lock. Resolves to `null` if another claim holds it or no majority of the nodes can be reached. The lock
+   * is renewed until it is released or the process ends: release it in a `finally`, or with `await using`.
    *
-   * @throws InvalidOptionError for an empty name or a wrong duration.
+   * @throws InvalidOptionError for an empty name or an invalid duration.
    * @throws StoreDownError without a quorum, if the module has `onStoreDown: 'throw'`.
    */
   async lock(name: string, options: LockOptions = {}): Promise<RedlockLock | null> {
@@ -106,8 +106,8 @@ export class RedlockService {
   }
 
   /**
-   * Runs `routine` if nobody else runs `name`, under a lock that is renewed until it is over. With the `job` that
-   * calls, each of its ticks runs once over the fleet:
+   * Runs `routine` unless another run of `name` is in progress, under a lock that is renewed until it ends. With the
+   * calling `job`, each of its ticks runs once over the fleet:
    *
    * ```ts
    * const job = new CronJob('0 * * * *', async () => {
@@ -116,7 +116,7 @@ export class RedlockService {
    * ```
    *
    * @returns `{ ran: true, value }`, or `{ ran: false, reason }`.
-   * @throws What `routine` throws; InvalidOptionError for an empty name or a wrong option; StoreDownError without a
+   * @throws What `routine` throws; InvalidOptionError for an empty name or an invalid option; StoreDownError without a
    * quorum, if `onStoreDown` is `'throw'`.
    */
   async run<T>(
@@ -135,16 +135,16 @@ export class RedlockService {
     return this.#runner.run({ ...request, tick }, routine);
   }
 
-  /** The run that the caller is in, through all that was awaited since it began; `undefined` outside of one. */
+  /** The run that the caller is part of, across everything that it awaits; `undefined` outside a run. */
   current(): CurrentRun | undefined {
     return runContext.getStore();
   }
 
   /**
-   * Calls `listener` at each event of this instance: `started`, `finished`, `failed`, `skipped`, `aborted`. A listener
-   * that throws is logged, and harms nothing.
+   * Calls `listener` for each event of this instance: `started`, `finished`, `failed`, `skipped` or `aborted`. If a
+   * listener throws, the error is logged, and nothing else is affected.
    *
-   * @returns A function that ends it.
+   * @returns A function that removes the listener.
    */
   on<Name extends keyof RedlockEventMap>(event: Name, listener: RedlockListener<Name>): () => void {
     return this.#events.on(event, listener);
@@ -175,7 +175,7 @@ class HeldLock implements RedlockLock {
     return this.#lease.expiresAt;
   }
 
-  // Functions of their own, so that they can be taken out of the lock.
+  // Own functions, so that they can be destructured from the lock.
   readonly extend = async (ttl?: Duration): Promise<void> =>
     this.#lease.extend(ttl === undefined ? undefined : leaseDuration('ttl', ttl, this.#nodeTimeout));
   readonly release = (): Promise<void> => this.#lease.end('release');

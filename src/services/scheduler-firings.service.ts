@@ -7,19 +7,19 @@ import { CronFiring, currentFiring, fire, holdFiring, IntervalFiring } from '../
 import { type CronTicks, SharedTicks } from '../schedule/cron-ticks.js';
 import { type CronOptions, cronTimeOf } from '../schedule/schedule-of.js';
 
-/** What `@nestjs/schedule` hands its decorated methods to, before they are mounted. It is not exported there. */
+/** The object to which `@nestjs/schedule` passes its decorated methods before it mounts them. Not exported there. */
 interface Orchestrator {
   addCron(method: (...args: unknown[]) => unknown, options: CronOptions): void;
   addInterval(method: (...args: unknown[]) => unknown, every: number, name?: string): void;
   mountIntervals(): void;
 }
 
-/** What has been wrapped, in whatever application of this process: twice would be one firing in another. */
+/** What has been wrapped by any application of this process: wrapping twice would nest one firing in another. */
 const wrapped = new WeakSet<object>();
 
 /**
- * Makes the calls of the scheduler known as firings. Registries are recognized by what they can do and not by their
- * class, as an application may have two copies of `@nestjs/schedule`.
+ * Turns the calls of the scheduler into firings. Registries are recognized by their methods, not by their class,
+ * because an application may have two copies of `@nestjs/schedule`.
  */
 @Injectable()
 export class SchedulerFirings {
@@ -34,8 +34,8 @@ export class SchedulerFirings {
   ) {}
 
   /**
-   * Wraps the cron jobs that are registered and all that will be, and the intervals that will be mounted. To be called
-   * before any other module starts: a job that fires earlier runs on every instance.
+   * Wraps all cron jobs that are or will be registered, and the intervals that will be mounted. Must be called before
+   * any other module starts: a job that fires earlier runs on every instance.
    */
   watch(): void {
     const instances = this.discovery.getProviders().map(({ instance }): unknown => instance);
@@ -51,12 +51,12 @@ export class SchedulerFirings {
     return this.registries.length > 0;
   }
 
-  /** Whether a call of an `@Interval` method outside of a firing is certain to be a plain call. */
+  /** Whether a call of an `@Interval` method outside a firing is certain to be a plain call. */
   get recognizesIntervals(): boolean {
     return this.knowsIntervals;
   }
 
-  /** Whether a cron job of this schedule is registered and running, by its name where the decorator gives one. */
+  /** Whether a cron job with this schedule is registered and running; found by its name if the decorator sets one. */
   isMounted(ticks: CronTicks, name: string | undefined): boolean {
     return this.registries.some((registry) =>
       [...registry.getCronJobs()].some(
@@ -83,7 +83,7 @@ export class SchedulerFirings {
     holdDuringCallbacks(job);
     const fireOnTick = job.fireOnTick.bind(job);
     job.fireOnTick = (...args) => {
-      // `setTime` gives a job another schedule.
+      // Read each time, because `setTime` changes the schedule of a job.
       const firing = new CronFiring(job, this.ticks.of(job.cronTime), this.clock(), this.clock);
       return fire(firing, () => fireOnTick(...args));
     };
@@ -94,7 +94,7 @@ export class SchedulerFirings {
     wrapped.add(orchestrator);
     const addCron = orchestrator.addCron.bind(orchestrator);
     orchestrator.addCron = (method, options) => {
-      // A job is started before it is registered, and on a busy machine it fires in between.
+      // A job is started before it is registered, and on a busy machine it may fire in between.
       const early = (...args: unknown[]): unknown => {
         const ticks = this.ticks.of(cronTimeOf(options));
         return fire(new CronFiring(method, ticks, this.clock(), this.clock), () => method(...args));
@@ -111,7 +111,7 @@ export class SchedulerFirings {
   }
 }
 
-/** A cron job does not await its callbacks, which can take longer than a tick: each keeps its firing open by itself. */
+/** A cron job does not await its callbacks, which may outlast a tick, so each callback keeps its firing open. */
 function holdDuringCallbacks(job: CronJob): void {
   const callbacks: unknown = Reflect.get(job, '_callbacks');
   if (!Array.isArray(callbacks)) return;
@@ -123,7 +123,7 @@ function holdDuringCallbacks(job: CronJob): void {
 }
 
 function isRegistry(instance: unknown): instance is SchedulerRegistry {
-  // A mock can do anything, and returns anything.
+  // A mock has every method, and returns anything.
   return (
     can(instance, 'addCronJob', 'getCronJobs') && (instance as SchedulerRegistry).getCronJobs() instanceof Map
   );
@@ -138,7 +138,7 @@ function can(instance: unknown, ...methods: string[]): boolean {
   try {
     return methods.every((method) => typeof Reflect.get(instance, method) === 'function');
   } catch {
-    // Such as a request-scoped proxy that may not be read now.
+    // For example, a request-scoped proxy that cannot be read now.
     return false;
   }
 }

@@ -9,11 +9,11 @@ import {
   type Vote,
 } from '../nodes/lock-node.js';
 
-/** A node to be checked. */
+/** The node to check. */
 export interface ContractSubject {
   /** Each check opens it first, and none closes it. */
   readonly node: LockNode;
-  /** Lets this many milliseconds pass for the node. Default: waits; a store whose clock can be moved need not wait. */
+  /** Lets this many milliseconds pass for the node. Default: waits. A store whose clock can be moved need not wait. */
   readonly pass?: (milliseconds: number) => Promise<void>;
 }
 
@@ -29,20 +29,20 @@ export interface ContractCheck {
 const LONG = 60_000;
 /** A lease that ends in the middle of a check, in milliseconds. */
 const SHORT = 300;
-/** After this much time, in milliseconds, what was to live for `SHORT` is over. */
+/** After this time, in milliseconds, anything with a lifetime of `SHORT` has expired. */
 const PAST_SHORT = SHORT + 100;
-/** How much of a duration may be gone by the time it is looked at: machines that run tests can be busy. */
+/** How much of a duration may have passed by the time it is checked, in milliseconds: test machines can be busy. */
 const SLACK = 10_000;
 
 type Pass = (milliseconds: number) => Promise<void>;
 
-/** One job on the node, and what its claims are made of. */
+/** One job on the node, and its claims. */
 class Job {
   private readonly name = randomUUID();
 
   constructor(
     readonly node: LockNode,
-    /** The time of the node when the check began: ticks up to it are due. */
+    /** The node's time when the check began: ticks up to it are due. */
     private readonly now: number,
   ) {}
 
@@ -55,7 +55,7 @@ class Job {
     return { lock: `JOB_LOCKER_${this.name}` };
   }
 
-  /** A claim of the tick of `at`, counted in milliseconds from the time of the node. */
+  /** A claim of the tick at `at`, in milliseconds relative to the node's time. */
   tick(at: number, { recover = false, keep = LONG, last = 'last' } = {}): Claim {
     const moment = this.now + at;
     return {
@@ -74,17 +74,17 @@ class Job {
     return { ...this.plain(), every: { key: this.key('every'), keep } };
   }
 
-  /** A claim of all keys that there can be. */
+  /** A claim of every kind of key. */
   all(): Claim {
     return { ...this.tick(0), ...this.every() };
   }
 
-  /** A claim that asks for its place in the line of those who are turned away. */
+  /** A claim that asks for its rank among the losers. */
   ranked(claim: Claim, keep = LONG): Claim {
     return { ...claim, loserCounter: { key: this.key('late'), keep } };
   }
 
-  /** Another lock of the same job, as runs have that may overlap. */
+  /** The claim with another lock of the same job, as for runs that may overlap. */
   beside(claim: Claim): Claim {
     return { ...claim, lock: this.key('run:1') };
   }
@@ -105,10 +105,10 @@ function check(clause: string, body: (job: Job, pass: Pass) => Promise<void>): C
 }
 
 /**
- * The contract of `LockNode` as a list of checks, for whoever writes a node of their own; it needs no test framework.
- * Each check takes names that no other has, so all of them can share one store, and run at the same time. One alone
- * waits for up to 3 seconds. That a node answers or rejects in bounded time, and what it does at a late grant, is for
- * tests of its own: that takes a fault of the store.
+ * The contract of `LockNode` as a list of checks, for authors of their own nodes; needs no test framework. Each check
+ * uses unique names, so all of them can share one store and run at the same time. Each takes at most 3 seconds. That a
+ * node answers or rejects in bounded time, and releases late grants, must be tested separately, because it requires a
+ * fault of the store.
  *
  * @example
  * ```ts
@@ -192,7 +192,7 @@ export const LOCK_NODE_CONTRACT: readonly ContractCheck[] = [
     await refused(job.node, job.plain(), 'b', 'overlap', 'a');
   }),
 
-  // Keys end by themselves.
+  // Keys expire by themselves.
   check('lets a lock end by itself', async (job, pass) => {
     await granted(job.node, job.plain(), 'a', SHORT);
     await pass(PAST_SHORT);
@@ -259,7 +259,7 @@ export const LOCK_NODE_CONTRACT: readonly ContractCheck[] = [
     await refused(job.node, job.plain(), 'c', 'overlap', 'b');
   }),
 
-  // What settling leaves behind.
+  // The effects of settling.
   check('frees the lock when a run is settled', async (job) => {
     await granted(job.node, job.tick(-1000), 'a');
     await held(job.node.settle(job.tick(-1000), 'a'));
@@ -268,7 +268,7 @@ export const LOCK_NODE_CONTRACT: readonly ContractCheck[] = [
     await granted(job.node, job.tick(0), 'c');
   }),
   check('keeps the marker of a settled tick for its time', async (job, pass) => {
-    // The newest settled tick would hide the marker: who asks by another `last` does not know of it.
+    // The newest settled tick would hide the marker, so this claim uses another `last`.
     const unaware = job.tick(0, { last: 'another' });
     await granted(job.node, job.tick(0), 'a', SHORT);
     await job.node.settle(job.tick(0), 'a');
@@ -341,7 +341,7 @@ export const LOCK_NODE_CONTRACT: readonly ContractCheck[] = [
     await granted(job.node, soon.tick(EARLY_CLAIM_TOLERANCE + SHORT), 'a');
   }),
 
-  // As though the claim had never been.
+  // A release undoes the claim.
   check('undoes everything that a claim wrote', async (job) => {
     await granted(job.node, job.all(), 'a');
     await held(job.node.release(job.all(), 'a'));
@@ -456,7 +456,7 @@ export const LOCK_NODE_CONTRACT: readonly ContractCheck[] = [
     });
   }),
 
-  // Only the dead are taken over.
+  // Only dead claims are taken over.
   check('takes nothing over from a claim that does not recover', async (job, pass) => {
     const keep = PAST_SHORT + TAKEOVER_WINDOW / 2;
     await granted(job.node, job.tick(0, { keep }), 'a');
@@ -475,7 +475,7 @@ export const LOCK_NODE_CONTRACT: readonly ContractCheck[] = [
     await votes(job.node, ifBegun(job.tick(0, { recover: true })), 'a', 'unbegun');
     await granted(job.node, job.tick(0, { recover: true }), 'b', SHORT);
     await refused(job.node, ifBegun(job.tick(0, { recover: true })), 'a', 'elsewhere', 'b');
-    // Long after its lock has ended, too.
+    // Also long after its lock has ended.
     await pass(PAST_SHORT + TAKEOVER_WINDOW);
     await granted(job.node, ifBegun(job.tick(0, { recover: true })), 'a');
   }),
@@ -506,7 +506,7 @@ export const LOCK_NODE_CONTRACT: readonly ContractCheck[] = [
     await granted(job.node, job.tick(-1000), 'a', SHORT);
     await granted(job.node, job.beside(job.tick(0)), 'b');
     await job.node.settle(job.beside(job.tick(0)), 'b');
-    // It has held its lock all the time.
+    // The first claim has held its lock all the time.
     await held(job.node.extend(job.tick(-1000), 'a', SHORT));
     await pass(PAST_SHORT);
     await notHeld(job.node.extend(job.tick(-1000), 'a', LONG));
@@ -552,7 +552,7 @@ export const LOCK_NODE_CONTRACT: readonly ContractCheck[] = [
   }),
 ];
 
-/** A takeover that does not know whether the tick was begun. */
+/** A takeover that requires a begun tick. */
 function ifBegun(claim: Claim): Claim {
   return { ...claim, tick: claim.tick && { ...claim.tick, isTakeover: true, mustBeBegun: true } };
 }
@@ -567,7 +567,7 @@ async function votes(node: LockNode, claim: Claim, token: string, expected: Vote
   return vote;
 }
 
-/** The node refuses the claim, and names the holder. */
+/** Asserts that the node denies the claim and names the holder. */
 async function refused(
   node: LockNode,
   claim: Claim,
@@ -580,7 +580,7 @@ async function refused(
   return vote;
 }
 
-/** The node refuses the claim, as the `rank`-th. */
+/** Asserts that the node denies the claim with this rank. */
 async function ranked(node: LockNode, claim: Claim, token: string, rank: number | undefined): Promise<void> {
   const vote = await node.claim(claim, token, LONG);
   assert.equal('rank' in vote ? vote.rank : undefined, rank);
@@ -598,7 +598,7 @@ function leaseOf(vote: Vote): number | undefined {
   return 'lease' in vote ? vote.lease : undefined;
 }
 
-/** `actual` is `expected` or a little less, as some of it may be gone. */
+/** Asserts that `actual` is `expected` or a little less, because some time may have passed. */
 function about(actual: number | undefined, expected: number): void {
   assert.ok(
     actual !== undefined && actual > expected - SLACK && actual <= expected + 50,
@@ -606,7 +606,7 @@ function about(actual: number | undefined, expected: number): void {
   );
 }
 
-/** Takes an attempt again that did not come to its end within `limit` milliseconds, as that shows nothing. */
+/** Repeats an attempt that failed and took longer than `limit` milliseconds, because that proves nothing. */
 async function unhurried(limit: number, attempt: () => Promise<void>): Promise<void> {
   for (let chances = 5; ; chances--) {
     const begin = performance.now();

@@ -11,28 +11,28 @@ import { ExclusiveJobs } from '../services/exclusive-jobs.service.js';
 import type { SkipReason } from '../runs/run-outcome.js';
 import { RedlockEvents, type RunEvent } from '../services/redlock-events.service.js';
 
-/** What became of one firing on one instance. */
+/** The result of one firing on one instance. */
 export interface FiredRun {
-  /** Which of the fleet's `instances` it was, from 0 on. */
+  /** The index of the instance in the fleet's `instances`. */
   readonly instance: number;
   /** Whether the method ran there. */
   readonly ran: boolean;
-  /** What the method returned, where it ran to its end. */
+  /** What the method returned, if it completed. */
   readonly value?: unknown;
-  /** What the call threw, where it did: the error of the method, of the function that names the job, or a `StoreDownError`. */
+  /** What the call threw, if it did: the error of the method, of the name function, or a `StoreDownError`. */
   readonly error?: unknown;
-  /** Why the method did not run there; left out where it ran. */
+  /** Why the method did not run there; omitted if it ran. */
   readonly reason?: SkipReason;
 }
 
-/** The call that code is in, through all that it awaits. */
+/** The current call, across everything that it awaits. */
 const calls = new AsyncLocalStorage<object>();
 
-/** A method with `@Exclusive` of one instance, as the scheduler sees it. */
+/** An `@Exclusive` method of one instance, as the scheduler sees it. */
 export class ScheduledMethod {
   private readonly schedule: Schedule;
 
-  /** @param index Which instance of the fleet `app` is. */
+  /** @param index The index of `app` in the fleet. */
   private constructor(
     private readonly app: TestingModule,
     private readonly index: number,
@@ -43,9 +43,9 @@ export class ScheduledMethod {
   }
 
   /**
-   * The method that `job` names: by its `@Exclusive`, or as `ClassName.method`.
+   * Finds the method that `job` names: the name in `@Exclusive`, or `ClassName.method`.
    *
-   * @throws Error where there is none, with the names that there are.
+   * @throws Error if there is none, with the names that exist.
    */
   static find(app: TestingModule, index: number, job: string): ScheduledMethod {
     const known: string[] = [];
@@ -58,10 +58,10 @@ export class ScheduledMethod {
   }
 
   /**
-   * When the scheduler calls next, in milliseconds since the epoch: an interval after `now`, and at once where the
-   * method is on no schedule.
+   * The time of the scheduler's next call, in milliseconds since the epoch: one interval after `now` for `@Interval`,
+   * and `now` for a method without a schedule.
    *
-   * @throws Error where the application has no scheduler that would call, or the schedule has come to its end.
+   * @throws Error if no scheduler of the application would call the method, or the schedule has ended.
    */
   next(now: number): number {
     const { schedule } = this;
@@ -81,18 +81,18 @@ export class ScheduledMethod {
     throw new Error(`The schedule of ${this.place} names no time after ${new Date(now).toISOString()}`);
   }
 
-  /** Calls as the scheduler does. */
+  /** Calls the method as the scheduler does. */
   async call(): Promise<FiredRun> {
     const call = {};
     const answer = { instance: this.index };
-    // The first event of the call is its own; a run can make others, of jobs that it calls.
+    // The first event of the call is its own; the run may emit others, for jobs that it calls.
     let first: { reason?: SkipReason } | undefined;
     const note = (event: RunEvent & { reason?: SkipReason }): void => {
       if (calls.getStore() === call) first ??= event;
     };
     const events = this.app.get(RedlockEvents, { strict: false });
     const ends = [events.on('started', note), events.on('skipped', note)];
-    // A cron job hands over its `onComplete`, which @nestjs/schedule leaves undefined; the others hand over nothing.
+    // A cron job passes its `onComplete`, which @nestjs/schedule leaves undefined; the others pass nothing.
     const args = this.schedule.kind === 'cron' ? [undefined] : [];
     const method = Reflect.get(this.target, this.method.key) as (...args: unknown[]) => unknown;
     try {
@@ -109,7 +109,7 @@ export class ScheduledMethod {
     }
   }
 
-  /** Calls as the scheduler does, which is known by the firing. */
+  /** Calls `callback` in a firing, as the scheduler does. */
   private fire<Result>(callback: () => Result): Result {
     const { schedule } = this;
     const clock = this.app.get<() => number>(CLOCK, { strict: false });
@@ -127,7 +127,7 @@ export class ScheduledMethod {
     return `${this.target.constructor.name}.${String(this.method.key)}`;
   }
 
-  /** What the scheduler of the application has mounted. */
+  /** The timers that the application's scheduler has mounted. */
   private timers(): { readonly crons: readonly CronTicks[]; readonly intervals: readonly string[] } {
     let registry: SchedulerRegistry;
     try {

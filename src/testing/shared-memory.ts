@@ -1,12 +1,12 @@
 import type { Claim, LockNode, NodeReport, Vote } from '../nodes/lock-node.js';
 import { MemoryNode } from '../nodes/memory-node.js';
 
-/** The store of a fleet in one process, by a clock that jumps. */
+/** The store of a fleet in one process, with a clock that jumps. */
 export class SharedMemory {
   private readonly node: MemoryNode;
   private readonly instances: InstanceMemory[] = [];
 
-  /** @param clock What time it is, in milliseconds since the epoch. */
+  /** @param clock The current time, in milliseconds since the epoch. */
   constructor(clock: () => number) {
     this.node = new MemoryNode(clock);
   }
@@ -19,7 +19,7 @@ export class SharedMemory {
   }
 
   /**
-   * To be called in the turn in which the clock jumps: leases are renewed by timers, which have not fired meanwhile, and the
+   * Must be called synchronously when the clock jumps: leases are renewed by timers, which have not fired meanwhile, so
    * runs in progress would lose their locks.
    */
   renewAll(): void {
@@ -29,7 +29,7 @@ export class SharedMemory {
 
 class InstanceMemory implements LockNode {
   readonly address: string;
-  /** How to renew each lock that is held, by its token. */
+  /** The renewal of each held lock, by token. */
   private readonly renewals = new Map<string, () => Promise<boolean>>();
 
   constructor(private readonly node: MemoryNode) {
@@ -58,12 +58,12 @@ class InstanceMemory implements LockNode {
     return this.node.release(claim, token);
   }
 
-  // The instances share one clock.
+  // All instances share one clock.
   async open(): Promise<NodeReport> {
     return { ...(await this.node.open()), clockOffset: 0 };
   }
 
-  /** A closed instance renews nothing, so that others can take over what it has begun. */
+  /** A closed instance renews nothing, so that other instances can take over its ticks. */
   close(): Promise<void> {
     this.renewals.clear();
     return Promise.resolve();

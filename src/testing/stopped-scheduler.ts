@@ -1,11 +1,11 @@
 import { SchedulerRegistry } from '@nestjs/schedule';
 import type { CronJob } from 'cron';
 
-/** Knows all scheduled jobs of an application, and lets none of them fire by itself. */
+/** Registers all scheduled jobs of an application, but lets none of them fire by itself. */
 export class StoppedScheduler extends SchedulerRegistry {
   override addCronJob(name: string, job: CronJob): void {
     void job.stop();
-    // Those who register a job themselves start it after this, as does an `initialDelay`.
+    // Code that registers a job starts it afterwards, as does `initialDelay`.
     job.start = () => {};
     super.addCronJob(name, job);
   }

@@ -12,29 +12,29 @@ import { StoppedScheduler } from './stopped-scheduler.js';
 
 /** How a `TestFleet` differs from the application. */
 export interface TestFleetOptions {
-  /** How many instances of the application to start. Default: 2. */
+  /** The number of instances to start. Default: 2. */
   instances?: number;
-  /** Where the clock of the fleet begins. Default: the present. */
+  /** The initial time of the fleet's clock. Default: the current time. */
   now?: Date;
   /**
-   * Where the locks live, such as `'redis://localhost:6379'`. Redis has a clock of its own, and a tick that is not yet
-   * due by it is waited for. Default: a memory that the instances share, by the clock of the fleet.
+   * Where the locks live, such as `'redis://localhost:6379'`. Redis has its own clock: a tick that is not due by it is
+   * waited for. Default: memory that the instances share, on the fleet's clock.
    */
   nodes?: NodeOption | readonly NodeOption[];
-  /** Replaces parts of an instance before it starts: `(app) => app.overrideProvider(Mailer).useValue(mailer)`. */
+  /** Overrides parts of an instance before it starts: `(app) => app.overrideProvider(Mailer).useValue(mailer)`. */
   override?: (app: TestingModuleBuilder, instance: number) => unknown;
 }
 
 const FLEET_OPTIONS: readonly (keyof TestFleetOptions)[] = ['instances', 'now', 'nodes', 'override'];
 
 interface Clock {
-  /** In milliseconds since the epoch. */
+  /** The current time, in milliseconds since the epoch. */
   time: number;
 }
 
 /**
  * Several instances of an application in this process, for tests of its jobs. Nothing fires by itself: cron jobs,
- * intervals and timeouts are stopped, `fire` calls them, and the clock that decides which tick it is stands still in
+ * intervals and timeouts are stopped, `fire` calls them, and the clock that determines the tick stands still in
  * between. Needs `@nestjs/testing`.
  *
  * @example
@@ -56,11 +56,11 @@ export class TestFleet {
   ) {}
 
   /**
-   * Starts the instances of an application, as far as `app.init()`: no port is opened.
+   * Starts the instances of an application with `app.init()`: no port is opened.
    *
-   * @param module The root module, as it is given to `NestFactory`. Its `RedlockModule` keeps its options but `nodes`.
-   * @throws InvalidOptionError for a number of instances that is none, and for a misspelt option; else what the
-   * application throws at its start, after the instances that did start have been closed.
+   * @param module The root module, as passed to `NestFactory`. Its `RedlockModule` keeps all options except `nodes`.
+   * @throws InvalidOptionError if `instances` is not a positive integer, or for an unknown option; otherwise, what the
+   * application throws when it starts, once the instances that did start have been closed.
    */
   static async create(
     module: NonNullable<ModuleMetadata['imports']>[number],
@@ -72,7 +72,7 @@ export class TestFleet {
       throw new InvalidOptionError('instances', instances, 'give a whole number from 1 on');
     }
     const clock: Clock = { time: now.getTime() };
-    if (Number.isNaN(clock.time)) throw new InvalidOptionError('now', now, 'give a Date');
+    if (Number.isNaN(clock.time)) throw new InvalidOptionError('now', now, 'use a Date');
     const memory = new SharedMemory(() => clock.time);
     const start = async (instance: number): Promise<TestingModule> => {
       const builder = Test.createTestingModule({ imports: [module] })
@@ -98,15 +98,15 @@ export class TestFleet {
     throw failure.reason;
   }
 
-  /** The time of the fleet. */
+  /** The current time of the fleet. */
   get now(): Date {
     return new Date(this.clock.time);
   }
 
   /**
-   * Lets time pass, and fires nothing. Runs in progress keep their locks, as renewal would keep them.
+   * Lets time pass without firing anything. Runs in progress keep their locks, as if they had been renewed.
    *
-   * @param duration Milliseconds, or a text such as `'10m'`; 24 days at most.
+   * @param duration Milliseconds, or a string such as `'10m'`; at most 24 days.
    * @throws InvalidOptionError for anything else.
    */
   advance(duration: Duration): void {
@@ -114,14 +114,14 @@ export class TestFleet {
   }
 
   /**
-   * Moves the clock to a moment, and lets the job fire on all instances then: the call is the one that the scheduler
-   * makes. The instances take turns to be the first.
+   * Moves the clock, then fires the job on all instances, with the same call that the scheduler makes. The instances
+   * take turns at going first.
    *
    * @param job The name in `@Exclusive`, or `ClassName.method`.
-   * @param at The moment, from `now` on; on `@Cron` it fires the latest tick that has come by then. Default: the next
-   * time of its `@Cron`; `now` and its interval, for `@Interval`; else `now`.
+   * @param at The time to move to, not before `now`; with `@Cron`, the latest tick up to then is fired. Default: the
+   * next time of its `@Cron`; for `@Interval`, `now` plus the interval; otherwise `now`.
    * @returns What each instance did, in the order of `instances`, once all calls are over.
-   * @throws Error for a job that is not there, or that nothing schedules; InvalidOptionError for an `at` in the past.
+   * @throws Error for a job that does not exist, or that nothing schedules; InvalidOptionError for an `at` in the past.
    */
   async fire(job: string, at?: Date): Promise<FiredRun[]> {
     const methods = this.instances.map((app, index) => ScheduledMethod.find(app, index, job));
@@ -130,7 +130,7 @@ export class TestFleet {
       throw new InvalidOptionError(
         'at',
         at,
-        `give a Date from ${this.now.toISOString()} on, the time of the fleet`,
+        `use a Date from ${this.now.toISOString()} on, the time of the fleet`,
       );
     }
     this.moveTo(at ? at.getTime() : next);
@@ -150,7 +150,7 @@ export class TestFleet {
       throw new InvalidOptionError(
         'at',
         time,
-        `give a Date from the time of the fleet on, ${this.clock.time}`,
+        `use a Date from the time of the fleet on, ${this.clock.time}`,
       );
     }
     this.clock.time = time;

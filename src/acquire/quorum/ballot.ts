@@ -7,9 +7,9 @@ import type { RedlockAdapter, RedlockClaim, RedlockVoter } from './redlock-adapt
 import { Tally } from './tally.js';
 
 /**
- * Once a majority has answered and the vote is contested, stragglers get this long, in milliseconds, or this many times what
- * the majority took if that is longer, doubled with each further attempt. Otherwise a hung node would keep each contender's
- * partial votes blocking the others for `nodeTimeout`.
+ * Once a majority has answered and the vote is contested, stragglers get this long, in milliseconds, or this many times
+ * as long as the majority took, whichever is longer; doubled with each further attempt. Otherwise a hung node would
+ * keep each contender's partial votes blocking the others for `nodeTimeout`.
  */
 const STRAGGLER_GRACE = { milliseconds: 50, factor: 4 };
 /** From this attempt on, a contested vote waits even for nodes that are known to be slow. */
@@ -20,7 +20,7 @@ export class Ballot implements Grant {
   readonly kind = 'granted';
   validUntil = 0;
   dead: string | undefined;
-  /** Whether releasing the lock means to settle the run. */
+  /** Whether releasing the lock settles the run. */
   settles = false;
   private readonly tally: Tally;
   private readonly votes: readonly NodeVote[];
@@ -29,7 +29,7 @@ export class Ballot implements Grant {
   private asked = 0;
 
   /**
-   * @param attempt How many rounds of votes this claim has had before.
+   * @param attempt The number of earlier rounds of votes on this claim.
    * @param leadVote The vote of the lead node, if that node is asked before the others.
    */
   constructor(
@@ -45,7 +45,7 @@ export class Ballot implements Grant {
     this.redlock = adapter.claim(this.votes);
   }
 
-  /** Whether a majority has granted the claim, with some of the lease still to come. */
+  /** Resolves to whether a majority has granted the claim before the lease ended. */
   async acquire(ttl: number): Promise<boolean> {
     this.asked = performance.now();
     if (!(await this.redlock.acquire(ttl))) return false;
@@ -55,7 +55,7 @@ export class Ballot implements Grant {
     return false;
   }
 
-  /** Counts a vote; `undefined`: nobody waits for it any longer. */
+  /** Counts a vote; `undefined` if it is no longer waited for. */
   count(vote: Vote | Error | undefined): void {
     if (vote && 'dead' in vote) this.dead ??= vote.dead;
     this.tally.add(vote);
@@ -66,7 +66,7 @@ export class Ballot implements Grant {
     this.straggling ??= setTimeout(stopWaiting, this.straggle()).unref();
   }
 
-  /** Whether a node is not waited for: one that failed when it was last asked, and at first one that is slow. */
+  /** Whether not to wait for a node: it failed when it was last asked, or, in early attempts, it is slow. */
   private mayBeSkipped(node: LockNode): boolean {
     return this.leadNode.isDown(node) || (this.attempt < WAIT_FOR_SLOW_FROM && this.leadNode.isSlow(node));
   }
@@ -78,7 +78,7 @@ export class Ballot implements Grant {
     return Math.max(milliseconds, factor * took) * 2 ** Math.min(this.attempt, 4);
   }
 
-  /** Why the claim was not granted. */
+  /** Resolves to the reason why the claim was not granted. */
   async denial(): Promise<Denial | Undecided> {
     const conflict = this.leadVote?.conflict;
     return conflict ? { kind: 'denied by lead', denial: deniedBy(conflict) } : this.tally.denial();
@@ -111,11 +111,11 @@ export class Ballot implements Grant {
 /** The vote of one node on one claim. */
 class NodeVote implements RedlockVoter {
   private answer: 'none' | 'asked' | 'granted' | 'denied' | 'failed' = 'none';
-  /** Whether the claim has been released, perhaps before the node had answered. */
+  /** Whether the claim has been released, possibly before the node had answered. */
   private isReleased = false;
   private isGivenUp = false;
   private taken = false;
-  /** When, on the monotonic clock. */
+  /** When the node was asked, on the monotonic clock. */
   private asked = 0;
   private onGivenUp: () => void = () => {};
 
@@ -124,12 +124,12 @@ class NodeVote implements RedlockVoter {
     private readonly ballot: Ballot,
   ) {}
 
-  /** Whether its answer is still to come, and somebody waits for it. */
+  /** Whether its answer is outstanding and still waited for. */
   get isAwaited(): boolean {
     return this.answer === 'asked' && !this.isGivenUp;
   }
 
-  /** Whether, when it was last asked to extend, it said that another claim has or had the lock. */
+  /** Whether its last answer to an extension was that another claim has or had the lock. */
   get isTaken(): boolean {
     return this.taken;
   }
@@ -167,7 +167,7 @@ class NodeVote implements RedlockVoter {
     this.taken = false;
     try {
       const isHeld = await this.node.extend(this.ballot.claim, token, ttl);
-      // A node that denied the claim can have joined with this.
+      // A node that denied the claim may grant the lock now.
       if (isHeld) this.answer = 'granted';
       this.taken = !isHeld;
       return Number(isHeld);
@@ -179,7 +179,7 @@ class NodeVote implements RedlockVoter {
   async end(token: string): Promise<number> {
     const { claim, settles, validUntil: wonUntil } = this.ballot;
     try {
-      // redlock knows the outcome before all have answered.
+      // redlock knows the outcome before all nodes have answered.
       if (this.answer === 'asked' && wonUntil > 0) return Number(await this.endBehindClaim(token));
       if (settles) return Number(await this.node.settle(claim, token));
       // Anything granted from now on is released when it arrives.
@@ -225,13 +225,13 @@ class NodeVote implements RedlockVoter {
   /** Sends the release behind an in-flight claim that was probably granted, so that the lock is free at once. */
   private async endBehindClaim(token: string): Promise<boolean> {
     if (await this.undo(token).catch(() => false)) return true;
-    // The release came before the claim after all.
+    // The release overtook the claim.
     this.isReleased = true;
     if (this.answer === 'granted' || this.answer === 'failed') this.releaseUnheard(token);
     return false;
   }
 
-  /** Nobody waits for the outcome. */
+  /** Releases the claim without waiting for the outcome. */
   private releaseUnheard(token: string): void {
     void this.undo(token).catch(() => {});
   }

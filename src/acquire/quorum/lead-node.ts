@@ -1,17 +1,17 @@
 import type { Conflict, LockNode, Vote } from '../../nodes/lock-node.js';
 
-/** A node that is slower than the fastest by more than this does not lead. */
+/** A node that is slower than the fastest by more than this cannot be the lead node. */
 const SLOW = { factor: 4, milliseconds: 5 };
-/** The weight of a new, slower answer in the latency of a node: a single one may have waited for this process. */
+/** The weight of a new, slower answer in a node's latency: a single slow answer may be the fault of this process. */
 const SLOWER_WEIGHT = 0.1;
 /** How long the lead node may take before the others are asked too, in milliseconds. */
 const LEAD_NODE_TIMEOUT = 100;
 
 /**
- * Saves losers the round trip to every node. The instances of a fleet claim a tick in the same millisecond, and all but one
- * lose: whoever is denied by the lead node need not ask the others. The lead node decides nothing: a winner still needs a
- * majority, and the first few losers ask all nodes a moment later, so that no tick depends on one instance. Contenders that
- * have split a vote queue at it.
+ * Saves losers the round trip to every node. The instances of a fleet claim a tick in the same millisecond, and all but
+ * one lose: an instance that the lead node denies need not ask the others. The lead node decides nothing: a winner
+ * still needs a majority, and the first few losers ask all nodes a moment later, so that no tick depends on one
+ * instance. After a split vote, contenders queue at the lead node.
  */
 export class LeadNode {
   /** How long each node takes to answer, in milliseconds; infinite after a failure. */
@@ -25,7 +25,7 @@ export class LeadNode {
     return node && new LeadVote(node);
   }
 
-  /** Whether a node is much slower than the fastest, or failed when it was last asked. */
+  /** Whether a node is much slower than the fastest one, or failed when it was last asked. */
   isSlow(node: LockNode): boolean {
     return this.latencyOf(node) > Math.min(...this.latencies.values()) * SLOW.factor + SLOW.milliseconds;
   }
@@ -53,9 +53,9 @@ export class LeadNode {
 
 /** The vote of the lead node on one claim. */
 export class LeadVote {
-  /** Whether the other nodes are to be asked. */
+  /** Resolves to whether to ask the other nodes. */
   readonly isPassed: Promise<boolean>;
-  /** The claim that won at the lead node, if another one did. */
+  /** The conflict with another claim that the lead node reported, if any. */
   conflict: Conflict | undefined;
   private resolve: ((isPassed: boolean) => void) | undefined;
   private readonly timer: NodeJS.Timeout;
@@ -65,7 +65,7 @@ export class LeadVote {
     this.timer = setTimeout(() => this.end(true), LEAD_NODE_TIMEOUT);
   }
 
-  /** Takes the answer of the lead node; `undefined`: it has none. */
+  /** Takes the vote of the lead node; `undefined` if it failed. */
   decide(vote: Vote | undefined): void {
     if (!this.resolve) return;
     if (vote && 'holder' in vote) this.conflict = vote;

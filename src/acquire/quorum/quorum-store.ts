@@ -6,11 +6,11 @@ import { Ballot } from './ballot.js';
 import { LeadNode } from './lead-node.js';
 import { RedlockAdapter } from './redlock-adapter.js';
 
-/** Several nodes, of which a majority decides. */
+/** Several nodes that decide by majority. */
 export class QuorumStore implements Store {
   private readonly leadNode: LeadNode;
   private readonly adapter: RedlockAdapter;
-  /** Whether a majority answered the last vote that could tell: an instance that is cut off must not hold the lead node. */
+  /** Whether a majority answered the last conclusive vote. An instance that is cut off must not hold the lead node. */
   private isReached = true;
 
   constructor(
@@ -22,8 +22,8 @@ export class QuorumStore implements Store {
   }
 
   /**
-   * Asks every node once. A claim that has a `loserCounter`, or comes in turn, asks the lead node first, and the others only
-   * if that one does not deny it.
+   * Asks every node once. A claim with a `loserCounter`, or with `isInTurn`, asks the lead node first, and the others
+   * only if the lead node does not deny it.
    */
   async vote(claim: Claim, ttl: number, attempt = 0, isInTurn = false): Promise<VoteResult> {
     const leadVote = (claim.loserCounter || isInTurn) && this.isReached ? this.leadNode.ask() : undefined;

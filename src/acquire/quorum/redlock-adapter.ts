@@ -3,8 +3,8 @@ import Redlock, { type Lock } from 'redlock';
 import type { TokenSource } from '../token.js';
 
 /**
- * What redlock asks one node about one claim; 1 means yes, 0 no. Must reject with Errors only: redlock crashes the process
- * on anything else.
+ * What redlock asks one node about one claim; 1 means yes, 0 means no. Must reject with Errors only: redlock crashes
+ * the process on anything else.
  */
 export interface RedlockVoter {
   claim(token: string, ttl: number): Promise<number>;
@@ -12,8 +12,8 @@ export interface RedlockVoter {
   end(token: string): Promise<number>;
 }
 
-// redlock treats scripts as opaque strings and passes them to its clients. Ours do each of the three in their own way, so
-// these are only names. redlock expects functions, and silently ignores strings.
+// redlock treats scripts as opaque strings and passes them to its clients. Our clients only tell the three apart, so
+// names are enough. redlock expects functions and silently ignores strings.
 const SCRIPTS = {
   acquireScript: () => 'acquire',
   extendScript: () => 'extend',
@@ -22,21 +22,21 @@ const SCRIPTS = {
 const ACQUIRE = createHash('sha1').update('acquire').digest('hex');
 const EXTEND = createHash('sha1').update('extend').digest('hex');
 
-/** redlock must not retry by itself: it would do so while it still holds its own partial votes. */
+/** redlock must not retry by itself: it would retry while it still holds its own partial votes. */
 const SETTINGS = { retryCount: 0 };
 
-/** With an even number of nodes, each half could wait for the other forever. */
+/** Added to an even number of nodes, where each half could otherwise wait for the other forever. */
 const NEVER_VOTES = { evalsha: () => Promise.resolve(0) };
 
 type RedlockClients = ConstructorParameters<typeof Redlock>[0];
 
 /**
- * The only file that imports redlock. What is left to it: asking all nodes, counting a majority of them, and undoing what
- * failed. Its scripts, clients, tokens, clock and retries are replaced.
+ * The only file that imports redlock. redlock asks all nodes, counts the majority, and undoes failed claims; its
+ * scripts, clients, tokens, clock and retries are replaced.
  */
 export class RedlockAdapter {
   private readonly redlock: Redlock;
-  /** The voters of each claim, by the name that redlock takes for the resource to lock. */
+  /** The voters of each claim, by the name that redlock locks as its resource. */
   private readonly voters = new Map<string, readonly RedlockVoter[]>();
   private lastName = 0;
 
@@ -44,24 +44,24 @@ export class RedlockAdapter {
     const clients: object[] = Array.from({ length: nodes }, (_, index) => new Client(index, this.voters));
     if (nodes % 2 === 0) clients.push(NEVER_VOTES);
     this.redlock = new Redlock(clients as unknown as RedlockClients, SETTINGS, SCRIPTS);
-    // redlock's own tokens name no instance, and cost 6 % of a claim on five nodes (npm run bench).
+    // redlock's own tokens do not name the instance, and cost 6 % of a claim on five nodes (npm run bench).
     Reflect.set(this.redlock, '_random', newToken);
   }
 
   /** @param voters One for each node. */
   claim(voters: readonly RedlockVoter[]): RedlockClaim {
-    // One Redlock for all claims: to make one for each costs 8 % of a claim on five nodes (npm run bench).
+    // One Redlock for all claims: creating one per claim costs 8 % of a claim on five nodes (npm run bench).
     const name = `${++this.lastName}`;
     this.voters.set(name, voters);
     return new RedlockClaim(this.redlock, name, () => this.voters.delete(name));
   }
 }
 
-/** One claim in the hands of redlock. */
+/** One claim that redlock carries out. */
 export class RedlockClaim {
   private lock: Lock | undefined;
 
-  /** @param onOver Called when redlock has nothing more to ask. */
+  /** @param onOver Called when redlock no longer needs the voters. */
   constructor(
     private readonly redlock: Redlock,
     private readonly name: string,
@@ -82,7 +82,7 @@ export class RedlockClaim {
   /** Rejects without a majority: redlock reports a clear no and an outage as the same error. */
   async extend(ttl: number): Promise<void> {
     const lock = this.held();
-    // redlock judges by the wall clock, which may be set; leases are judged by the monotonic clock.
+    // redlock checks this against the wall clock, which may be set; leases use the monotonic clock.
     lock.expiration = Number.POSITIVE_INFINITY;
     this.lock = await this.redlock.extend(lock, ttl);
   }
@@ -90,7 +90,7 @@ export class RedlockClaim {
   /** Rejects without a majority. */
   async release(): Promise<void> {
     const over = this.redlock.release(this.held());
-    // By now its clients have been asked.
+    // redlock has asked its clients by now.
     this.onOver();
     await over;
   }
@@ -101,7 +101,7 @@ export class RedlockClaim {
   }
 }
 
-/** A node as redlock sees it: a client that knows three scripts by the hashes of their names. */
+/** A node as redlock sees it: a client with three scripts, identified by the hashes of their names. */
 class Client {
   constructor(
     private readonly index: number,

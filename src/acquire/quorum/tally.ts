@@ -1,7 +1,7 @@
 import type { Vote } from '../../nodes/lock-node.js';
 import { deniedBy, type Denial, settledBefore, storeDown, UNBEGUN, type Undecided } from '../outcome.js';
 
-/** Counts the votes on one claim, as they come in. */
+/** Counts the votes on one claim as they arrive. */
 export class Tally {
   private readonly causes: Error[] = [];
   private readonly against: Exclude<Vote, { kind: 'granted' }>[] = [];
@@ -11,7 +11,7 @@ export class Tally {
 
   constructor(private readonly nodes: number) {}
 
-  /** @param vote An error: the node could not vote. `undefined`: nobody waits for its vote any longer. */
+  /** @param vote An error if the node could not vote; `undefined` if its vote is no longer waited for. */
   add(vote: Vote | Error | undefined): void {
     if (vote === undefined) this.silent++;
     else if (vote instanceof Error) this.causes.push(vote);
@@ -20,13 +20,13 @@ export class Tally {
     this.onVote();
   }
 
-  /** Whether a majority has answered, not unanimously, and others have not: waiting for stragglers could block everybody. */
+  /** Whether a majority has answered, not unanimously, and others have not: waiting could block every contender. */
   get isContested(): boolean {
     const answered = this.granted + this.against.length;
     return this.against.length > 0 && answered >= majorityOf(this.nodes) && this.done < this.nodes;
   }
 
-  /** What the votes against the claim amount to, as soon as that is certain. To be called once. */
+  /** The result of the votes against the claim, as soon as it is certain. Must be called once only. */
   async denial(): Promise<Denial | Undecided> {
     for (;;) {
       const result = this.certain();
@@ -35,7 +35,7 @@ export class Tally {
     }
   }
 
-  /** How many nodes have answered, failed or been given up on. */
+  /** The number of nodes that have answered, failed or been given up on. */
   private get done(): number {
     return this.granted + this.against.length + this.causes.length + this.silent;
   }
@@ -62,7 +62,7 @@ export class Tally {
     }
     if (this.nodes - causes.length < majority) return storeDown(causes, this.nodes);
     if (this.done < this.nodes) return undefined;
-    // A majority is possible once enough of the nodes that found the claim early have reached its time.
+    // A majority is possible once the tick is due on enough of the nodes that voted `early`.
     const wait = waits.toSorted((a, b) => a - b)[majority - this.granted - 1];
     return wait === undefined ? { kind: 'split' } : { kind: 'early', wait };
   }

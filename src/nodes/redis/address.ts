@@ -1,6 +1,6 @@
 import type { Cluster, Redis } from 'ioredis';
 
-/** Where a client connects to, without any credentials. */
+/** Where a client connects, without credentials. */
 export function addressOf(client: Redis | Cluster): string {
   if (client.isCluster) {
     const seeds = Reflect.get(client, 'startupNodes') as unknown;

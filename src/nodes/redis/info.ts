@@ -1,6 +1,6 @@
 import type { NodeReport } from '../lock-node.js';
 
-/** What the reply to `INFO` says of a server as a node. */
+/** Reads the report on a server from its reply to `INFO`. */
 export function readInfo(info: string): NodeReport {
   const field = (name: string): string | undefined => new RegExp(`^${name}:(.*?)\r?$`, 'm').exec(info)?.[1];
   const isReplica = field('role') === 'slave';

@@ -8,17 +8,17 @@ import { milliseconds, type ServerClock } from './server-clock.js';
 type Within = (answer: Promise<unknown>) => Promise<unknown>;
 
 /**
- * Looks a server over. What it refuses to tell becomes a warning: the commands that vote may be allowed all the same.
+ * Inspects a server. What it refuses to tell becomes a warning: it may still allow the commands that voting needs.
  *
- * @param within Limits the time of one answer.
- * @param clock Told what time it is on the server.
+ * @param within Limits the time for one answer.
+ * @param clock Receives the server's time.
  */
 export async function inspectServer(
   client: Redis | Cluster,
   clock: ServerClock,
   within: Within,
 ): Promise<NodeReport> {
-  /** The answer, or the error with which the server refuses this one command. */
+  /** The answer, or the error if the server refuses only this command. */
   const answerTo = (answer: Promise<unknown>): Promise<unknown> =>
     within(
       answer.catch((error: unknown) => (isOfOneCommand(error) ? error : Promise.reject(error as Error))),
@@ -40,7 +40,7 @@ export async function inspectServer(
   if (client.isCluster) return timing;
 
   const info = await answerTo(client.info());
-  // Otherwise ioredis would ask again, and warn, at each new connection.
+  // Otherwise ioredis would ask again, and warn, on each new connection.
   if (info instanceof Error) client.options.enableReadyCheck = false;
   const seen: NodeReport =
     typeof info === 'string' && /^role:/m.test(info) ? readInfo(info) : { warnings: [notLookedOver(info)] };
@@ -48,7 +48,7 @@ export async function inspectServer(
   return { ...seen, ...timing, unfit, warnings: [...timing.warnings, ...seen.warnings] };
 }
 
-/** Why the locks would be in another database than was asked for: ioredis goes on in the first one. */
+/** Why the locks would not be in the configured database: ioredis silently stays in database 0. */
 async function misplaced(client: Redis, within: Within): Promise<string | undefined> {
   const { db = 0 } = client.options;
   if (db === 0) return undefined;

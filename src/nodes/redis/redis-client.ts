@@ -5,11 +5,11 @@ import { isReadOnly } from './redis-errors.js';
 export interface RedisNodeSettings {
   /** How long one answer may take, in milliseconds. */
   readonly nodeTimeout: number;
-  /** Shown by `CLIENT LIST` for the connections. */
+  /** The name of the connections in `CLIENT LIST`. */
   readonly connectionName: string;
 }
 
-/** A connection that is silent for this many times `nodeTimeout`, with commands under way, is made anew. */
+/** A connection with commands in flight that is silent for this many times `nodeTimeout` is replaced. */
 export const HUNG_AFTER = 3;
 
 /** A connection for locks only, made from options; it connects when it is first used. */
@@ -22,7 +22,7 @@ export function newClient(options: RedisOptions, settings: RedisNodeSettings): R
   });
 }
 
-/** A connection for locks only, to where a client of the application leads, which itself is left alone. */
+/** A connection for locks only, to the same server as a client of the application, which is left alone. */
 export function clientLike(client: Redis | Cluster, settings: RedisNodeSettings): Redis | Cluster {
   const options = { ...required(settings), connectionName: connectionName(settings) };
   if (!client.isCluster) return (client as Redis).duplicate(options);
@@ -34,7 +34,7 @@ export function clientLike(client: Redis | Cluster, settings: RedisNodeSettings)
     scripts: undefined,
     himportFieldsets: undefined,
     clusterRetryStrategy: retryStrategy,
-    // Whether the Cluster is ready is checked by CLUSTER INFO; a server without INFO could not join it.
+    // ioredis checks a Cluster by CLUSTER INFO; a ready check on each connection would exclude servers without INFO.
     redisOptions: { ...(client as Cluster).options.redisOptions, ...options, enableReadyCheck: false },
   });
 }
@@ -43,26 +43,26 @@ function connectionName(settings: RedisNodeSettings): string {
   return settings.connectionName.replace(/[^\x21-\x7e]/g, '_');
 }
 
-/** The options that the connection of a node needs, whatever else is given. */
+/** The options that a node's connection needs, whatever the application sets. */
 function required({ nodeTimeout }: RedisNodeSettings) {
   return {
     lazyConnect: true,
-    // What cannot be answered now is a vote against, now: nothing may be queued and run late.
+    // A command that cannot be answered now counts as a vote against at once: nothing may be queued and run late.
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
     socketTimeout: HUNG_AFTER * nodeTimeout,
     retryStrategy,
     sentinelRetryStrategy: retryStrategy,
-    // A master that has become a replica: the address may lead to the new master now.
+    // The master has become a replica: the address may lead to the new master now.
     reconnectOnError: isReadOnly,
-    // The replies of scripts are numbers and lists.
+    // Scripts reply with numbers and lists.
     stringNumbers: false,
     replyMapping: undefined,
-    // A command that is not answered in time is dealt with here.
+    // Timeouts are handled by the node.
     commandTimeout: undefined,
     enableAutoPipelining: false,
-    // Ordinary commands, sent to a master, by their own names.
+    // Only ordinary commands to a master, under their own names.
     readOnly: false,
     monitor: false,
     scripts: undefined,
@@ -70,7 +70,7 @@ function required({ nodeTimeout }: RedisNodeSettings) {
   } satisfies RedisOptions;
 }
 
-/** Reconnection without end, soon enough to be back within two seconds. */
+/** Reconnects forever, often enough to be back within two seconds. */
 function retryStrategy(attempt: number): number {
   return Math.min(attempt * 50, 500);
 }

@@ -6,7 +6,7 @@ import { argumentsOf, isExpired, isPlain } from './script-call.js';
 import { CLAIM, EXTEND, RELEASE, RELEASE_LOCK, type Script, SETTLE } from './scripts.js';
 import type { ServerClock } from './server-clock.js';
 
-/** Sends the commands of a node, and returns the replies as they are. Rejects with what the server or the connection says. */
+/** Sends a node's commands, and returns the raw replies. Rejects with the error of the server or the connection. */
 export class RedisCommands {
   /** @param nodeTimeout How long the caller waits for an answer, in milliseconds. */
   constructor(
@@ -27,7 +27,7 @@ export class RedisCommands {
     return this.ask(EXTEND, claim, token, ttl, performance.now() + this.nodeTimeout);
   }
 
-  /** @param isWhole Whether to send the script itself: NOSCRIPT and a second attempt would put it behind other commands. */
+  /** @param isWhole Whether to send the source: a retry after NOSCRIPT would put the script behind other commands. */
   settle(claim: Claim, token: string, isWhole: boolean): Promise<unknown> {
     return this.send(isPlain(claim) ? RELEASE_LOCK : SETTLE, claim, token, 0, 0, isWhole);
   }
@@ -38,8 +38,8 @@ export class RedisCommands {
   }
 
   /**
-   * Fast path: a free lock needs only SET NX, which makes a lock cycle 5 to 7 % faster than the script (npm run bench). If it is
-   * taken, CLAIM tells who holds it; CLAIM also serves a server that allows no SET outside of scripts.
+   * Fast path: a free lock needs only SET NX, which makes a lock cycle 5 to 7 % faster than the script (npm run bench).
+   * If the lock is taken, CLAIM tells who holds it; CLAIM also works on a server that forbids SET outside scripts.
    */
   private async claimLock(
     claim: Claim,
@@ -59,8 +59,8 @@ export class RedisCommands {
   }
 
   /**
-   * Sends a command that the server refuses once the caller no longer waits for it, by the server's clock. If that clock has
-   * just been set, the reply says what time it is, and the command is sent once more.
+   * Sends a command that the server refuses once the caller no longer waits for it, by the server's clock. If that
+   * clock has just been set, the reply contains the server's time, and the command is sent once more.
    */
   private async ask(
     script: Script,
@@ -73,7 +73,7 @@ export class RedisCommands {
       const asked = performance.now();
       // A grant now would be orphaned.
       if (asked >= until) throw new NotSent('too late to ask');
-      // The servers of a Cluster have clocks of their own.
+      // Each server of a Cluster has its own clock.
       const deadline = this.connection.client.isCluster ? 0 : this.clock.after(this.nodeTimeout);
       const reply = await this.send(script, claim, token, ttl, deadline, script === EXTEND);
       if (!isExpired(reply)) return reply;
@@ -81,7 +81,7 @@ export class RedisCommands {
     }
   }
 
-  /** @param deadline Until when the server may run it, by its own clock; 0: at any time. */
+  /** @param deadline The latest time at which the server may run it, by its own clock; 0: at any time. */
   private async send(
     script: Script,
     claim: Claim,
@@ -92,7 +92,7 @@ export class RedisCommands {
   ): Promise<unknown> {
     const client = this.ready();
     const values = argumentsOf(script, claim, token, ttl, deadline);
-    // An extension goes in one command: its second attempt could come after its run is settled, and take the lock again.
+    // An extension is one command: a second attempt could arrive after the settle, and take the lock again.
     if (isWhole) return client.eval(script.lua, ...values);
     try {
       return await client.evalsha(script.sha, ...values);

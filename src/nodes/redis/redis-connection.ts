@@ -6,43 +6,44 @@ import { isOfReadyCheck, isOfSelect } from './redis-errors.js';
 import { milliseconds } from './server-clock.js';
 import { Suspicion } from './suspicion.js';
 
-/** What a node wants to know of its connection. */
+/** What a connection tells its node. */
 export interface ConnectionListener {
-  /** It can be used, for the first time or again. */
+  /** The connection can be used, for the first time or again. */
   onReady(): void;
-  /** It cannot be used, or has an error. */
+  /** The connection cannot be used, or has an error. */
   onTrouble(what: string): void;
-  /** It was closed, and is being made anew. */
+  /** The connection was closed and is being re-established. */
   onClose(): void;
-  /** The server said what time it is, in milliseconds since the epoch, when it was asked at `asked`. */
+  /** The server's time, in milliseconds since the epoch, in reply to a command sent at `asked` (monotonic clock). */
   onTime(time: number, asked: number): void;
 }
 
-/** A command that did not leave this process. */
+/** A command that was never sent. */
 export class NotSent extends Error {}
 
-/** How often a connection that is idle is asked for something, in milliseconds. */
+/** How often an idle connection is used, in milliseconds. */
 const KEEP_WARM_EVERY = 10_000;
 
 /**
- * A connection of ours to one Redis server, Sentinel group or Cluster. Queues nothing: what waits in a queue would be
- * claimed late.
+ * The module's own connection to one Redis server, Sentinel group or Cluster. Queues nothing: a claim that waits in a
+ * queue would be late.
  *
- * A network can drop an idle connection without a word to either side. So idle connections are kept warm, and where a command
- * meets silence, a second connection is made: if that one is ready before the first says anything, it takes its place.
+ * A network can drop an idle connection without notifying either side. So idle connections are kept warm, and if a
+ * command is not answered, a second connection is opened, which replaces the first if it is ready before the first one
+ * answers.
  */
 export class RedisConnection {
   private current: Redis | Cluster;
-  /** Whether it has neither been ready yet, nor failed. */
+  /** Whether the first connection has neither become ready nor failed yet. */
   private isNew = true;
   private isClosed = false;
-  /** Whether the server refused the database, so that a lock would be in the first one. */
+  /** Whether the server refused to select the database, so that locks would be in database 0. */
   private isMisplaced = false;
   private suspicion: Suspicion | undefined;
   private warming: NodeJS.Timeout | undefined;
-  /** A server that is only slow is not to get a new connection all the time. */
+  /** The earliest time for another attempt: a server that is merely slow must not get new connections all the time. */
   private lookAgainAt = Number.NEGATIVE_INFINITY;
-  /** When the server was last heard, on the monotonic clock. */
+  /** When the server last answered, on the monotonic clock. */
   private lastReply = Number.NEGATIVE_INFINITY;
 
   /** @param limit How long one answer may take, in milliseconds. */
@@ -59,7 +60,7 @@ export class RedisConnection {
     return this.current;
   }
 
-  /** Whether a command would leave now. */
+  /** Whether a command would be sent now. */
   get isReady(): boolean {
     return (
       !this.isMisplaced &&
@@ -73,7 +74,7 @@ export class RedisConnection {
     return this.suspicion !== undefined || this.isNew;
   }
 
-  /** Waits for the first connection, or until it is known whether this one is dead. Rejects if there is none. */
+  /** Waits for the first connection, or until it is known whether the current one is dead. Rejects if there is none. */
   async usable(): Promise<void> {
     const { suspicion } = this;
     if (!suspicion) return this.connected();
@@ -81,7 +82,7 @@ export class RedisConnection {
     if (suspicion.wasFutile) throw new NotSent(`no answer within ${this.limit} ms`);
   }
 
-  /** Waits until the connection can be used, for as long as one answer may take. Rejects with what prevents it. */
+  /** Waits until the connection can be used, at most as long as one answer may take. Rejects with what prevents it. */
   async connected(): Promise<void> {
     if (this.current.status === 'wait') this.current.connect().catch(() => {});
     if (this.isReady) return;
@@ -96,13 +97,13 @@ export class RedisConnection {
     }
   }
 
-  /** The server has answered something. */
+  /** The server has answered. */
   heard(): void {
     this.lastReply = performance.now();
     this.endSuspicion();
   }
 
-  /** A command was not answered in time. @returns Whether nothing else was heard meanwhile either. */
+  /** A command was not answered in time. @returns Whether the server has answered nothing else meanwhile. */
   unanswered(): boolean {
     if (!this.isReady || this.lastReply >= performance.now() - this.limit) return false;
     void this.lookInto();
@@ -126,7 +127,7 @@ export class RedisConnection {
   };
   private readonly onError = (error: Error): void => {
     if (isOfReadyCheck(error)) {
-      // ioredis connects anew at once, without the check.
+      // ioredis reconnects at once, without the check.
       (this.current.options as RedisOptions).enableReadyCheck = false;
     } else {
       this.isMisplaced ||= isOfSelect(error);
@@ -149,12 +150,12 @@ export class RedisConnection {
     this.current.on('error', () => {});
   }
 
-  /** The connections to single servers: one, or one to each server of a Cluster that has been used. */
+  /** The connections to single servers: one, or in a Cluster one for each server that has been used. */
   private get connections(): Redis[] {
     return this.current.isCluster ? (this.current as Cluster).nodes() : [this.current as Redis];
   }
 
-  /** From now on, a connection that is idle is asked for the time. */
+  /** From now on, asks the server for its time when the connection is idle. */
   private keepWarm(): void {
     if (this.isClosed) return;
     this.warming ??= setInterval(() => {
@@ -173,14 +174,14 @@ export class RedisConnection {
         const now = milliseconds(time);
         if (now !== undefined) this.listener.onTime(now, asked);
       },
-      // It has said something; or it was closed, which is known by its event.
+      // An error is an answer, too, unless the connection was closed, which has its own event.
       () => {},
     );
     const silence = pause(this.limit, 'silence', { ref: false });
     if ((await Promise.race([reply, silence])) === 'silence' && this.isReady) void this.lookInto();
   }
 
-  /** Makes a second connection, which takes the place of the first if it is ready before that one says anything. */
+  /** Opens a second connection, which replaces the first if it is ready before the first one answers. */
   private async lookInto(): Promise<void> {
     if (this.suspicion || this.isClosed || performance.now() < this.lookAgainAt) return;
     const suspicion = new Suspicion();
@@ -200,7 +201,7 @@ export class RedisConnection {
       this.replaceBy(fresh);
     } else {
       fresh.disconnect();
-      // The server hangs, or is slow: who has waited gives up, and what is asked from now on may well be answered.
+      // The server hangs or is slow: the waiting claims give up, but later ones may well be answered.
       suspicion.wasFutile = this.suspicion === suspicion;
       if (suspicion.wasFutile) this.suspicion = undefined;
       this.lookAgainAt = performance.now() + HUNG_AFTER * this.limit;
@@ -227,12 +228,12 @@ export class RedisConnection {
   }
 }
 
-/** Ends a dead connection together with what has not reached the server yet: it must not arrive later. */
+/** Ends a dead connection and discards what has not reached the server yet: it must not arrive later. */
 function reset({ stream }: Redis): void {
   try {
     stream.resetAndDestroy();
   } catch {
-    // Only TCP has a reset.
+    // Only TCP sockets can be reset.
     stream.destroy();
   }
 }

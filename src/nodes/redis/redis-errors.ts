@@ -1,11 +1,11 @@
 import { COMMANDS } from './scripts.js';
 
-/** Whether a server cannot be asked whether it has loaded its data, as it has no `INFO`. It may vote all the same. */
+/** Whether the ready check failed because the server has no `INFO`. It may vote anyway. */
 export function isOfReadyCheck(error: unknown): boolean {
   return commandOf(error) === 'info' && isOfOneCommand(error);
 }
 
-/** Whether it is about the choice of a database, without which a connection is ready all the same. */
+/** Whether it is about selecting a database. ioredis treats the connection as ready anyway. */
 export function isOfSelect(error: unknown): boolean {
   return commandOf(error) === 'select';
 }
@@ -18,7 +18,7 @@ function commandOf(error: unknown): unknown {
 
 /** Whether the server has become a replica. */
 export function isReadOnly({ message }: Error): boolean {
-  // Redis 6 puts words of its own in front of what a script ran into.
+  // Redis 6 puts other words before an error that occurred in a script.
   return /(^|-)READONLY /.test(message);
 }
 
@@ -43,22 +43,22 @@ export function endOfRefusal({ message }: Error): EndOfRefusal {
   return /\b(READONLY|OOM|MISCONF|NOREPLICAS) /.test(message) ? 'write' : 'script';
 }
 
-/** Whether the server refuses one command, and may allow others. */
+/** Whether the server refuses one command but may allow others. */
 export function isOfOneCommand(error: unknown): boolean {
   return error instanceof Error && error.name === 'ReplyError' && endOfRefusal(error) === 'script';
 }
 
-/** What is wrong with a node whose connection has ended. */
+/** The reason given for a node whose connection has ended. */
 export const CLOSED = 'the connection was closed';
 
-/** What a message means, where its words are about something else. */
+/** Rewrites misleading error messages. */
 export function explained(why: string): string {
-  // `maxRetriesPerRequest` is our own, and 0.
+  // `maxRetriesPerRequest` is an internal setting (0), so the user should not read about it.
   if (/^Reached the max retries|^Connection is closed|enableOfflineQueue options is false/.test(why))
     return CLOSED;
-  // What follows are keys and tokens, which differ each time.
+  // The rest lists keys and tokens, which differ each time.
   const told = why.replace(/, with args beginning with.*/s, '');
-  // Redis names the command that its user may not call only if it is no part of a script.
+  // Redis names the forbidden command only if it was called outside a script.
   return /^NOPERM(?!.* '(info|select|client)[| '])|can't run this command/.test(why)
     ? `${told}; its user needs ${COMMANDS} on the keys of all jobs`
     : told;

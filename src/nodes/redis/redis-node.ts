@@ -16,12 +16,12 @@ import { type Ending, UndeliveredCommands } from './undelivered.js';
 
 export type { RedisNodeSettings } from './redis-client.js';
 
-/** How long a connection may take to come back before the log says that it is gone, in milliseconds. */
+/** How long a connection may take to come back before its loss is logged, in milliseconds. */
 const GRACE = 1000;
 
 /**
- * One Redis server, Sentinel group or Cluster as a voting node. Answers within `nodeTimeout`, whatever Redis does, and sends
- * nothing while the connection is not ready.
+ * One Redis server, Sentinel group or Cluster as a voting node. Answers within `nodeTimeout`, whatever Redis does, and
+ * sends nothing unless the connection is ready.
  */
 export class RedisNode implements LockNode {
   readonly address: string;
@@ -49,13 +49,13 @@ export class RedisNode implements LockNode {
     this.commands = new RedisCommands(this.connection, this.clock, nodeTimeout);
   }
 
-  /** A node with a connection made from options, by `open` or the first claim. */
+  /** A node whose connection is made from options, by `open` or by the first claim. */
   static connecting(options: RedisOptions, settings: RedisNodeSettings): RedisNode {
     return new RedisNode(newClient(options, settings), settings);
   }
 
   /**
-   * A node with a connection like that of a client which the application has. The client itself is left alone: it may queue
+   * A node with a connection like that of an application's client. The client itself is left alone: it may queue
    * commands, be busy with a blocking one, or be closed before the last lock is released.
    */
   static like(client: Redis | Cluster, settings: RedisNodeSettings): RedisNode {
@@ -68,7 +68,7 @@ export class RedisNode implements LockNode {
   }
 
   private claimNow(claim: Claim, token: string, ttl: number): Promise<Vote> {
-    // Until it is answered, it may have been granted.
+    // Until there is an answer, the claim may have been granted.
     const release = this.undelivered.add('release', claim, token);
     let hasSet = false;
     return this.deadline.within(
@@ -121,7 +121,7 @@ export class RedisNode implements LockNode {
 
   async close(): Promise<void> {
     this.log.stop();
-    // A settle may be on its way over a new connection.
+    // A settle may still be in flight over a new connection.
     const limit = pause(this.settings.nodeTimeout, undefined, { ref: false });
     await Promise.race([this.undelivered.empty(), limit]);
     await this.connection.close();
@@ -138,7 +138,7 @@ export class RedisNode implements LockNode {
     await this.connection.usable().catch((error: unknown) => Promise.reject(this.failure(error)));
   }
 
-  /** Sends a command that must arrive: if it may not have, it is sent again over the next connection. */
+  /** Sends a command that must arrive: unless it is answered, it is sent again over the next connection. */
   private deliver(ending: Ending, claim: Claim, token: string, isWhole = false): Promise<boolean> {
     const command = this.undelivered.add(ending, claim, token);
     return this.deadline.within(
@@ -185,25 +185,25 @@ export class RedisNode implements LockNode {
     const { address, log } = this;
     if (error === undefined) {
       const why = log.trouble ?? `no answer within ${this.settings.nodeTimeout} ms`;
-      // While it answers others, it is slow, and not away.
+      // While it answers other commands, it is slow, not gone.
       if (!this.connection.unanswered()) return new NodeUnreachableError(address, why, 'slow');
       log.troubled(why, GRACE);
       return new NodeUnreachableError(address, why);
     }
     const message = error instanceof Error ? error.message : 'no error was given';
-    // Nothing has been learned about the node.
+    // A command that was not sent says nothing about the node.
     if (error instanceof NotSent) return new NodeUnreachableError(address, log.trouble ?? message);
     if (isFinal(error)) this.connection.heard();
     const why = message === log.trouble ? message : explained(message);
     if (this.isOfOneClaim(error)) return new NodeUnreachableError(address, why, 'lock');
-    // A close is noted when it happens; this may be about a connection that has been replaced.
+    // A close is logged when it happens; this error may be about a connection that has been replaced.
     if (why === CLOSED) return new NodeUnreachableError(address, why);
     log.refusing(why, isFinal(error) || isReadOnly(error as Error) ? endOfRefusal(error as Error) : 'script');
     return new NodeUnreachableError(address, why, 'server');
   }
 }
 
-/** Whether the server itself has refused a command, and would again; after READONLY, the address leads to another one. */
+/** Whether the server would refuse the command again. Not after READONLY: the address may lead to another server. */
 function isFinal(error: unknown): error is Error {
   return error instanceof Error && error.name === 'ReplyError' && !isReadOnly(error);
 }

@@ -23,7 +23,7 @@ export const REDIS_OPTIONS = [
   ...(['stringNumbers', 'tls', 'updateSentinels', 'username'] as const),
 ] as const satisfies readonly (keyof RedisOptions)[];
 
-/** Throws `InvalidOptionError` for options that ioredis would ignore, and for those that lead nowhere in particular. */
+/** Throws `InvalidOptionError` for options that ioredis would ignore, and for options that name no server. */
 export function checkRedisOptions(option: string, options: object, forms: string): void {
   const names = Object.keys(options);
   const shown = `{ ${names.join(', ')} }`;
@@ -59,11 +59,11 @@ export function checkRedisOptions(option: string, options: object, forms: string
 const HOST = "use a host name or address, such as '10.1.1.1'";
 
 /**
- * Where a connection with these options leads: equal for two that lead to the same server. Throws `InvalidOptionError` where
- * no lock can be.
+ * Where a connection with these options leads: equal for two that lead to the same server. Throws `InvalidOptionError`
+ * if that cannot hold locks.
  */
 export function placeOfOptions(option: string, options: RedisOptions): string {
-  // ioredis writes null into the options of a connection for what was not given.
+  // ioredis writes null into the options of a connection for what was not set.
   const { sentinels, name, path, db, role } = options;
   if (role === 'slave') {
     throw new InvalidOptionError(
@@ -100,7 +100,7 @@ export function placeOfOptions(option: string, options: RedisOptions): string {
   return `${host.toLowerCase()}:${port}`;
 }
 
-/** A URL in the place of a host may have a password in it, which no message must show. */
+/** A URL in place of a host may contain a password, which no message may show. */
 function checkHost(option: string, host: unknown): void {
   if (typeof host !== 'string' || host === '') throw new InvalidOptionError(option, host, HOST);
   if (/[^\w.:%-]/.test(host)) {
@@ -108,7 +108,7 @@ function checkHost(option: string, host: unknown): void {
   }
 }
 
-/** Whether it is a whole number, or a string of digits, which ioredis takes too. */
+/** Whether it is a whole number, or a string of digits, which ioredis accepts, too. */
 function isWhole(value: unknown, least: number, most: number): boolean {
   const number = typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value;
   return Number.isInteger(number) && (number as number) >= least && (number as number) <= most;

@@ -1,7 +1,7 @@
 import { Redis, type RedisOptions } from 'ioredis';
 import { InvalidOptionError } from '../../errors.js';
 
-/** What the query of a URL may set. ioredis takes more, but as strings, even for numbers and booleans. */
+/** The options that a URL's query may set. ioredis accepts others, but as strings, even for numbers and booleans. */
 const QUERY = [
   'db',
   'family',
@@ -15,7 +15,7 @@ const QUERY = [
 /**
  * The options that ioredis reads from a URL.
  *
- * @param option The option that the URL is, for messages, which show no part of it that may be a secret.
+ * @param option The name of the option, for messages. They show no part of the URL that may be secret.
  * @throws InvalidOptionError for anything but a `redis://` or `rediss://` URL, and for parts that ioredis would ignore.
  */
 export function optionsOfUrl(option: string, text: string): RedisOptions {
@@ -63,7 +63,7 @@ export function optionsOfUrl(option: string, text: string): RedisOptions {
 const EXAMPLE = "'redis://10.1.1.1:6379'";
 const ENCODED = '. What is special in a user name or a password is percent-encoded (encodeURIComponent)';
 
-/** A URL, if nothing in it can be a user name or a password; otherwise its scheme. */
+/** The URL, if it cannot contain a user name or a password; otherwise its scheme. */
 function redacted(url: string): string {
   if (/^(\w+:\/\/)?[\w.-]*(:\d{1,5})?(\/\d*)?$|^\w+:\/\/[\w.-]+\/\w*$/.test(url)) return url;
   return `${/^[\w+.-]+:\/\//.exec(url)?.[0] ?? ''}***`;

@@ -1,10 +1,10 @@
 import type { Claim, Conflict, TickClaim, Vote } from '../lock-node.js';
 import { CLAIM, RELEASE_LOCK, type Script } from './scripts.js';
 
-/** What a claim or an extension returns that comes later than it is waited for: what the clock of the server says. */
+/** The reply to a claim or an extension that reached the server after its deadline: the server's time. */
 export type ExpiredReply = ['late', number];
 
-/** A reply that no script of ours gives, such as that of a proxy. */
+/** A reply that none of our scripts returns, for example from a proxy. */
 class UnknownReply extends Error {
   constructor(reply: unknown) {
     super(`it answers a script with ${JSON.stringify(reply)?.slice(0, 100)}, which is no vote`);
@@ -15,12 +15,12 @@ export function isExpired(reply: unknown): reply is ExpiredReply {
   return Array.isArray(reply) && reply[0] === 'late' && typeof reply[1] === 'number';
 }
 
-/** Whether it is for a lock alone. */
+/** Whether it claims a lock only. */
 export function isPlain({ tick, every }: Claim): boolean {
   return !tick && !every;
 }
 
-/** What the reply to a claim means. Throws for one that means nothing. */
+/** The vote in the reply to a claim. Throws for an unknown reply. */
 export function voteOf(reply: unknown): Vote {
   if (reply === 1) return GRANTED;
   const [kind, detail, lease, rank] = (Array.isArray(reply) ? reply : []) as unknown[];
@@ -41,12 +41,12 @@ export function voteOf(reply: unknown): Vote {
   throw new UnknownReply(reply);
 }
 
-/** Whether the reply to a claim says for certain that nothing was granted. */
+/** Whether the reply to a claim proves that nothing was granted. */
 export function isRefused(reply: unknown): boolean {
   return Array.isArray(reply) && ['unbegun', 'settled', 'early', ...CONFLICTS].includes(reply[0] as string);
 }
 
-/** What the reply to an extension, a settlement or a release means: whether the lock was held. Throws for another reply. */
+/** Whether the lock was held, by the reply to an extension, a settle or a release. Throws for an unknown reply. */
 export function heldOf(reply: unknown): boolean {
   if (reply === 1 || reply === 0) return reply === 1;
   throw new UnknownReply(reply);
@@ -60,9 +60,9 @@ function isConflict(kind: unknown): kind is Conflict['kind'] {
 }
 
 /**
- * How many keys, the keys, and the arguments of a script.
+ * The number of keys, the keys, and the arguments of a script.
  *
- * @param deadline Until when to carry it out, by the clock of the server; 0: at any time.
+ * @param deadline The latest time to execute it, by the server's clock; 0: at any time.
  */
 export function argumentsOf(
   script: Script,

@@ -1,27 +1,27 @@
 import { createHash } from 'node:crypto';
 import { EARLY_CLAIM_TOLERANCE, LAST_TICK_RETENTION, TAKEOVER_WINDOW } from '../lock-node.js';
 
-/** A Lua script, and the hash by which Redis knows it. */
+/** A Lua script, and its hash in Redis. */
 export interface Script {
   readonly lua: string;
   readonly sha: string;
 }
 
-/** Stands behind the token in the marker of a tick that can be taken over. */
+/** Follows the token in the marker of a tick that can be taken over. */
 const RECOVER = ' (recover)';
 
-/** What the user of a node must be allowed to call, for messages. */
+/** The commands that a node's user must be allowed to call, for messages. */
 export const COMMANDS = 'evalsha, eval, get, set, del, incr, pexpire, pttl, time';
 
 function script(lua: string): Script {
   return { lua, sha: createHash('sha1').update(lua).digest('hex') };
 }
 
-// KEYS: lock; with a tick its marker and last; with `every` its marker; with `late` (claims only) its counter.
-// ARGV: token, ttl, tick (0: none), keep of its marker, mode, keep of `every` (0: none), keep of `late`, until when to
-// carry it out by the clock of the server (0: at any time), whether runs may overlap (0 or 1).
-// Modes: 0; 1: the tick recovers; 2: takeover; 3: takeover if it was begun.
-// The marker of a tick is the token of its runner, behind which RECOVER says that the claim may be taken over.
+// KEYS: lock; with a tick, its marker and last; with `every`, its marker; with `late` (claims only), its counter. ARGV:
+// token, ttl, tick (0: none), keep of its marker, mode, keep of `every` (0: none), keep of `late`, deadline by the
+// server's clock (0: none), whether runs may overlap (0 or 1). Modes: 0: no recovery; 1: the tick recovers; 2:
+// takeover; 3: takeover if the tick was begun. The marker of a tick is the token of its runner, followed by RECOVER if
+// the claim may be taken over.
 const ARGUMENTS = `
 local token, ttl, tick, keep = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
 local mode, every, late = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
@@ -32,7 +32,8 @@ local function lease() redis.call('set', KEYS[1], token, 'PX', recover and ttl +
 local function begin() redis.call('set', KEYS[2], mark, 'PX', recover and ttl + ${LAST_TICK_RETENTION} or keep) end
 `;
 
-// What has lain in the buffer of a server that hung may be for an instance that is gone, and can give nothing back.
+// A command that waited in the buffer of a hung server may be for an instance that is gone, which could not release
+// what is granted.
 const IN_TIME = `
 local time = redis.call('time')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -89,8 +90,8 @@ return 1
 `);
 
 /**
- * Gives the lock (and a tick that recovers) another ttl, unless somebody else holds it or the tick has been run. Returns 1,
- * 0, or `{ 'late', now }`.
+ * Extends the lock (and a tick that recovers) by another ttl, unless another claim holds it or the tick has been run.
+ * Returns 1, 0, or `{ 'late', now }`.
  */
 export const EXTEND = script(`${ARGUMENTS}${IN_TIME}
 local holder = redis.call('get', KEYS[1])
@@ -111,8 +112,8 @@ return 1
 `);
 
 /**
- * Frees the lock, keeps the markers, writes the tick down unless somebody else has begun it meanwhile. Returns 1 if the
- * lock was still held, otherwise 0.
+ * Frees the lock, keeps the markers, and records the tick as run unless another claim has begun it meanwhile. Returns 1
+ * if the lock was still held, otherwise 0.
  */
 export const SETTLE = script(`${ARGUMENTS}
 local held = 0
@@ -127,7 +128,10 @@ end
 return held
 `);
 
-/** Removes what the claim wrote, or leaves it to be taken over. Returns 1 if the lock was still held, otherwise 0. */
+/**
+ * Undoes a claim; after a takeover, the tick can be taken over again. Returns 1 if the lock was still held, otherwise
+ * 0.
+ */
 export const RELEASE = script(`${ARGUMENTS}
 local function undo(key, value, left)
   if redis.call('get', key) ~= value then return 0 end
@@ -140,7 +144,7 @@ if every > 0 and redis.call('get', everyKey) == token then redis.call('del', eve
 return held
 `);
 
-/** Frees a lock that has no markers. KEYS: lock. ARGV: token. Returns 1 if it was still held, else 0. */
+/** Frees a lock that has no markers. KEYS: lock. ARGV: token. Returns 1 if it was still held, otherwise 0. */
 export const RELEASE_LOCK = script(`
 if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end
 return 0

@@ -1,10 +1,10 @@
-/** The clock of a server, as far as it is known: so that the server can tell which commands reach it too late. */
+/** An estimate of a server's clock, from which each command gets a deadline that the server can check. */
 export class ServerClock {
-  /** By how many milliseconds it is ahead of the monotonic clock of this process, at most. */
+  /** How far it is ahead of the monotonic clock of this process, at most, in milliseconds. */
   private ahead = Number.NEGATIVE_INFINITY;
 
   /**
-   * @param time What it said, in milliseconds since the epoch.
+   * @param time The server's time, in milliseconds since the epoch.
    * @param asked When it was asked, on the monotonic clock.
    */
   note(time: number, asked: number): void {

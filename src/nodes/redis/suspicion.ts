@@ -1,8 +1,8 @@
 /** A connection on which a command was not answered in time. */
 export class Suspicion {
-  /** Resolves when it is known whether the connection is of use. */
+  /** Resolves when it is known whether the connection still works. */
   readonly over: Promise<void>;
-  /** Whether neither connection has said anything. */
+  /** Whether neither connection has answered. */
   wasFutile = false;
   private resolve: (() => void) | undefined;
 

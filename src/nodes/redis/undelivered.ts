@@ -1,6 +1,6 @@
 import type { Claim } from '../lock-node.js';
 
-/** How to end a claim: as a run that is over, or as though it had never been made. */
+/** How to end a claim: settle the run, or undo the claim. */
 export type Ending = 'settle' | 'release';
 
 /** A command that may not have reached the server. */
@@ -14,12 +14,12 @@ interface Entry extends Undelivered {
   readonly until: number;
 }
 
-/** How long an unanswered claim, release or settle is worth sending again, in milliseconds. */
+/** How long after an unanswered claim, release or settle it is still worth sending its end, in milliseconds. */
 const KEPT_FOR = 60_000;
-/** How many of them a node keeps: the oldest is dropped first. */
+/** How many a node keeps; the oldest is dropped first. */
 const KEPT_AT_MOST = 10_000;
 
-/** How the claims must be ended that the server has not answered for. They are sent again over the next connection. */
+/** Commands that end claims and are not answered yet. They are sent again over the next connection. */
 export class UndeliveredCommands {
   private readonly entries = new Map<string, Entry>();
   /** Called when none is left. */
@@ -32,13 +32,13 @@ export class UndeliveredCommands {
     return entry;
   }
 
-  /** It was answered. By now, another command for the same token may be undelivered. */
+  /** The command was answered. Another command for the same token may be undelivered by now. */
   delivered(entry: Undelivered): void {
     if (this.entries.get(entry.token) === entry) this.entries.delete(entry.token);
     if (this.entries.size === 0) this.onEmpty();
   }
 
-  /** Takes out all that are still worth sending. */
+  /** Removes all entries, and returns those that are still worth sending. */
   takeAll(): Undelivered[] {
     const now = performance.now();
     const entries = [...this.entries.values()].filter(({ until }) => until > now);
