@@ -24,15 +24,16 @@ export class Acquirer {
     let waited = 0;
     let asked = claim;
     let hasSplit = false;
-    let wasSilent = false;
+    let took = 0;
     for (let attempt = 0; ; attempt++) {
       const isInTurn = hasSplit && attempt % RETRY.askAllEvery !== 0;
       const began = performance.now();
       const result = await this.store.vote(asked, ttl, attempt, isInTurn);
       if (result.kind === 'granted') return result;
       const now = performance.now();
-      wasSilent ||= now - began >= nodeTimeout;
-      const progress = { result, attempt, elapsed: now - begin, waited, wait, wasSilent, nodeTimeout };
+      took = Math.max(took, now - began);
+      const wasSilent = took >= nodeTimeout;
+      const progress = { result, attempt, elapsed: now - begin, waited, wait, wasSilent, took, nodeTimeout };
       const delay = nextDelay({ ...progress, isTick: claim.tick !== undefined }, Math.random());
       if (delay === undefined) return givenUp(result);
       if (result.kind === 'early') {

@@ -10,8 +10,11 @@ export const RETRY = {
   askAllEvery: 4,
   /** The mean delay while `lock()` waits for a lock that is held. */
   wait: 100,
-  /** For a tick that finds an earlier run in progress: the mean delay, and how long it waits for that run. */
-  overlap: { delay: 50, limit: 250 },
+  /**
+   * For a tick that finds an earlier run of its job in progress: the mean delay, and how long it waits for that run, plus this
+   * many times what an attempt has taken. Under load a run that is over takes that long to be settled.
+   */
+  overlap: { delay: 50, limit: 250, slowness: 4 },
   /** The delay while no majority of the nodes can be reached. */
   storeDown: 25,
   /** A tick while a quorum is only slow, as under a crowd of claims: how many times `nodeTimeout` it goes on. */
@@ -38,6 +41,8 @@ export interface Progress {
   readonly isTick: boolean;
   /** Whether an attempt has taken `nodeTimeout`, in which case the connections it used may be dead. */
   readonly wasSilent: boolean;
+  /** How long the slowest attempt has taken. */
+  readonly took: number;
   readonly nodeTimeout: number;
 }
 
@@ -47,7 +52,7 @@ export interface Progress {
  * @param random A number from 0 up to 1, so that instances that retry together do not collide again.
  */
 export function nextDelay(progress: Progress, random: number): number | undefined {
-  const { result, attempt, elapsed, waited, wait, isTick, wasSilent, nodeTimeout } = progress;
+  const { result, attempt, elapsed, waited, wait, isTick, wasSilent, took, nodeTimeout } = progress;
   switch (result.kind) {
     case 'early':
       return waited < RETRY.early.limit ? Math.min(result.wait, RETRY.early.delay) : undefined;
@@ -59,7 +64,12 @@ export function nextDelay(progress: Progress, random: number): number | undefine
     case 'denied':
       if (elapsed < wait) return Math.min(RETRY.wait * (0.5 + random), wait - elapsed);
       // An instance whose clock lags may be running an old tick just when this one is due.
-      if (isTick && result.reason === 'overlap' && isBackup(result) && elapsed < RETRY.overlap.limit) {
+      if (
+        isTick &&
+        result.reason === 'overlap' &&
+        isBackup(result) &&
+        elapsed < RETRY.overlap.limit + RETRY.overlap.slowness * took
+      ) {
         return RETRY.overlap.delay * (0.5 + random);
       }
       if (result.reason !== 'store-down') return undefined;

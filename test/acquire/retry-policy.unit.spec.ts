@@ -18,6 +18,7 @@ function delayAfter(result: Progress['result'], progress: Partial<Progress> = {}
     wait: 0,
     isTick: true,
     wasSilent: false,
+    took: 0,
     nodeTimeout: 500,
   };
   return nextDelay({ ...usual, result, ...progress }, random);
@@ -54,6 +55,20 @@ describe('the next attempt comes', () => {
     ['after 25 to 75 ms, for a tick that finds an earlier run in progress', denied('overlap'), {}, 25, 75],
     ['as long as it has waited less than 250 ms for that run', denied('overlap'), { elapsed: 249 }, 25, 75],
     ['never, when it has waited that long', denied('overlap'), { elapsed: 250 }, undefined, undefined],
+    [
+      'as long as it has waited less than four times a slow attempt more',
+      denied('overlap'),
+      { elapsed: 2249, took: 500 },
+      25,
+      75,
+    ],
+    [
+      'never, when it has waited that long too',
+      denied('overlap'),
+      { elapsed: 2250, took: 500 },
+      undefined,
+      undefined,
+    ],
     ['never, for the third tick that waits for that run', denied('overlap', 3), {}, undefined, undefined],
     [
       'never, for a plain call that finds a run in progress',

@@ -29,6 +29,9 @@ function refusal(options: unknown): string {
 }
 
 const memory = new MemoryNode();
+/** A list of two entries that are not there. */
+const HOLES: unknown[] = [];
+HOLES.length = 2;
 const DURATION = "such as '500ms', '30s' or '10m'";
 const NODE = 'redis://10.1.1.1:6379';
 
@@ -201,12 +204,12 @@ describe('forRoot refuses, with the option, its value and what would be right,',
     ],
     [
       'a Sentinel that is missing',
-      { nodes: { sentinels: new Array(2), name: 'a' } },
+      { nodes: { sentinels: HOLES, name: 'a' } },
       'nodes[0].sentinels[0].host',
       'undefined',
       'host',
     ],
-    ['a list with a hole', { nodes: new Array(2) }, 'nodes[0]', 'undefined', NODE],
+    ['a list with a hole', { nodes: HOLES }, 'nodes[0]', 'undefined', NODE],
     [
       'options that are inherited',
       { nodes: Object.create({ host: 'a' }) as object },

@@ -302,7 +302,7 @@ describe('on a real Redis', () => {
 
 it('an instance that closes in the middle of a run leaves its tick to another one, with recover', async () => {
   const runs: string[] = [];
-  let onBegun = (): void => {};
+  let onBegun: (() => void) | undefined;
   const begun = new Promise<void>((resolve) => (onBegun = resolve));
 
   @Injectable()
@@ -312,7 +312,7 @@ it('an instance that closes in the middle of a run leaves its tick to another on
     async import(): Promise<void> {
       runs.push('begun');
       if (runs.length > 1) return;
-      onBegun();
+      onBegun?.();
       await new Promise(() => {});
     }
   }
