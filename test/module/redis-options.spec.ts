@@ -93,28 +93,28 @@ it('are all in the guide', () => {
   expect(named.toSorted(byName)).toEqual(REDIS_OPTIONS.toSorted(byName));
 });
 
+/** Two instances take turns with a lock and share an interval, as a job would. @returns What the log warns of. */
+async function votes(node: () => Redis | RedisOptions): Promise<string[]> {
+  await clientOf(server.it).flushall();
+  const logger = new RecordingLogger();
+  const apps = [
+    await start({ redlock: { nodes: node() }, logger }),
+    await start({ redlock: { nodes: node() }, logger }),
+  ] as const;
+  const [one, two] = apps.map((app) => app.get(RedlockService)) as [RedlockService, RedlockService];
+  const lock = await one.lock('report');
+  expect(lock).not.toBeNull();
+  expect(await two.lock('report')).toBeNull();
+  await lock?.extend();
+  await lock?.release();
+  expect(await two.run('daily', () => 'done', { every: '1h' })).toEqual({ ran: true, value: 'done' });
+  expect(await one.run('daily', () => 'again', { every: '1h' })).toMatchObject({ ran: false });
+  await Promise.all(apps.map(close));
+  return logger.at('warn');
+}
+
 describe.each(CASES)('$option: $value', ({ option, value }) => {
   const options = (): RedisOptions => ({ host: '127.0.0.1', port: server.it.port, [option]: value });
-
-  /** Two instances take turns with a lock and share an interval, as a job would. @returns What the log warns of. */
-  async function votes(node: () => Redis | RedisOptions): Promise<string[]> {
-    await clientOf(server.it).flushall();
-    const logger = new RecordingLogger();
-    const apps = [
-      await start({ redlock: { nodes: node() }, logger }),
-      await start({ redlock: { nodes: node() }, logger }),
-    ] as const;
-    const [one, two] = apps.map((app) => app.get(RedlockService)) as [RedlockService, RedlockService];
-    const lock = await one.lock('report');
-    expect(lock).not.toBeNull();
-    expect(await two.lock('report')).toBeNull();
-    await lock?.extend();
-    await lock?.release();
-    expect(await two.run('daily', () => 'done', { every: '1h' })).toEqual({ ran: true, value: 'done' });
-    expect(await one.run('daily', () => 'again', { every: '1h' })).toMatchObject({ ran: false });
-    await Promise.all(apps.map(close));
-    return logger.at('warn');
-  }
 
   it('does no harm in options', async () => {
     expect(await votes(options)).toEqual([]);

@@ -89,9 +89,8 @@ export class TcpProxy {
     const server = connect({ port: this.target, host: '127.0.0.1', allowHalfOpen: true, noDelay: true });
     const pair = { client, server, lastUsed: performance.now(), isForgotten: false };
     this.pairs.add(pair);
-    const keep = (data: Buffer): Buffer => data;
     const rewrite = (data: Buffer): Buffer => Buffer.from(this.rewrite(data.toString('latin1')), 'latin1');
-    this.carry(client, server, keep, () => this.isDropped(pair) || this.swallow === 'everything');
+    this.carry(client, server, unchanged, () => this.isDropped(pair) || this.swallow === 'everything');
     this.carry(server, client, rewrite, () => this.isDropped(pair) || this.swallow !== 'nothing');
     for (const socket of [client, server]) {
       // Each error comes with a `close`.
@@ -126,3 +125,5 @@ export class TcpProxy {
     from.on('end', () => send(() => to.end()));
   }
 }
+
+const unchanged = (data: Buffer): Buffer => data;
