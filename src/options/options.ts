@@ -4,8 +4,8 @@ import type { Duration } from './duration.js';
 
 /**
  * One voting node: a URL (`redis://` or `rediss://`; as the only node, also `'memory'`), the options of an ioredis
- * connection (with `sentinels` and `name` for a Sentinel group), an existing ioredis `Redis` or `Cluster`, or a {@link
- * LockNode} such as a `MemoryNode`.
+ * connection (with `sentinels` and `name` for a Sentinel group), an existing ioredis `Redis` or `Cluster`, or a
+ * `LockNode` (see `nestjs-exclusive/node`) such as a `MemoryNode`.
  *
  * The module opens its own connections, and closes them with the application. A client that you pass is duplicated with
  * its options, and otherwise left alone.
