@@ -65,7 +65,7 @@ export class NodeLog {
     this.refusal = { endsWith, at: performance.now() };
   }
 
-  /** The server refuses what one claim needs. @param remedy What to do about it. */
+  /** The server refuses what one claim needs. @param remedy What to do about it, as the end of a sentence. */
   refusingClaim(claim: Claim, why: string, remedy: string): void {
     const identity = identityOf(claim);
     if (this.refused.has(identity) || this.refused.size > NAMED_AT_MOST) return;
@@ -73,7 +73,7 @@ export class NodeLog {
     if (this.refused.size > NAMED_AT_MOST) {
       logger.warn(`Node ${this.address} cannot vote on more jobs, which are not named`);
     } else {
-      logger.warn(`Node ${this.address} cannot vote on ${nameOf(claim)}: ${why}. ${remedy}`);
+      logger.warn(`Node ${this.address} cannot vote on ${nameOf(claim)}: ${why}${remedy}`);
     }
   }
 

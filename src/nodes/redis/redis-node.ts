@@ -176,7 +176,7 @@ export class RedisNode implements LockNode {
   private refuseClaim(claim: Claim, error: Error): void {
     const keys = lastingKeys(claim).join(', ');
     const isForeignKey = /WRONGTYPE|attempt to/.test(error.message) && keys !== '';
-    const remedy = isForeignKey ? `Its keys are ${keys}: delete what something else has written` : '';
+    const remedy = isForeignKey ? `. Its keys are ${keys}: delete what something else has written` : '';
     this.log.refusingClaim(claim, explained(error.message), remedy);
   }
 
@@ -198,7 +198,8 @@ export class RedisNode implements LockNode {
     if (this.isOfOneClaim(error)) return new NodeUnreachableError(address, why, 'lock');
     // A close is logged when it happens; this error may be about a connection that has been replaced.
     if (why === CLOSED) return new NodeUnreachableError(address, why);
-    log.refusing(why, isFinal(error) || isReadOnly(error as Error) ? endOfRefusal(error as Error) : 'script');
+    const isReply = error instanceof Error && error.name === 'ReplyError';
+    log.refusing(why, isReply ? endOfRefusal(error) : 'script');
     return new NodeUnreachableError(address, why, 'server');
   }
 }
