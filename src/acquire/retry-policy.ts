@@ -18,7 +18,7 @@ export const RETRY = {
   /** The delay while no majority of the nodes can be reached. */
   storeDown: 25,
   /** A tick while a quorum is only slow, as under a crowd of claims: how many times `nodeTimeout` it goes on. */
-  slowLimit: 10,
+  slowLimit: 4,
   /** A tick that is not due yet by the clocks of the nodes: the longest delay, and for how long it is asked again. */
   early: { delay: 5000, limit: 30_000 },
   /** The delay before a loser retries as a backup, in case the winner fails (randomised between 1× and 2×). */
@@ -73,11 +73,11 @@ export function nextDelay(progress: Progress, random: number): number | undefine
         return RETRY.overlap.delay * (0.5 + random);
       }
       if (result.reason !== 'store-down') return undefined;
-      // Late answers are no outage. Retries must not make them later still.
-      if (isTick && result.isSlow && elapsed < RETRY.slowLimit * nodeTimeout)
-        return nodeTimeout * (0.5 + random);
       // A connection that was cut comes back quickly; replacing one that was dropped silently takes longer.
-      return elapsed < nodeTimeout * (wasSilent ? 2 : 0.5) ? RETRY.storeDown : undefined;
+      if (elapsed < nodeTimeout * (wasSilent ? 2 : 0.5)) return RETRY.storeDown;
+      // Late answers are no outage.
+      if (!isTick || !result.isSlow || elapsed >= RETRY.slowLimit * nodeTimeout) return undefined;
+      return RETRY.wait * (0.5 + random);
   }
 }
 
