@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-/** The tests that download hundreds of megabytes of runtimes, which `npm test` leaves out. */
+/** The tests that download hundreds of megabytes of build tools and runtimes, which `npm test` leaves out. */
 export default defineConfig({
   test: {
     include: ['test/**/*.environment.ts'],

@@ -151,7 +151,7 @@ describe('in a workspace of pnpm,', { timeout: PATIENCE }, () => {
     const failure = consumer.start([app], env({ REPORTS: 'legacy', LIFE: '0' })).ended;
     await expect(failure).rejects.toThrow('WARN [RedlockModule] 2 copies of nestjs-exclusive are loaded');
     await expect(failure).rejects.toThrow(
-      'add RedlockModule.forRoot(...), of the same copy of nestjs-exclusive, to the imports of AppModule',
+      'add RedlockModule.forRoot(...) to the imports of AppModule, from the same copy of nestjs-exclusive',
     );
   });
 });
