@@ -11,7 +11,13 @@ const alias = [
 ];
 
 /** One lane of tests. Lanes run one after the other, in this order. */
-const lane = (name: string, groupOrder: number, include: string[], exclude: string[] = []) => ({
+const lane = (
+  name: string,
+  groupOrder: number,
+  workers: { maxWorkers?: number },
+  include: string[],
+  exclude: string[] = [],
+) => ({
   resolve: { alias },
   test: {
     name,
@@ -21,8 +27,7 @@ const lane = (name: string, groupOrder: number, include: string[], exclude: stri
     testTimeout: 30_000,
     hookTimeout: 60_000,
     sequence: { groupOrder },
-    // Outside of the unit lane the machine is shared with Redis servers and fleets of processes: one file at a time.
-    ...(name === 'unit' ? {} : { maxWorkers: 1 }),
+    ...workers,
   },
 });
 
@@ -34,10 +39,12 @@ export default defineConfig({
   test: {
     reporters: ['default', ['json', { outputFile: 'build/test-results.json' }]],
     projects: [
-      lane('unit', 0, UNIT),
-      lane('redis', 1, ['test/**/*.spec.ts'], [...UNIT, ...SYSTEM, ...PACKAGE]),
-      lane('system', 2, SYSTEM, UNIT),
-      lane('package', 3, PACKAGE, UNIT),
+      lane('unit', 0, {}, UNIT),
+      // These mostly wait for timers.
+      lane('redis', 1, { maxWorkers: 2 }, ['test/**/*.spec.ts'], [...UNIT, ...SYSTEM, ...PACKAGE]),
+      // Fleets of processes and installations need the machine for themselves.
+      lane('system', 2, { maxWorkers: 1 }, SYSTEM, UNIT),
+      lane('package', 3, { maxWorkers: 1 }, PACKAGE, UNIT),
     ],
   },
 });
