@@ -1,8 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Claim } from '../nodes/lock-node.js';
-import { type Denial, givenUp } from './outcome.js';
+import { type Denial, givenUp, type Grant } from './outcome.js';
 import { nextDelay, RETRY } from './retry-policy.js';
-import type { Grant } from './outcome.js';
 import type { Store } from './store.js';
 
 /** Retries a claim until it is granted or denied. */
@@ -34,7 +33,9 @@ export class Acquirer {
       took = Math.max(took, now - began);
       const wasSilent = took >= nodeTimeout;
       const progress = { result, attempt, elapsed: now - begin, waited, wait, wasSilent, took, nodeTimeout };
-      const delay = nextDelay({ ...progress, isTick: claim.tick !== undefined }, Math.random());
+      const { tick } = claim;
+      const about = { isTick: tick !== undefined, recovers: tick?.recover ?? false };
+      const delay = nextDelay({ ...progress, ...about }, Math.random());
       if (delay === undefined) return givenUp(result);
       if (result.kind === 'early') {
         // Waiting for the tick to become due does not count as elapsed time.

@@ -12,7 +12,8 @@ export const RETRY = {
   wait: 100,
   /**
    * For a tick that finds an earlier run of its job in progress: the mean delay, and how long it waits for that run, plus this
-   * many times what an attempt has taken. Under load a run that is over takes that long to be settled.
+   * many times what an attempt has taken. Under load a run that is over takes that long to be settled. Not for a tick that
+   * recovers: it would be there when the lease of a dead run ends, before the takeover of that run.
    */
   overlap: { delay: 50, limit: 250, slowness: 4 },
   /** The delay while no majority of the nodes can be reached. */
@@ -39,6 +40,8 @@ export interface Progress {
   /** How long the caller is willing to wait for a lock that is held. */
   readonly wait: number;
   readonly isTick: boolean;
+  /** Whether another instance may take the tick over. */
+  readonly recovers: boolean;
   /** Whether an attempt has taken `nodeTimeout`, in which case the connections it used may be dead. */
   readonly wasSilent: boolean;
   /** How long the slowest attempt has taken. */
@@ -52,7 +55,7 @@ export interface Progress {
  * @param random A number from 0 up to 1, so that instances that retry together do not collide again.
  */
 export function nextDelay(progress: Progress, random: number): number | undefined {
-  const { result, attempt, elapsed, waited, wait, isTick, wasSilent, took, nodeTimeout } = progress;
+  const { result, attempt, elapsed, waited, wait, isTick, recovers, wasSilent, took, nodeTimeout } = progress;
   switch (result.kind) {
     case 'early':
       return waited < RETRY.early.limit ? Math.min(result.wait, RETRY.early.delay) : undefined;
@@ -68,7 +71,7 @@ export function nextDelay(progress: Progress, random: number): number | undefine
         isTick &&
         result.reason === 'overlap' &&
         isBackup(result) &&
-        elapsed < RETRY.overlap.limit + RETRY.overlap.slowness * took
+        elapsed < RETRY.overlap.limit + (recovers ? 0 : RETRY.overlap.slowness * took)
       ) {
         return RETRY.overlap.delay * (0.5 + random);
       }

@@ -26,11 +26,9 @@ export function optionsOfUrl(option: string, text: string): RedisOptions {
     return refuse(`use a redis:// or rediss:// URL, in lower case and without spaces, such as ${EXAMPLE}`);
   }
   let url: URL;
-  let options: RedisOptions;
   try {
     url = new URL(text);
     decodeURIComponent(url.username + url.password);
-    ({ options } = new Redis(text, { lazyConnect: true }));
   } catch {
     return refuse(`that is not a URL; use one such as ${EXAMPLE}${ENCODED}`);
   }
@@ -56,6 +54,8 @@ export function optionsOfUrl(option: string, text: string): RedisOptions {
   if (family !== undefined && !['0', '4', '6'].includes(family)) {
     return refuse('family is 4 or 6, or 0 for both');
   }
+  // Only now: a query such as ?lazyConnect=false would make ioredis connect.
+  const { options } = new Redis(text, { lazyConnect: true });
   const read = ['host', 'port', 'username', 'password', 'db', 'tls', ...names] as (keyof RedisOptions)[];
   return Object.fromEntries(read.map((name) => [name, options[name]]));
 }
