@@ -64,17 +64,19 @@ export class Deadline {
   }
 
   private arm(delay: number): NodeJS.Timeout {
-    // After a blocked event loop, timers run before the answers that have arrived meanwhile. `setImmediate` lets the
-    // answers go first.
-    return setTimeout(() => setImmediate(() => this.expire()), delay);
+    // After a blocked event loop, timers run before the answers that have arrived meanwhile. `setImmediate` lets these
+    // go first; so what is due only by then has to wait for another round.
+    return setTimeout(() => {
+      const now = performance.now();
+      setImmediate(() => this.expire(now));
+    }, delay);
   }
 
-  private expire(): void {
+  private expire(now: number): void {
     this.timer = undefined;
-    const now = performance.now();
     for (const wait of this.waits) {
       if (wait.endsAt > now) {
-        this.timer = this.arm(wait.endsAt - now);
+        this.timer = this.arm(Math.max(0, wait.endsAt - performance.now()));
         return;
       }
       this.waits.delete(wait);
