@@ -81,7 +81,7 @@ export class Instance {
 
   private async run({ job, at, work }: Contest): Promise<number | undefined> {
     let started: number | undefined;
-    const tick = { at, keep: KEEP };
+    const tick = { at, next: at + KEEP, keep: KEEP };
     await this.runner.run({ name: job, tick, options: this.options.job }, async () => {
       started = monotonicNow();
       await pause(work);

@@ -1,52 +1,95 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Claim } from '../nodes/lock-node.js';
-import { type Denial, givenUp, type Grant } from './outcome.js';
+import { Backpressure, type FailedVote } from './backpressure.js';
+import { type Denial, givenUp, type Grant, isDown, OVERLOAD, type VoteResult } from './outcome.js';
 import { nextDelay, RETRY } from './retry-policy.js';
 import type { Store } from './store.js';
 
 /** Retries a claim until it is granted or denied. */
 export class Acquirer {
+  private readonly backpressure: Backpressure;
+
   /** @param nodeTimeout How long a node may take to answer, in milliseconds. */
   constructor(
     private readonly store: Store,
     private readonly nodeTimeout: number,
-  ) {}
+  ) {
+    this.backpressure = new Backpressure(nodeTimeout);
+  }
 
   /**
    * @param ttl The lease, in milliseconds.
    * @param wait How long to keep trying while another claim holds the lock, in milliseconds.
    * @param signal Ends the attempts when it aborts.
+   * @param untilNext How long until the next tick of the job is due, in milliseconds: then this one has had its time.
    */
-  async acquire(claim: Claim, ttl: number, wait: number, signal: AbortSignal): Promise<Grant | Denial> {
+  async acquire(
+    claim: Claim,
+    ttl: number,
+    wait: number,
+    signal: AbortSignal,
+    untilNext = wait,
+  ): Promise<Grant | Denial> {
     const { nodeTimeout } = this;
+    const until = performance.now() + Math.max(untilNext, RETRY.overloadLimit * nodeTimeout);
+    const { tick } = claim;
+    const about = { isTick: tick !== undefined, recovers: tick?.recover ?? false };
     let begin = performance.now();
     let waited = 0;
     let asked = claim;
     let hasSplit = false;
     let took = 0;
-    for (let attempt = 0; ; attempt++) {
-      const isInTurn = hasSplit && attempt % RETRY.askAllEvery !== 0;
-      const began = performance.now();
-      const result = await this.store.vote(asked, ttl, attempt, isInTurn);
-      if (result.kind === 'granted') return result;
-      const now = performance.now();
-      took = Math.max(took, now - began);
-      const wasSilent = took >= nodeTimeout;
-      const progress = { result, attempt, elapsed: now - begin, waited, wait, wasSilent, took, nodeTimeout };
-      const { tick } = claim;
-      const about = { isTick: tick !== undefined, recovers: tick?.recover ?? false };
-      const delay = nextDelay({ ...progress, ...about }, Math.random());
-      if (delay === undefined) return givenUp(result);
-      if (result.kind === 'early') {
-        // Waiting for the tick to become due does not count as elapsed time.
-        begin += delay;
-        waited += delay;
+    let hasTurn = false;
+    try {
+      for (let attempt = 0; ; attempt++) {
+        let failed: FailedVote | undefined;
+        if (!hasTurn) {
+          const queuedAt = performance.now();
+          const turn = this.backpressure.enter(signal);
+          failed = turn && (await turn);
+          hasTurn = !failed;
+          // Waiting for a turn does not count as elapsed time, until votes fail.
+          begin += Math.max((failed?.since ?? performance.now()) - queuedAt, 0);
+          if (turn && hasTurn && (signal.aborted || performance.now() >= until)) return OVERLOAD;
+        }
+        const isInTurn: boolean = hasSplit && attempt % RETRY.askAllEvery !== 0;
+        const sentAt = performance.now();
+        const result: VoteResult = failed?.denial ?? (await this.vote(asked, ttl, attempt, isInTurn));
+        if (result.kind === 'granted') return result;
+        const now = performance.now();
+        took = Math.max(took, failed?.took ?? now - sentAt);
+        const elapsed = now - begin;
+        const isOutOfTime = now >= until;
+        const progress = { result, attempt, elapsed, waited, wait, isOutOfTime, took, nodeTimeout };
+        const delay = nextDelay({ ...progress, ...about }, Math.random());
+        if (delay === undefined) return givenUp(result);
+        if (result.kind === 'early') {
+          // Nor does waiting for the tick to become due.
+          begin += delay;
+          waited += delay;
+        }
+        // A retry asks all nodes, and is not counted as a loser again.
+        asked = { ...claim, loserCounter: undefined };
+        hasSplit ||= result.kind === 'split';
+        // Where no quorum votes, the claims in flight try again in turn for all that wait.
+        if (hasTurn && !isDown(result)) {
+          this.backpressure.leave();
+          hasTurn = false;
+        }
+        await pause(delay, undefined, { signal }).catch(() => {});
+        if (signal.aborted) return givenUp(result);
       }
-      // A retry asks all nodes, and is not counted as a loser again.
-      asked = { ...claim, loserCounter: undefined };
-      hasSplit ||= result.kind === 'split';
-      await pause(delay, undefined, { signal }).catch(() => {});
-      if (signal.aborted) return givenUp(result);
+    } finally {
+      if (hasTurn) this.backpressure.leave();
     }
+  }
+
+  private async vote(claim: Claim, ttl: number, attempt: number, isInTurn: boolean): Promise<VoteResult> {
+    const sentAt = performance.now();
+    const result = await this.store.vote(claim, ttl, attempt, isInTurn);
+    const now = performance.now();
+    if (isDown(result)) this.backpressure.failed(result, sentAt, now);
+    else this.backpressure.answered(sentAt, now);
+    return result;
   }
 }

@@ -36,8 +36,6 @@ export interface Denial {
   readonly rank?: number;
   /** Whether the nodes that could not vote refuse this lock alone, so that other claims have a quorum. */
   readonly isOfOneLock?: boolean;
-  /** Whether a quorum is only slow: its answers are late, and not missing. */
-  readonly isSlow?: boolean;
   /** Why the nodes that did not vote could not. */
   readonly causes: readonly Error[];
 }
@@ -64,15 +62,23 @@ export function settledBefore(vote: { readonly ahead?: number }, causes: readonl
   return { kind: 'denied', reason: 'settled', ahead: vote.ahead, causes };
 }
 
-/** The denial of a claim that no majority of `nodes` nodes could decide. */
-export function storeDown(causes: readonly Error[], nodes: number): Denial {
+/** The denial of a claim whose turn came too late. */
+export const OVERLOAD: Denial = { kind: 'denied', reason: 'overload', causes: [] };
+
+/** The denial of a claim that no majority of `nodes` nodes could decide, or only a majority that answers too slowly. */
+export function undecided(causes: readonly Error[], nodes: number): Denial {
   // Whether there would be a quorum if not for what is wrong in one way.
   const onlyFor = (isSo: (cause: Error) => boolean): boolean => {
     const others = causes.filter((cause) => !isSo(cause)).length;
     return others < causes.length && 2 * (nodes - others) > nodes;
   };
-  const [isAlone, isLate] = [onlyFor(isOfOneLock), onlyFor(isSlow)];
-  return { kind: 'denied', reason: 'store-down', isOfOneLock: isAlone, isSlow: isLate, causes };
+  if (onlyFor(isSlow)) return { ...OVERLOAD, causes };
+  return { kind: 'denied', reason: 'store-down', isOfOneLock: onlyFor(isOfOneLock), causes };
+}
+
+/** Whether no quorum votes, on any claim. */
+export function isDown(result: VoteResult): result is Denial {
+  return result.kind === 'denied' && result.reason === 'store-down' && !result.isOfOneLock;
 }
 
 /** Whether a node refuses one lock but votes on others. */
@@ -81,7 +87,7 @@ export function isOfOneLock(cause: Error): boolean {
 }
 
 /** Whether a node's answer is late, while it answers others. */
-function isSlow(cause: Error): boolean {
+export function isSlow(cause: Error): boolean {
   return cause instanceof NodeUnreachableError && cause.scope === 'slow';
 }
 

@@ -18,8 +18,8 @@ export const RETRY = {
   overlap: { delay: 50, limit: 250, slowness: 4 },
   /** The delay while no majority of the nodes can be reached. */
   storeDown: 25,
-  /** A tick while a quorum is only slow, as under a crowd of claims: how many times `nodeTimeout` it goes on. */
-  slowLimit: 4,
+  /** How long a claim goes on at least while the nodes are overloaded, as a multiple of `nodeTimeout`. */
+  overloadLimit: 4,
   /** A tick that is not due yet by the clocks of the nodes: the longest delay, and for how long it is asked again. */
   early: { delay: 5000, limit: 30_000 },
   /** The delay before a loser retries as a backup, in case the winner fails (randomised between 1× and 2×). */
@@ -42,8 +42,8 @@ export interface Progress {
   readonly isTick: boolean;
   /** Whether another instance may take the tick over. */
   readonly recovers: boolean;
-  /** Whether an attempt has taken `nodeTimeout`, in which case the connections it used may be dead. */
-  readonly wasSilent: boolean;
+  /** Whether the next tick is due, so that this one has had its time. */
+  readonly isOutOfTime: boolean;
   /** How long the slowest attempt has taken. */
   readonly took: number;
   readonly nodeTimeout: number;
@@ -55,7 +55,19 @@ export interface Progress {
  * @param random A number from 0 up to 1, so that instances that retry together do not collide again.
  */
 export function nextDelay(progress: Progress, random: number): number | undefined {
-  const { result, attempt, elapsed, waited, wait, isTick, recovers, wasSilent, took, nodeTimeout } = progress;
+  const {
+    result,
+    attempt,
+    elapsed,
+    waited,
+    wait,
+    isTick,
+    recovers,
+    isOutOfTime,
+
+    took,
+    nodeTimeout,
+  } = progress;
   switch (result.kind) {
     case 'early':
       return waited < RETRY.early.limit ? Math.min(result.wait, RETRY.early.delay) : undefined;
@@ -75,13 +87,19 @@ export function nextDelay(progress: Progress, random: number): number | undefine
       ) {
         return RETRY.overlap.delay * (0.5 + random);
       }
-      if (result.reason !== 'store-down') return undefined;
-      // A connection that was cut comes back quickly; replacing one that was dropped silently takes longer.
-      if (elapsed < nodeTimeout * (wasSilent ? 2 : 0.5)) return RETRY.storeDown;
       // Late answers are no outage.
-      if (!isTick || !result.isSlow || elapsed >= RETRY.slowLimit * nodeTimeout) return undefined;
-      return RETRY.wait * (0.5 + random);
+      if (result.reason === 'overload') return isOutOfTime ? undefined : RETRY.wait * (0.5 + random);
+      if (result.reason !== 'store-down') return undefined;
+      return outlasts(elapsed, took, nodeTimeout) ? RETRY.storeDown : undefined;
   }
+}
+
+/**
+ * Whether a claim goes on after `elapsed` milliseconds without a quorum: a connection that was cut comes back quickly;
+ * replacing one that was dropped silently, so that an attempt took `nodeTimeout`, takes longer.
+ */
+export function outlasts(elapsed: number, took: number, nodeTimeout: number): boolean {
+  return elapsed < nodeTimeout * (took >= nodeTimeout ? 2 : 0.5);
 }
 
 /** Whether this loser should retry. Without a rank, every loser does. */

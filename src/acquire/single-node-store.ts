@@ -3,7 +3,7 @@ import {
   deniedBy,
   type Denial,
   settledBefore,
-  storeDown,
+  undecided,
   UNBEGUN,
   type Undecided,
   type VoteResult,
@@ -32,7 +32,7 @@ export class SingleNodeStore implements Store {
     } catch (error) {
       // The node may have granted the claim anyway.
       void grant.release().catch(() => {});
-      return storeDown([error instanceof Error ? error : new Error(String(error))], 1);
+      return undecided([error instanceof Error ? error : new Error(String(error))], 1);
     }
   }
 }

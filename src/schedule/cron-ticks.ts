@@ -5,6 +5,8 @@ import { TickSearch } from './tick-search.js';
 export interface Tick {
   /** The nominal time, in milliseconds since the epoch: its identity, the same on all instances. */
   readonly at: number;
+  /** When the next tick is due, in milliseconds since the epoch; infinity if there is none. */
+  readonly next: number;
   /** How long a late instance could still claim this tick, in milliseconds. */
   readonly keep: number;
 }
@@ -105,11 +107,11 @@ export class CronTicks {
   private onlyTick(limit: number): Tick | undefined {
     const { source } = this.cron;
     const at = typeof source === 'string' ? Number.NaN : source.toMillis();
-    return at <= limit ? { at, keep: YEAR } : undefined;
+    return at <= limit ? { at, next: Number.POSITIVE_INFINITY, keep: YEAR } : undefined;
   }
 }
 
 function tickOf([at, following]: readonly number[]): Tick | undefined {
   if (at === undefined || following === undefined) return undefined;
-  return { at, keep: Math.min(Math.max(following - at, MINUTE), YEAR) };
+  return { at, next: following, keep: Math.min(Math.max(following - at, MINUTE), YEAR) };
 }

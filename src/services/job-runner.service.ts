@@ -69,7 +69,7 @@ export class JobRunner {
       const answer = await known.answer;
       if (answer instanceof Lease) return this.runAgain(inTick, routine);
       // The first claim was not decided, so this call claims the same tick again.
-      if (answer.reason !== 'store-down') return { ran: false, reason: answer.reason };
+      if (!isUndecided(answer)) return { ran: false, reason: answer.reason };
     }
     const first = known && !known.isUsed ? known : { answer: this.acquire(inTick), isUsed: true };
     first.isUsed = true;
@@ -94,7 +94,7 @@ export class JobRunner {
     if (!(answer instanceof Lease)) {
       this.watch(takeover, answer, () => this.resume(request, firing, method));
       if (answer.isUnbegun) return 'unbegun';
-      return answer.reason === 'store-down' || answer.reason === 'overlap' ? 'unknown' : 'done with';
+      return isUndecided(answer) || answer.reason === 'overlap' ? 'unknown' : 'done with';
     }
     if (tick) this.log.takenOver(name, tick, answer.dead);
     const claim: FirstClaim = { answer: Promise.resolve(answer), isUsed: false };
@@ -124,15 +124,15 @@ export class JobRunner {
   }
 
   private acquire(request: RunRequest): Promise<Answer> {
-    const { name, options, past } = request;
-    const recovers = options.recover && request.tick !== undefined && past !== 'run here';
-    return this.leases.acquire(claimOf(this.options.keyPrefix, name, options, request.tick, past), {
-      name,
-      ttl: options.ttl,
-      maxRuntime: options.maxRuntime,
-      isRun: true,
-      recovers,
-    });
+    const { name, options, tick, past } = request;
+    const { ttl, maxRuntime, every } = options;
+    const recovers = options.recover && tick !== undefined && past !== 'run here';
+    return this.leases.acquire(
+      claimOf(this.options.keyPrefix, name, options, tick, past),
+      { name, ttl, maxRuntime, isRun: true, recovers },
+      0,
+      tick ? tick.next - Date.now() : every,
+    );
   }
 
   private async conclude<T>(
@@ -236,4 +236,9 @@ export class JobRunner {
       instanceId: this.options.instanceId,
     };
   }
+}
+
+/** Whether the nodes did not answer, so that another claim may still find out who runs the tick. */
+function isUndecided({ reason }: Denial): boolean {
+  return reason === 'store-down' || reason === 'overload';
 }

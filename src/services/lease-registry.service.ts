@@ -41,19 +41,15 @@ export class LeaseRegistry {
     setMaxListeners(0, this.closing.runs.signal, this.closing.locks.signal);
   }
 
-  /**
-   * Makes a claim, and keeps the lease if it is granted.
-   *
-   * @param wait How long to keep trying while another claim holds the lock, in milliseconds.
-   */
-  async acquire(claim: Claim, settings: LeaseSettings, wait = 0): Promise<Lease | Denial> {
+  /** Makes a claim, and keeps the lease if it is granted. For `wait` and `untilNext`, see `Acquirer`. */
+  async acquire(claim: Claim, settings: LeaseSettings, wait = 0, untilNext = wait): Promise<Lease | Denial> {
     const { isRun } = settings;
     const { signal } = isRun ? this.closing.runs : this.closing.locks;
     if (signal.aborted) return SHUTDOWN;
     // Counted until the lease is registered: otherwise a shutdown in between would not wait for the run.
     if (isRun) this.claims++;
     try {
-      const answer = await this.acquirer.acquire(claim, settings.ttl, wait, signal);
+      const answer = await this.acquirer.acquire(claim, settings.ttl, wait, signal, untilNext);
       if (!signal.aborted || answer.kind === 'granted') this.log.answered(answer);
       if (answer.kind === 'denied') return signal.aborted ? SHUTDOWN : answer;
       // A run that is granted during shutdown still runs: the other instances have already lost the tick.

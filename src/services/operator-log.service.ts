@@ -101,6 +101,12 @@ export class OperatorLog {
           `${what} was not run: an earlier run is still in progress${heldBy(denial.holder)}. ` +
             `Said once an hour; count the event "skipped" for more`,
         );
+      case 'overload':
+        if (!this.mayReport('overload', name)) return;
+        return this.logger.warn(
+          `${what} was not run by this instance: too many claims at once, and the nodes answer too slowly. Spread the ` +
+            'jobs over time, or use a faster Redis. Said once an hour; count the event "skipped" for more',
+        );
       case 'early':
         if (!this.mayReport('early', name)) return;
         return this.logger.warn(

@@ -95,10 +95,10 @@ export class RedlockService {
     const { nodeTimeout, job, keyPrefix } = this.#options;
     refuseUnknown('lock: ', options, LOCK_OPTIONS);
     const ttl = options.ttl === undefined ? job.ttl : leaseDuration('ttl', options.ttl, nodeTimeout);
-    const patience = options.wait === undefined ? 0 : milliseconds('wait', options.wait);
+    const wait = options.wait === undefined ? 0 : milliseconds('wait', options.wait);
     const claim = { name, lock: new JobKeys(keyPrefix, checkedName(name)).lock };
     const settings = { name, ttl, maxRuntime: undefined, isRun: false };
-    const answer = await this.#leases.acquire(claim, settings, patience);
+    const answer = await this.#leases.acquire(claim, settings, wait);
     if (answer instanceof Lease) return new HeldLock(answer, nodeTimeout);
     if (answer.reason === 'store-down' && job.onStoreDown === 'throw')
       throw new StoreDownError(name, answer.causes);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type Denial, givenUp, type Undecided } from '../../src/acquire/outcome.js';
+import { type Denial, givenUp, OVERLOAD, type Undecided } from '../../src/acquire/outcome.js';
 import { nextDelay, type Progress } from '../../src/acquire/retry-policy.js';
 import type { SkipReason } from '../../src/runs/run-outcome.js';
 
@@ -18,7 +18,7 @@ function delayAfter(result: Progress['result'], progress: Partial<Progress> = {}
     wait: 0,
     isTick: true,
     recovers: false,
-    wasSilent: false,
+    isOutOfTime: false,
     took: 0,
     nodeTimeout: 500,
   };
@@ -90,29 +90,11 @@ describe('the next attempt comes', () => {
     ['after 25 ms, without a quorum', DOWN, {}, 25, 25],
     ['after 25 ms, up to half of nodeTimeout', DOWN, { elapsed: 249 }, 25, 25],
     ['never, after half of nodeTimeout without a quorum', DOWN, { elapsed: 250 }, undefined, undefined],
-    ['up to twice nodeTimeout if nodes were silent', DOWN, { elapsed: 999, wasSilent: true }, 25, 25],
-    ['never, after twice nodeTimeout', DOWN, { elapsed: 1000, wasSilent: true }, undefined, undefined],
-    [
-      'after 50 to 150 ms, for a tick whose quorum is only slow',
-      { ...DOWN, isSlow: true },
-      { elapsed: 1999, wasSilent: true },
-      50,
-      150,
-    ],
-    [
-      'never, when that has lasted four times nodeTimeout',
-      { ...DOWN, isSlow: true },
-      { elapsed: 2000, wasSilent: true },
-      undefined,
-      undefined,
-    ],
-    [
-      'never, for lock() with a slow quorum',
-      { ...DOWN, isSlow: true },
-      { elapsed: 1999, wasSilent: true, isTick: false },
-      undefined,
-      undefined,
-    ],
+    ['up to twice nodeTimeout if nodes were silent', DOWN, { elapsed: 999, took: 500 }, 25, 25],
+    ['never, after twice nodeTimeout', DOWN, { elapsed: 1000, took: 500 }, undefined, undefined],
+    ['after 50 to 150 ms, where the nodes are overloaded', OVERLOAD, {}, 50, 150],
+    ['however long that has lasted', OVERLOAD, { elapsed: 3_600_000, took: 500 }, 50, 150],
+    ['never, once the next tick is due', OVERLOAD, { isOutOfTime: true }, undefined, undefined],
     ['when the tick is due by the clocks of the nodes', early(120), {}, 120, 120],
     ['after five seconds at most, for a tick that is due later', early(3_600_000), {}, 5000, 5000],
     ['as long as it has waited less than 30 s for that', early(120), { waited: 29_999 }, 120, 120],

@@ -105,5 +105,6 @@ export const reasons: Reasons = {
   settled: true,
   early: true,
   'store-down': true,
+  overload: true,
   shutdown: true,
 };

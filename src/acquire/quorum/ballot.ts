@@ -1,5 +1,5 @@
 import type { Claim, LockNode, Vote } from '../../nodes/lock-node.js';
-import { deniedBy, type Denial, isOfOneLock, type Undecided } from '../outcome.js';
+import { deniedBy, type Denial, isOfOneLock, isSlow, type Undecided } from '../outcome.js';
 import type { Grant } from '../outcome.js';
 import { TakenError, validUntil } from '../store.js';
 import type { LeadNode, LeadVote } from './lead-node.js';
@@ -206,9 +206,9 @@ class NodeVote implements RedlockVoter {
     this.answer = 'failed';
     if (this.isReleased) this.releaseUnheard(token);
     const cause = errorOf(error);
-    // A node that refuses one lock is not down.
+    // A node that refuses one lock, or answers too late, is not down.
     this.recordLatency(
-      isOfOneLock(cause) ? performance.now() - this.asked : Number.POSITIVE_INFINITY,
+      isOfOneLock(cause) || isSlow(cause) ? performance.now() - this.asked : Number.POSITIVE_INFINITY,
       undefined,
     );
     if (!this.isGivenUp) this.ballot.count(cause);

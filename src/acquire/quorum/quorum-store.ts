@@ -1,5 +1,5 @@
 import type { Claim, LockNode } from '../../nodes/lock-node.js';
-import type { VoteResult } from '../outcome.js';
+import { isDown, type VoteResult } from '../outcome.js';
 import type { Store } from '../store.js';
 import { type TokenSource, tokensOf } from '../token.js';
 import { Ballot } from './ballot.js';
@@ -30,7 +30,7 @@ export class QuorumStore implements Store {
     const ballot = new Ballot(this.adapter, this.nodes, this.leadNode, claim, attempt, leadVote);
     const result = (await ballot.acquire(ttl)) ? ballot : await ballot.denial();
     if (result.kind !== 'denied by lead') {
-      this.isReached = !(result.kind === 'denied' && result.reason === 'store-down' && !result.isOfOneLock);
+      this.isReached = !isDown(result);
     }
     return result;
   }

@@ -1,5 +1,5 @@
 import type { Vote } from '../../nodes/lock-node.js';
-import { deniedBy, type Denial, settledBefore, storeDown, UNBEGUN, type Undecided } from '../outcome.js';
+import { deniedBy, type Denial, settledBefore, undecided, UNBEGUN, type Undecided } from '../outcome.js';
 
 /** Counts the votes on one claim as they arrive. */
 export class Tally {
@@ -60,7 +60,7 @@ export class Tally {
       if (votes >= majority) return deniedBy(vote, causes);
       holders.set(vote.holder, votes);
     }
-    if (this.nodes - causes.length < majority) return storeDown(causes, this.nodes);
+    if (this.nodes - causes.length < majority) return undecided(causes, this.nodes);
     if (this.done < this.nodes) return undefined;
     // A majority is possible once the tick is due on enough of the nodes that voted `early`.
     const wait = waits.toSorted((a, b) => a - b)[majority - this.granted - 1];

@@ -9,8 +9,10 @@ export interface RedisNodeSettings {
   readonly connectionName: string;
 }
 
-/** A connection with commands in flight that is silent for this many times `nodeTimeout` is replaced. */
+/** A new connection that is silent for this many times `nodeTimeout` is closed; an old one is looked into that often. */
 export const HUNG_AFTER = 3;
+/** A server of a Cluster that is silent for so long is connected to again, in milliseconds. */
+const CLUSTER_SILENCE = 10_000;
 
 /** A connection for locks only, made from options; it connects when it is first used. */
 export function newClient(options: RedisOptions, settings: RedisNodeSettings): Redis {
@@ -18,13 +20,13 @@ export function newClient(options: RedisOptions, settings: RedisNodeSettings): R
     connectTimeout: Math.max(settings.nodeTimeout, 1000),
     connectionName: connectionName(settings),
     ...options,
-    ...required(settings),
+    ...required(),
   });
 }
 
 /** A connection for locks only, to the same server as a client of the application, which is left alone. */
 export function clientLike(client: Redis | Cluster, settings: RedisNodeSettings): Redis | Cluster {
-  const options = { ...required(settings), connectionName: connectionName(settings) };
+  const options = { ...required(), connectionName: connectionName(settings) };
   if (!client.isCluster) return (client as Redis).duplicate(options);
   return (client as Cluster).duplicate([], {
     lazyConnect: true,
@@ -35,7 +37,12 @@ export function clientLike(client: Redis | Cluster, settings: RedisNodeSettings)
     himportFieldsets: undefined,
     clusterRetryStrategy: retryStrategy,
     // ioredis checks a Cluster by CLUSTER INFO; a ready check on each connection would exclude servers without INFO.
-    redisOptions: { ...(client as Cluster).options.redisOptions, ...options, enableReadyCheck: false },
+    redisOptions: {
+      ...(client as Cluster).options.redisOptions,
+      ...options,
+      enableReadyCheck: false,
+      socketTimeout: CLUSTER_SILENCE,
+    },
   });
 }
 
@@ -44,14 +51,15 @@ function connectionName(settings: RedisNodeSettings): string {
 }
 
 /** The options that a node's connection needs, whatever the application sets. */
-function required({ nodeTimeout }: RedisNodeSettings) {
+function required() {
   return {
     lazyConnect: true,
     // A command that cannot be answered now counts as a vote against at once: nothing may be queued and run late.
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
-    socketTimeout: HUNG_AFTER * nodeTimeout,
+    // Its timer would close a healthy connection after a blocked event loop: see `RedisConnection`.
+    socketTimeout: undefined,
     retryStrategy,
     sentinelRetryStrategy: retryStrategy,
     // The master has become a replica: the address may lead to the new master now.

@@ -6,6 +6,13 @@ import { argumentsOf, isExpired, isPlain } from './script-call.js';
 import { CLAIM, EXTEND, RELEASE, RELEASE_LOCK, type Script, SETTLE } from './scripts.js';
 import type { ServerClock } from './server-clock.js';
 
+/** The server has answered, but no longer in time to grant anything. */
+export class AnsweredLate extends NotSent {
+  constructor() {
+    super('it answers too slowly');
+  }
+}
+
 /** Sends a node's commands, and returns the raw replies. Rejects with the error of the server or the connection. */
 export class RedisCommands {
   /** @param nodeTimeout How long the caller waits for an answer, in milliseconds. */
@@ -72,11 +79,12 @@ export class RedisCommands {
     for (;;) {
       const asked = performance.now();
       // A grant now would be orphaned.
-      if (asked >= until) throw new NotSent('too late to ask');
+      if (asked >= until) throw new AnsweredLate();
       // Each server of a Cluster has its own clock.
       const deadline = this.connection.client.isCluster ? 0 : this.clock.after(this.nodeTimeout);
       const reply = await this.send(script, claim, token, ttl, deadline, script === EXTEND);
       if (!isExpired(reply)) return reply;
+      this.connection.heard();
       this.clock.note(reply[1], asked);
     }
   }

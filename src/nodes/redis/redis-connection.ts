@@ -41,6 +41,7 @@ export class RedisConnection {
   private isMisplaced = false;
   private suspicion: Suspicion | undefined;
   private warming: NodeJS.Timeout | undefined;
+  private handshake: NodeJS.Timeout | undefined;
   /** The earliest time for another attempt: a server that is merely slow must not get new connections all the time. */
   private lookAgainAt = Number.NEGATIVE_INFINITY;
   /** When the server last answered, on the monotonic clock. */
@@ -120,7 +121,17 @@ export class RedisConnection {
     this.current.disconnect();
   }
 
+  private readonly onConnect = (): void => {
+    if (this.current.isCluster) return;
+    const { stream } = this.current as Redis;
+    const before = stream.bytesRead;
+    clearTimeout(this.handshake);
+    // `setImmediate`: after a blocked event loop, timers run before the answers that have arrived meanwhile.
+    const check = (): unknown => setImmediate(() => stream.bytesRead === before && stream.destroy());
+    this.handshake = setTimeout(check, HUNG_AFTER * this.limit).unref();
+  };
   private readonly onReady = (): void => {
+    clearTimeout(this.handshake);
     this.isNew = false;
     this.keepWarm();
     this.listener.onReady();
@@ -135,6 +146,7 @@ export class RedisConnection {
     }
   };
   private readonly onClose = (): void => {
+    clearTimeout(this.handshake);
     this.isNew = false;
     this.isMisplaced = false;
     this.endSuspicion();
@@ -142,11 +154,14 @@ export class RedisConnection {
   };
 
   private attach(): void {
-    this.current.on('error', this.onError).on('close', this.onClose).on('ready', this.onReady);
+    this.current.on('connect', this.onConnect).on('ready', this.onReady);
+    this.current.on('error', this.onError).on('close', this.onClose);
   }
 
   private detach(): void {
-    this.current.off('error', this.onError).off('close', this.onClose).off('ready', this.onReady);
+    clearTimeout(this.handshake);
+    this.current.off('connect', this.onConnect).off('ready', this.onReady);
+    this.current.off('error', this.onError).off('close', this.onClose);
     this.current.on('error', () => {});
   }
 

@@ -6,7 +6,7 @@ import type { Claim, LockNode, NodeReport, Vote } from '../lock-node.js';
 import { type Done, lastingKeys, NodeLog } from '../node-log.js';
 import { addressOf } from './address.js';
 import { inspectServer } from './inspect-server.js';
-import { RedisCommands } from './redis-commands.js';
+import { AnsweredLate, RedisCommands } from './redis-commands.js';
 import { clientLike, newClient, type RedisNodeSettings } from './redis-client.js';
 import { NotSent, RedisConnection } from './redis-connection.js';
 import { CLOSED, endOfRefusal, explained, isOfOneClaim, isReadOnly } from './redis-errors.js';
@@ -191,6 +191,7 @@ export class RedisNode implements LockNode {
       return new NodeUnreachableError(address, why);
     }
     const message = error instanceof Error ? error.message : 'no error was given';
+    if (error instanceof AnsweredLate) return new NodeUnreachableError(address, message, 'slow');
     // A command that was not sent says nothing about the node.
     if (error instanceof NotSent) return new NodeUnreachableError(address, log.trouble ?? message);
     if (isFinal(error)) this.connection.heard();

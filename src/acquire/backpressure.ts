@@ -1,0 +1,100 @@
+import { ConcurrencyLimit } from './concurrency-limit.js';
+import type { Denial } from './outcome.js';
+import { outlasts } from './retry-policy.js';
+
+/** The answers are too slow if they take longer than the fastest by this part of `nodeTimeout`. */
+const TOLERATED_PART = 1 / 10;
+
+/** A vote that no quorum has answered. Times are on the monotonic clock, in milliseconds. */
+export interface FailedVote {
+  readonly denial: Denial;
+  /** How long it took. */
+  readonly took: number;
+  /** When the first of the votes was sent that have failed in a row. */
+  readonly since: number;
+}
+
+/** A claim that waits for its turn. */
+interface Waiting {
+  readonly since: number;
+  readonly signal: AbortSignal;
+  /** Its turn has come, or, with a failed vote, never will. */
+  end(failed?: FailedVote): void;
+}
+
+/**
+ * Limits the votes in flight, and lets the others wait for their turn. Otherwise, where many claims are made at once,
+ * their answers would take longer than `nodeTimeout`, and the nodes would seem to be down.
+ */
+export class Backpressure {
+  private readonly limit: ConcurrencyLimit;
+  private readonly waiting = new Set<Waiting>();
+  /** A listener for each claim would take time that grows with the square of their number. */
+  private readonly watched = new WeakSet<AbortSignal>();
+  private inFlight = 0;
+  private failingSince: number | undefined;
+
+  /** @param nodeTimeout How long a node may take to answer, in milliseconds. */
+  constructor(private readonly nodeTimeout: number) {
+    this.limit = new ConcurrencyLimit(nodeTimeout * TOLERATED_PART);
+  }
+
+  /**
+   * Takes a turn, which `leave` gives back. Returns `undefined` if it has come already. Otherwise, resolves when it comes
+   * or when `signal` aborts; or, without a turn, to a failed vote of another claim, if no quorum has voted for so long
+   * that this claim would have given up.
+   */
+  enter(signal: AbortSignal): Promise<FailedVote | undefined> | undefined {
+    if (this.inFlight < this.limit.current || signal.aborted) {
+      this.inFlight++;
+      return undefined;
+    }
+    this.watch(signal);
+    return new Promise((resolve) => {
+      const waiting: Waiting = {
+        since: performance.now(),
+        signal,
+        end: (failed) => {
+          this.waiting.delete(waiting);
+          if (!failed) this.inFlight++;
+          resolve(failed);
+        },
+      };
+      this.waiting.add(waiting);
+    });
+  }
+
+  /** A quorum has answered a vote. Times are on the monotonic clock. */
+  answered(sentAt: number, now: number): void {
+    this.failingSince = undefined;
+    this.limit.answered(sentAt, now, this.waiting.size > 0);
+  }
+
+  /** No quorum has answered a vote. Times are on the monotonic clock. */
+  failed(denial: Denial, sentAt: number, now: number): void {
+    const since = (this.failingSince ??= sentAt);
+    const took = now - sentAt;
+    for (const waiting of this.waiting) {
+      const elapsed = now - Math.max(since, waiting.since);
+      if (!outlasts(elapsed, took, this.nodeTimeout)) waiting.end({ denial, took, since });
+    }
+  }
+
+  /** Gives the turn back. */
+  leave(): void {
+    this.inFlight--;
+    for (const waiting of this.waiting) {
+      if (this.inFlight >= this.limit.current) return;
+      waiting.end();
+    }
+  }
+
+  private watch(signal: AbortSignal): void {
+    if (this.watched.has(signal)) return;
+    this.watched.add(signal);
+    const endAll = (): void => {
+      for (const waiting of this.waiting) if (waiting.signal === signal) waiting.end();
+    };
+    signal.addEventListener('abort', endAll, { once: true });
+  }
+}

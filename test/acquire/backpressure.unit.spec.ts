@@ -1,0 +1,73 @@
+import { setImmediate } from 'node:timers/promises';
+import { describe, expect, it } from 'vitest';
+import { Backpressure } from '../../src/acquire/backpressure.js';
+import { undecided } from '../../src/acquire/outcome.js';
+
+const NODE_TIMEOUT = 500;
+const AT_FIRST = 64;
+const DOWN = undecided([new Error('gone')], 1);
+
+/** A `Backpressure` whose first turns are all taken. */
+function full(): Backpressure {
+  const backpressure = new Backpressure(NODE_TIMEOUT);
+  const { signal } = new AbortController();
+  for (let turn = 0; turn < AT_FIRST; turn++) expect(backpressure.enter(signal)).toBeUndefined();
+  return backpressure;
+}
+
+/** What a promise has come to so far. */
+async function stateOf(promise: Promise<unknown> | undefined): Promise<unknown> {
+  return Promise.race([promise?.then((failed) => failed ?? 'turn'), setImmediate('waiting')]);
+}
+
+describe('claims at the limit', () => {
+  it('wait, and take their turns in the order in which they came', async () => {
+    const backpressure = full();
+    const { signal } = new AbortController();
+    const order: string[] = [];
+    const turns = ['first', 'second'].map(async (name) => {
+      await backpressure.enter(signal);
+      order.push(name);
+    });
+    await Promise.resolve();
+    expect(order).toEqual([]);
+    backpressure.leave();
+    backpressure.leave();
+    await Promise.all(turns);
+    expect(order).toEqual(['first', 'second']);
+  });
+
+  it('leave the queue when their signal aborts, and only these', async () => {
+    const backpressure = full();
+    const [stopped, going] = [new AbortController(), new AbortController()];
+    const turns = [backpressure.enter(stopped.signal), backpressure.enter(going.signal)];
+    stopped.abort();
+    expect(await stateOf(turns[0])).toBe('turn');
+    expect(await stateOf(turns[1])).toBe('waiting');
+  });
+
+  it('do not wait at all when their signal has aborted before', () => {
+    const backpressure = full();
+    expect(backpressure.enter(AbortSignal.abort())).toBeUndefined();
+  });
+
+  it('learn that no quorum votes once that has lasted as long as they would try themselves', async () => {
+    const backpressure = full();
+    const turn = backpressure.enter(new AbortController().signal);
+    const now = performance.now();
+    backpressure.failed(DOWN, now, now + NODE_TIMEOUT);
+    expect(await stateOf(turn)).toBe('waiting');
+    backpressure.failed(DOWN, now + NODE_TIMEOUT, now + 2 * NODE_TIMEOUT + 1);
+    expect(await turn).toMatchObject({ denial: DOWN, since: now });
+  });
+
+  it('go on waiting while some votes fail and others are answered', async () => {
+    const backpressure = full();
+    const turn = backpressure.enter(new AbortController().signal);
+    const now = performance.now();
+    backpressure.failed(DOWN, now, now + NODE_TIMEOUT);
+    backpressure.answered(now, now + NODE_TIMEOUT);
+    backpressure.failed(DOWN, now + NODE_TIMEOUT, now + 2 * NODE_TIMEOUT + 1);
+    expect(await stateOf(turn)).toBe('waiting');
+  });
+});
