@@ -1,6 +1,8 @@
 import type { Cluster, Redis, RedisOptions } from 'ioredis';
 import { InvalidOptionError } from '../errors.js';
 import type { NodeOption, RedisClient, RedlockModuleOptions } from '../options/options.js';
+import { BoundedNode, type NodeDriver } from './bounded-node.js';
+import { CustomNode } from './custom-node.js';
 import { hasHashTag } from './job-keys.js';
 import type { LockNode } from './lock-node.js';
 import { MemoryNode } from './memory-node.js';
@@ -13,12 +15,14 @@ export function createNodes(
   nodes: readonly NodeOption[] | 'memory',
   settings: RedisNodeSettings,
 ): LockNode[] {
-  return nodes === 'memory' ? [new MemoryNode()] : nodes.map((node) => createNode(node, settings));
+  // Memory needs no limits of time.
+  if (nodes === 'memory') return [new MemoryNode()];
+  return nodes.map((node) => new BoundedNode(driverOf(node, settings), settings.nodeTimeout));
 }
 
-function createNode(node: NodeOption, settings: RedisNodeSettings): LockNode {
+function driverOf(node: NodeOption, settings: RedisNodeSettings): NodeDriver {
   if (typeof node === 'string') return RedisNode.connecting(optionsOfUrl('nodes', node), settings);
-  if (isLockNode(node)) return node;
+  if (isLockNode(node)) return new CustomNode(node, settings.nodeTimeout);
   return isClient(node)
     ? RedisNode.like(node as Redis | Cluster, settings)
     : RedisNode.connecting(node as RedisOptions, settings);

@@ -55,6 +55,12 @@ export class Deadline {
     });
   }
 
+  /** Lets the process end. What still waits is not limited any more. */
+  stop(): void {
+    clearTimeout(this.timer);
+    this.timer = undefined;
+  }
+
   private fail({ reject }: Wait, error: unknown): void {
     try {
       reject(this.failure(error));

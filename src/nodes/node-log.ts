@@ -4,6 +4,8 @@ import type { Claim } from './lock-node.js';
 
 const logger = new Logger('RedlockModule');
 
+/** How long a node may be silent before it is logged, in milliseconds: a connection may come back within that time. */
+export const GRACE = 1000;
 /** How many claims that a server refuses are named. */
 const NAMED_AT_MOST = 20;
 /** After how long without another refusal any answer ends it, in milliseconds. */

@@ -6,7 +6,7 @@ import { type LockNode, type Vote } from '../../src/nodes/lock-node.js';
 import { MemoryNode } from '../../src/nodes/memory-node.js';
 import { createStore } from '../../src/acquire/create-store.js';
 import type { Grant, VoteResult } from '../../src/acquire/outcome.js';
-import type { RedisNode } from '../../src/nodes/redis/redis-node.js';
+import type { BoundedNode } from '../../src/nodes/bounded-node.js';
 import { type RedisServer, startServers } from '../engine/redis-server.js';
 import {
   callsOf,
@@ -223,7 +223,7 @@ it('a tick that a majority has settled is settled for everybody', async () => {
 
 describe('on five Redis servers', () => {
   let servers: RedisServer[];
-  let nodes: RedisNode[];
+  let nodes: BoundedNode[];
   let clients: Redis[];
   let name: string;
 

@@ -8,10 +8,9 @@ import {
   type Vote,
 } from '../../src/nodes/lock-node.js';
 import { MemoryNode } from '../../src/nodes/memory-node.js';
-import { RedisNode } from '../../src/nodes/redis/redis-node.js';
 import { LOCK_NODE_CONTRACT } from '../../src/testing/index.js';
 import { RedisServer } from '../engine/redis-server.js';
-import { nodeAt, SETTINGS } from './support.js';
+import { nodeAt, nodeOf } from './support.js';
 
 describe('a MemoryNode keeps the contract:', () => {
   keepsTheContract(() => new MemoryNode());
@@ -37,7 +36,7 @@ describe('a RedisNode keeps the contract', () => {
   });
 
   describe('over a client of the application:', () => {
-    keepsTheContract(() => opened(RedisNode.like(client, SETTINGS)));
+    keepsTheContract(() => opened(nodeOf(client)));
   });
 
   function opened(node: LockNode): LockNode {

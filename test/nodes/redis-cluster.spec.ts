@@ -8,9 +8,9 @@ import { Acquirer } from '../../src/acquire/acquirer.js';
 import { JobKeys } from '../../src/nodes/job-keys.js';
 import type { Claim } from '../../src/nodes/lock-node.js';
 import { createStore } from '../../src/acquire/create-store.js';
-import { RedisNode } from '../../src/nodes/redis/redis-node.js';
+import type { BoundedNode } from '../../src/nodes/bounded-node.js';
 import { findEngine, RedisServer } from '../engine/redis-server.js';
-import { claimOf, LogSpy, newName, rawClient, SETTINGS } from './support.js';
+import { claimOf, LogSpy, newName, nodeOf, rawClient, SETTINGS } from './support.js';
 
 const TTL = 30_000;
 const SLOTS = 16_384;
@@ -24,7 +24,7 @@ interface Member {
 describe.skipIf(findEngine().kind === 'embedded')('a Redis Cluster of three masters', () => {
   let members: Member[];
   let cluster: Cluster;
-  let node: RedisNode;
+  let node: BoundedNode;
   let log: LogSpy;
 
   beforeAll(async () => {
@@ -32,7 +32,7 @@ describe.skipIf(findEngine().kind === 'embedded')('a Redis Cluster of three mast
     members = await Promise.all([0, 1, 2].map(startMember));
     await join(members);
     cluster = new Cluster(members.map(({ server: { port } }) => ({ host: '127.0.0.1', port })));
-    node = RedisNode.like(cluster, SETTINGS);
+    node = nodeOf(cluster);
     // `ready` comes before the last of the members knows all slots.
     await vi.waitFor(() => node.open(), 5000);
   });
@@ -112,7 +112,7 @@ describe.skipIf(findEngine().kind === 'embedded')('a Redis Cluster of three mast
     const seeds = members.map(({ server: { port } }) => ({ host: '127.0.0.1', port }));
     const client = new Cluster(seeds, { lazyConnect: true, [option]: value });
     client.on('error', () => {});
-    const other = RedisNode.like(client, SETTINGS);
+    const other = nodeOf(client);
     try {
       await vi.waitFor(() => other.open(), 5000);
       for (const claim of Array.from({ length: 6 }, () => fullClaim(newName()))) {

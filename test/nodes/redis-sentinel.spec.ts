@@ -6,9 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { RedisNode } from '../../src/nodes/redis/redis-node.js';
 import { findEngine, freePort, RedisServer } from '../engine/redis-server.js';
-import { claimOf, LogSpy, newName, rawClient, SETTINGS } from './support.js';
+import { claimOf, LogSpy, newName, nodeOf, rawClient, SETTINGS } from './support.js';
 
 const TTL = 30_000;
 
@@ -37,10 +36,7 @@ describe.skipIf(findEngine().kind === 'embedded')('a Sentinel group', () => {
   });
 
   it('votes again by itself after its master has died, and logs one line for each change', async () => {
-    const node = RedisNode.connecting(
-      { sentinels: [{ host: '127.0.0.1', port: sentinel.port }], name: 'jobs' },
-      SETTINGS,
-    );
+    const node = nodeOf({ sentinels: [{ host: '127.0.0.1', port: sentinel.port }], name: 'jobs' }, SETTINGS);
     expect(node.address).toBe(`sentinel jobs (127.0.0.1:${sentinel.port})`);
     expect((await node.open()).unfit).toBeUndefined();
     const run = claimOf(newName(), Date.now());

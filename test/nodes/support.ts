@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { Logger } from '@nestjs/common';
-import { Redis } from 'ioredis';
+import { type Cluster, Redis, type RedisOptions } from 'ioredis';
 import { JobKeys } from '../../src/nodes/job-keys.js';
 import type { Claim, LockNode, TickClaim } from '../../src/nodes/lock-node.js';
 import { NodeUnreachableError } from '../../src/errors.js';
+import { BoundedNode } from '../../src/nodes/bounded-node.js';
 import { RedisNode, type RedisNodeSettings } from '../../src/nodes/redis/redis-node.js';
 
 /** A server, or a proxy in front of one. */
@@ -14,14 +15,24 @@ export interface Port {
 export const SETTINGS: RedisNodeSettings = { nodeTimeout: 1000, connectionName: 'test' };
 
 /** A node with a connection of its own. */
-export function nodeAt({ port }: Port, settings: Partial<RedisNodeSettings> = {}): RedisNode {
-  return RedisNode.connecting({ host: '127.0.0.1', port }, { ...SETTINGS, ...settings });
+export function nodeAt({ port }: Port, settings: Partial<RedisNodeSettings> = {}): BoundedNode {
+  return nodeOf({ host: '127.0.0.1', port }, settings);
+}
+
+/** A node of options, or of a client of an application. */
+export function nodeOf(
+  how: RedisOptions | Redis | Cluster,
+  settings: Partial<RedisNodeSettings> = {},
+): BoundedNode {
+  const all = { ...SETTINGS, ...settings };
+  const driver = 'duplicate' in how ? RedisNode.like(how, all) : RedisNode.connecting(how, all);
+  return new BoundedNode(driver, all.nodeTimeout);
 }
 
 export async function openNodes(
   ports: readonly Port[],
   settings: Partial<RedisNodeSettings> = {},
-): Promise<RedisNode[]> {
+): Promise<BoundedNode[]> {
   const nodes = ports.map((port) => nodeAt(port, settings));
   await Promise.all(nodes.map((node) => node.open()));
   return nodes;

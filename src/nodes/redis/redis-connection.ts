@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { setTimeout as pause } from 'node:timers/promises';
+import { setImmediate as immediate, setTimeout as pause } from 'node:timers/promises';
 import type { Cluster, Redis, RedisOptions } from 'ioredis';
 import { HUNG_AFTER } from './redis-client.js';
 import { isOfReadyCheck, isOfSelect } from './redis-errors.js';
@@ -116,9 +116,12 @@ export class RedisConnection {
     clearInterval(this.warming);
     this.detach();
     if (this.current.status === 'wait') return this.current.disconnect();
-    const silence = pause(this.limit, undefined, { ref: false });
-    await Promise.race([this.current.quit().catch(() => {}), silence]);
+    const limit = pause(this.limit, undefined, { ref: false });
+    const connections = this.connections;
+    await Promise.race([this.current.quit().catch(() => {}), limit]);
     this.current.disconnect();
+    // A server may say goodbye and keep the connection.
+    for (const { stream } of connections) stream?.destroy();
   }
 
   private readonly onConnect = (): void => {
@@ -188,12 +191,13 @@ export class RedisConnection {
         this.heard();
         const now = milliseconds(time);
         if (now !== undefined) this.listener.onTime(now, asked);
+        return false;
       },
       // An error is an answer, too, unless the connection was closed, which has its own event.
-      () => {},
+      () => false,
     );
-    const silence = pause(this.limit, 'silence', { ref: false });
-    if ((await Promise.race([reply, silence])) === 'silence' && this.isReady) void this.lookInto();
+    const isSilent = silence(this.limit).then(() => true);
+    if ((await Promise.race([reply, isSilent])) && this.isReady) void this.lookInto();
   }
 
   /** Opens a second connection, which replaces the first if it is ready before the first one answers. */
@@ -210,16 +214,20 @@ export class RedisConnection {
         () => false,
       ),
       suspicion.over.then(() => false),
-      pause(this.limit, false, { ref: false }),
+      silence(this.limit).then(() => false),
     ]);
     if (isReady && this.suspicion === suspicion && !this.isClosed) {
       this.replaceBy(fresh);
     } else {
       fresh.disconnect();
+      this.lookAgainAt = performance.now() + HUNG_AFTER * this.limit;
       // The server hangs or is slow: the waiting claims give up, but later ones may well be answered.
       suspicion.wasFutile = this.suspicion === suspicion;
-      if (suspicion.wasFutile) this.suspicion = undefined;
-      this.lookAgainAt = performance.now() + HUNG_AFTER * this.limit;
+      if (suspicion.wasFutile) {
+        this.suspicion = undefined;
+        // Until there is a connection again, claims need not wait for an answer.
+        for (const connection of this.connections) reset(connection);
+      }
     }
     suspicion.end();
   }
@@ -241,6 +249,12 @@ export class RedisConnection {
     this.suspicion = undefined;
     suspicion?.end();
   }
+}
+
+/** Waits for `limit` milliseconds, and then until the answers have been read that arrived during a blocked event loop. */
+async function silence(limit: number): Promise<void> {
+  await pause(limit, undefined, { ref: false });
+  await immediate();
 }
 
 /** Ends a dead connection and discards what has not reached the server yet: it must not arrive later. */

@@ -22,6 +22,11 @@ export function isReadOnly({ message }: Error): boolean {
   return /(^|-)READONLY /.test(message);
 }
 
+/** Whether the server would refuse the command again. Not after READONLY: the address may lead to another server. */
+export function isFinal(error: unknown): error is Error {
+  return error instanceof Error && error.name === 'ReplyError' && !isReadOnly(error);
+}
+
 /** Whether the server refuses what one claim needs, such as a key that something else has written, and may grant others. */
 export function isOfOneClaim(error: unknown): boolean {
   return (

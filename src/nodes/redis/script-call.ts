@@ -41,11 +41,6 @@ export function voteOf(reply: unknown): Vote {
   throw new UnknownReply(reply);
 }
 
-/** Whether the reply to a claim proves that nothing was granted. */
-export function isRefused(reply: unknown): boolean {
-  return Array.isArray(reply) && ['unbegun', 'settled', 'early', ...CONFLICTS].includes(reply[0] as string);
-}
-
 /** Whether the lock was held, by the reply to an extension, a settle or a release. Throws for an unknown reply. */
 export function heldOf(reply: unknown): boolean {
   if (reply === 1 || reply === 0) return reply === 1;

@@ -1,9 +1,9 @@
-import type { Claim } from '../lock-node.js';
+import type { Claim } from './lock-node.js';
 
 /** How to end a claim: settle the run, or undo the claim. */
 export type Ending = 'settle' | 'release';
 
-/** A command that may not have reached the server. */
+/** A command that may not have reached the node. */
 export interface Undelivered {
   readonly ending: Ending;
   readonly claim: Claim;
@@ -11,7 +11,8 @@ export interface Undelivered {
 }
 
 interface Entry extends Undelivered {
-  readonly until: number;
+  /** When the claim, or the command itself, was sent, on the monotonic clock. */
+  readonly since: number;
 }
 
 /** How long after an unanswered claim, release or settle it is still worth sending its end, in milliseconds. */
@@ -19,14 +20,17 @@ const KEPT_FOR = 60_000;
 /** How many a node keeps; the oldest is dropped first. */
 const KEPT_AT_MOST = 10_000;
 
-/** Commands that end claims and are not answered yet. They are sent again over the next connection. */
+/** Commands that end claims and are not answered yet. They are sent again when the node has recovered. */
 export class UndeliveredCommands {
   private readonly entries = new Map<string, Entry>();
   /** Called when none is left. */
   private onEmpty: () => void = () => {};
 
+  /** @param limit How long an answer may take, in milliseconds: then the command is overdue. */
+  constructor(private readonly limit: number) {}
+
   add(ending: Ending, claim: Claim, token: string): Undelivered {
-    const entry = { ending, claim, token, until: performance.now() + KEPT_FOR };
+    const entry = { ending, claim, token, since: performance.now() };
     this.entries.set(token, entry);
     if (this.entries.size > KEPT_AT_MOST) this.entries.delete(this.entries.keys().next().value ?? '');
     return entry;
@@ -38,12 +42,14 @@ export class UndeliveredCommands {
     if (this.entries.size === 0) this.onEmpty();
   }
 
-  /** Removes all entries, and returns those that are still worth sending. */
-  takeAll(): Undelivered[] {
+  /** Removes entries, and returns those that are still worth sending. */
+  take(which: 'all' | 'overdue'): Undelivered[] {
     const now = performance.now();
-    const entries = [...this.entries.values()].filter(({ until }) => until > now);
-    this.entries.clear();
-    return entries;
+    const taken = [...this.entries.values()].filter(
+      ({ since }) => which === 'all' || since < now - this.limit,
+    );
+    for (const { token } of taken) this.entries.delete(token);
+    return taken.filter(({ since }) => since > now - KEPT_FOR);
   }
 
   /** Resolves when none is left. */

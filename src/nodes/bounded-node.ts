@@ -1,0 +1,140 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { NodeUnreachableError } from '../errors.js';
+import { Deadline } from './deadline.js';
+import type { Claim, LockNode, NodeReport, Vote } from './lock-node.js';
+import { GRACE, type NodeLog } from './node-log.js';
+import { type Ending, UndeliveredCommands } from './undelivered.js';
+
+/** A node whose commands may take forever or get lost: what a `BoundedNode` must know of it beyond the contract. */
+export interface NodeDriver extends LockNode {
+  readonly log: NodeLog;
+  /** Called at once with what to call when lost commands can be sent again: all of them, or only what is overdue. */
+  onRecovery(resend: (which: 'all' | 'overdue') => void): void;
+  /** Sends the end of a claim again. */
+  resend(ending: Ending, claim: Claim, token: string): Promise<boolean>;
+  /** Waits until it is known whether commands can be sent; `undefined` if they can. Rejects if they cannot. */
+  usable(): Promise<void> | undefined;
+  /** What became of a command that was rejected with `error`. `'refused'`: it would be refused again. */
+  fateOf(claim: Claim, error: unknown): 'refused' | 'not sent' | 'unknown';
+  /** What a rejection means for the voter. */
+  explain(error: unknown): NodeUnreachableError;
+  /** A command was not answered in time. @returns Whether the node has answered nothing else meanwhile. */
+  unanswered(): boolean;
+}
+
+/** How long `open` may take, in milliseconds: a store may have to be set up. */
+const OPEN_LIMIT = 30_000;
+
+/**
+ * Keeps the promises of a node that concern time, whatever the node does: each answer comes within `nodeTimeout`, a claim
+ * that is granted late is released, and a settle or a release that was lost is sent again.
+ */
+export class BoundedNode implements LockNode {
+  readonly address: string;
+  private readonly deadline: Deadline;
+  private readonly undelivered: UndeliveredCommands;
+
+  /** @param nodeTimeout How long an answer may take, in milliseconds. */
+  constructor(
+    private readonly node: NodeDriver,
+    private readonly nodeTimeout: number,
+  ) {
+    this.address = node.address;
+    this.deadline = new Deadline(nodeTimeout, (error) =>
+      error === undefined ? this.late() : node.explain(error),
+    );
+    this.undelivered = new UndeliveredCommands(nodeTimeout);
+    node.onRecovery((which) => this.resend(which));
+  }
+
+  claim(claim: Claim, token: string, ttl: number): Promise<Vote> {
+    const usable = this.node.usable();
+    if (!usable) return this.claimNow(claim, token, ttl);
+    return usable.then(
+      () => this.claimNow(claim, token, ttl),
+      (error: unknown) => Promise.reject(this.node.explain(error)),
+    );
+  }
+
+  private claimNow(claim: Claim, token: string, ttl: number): Promise<Vote> {
+    // Until there is an answer, the claim may have been granted.
+    const release = this.undelivered.add('release', claim, token);
+    return this.deadline.within(
+      this.node.claim(claim, token, ttl),
+      (vote) => {
+        this.undelivered.delivered(release);
+        return vote;
+      },
+      (late) => {
+        this.undelivered.delivered(release);
+        if (late.kind === 'granted') void this.release(claim, token).catch(() => {});
+      },
+      (error) => {
+        if (this.node.fateOf(claim, error) !== 'unknown') this.undelivered.delivered(release);
+      },
+    );
+  }
+
+  extend(claim: Claim, token: string, ttl: number): Promise<boolean> {
+    return this.deadline.within(this.node.extend(claim, token, ttl), (isHeld) => isHeld);
+  }
+
+  settle(claim: Claim, token: string): Promise<boolean> {
+    return this.deliver('settle', claim, token, this.node.settle(claim, token));
+  }
+
+  release(claim: Claim, token: string): Promise<boolean> {
+    return this.deliver('release', claim, token, this.node.release(claim, token));
+  }
+
+  open(): Promise<NodeReport> {
+    return new Promise((resolve, reject) => {
+      const why = `it could not be opened within ${OPEN_LIMIT / 1000} s`;
+      const limit = setTimeout(() => reject(new NodeUnreachableError(this.address, why)), OPEN_LIMIT);
+      const opened = this.node.open().catch((error: unknown) => Promise.reject(this.node.explain(error)));
+      opened.then(resolve, reject).finally(() => clearTimeout(limit));
+    });
+  }
+
+  async close(): Promise<void> {
+    this.node.log.stop();
+    // A settle may still be in flight over a new connection.
+    await this.atMost(this.undelivered.empty());
+    await this.atMost(this.node.close());
+    this.deadline.stop();
+  }
+
+  private async atMost(work: Promise<void>): Promise<void> {
+    const over = new AbortController();
+    const limit = pause(this.nodeTimeout, undefined, { signal: over.signal }).catch(() => {});
+    await Promise.race([work.catch(() => {}), limit]);
+    over.abort();
+  }
+
+  private resend(which: 'all' | 'overdue'): void {
+    for (const { ending, claim, token } of this.undelivered.take(which)) {
+      void this.deliver(ending, claim, token, this.node.resend(ending, claim, token)).catch(() => {});
+    }
+  }
+
+  /** Keeps a command in mind that must arrive, until it is answered, however late. */
+  private deliver(ending: Ending, claim: Claim, token: string, sent: Promise<boolean>): Promise<boolean> {
+    const command = this.undelivered.add(ending, claim, token);
+    const arrived = (isHeld: boolean): boolean => {
+      this.undelivered.delivered(command);
+      return isHeld;
+    };
+    return this.deadline.within(sent, arrived, arrived, (error) => {
+      if (this.node.fateOf(claim, error) === 'refused') this.undelivered.delivered(command);
+    });
+  }
+
+  private late(): NodeUnreachableError {
+    const { address, node } = this;
+    const why = node.log.trouble ?? `no answer within ${this.nodeTimeout} ms`;
+    // While it answers other commands, it is slow, not gone.
+    if (!node.unanswered()) return new NodeUnreachableError(address, why, 'slow');
+    node.log.troubled(why, GRACE);
+    return new NodeUnreachableError(address, why);
+  }
+}
