@@ -1,5 +1,7 @@
+import { setTimeout } from 'node:timers/promises';
 import type { CronTime } from 'cron';
 import { TickSearch } from './tick-search.js';
+import { turn } from './turns.js';
 
 /** One scheduled moment of a job. */
 export interface Tick {
@@ -11,45 +13,25 @@ export interface Tick {
   readonly keep: number;
 }
 
-/** The ticks of each schedule, computed once for all jobs that share its expression and time zone. */
-export class SharedTicks {
-  private readonly byTime = new WeakMap<CronTime, CronTicks>();
-  private readonly byExpression = new Map<string, CronTicks>();
-
-  of(cron: CronTime): CronTicks {
-    const known = this.byTime.get(cron);
-    if (known) return known;
-    const ticks = this.sharedBy(cron);
-    this.byTime.set(cron, ticks);
-    return ticks;
-  }
-
-  private sharedBy(cron: CronTime): CronTicks {
-    const { source, timeZone, utcOffset } = cron;
-    // A date occurs once, so caching it gains nothing.
-    if (typeof source !== 'string') return new CronTicks(cron);
-    const key = JSON.stringify([source, timeZone, utcOffset]);
-    const ticks = this.byExpression.get(key) ?? new CronTicks(cron);
-    this.byExpression.set(key, ticks);
-    return ticks;
-  }
-}
-
 /** A timer may fire a little early: a call up to this many milliseconds before a tick is for that tick. */
 export const TIMER_SLACK = 10;
 /** A call that is earlier than the known ticks by more than this, in milliseconds, means that the clock was set. */
 const HELD_UP = 60_000;
 /** Delay before upcoming ticks are computed, in milliseconds, so that this never delays a run. */
 const PREPARE_AFTER = 50;
+/** How many upcoming ticks to compute in advance: the next one, and the one that ends its time. */
+const UPCOMING = 2;
+/** How many ticks to remember at most. */
+const MOST_KNOWN = 16;
 const MINUTE = 60_000;
 const YEAR = 366 * 24 * 60 * MINUTE;
 
 /** The ticks of one schedule, computed by `cron` itself. */
 export class CronTicks {
-  /** Up to three consecutive ticks, starting with the latest one that has come due. */
+  /** Consecutive ticks, past or upcoming. */
   private known: readonly number[] = [];
   private readonly search: TickSearch;
-  private preparation: NodeJS.Timeout | undefined;
+  private isPreparing = false;
 
   constructor(private readonly cron: CronTime) {
     this.search = new TickSearch(cron);
@@ -59,19 +41,11 @@ export class CronTicks {
   latest(now: number): Tick | undefined {
     const limit = now + TIMER_SLACK;
     if (this.cron.realDate) return this.onlyTick(limit);
-    const [tick, next, third] = this.known;
-    if (tick !== undefined && limit < tick) {
-      // The call was delayed, or the clock was set back a little: keep the known ticks.
-      const before = this.search.around(limit);
-      if (limit < tick - HELD_UP) this.known = before;
-      return tickOf(before);
-    }
-    if (tick === undefined || next === undefined || (limit >= next && !(third && limit < third))) {
-      this.known = this.search.around(limit);
-    } else if (limit >= next) {
-      this.known = this.known.slice(1);
-    }
-    return tickOf(this.known);
+    const index = this.known.findIndex((tick, i) => tick <= limit && limit < (this.known[i + 1] ?? tick));
+    if (index !== -1) return tickOf(this.known.slice(index));
+    const found = this.search.around(limit);
+    this.remember(found, limit);
+    return tickOf(found);
   }
 
   /** The first tick after `now`; infinity if there is none. */
@@ -82,26 +56,48 @@ export class CronTicks {
   }
 
   /**
-   * Computes the upcoming ticks. `CronTime` takes about a millisecond for each, so this is called after a run, and
-   * `latest` only looks them up.
+   * Asks `cron` for one more of the upcoming ticks, so that `latest` only looks them up. `cron` takes about a
+   * millisecond for each.
+   *
+   * @returns Whether another call could compute more.
    */
-  prepare(now: number): void {
-    if (!this.latest(now) || this.cron.realDate) return;
-    while (this.known.length < 3) {
-      const last = this.known.at(-1) ?? now;
-      const next = this.search.after(last);
-      // See `TickSearch.after`: ticks beyond the end of daylight saving time are computed once it has ended.
-      if (next <= last) return;
-      this.known = [...this.known, next];
-    }
+  prepare(now: number): boolean {
+    if (this.cron.realDate) return false;
+    const limit = now + TIMER_SLACK;
+    const due = this.known.findLastIndex((tick) => tick <= limit);
+    if (due > 0) this.known = this.known.slice(due);
+    if (this.known.filter((tick) => tick > limit).length >= UPCOMING) return false;
+    const last = this.known.at(-1) ?? limit;
+    const next = this.search.after(last);
+    // See `TickSearch.after`: ticks beyond the end of daylight saving time are computed once it has ended.
+    if (next <= last) return false;
+    // If the instance has slept through many ticks, it goes on with the upcoming ones.
+    this.known = next <= limit ? [] : [...this.known, next];
+    return true;
   }
 
-  /** Calls `prepare` a moment later, once for all requests in the meantime. */
+  /** Prepares the upcoming ticks a moment later, in turns, once for all requests in the meantime. */
   prepareSoon(clock: () => number): void {
-    this.preparation ??= setTimeout(() => {
-      this.preparation = undefined;
-      this.prepare(clock());
-    }, PREPARE_AFTER).unref();
+    if (this.isPreparing) return;
+    this.isPreparing = true;
+    void this.prepareInTurns(clock);
+  }
+
+  private async prepareInTurns(clock: () => number): Promise<void> {
+    await setTimeout(PREPARE_AFTER, undefined, { ref: false });
+    do await turn();
+    while (this.prepare(clock()));
+    this.isPreparing = false;
+  }
+
+  private remember(found: readonly number[], limit: number): void {
+    const [tick, next] = found;
+    const [first] = this.known;
+    // See `TickSearch.after` for a next tick that is not later.
+    if (tick === undefined || next === undefined || next <= tick) return;
+    if (next === first) this.known = [tick, ...this.known].slice(0, MOST_KNOWN);
+    // The call was delayed, or the clock was set back a little: keep the known ticks.
+    else if (first === undefined || limit >= first || limit < first - HELD_UP) this.known = found;
   }
 
   private onlyTick(limit: number): Tick | undefined {

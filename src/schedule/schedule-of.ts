@@ -1,17 +1,22 @@
 import { CronTime } from 'cron';
-import { type CronTicks, SharedTicks } from './cron-ticks.js';
+import type { CronTicks } from './cron-ticks.js';
+import { SharedTicks } from './shared-ticks.js';
 
 /** What `@nestjs/schedule` does with a method. */
 export type Schedule =
-  | {
-      readonly kind: 'cron';
-      readonly ticks: CronTicks;
-      /** The name of the cron job in `SchedulerRegistry`, if the decorator sets one. */
-      readonly name: string | undefined;
-    }
+  | CronSchedule
   /** `every` is in milliseconds. */
   | { readonly kind: 'interval'; readonly every: number }
   | { readonly kind: 'none' };
+
+/** The scheduler calls the method by a cron expression, or at one time. */
+export interface CronSchedule {
+  readonly kind: 'cron';
+  /** Its ticks. The expression is parsed when they are first needed; `cron` throws if it is invalid. */
+  readonly ticks: CronTicks;
+  /** The name of the cron job in `SchedulerRegistry`, if the decorator sets one. */
+  readonly name: string | undefined;
+}
 
 /** The options of `@Cron` that define the schedule. */
 export interface CronOptions {
@@ -37,7 +42,14 @@ export function scheduleOf(method: object, shared = new SharedTicks()): Schedule
   const type: unknown = Reflect.getMetadata(SCHEDULER_TYPE, method);
   if (type === CRON_TYPE) {
     const options = Reflect.getMetadata(SCHEDULE_CRON_OPTIONS, method) as CronOptions;
-    return { kind: 'cron', ticks: shared.of(cronTimeOf(options)), name: options.name };
+    let ticks: CronTicks | undefined;
+    return {
+      kind: 'cron',
+      get ticks() {
+        return (ticks ??= shared.of(cronTimeOf(options)));
+      },
+      name: options.name,
+    };
   }
   if (type === INTERVAL_TYPE) {
     const { timeout } = Reflect.getMetadata(SCHEDULE_INTERVAL_OPTIONS, method) as { timeout: number };

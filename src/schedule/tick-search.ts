@@ -3,6 +3,8 @@ import type { CronTime } from 'cron';
 const SECOND = 1000;
 /** How far back to look for the latest tick, in milliseconds: about eight years, as far as `cron` looks ahead. */
 const HORIZON = 8 * 366 * 24 * 60 * 60 * SECOND;
+/** How many times as far back each step looks as the one before it. */
+const GROWTH = 4;
 
 /** Finds the ticks of a schedule by asking `cron`, which only looks ahead. Stateless. */
 export class TickSearch {
@@ -13,26 +15,37 @@ export class TickSearch {
     this.zone = cron.timeZone ?? zoneOfOffset(cron.utcOffset ?? 0);
   }
 
-  /** The latest tick up to `limit` and the next one, searched from scratch. Empty if there has been none. */
+  /**
+   * The latest tick up to `limit` and the next one, searched from scratch. Empty if there has been none. Each question
+   * to `cron` can take a millisecond: two of them find the tick of a timer that fires on time, about five find that of
+   * a regular schedule, and their number is logarithmic for any other.
+   */
   around(limit: number): readonly number[] {
+    // No tick is after `end` and up to `limit`.
+    let end = limit;
     let reach = SECOND;
     let tick = this.after(limit - reach);
+    // The last two ticks are probably as far apart as the next two.
+    let gap = tick > limit ? this.gapAfter(tick) : HORIZON;
     while (tick > limit) {
-      reach *= 2;
-      if (reach > HORIZON) return [];
+      if (reach === HORIZON) return [];
+      end = limit - reach;
+      // Not by exactly `gap`: a day before a time in an hour that occurs twice is in that hour, too.
+      do reach = Math.min(reach * GROWTH, HORIZON);
+      while (reach < gap);
       tick = this.after(limit - reach);
     }
-    // There may be thousands of ticks between `tick` and `limit`, so use a binary search.
-    for (let end = limit; ;) {
-      const next = this.after(tick);
-      if (next > limit || next <= tick) return [tick, next];
-      tick = next;
-      while (end - tick > SECOND) {
+    for (;;) {
+      while (end - tick >= gap) {
         const middle = tick + (end - tick) / 2;
         const found = this.after(middle);
         if (found > limit || found <= middle) end = middle;
         else tick = found;
       }
+      const next = this.after(tick);
+      if (next > limit || next <= tick) return [tick, next];
+      gap = next - tick;
+      tick = next;
     }
   }
 
@@ -47,6 +60,12 @@ export class TickSearch {
     } catch {
       return Number.POSITIVE_INFINITY;
     }
+  }
+
+  private gapAfter(tick: number): number {
+    const gap = this.after(tick) - tick;
+    // Not a number if there is no tick within the horizon.
+    return gap < HORIZON ? Math.max(gap, SECOND) : HORIZON;
   }
 }
 

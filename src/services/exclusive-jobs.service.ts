@@ -6,6 +6,7 @@ import type { ResolvedJobOptions, ResolvedOptions } from '../options/options.js'
 import { resolveJobOptions } from '../options/resolve-options.js';
 import { currentFiring } from '../schedule/firing.js';
 import { type Schedule, scheduleOf } from '../schedule/schedule-of.js';
+import { turn } from '../schedule/turns.js';
 import type { RunRequest } from '../runs/run-request.js';
 import { JobRunner } from './job-runner.service.js';
 import { JobNames } from '../runs/job-names.js';
@@ -63,7 +64,7 @@ export class ExclusiveJobs {
   }
 
   /**
-   * Prepares the decorated methods for their calls.
+   * Checks the decorated methods and their options.
    *
    * @returns The names of the jobs; `ClassName.method` if the name is a function.
    * @throws InvalidOptionError for invalid options of a job, and for a name that two jobs share.
@@ -77,7 +78,6 @@ export class ExclusiveJobs {
       bound.set(instance, this);
       this.optionsOf(method, instance);
       const schedule = this.scheduleOf(method, instance);
-      if (schedule.kind === 'cron') schedule.ticks.prepare(this.#clock());
       isScheduled ||= schedule.kind !== 'none';
       reserved.reserve(method, instance, schedule);
       names.add(
@@ -90,6 +90,16 @@ export class ExclusiveJobs {
       );
     }
     return [...names];
+  }
+
+  /** Prepares the ticks of all mounted schedules, in turns. A job that fires earlier computes its own. */
+  async prepareTicks(): Promise<void> {
+    for (const { method, instance } of this.all()) {
+      const schedule = this.scheduleOf(method, instance);
+      if (schedule.kind !== 'cron') continue;
+      await turn();
+      if (this.#firings.isMounted(schedule)) schedule.ticks.prepareSoon(this.#clock);
+    }
   }
 
   /** The decorated methods whose name does not depend on the arguments of a call. */

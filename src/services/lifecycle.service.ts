@@ -44,7 +44,7 @@ export class InnermostHooks implements OnApplicationBootstrap, OnModuleDestroy {
 
   /** By now, everything that a run may need has started. */
   onApplicationBootstrap(): void {
-    for (const lifecycle of this.lifecycles) lifecycle.recover();
+    for (const lifecycle of this.lifecycles) lifecycle.started();
   }
 
   /** So far, nothing that a run may need has been closed. */
@@ -94,9 +94,11 @@ export class Lifecycle implements OnModuleInit, OnApplicationShutdown {
     }
   }
 
-  /** Once the application has started: looks for ticks whose instance died. */
-  recover(): void {
-    if (this.options.enabled) this.recovery.start();
+  /** Once the application has started: looks for ticks whose instance died, and prepares the upcoming ones. */
+  started(): void {
+    if (!this.options.enabled) return;
+    this.recovery.start();
+    void this.jobs.prepareTicks();
   }
 
   /** At shutdown: no new runs, then up to `shutdownTimeout` for the runs in progress. Another signal ends the wait. */

@@ -2,7 +2,9 @@ import { Inject, Injectable } from '@nestjs/common';
 import { LAST_TICK_RETENTION } from '../nodes/lock-node.js';
 import { CLOCK } from '../redlock.module-definition.js';
 import { CronFiring } from '../schedule/firing.js';
-import { type CronTicks, TIMER_SLACK } from '../schedule/cron-ticks.js';
+import { TIMER_SLACK } from '../schedule/cron-ticks.js';
+import type { CronSchedule } from '../schedule/schedule-of.js';
+import { turn } from '../schedule/turns.js';
 import { type DeclaredJob, ExclusiveJobs } from './exclusive-jobs.service.js';
 import { JobRunner } from './job-runner.service.js';
 import { SchedulerFirings } from './scheduler-firings.service.js';
@@ -27,14 +29,17 @@ export class Recovery {
   start(): void {
     for (const job of this.jobs.declared()) {
       const { schedule, options } = job;
-      if (schedule.kind !== 'cron' || !options.recover) continue;
-      // If the scheduler is off, or the job is stopped, this instance is not meant to run it.
-      if (this.firings.isMounted(schedule.ticks, schedule.name)) void this.look(job, schedule.ticks);
+      if (schedule.kind === 'cron' && options.recover) void this.look(job, schedule);
     }
   }
 
-  private async look(job: DeclaredJob, ticks: CronTicks): Promise<void> {
+  private async look(job: DeclaredJob, schedule: CronSchedule): Promise<void> {
+    // Many jobs are looked at together, and each search for a tick takes some milliseconds.
+    await turn();
+    // If the scheduler is off, or the job is stopped, this instance is not meant to run it.
+    if (!this.firings.isMounted(schedule)) return;
     const { name, options, call } = job;
+    const { ticks } = schedule;
     const now = this.clock();
     let tick = ticks.latest(now);
     for (let looks = 0; tick && looks < LOOK_BACK; looks++) {
@@ -42,8 +47,9 @@ export class Recovery {
       const firing = (): CronFiring => new CronFiring(call, ticks, this.clock(), this.clock, found);
       const outcome = await this.runner.resume({ name, options, tick }, firing, call);
       // The nodes may answer later, and a run that holds the lock may end.
-      if (outcome === 'unknown') setTimeout(() => void this.look(job, ticks), options.ttl).unref();
+      if (outcome === 'unknown') setTimeout(() => void this.look(job, schedule), options.ttl).unref();
       if (outcome !== 'unbegun' || tick.at < now - LAST_TICK_RETENTION) break;
+      await turn();
       tick = ticks.latest(tick.at - TIMER_SLACK - 1);
     }
     ticks.prepareSoon(this.clock);

@@ -4,8 +4,9 @@ import type { SchedulerRegistry } from '@nestjs/schedule';
 import type { CronJob } from 'cron';
 import { CLOCK } from '../redlock.module-definition.js';
 import { CronFiring, currentFiring, fire, holdFiring, IntervalFiring } from '../schedule/firing.js';
-import { type CronTicks, SharedTicks } from '../schedule/cron-ticks.js';
-import { type CronOptions, cronTimeOf } from '../schedule/schedule-of.js';
+import type { CronTicks } from '../schedule/cron-ticks.js';
+import { type CronOptions, type CronSchedule, cronTimeOf } from '../schedule/schedule-of.js';
+import { SharedTicks } from '../schedule/shared-ticks.js';
 
 /** The object to which `@nestjs/schedule` passes its decorated methods before it mounts them. Not exported there. */
 interface Orchestrator {
@@ -57,7 +58,10 @@ export class SchedulerFirings {
   }
 
   /** Whether a cron job with this schedule is registered and running; found by its name if the decorator sets one. */
-  isMounted(ticks: CronTicks, name: string | undefined): boolean {
+  isMounted(schedule: CronSchedule): boolean {
+    const { name } = schedule;
+    const ticks = ticksOf(schedule);
+    if (!ticks) return false;
     return this.registries.some((registry) =>
       [...registry.getCronJobs()].some(
         ([key, job]) =>
@@ -140,6 +144,15 @@ function can(instance: unknown, ...methods: string[]): boolean {
   } catch {
     // For example, a request-scoped proxy that cannot be read now.
     return false;
+  }
+}
+
+/** The ticks of a schedule; `undefined` if `cron` refuses it, and so could not mount it. */
+function ticksOf(schedule: CronSchedule): CronTicks | undefined {
+  try {
+    return schedule.ticks;
+  } catch {
+    return undefined;
   }
 }
 

@@ -1,7 +1,7 @@
 import { CronTime } from 'cron';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { CronTicks } from '../../src/schedule/cron-ticks.js';
-import { cronTime, firingsOf, LATENESS, type Zone } from './firings.js';
+import { cronTime, firingsOf, LATENESS, prepareAll, type Zone } from './firings.js';
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
@@ -73,7 +73,7 @@ function mistakes(expression: string, zone: Zone, start: number, count: number):
   const newTicks = (): CronTicks => new CronTicks(cronTime(expression, zone));
   const [warm, late] = [newTicks(), newTicks()];
   vi.setSystemTime(start);
-  for (const ticks of [warm, late]) ticks.prepare(start);
+  for (const ticks of [warm, late]) prepareAll(ticks, start);
 
   for (const [index, at] of firings.slice(0, -1).entries()) {
     const next = firings[index + 1] ?? Number.NaN;
@@ -87,10 +87,10 @@ function mistakes(expression: string, zone: Zone, start: number, count: number):
     };
     compare('just started, early', at - 1, newTicks());
     compare('warm, on time', at + LATENESS, warm);
-    warm.prepare(at + LATENESS);
+    prepareAll(warm, at + LATENESS);
     compare('just started, on time', at + LATENESS, newTicks());
     compare('warm, late', next - JUST_BEFORE, late);
-    late.prepare(next - JUST_BEFORE);
+    prepareAll(late, next - JUST_BEFORE);
     compare('just started, late', next - JUST_BEFORE, newTicks());
   }
   return found;
@@ -131,7 +131,7 @@ describe('the search for a tick', () => {
   it('goes on where instances have slept through many ticks', () => {
     const ticks = new CronTicks(cronTime('*/10 * * * * *', 'UTC'));
     const start = Date.parse('2026-11-22T12:00:00Z');
-    ticks.prepare(start);
+    prepareAll(ticks, start);
     for (const slept of [10, 20, 30, 70, 3_600, 90_000]) {
       const at = start + slept * SECOND;
       expect(latest(ticks, at + 4_321)?.at).toBe(at);
@@ -141,7 +141,7 @@ describe('the search for a tick', () => {
   it('goes back where the clock of the machine does', () => {
     const ticks = new CronTicks(cronTime('*/10 * * * * *', 'UTC'));
     const start = Date.parse('2026-11-22T12:00:00Z');
-    ticks.prepare(start);
+    prepareAll(ticks, start);
     expect(latest(ticks, start - 25 * SECOND)?.at).toBe(start - 30 * SECOND);
   });
 
@@ -150,7 +150,7 @@ describe('the search for a tick', () => {
     const ticks = new CronTicks(cronTime('0 0 29 2 *', 'Asia/Kolkata'));
     const at = Date.parse('2024-02-28T18:30:00Z');
     vi.setSystemTime(at + LATENESS);
-    expect(() => ticks.prepare(at + LATENESS)).not.toThrow();
+    expect(() => prepareAll(ticks, at + LATENESS)).not.toThrow();
     expect(latest(ticks, at + LATENESS)).toEqual({ at, keep: 366 * DAY });
   });
 
@@ -162,7 +162,7 @@ describe('the search for a tick', () => {
       for (const moment of [-12, -9, -5, -1, 0, 1, 12].map((shift) => night + offset + shift)) {
         const ticks = new CronTicks(cronTime('*/15 1-3 * * *', zone));
         vi.setSystemTime(moment);
-        ticks.prepare(moment);
+        prepareAll(ticks, moment);
         expect(ticks.latest(moment)?.at).toBeLessThanOrEqual(moment + JUST_BEFORE);
       }
     }
@@ -179,13 +179,13 @@ describe('a schedule of one time only', () => {
     vi.setSystemTime(at - HOUR);
     const newTicks = (): CronTicks => new CronTicks(cronTime(source(), 'Europe/Paris'));
     const warm = newTicks();
-    warm.prepare(at - HOUR);
+    prepareAll(warm, at - HOUR);
     expect(warm.latest(at - HOUR)).toBeUndefined();
     expect(warm.latest(at - JUST_BEFORE)).toBeUndefined();
     for (const ticks of [warm, newTicks()]) {
       for (const late of [-1, 0, LATENESS, 20 * DAY]) {
         expect(latest(ticks, at + late)).toEqual({ at, keep: 366 * DAY });
-        ticks.prepare(at + late);
+        prepareAll(ticks, at + late);
       }
     }
   });

@@ -1,0 +1,108 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { CronTicks } from '../../src/schedule/cron-ticks.js';
+import { cronTime, LATENESS, prepareAll } from './firings.js';
+import { countRounds } from './rounds.js';
+
+const SECOND = 1000;
+const HOUR = 3600 * SECOND;
+const START = Date.parse('2026-11-22T12:34:56.789Z');
+
+beforeEach(() => void vi.useFakeTimers({ toFake: ['Date'], now: START }));
+afterEach(() => void vi.useRealTimers());
+
+describe('prepared ticks', () => {
+  it('cost two questions to cron at start, one at a time, and none when the first of them comes due', () => {
+    const cron = cronTime('0 0 3 1 * *', 'UTC');
+    const ticks = new CronTicks(cron);
+    const asked: number[] = [];
+    while (ticks.prepare(START)) asked.push(cron.questions);
+    expect(asked).toEqual([1, 2]);
+    const first = Date.parse('2026-12-01T03:00:00Z');
+    for (const late of [-1, LATENESS, 5 * HOUR]) expect(ticks.latest(first + late)?.at).toBe(first);
+    expect(cron.questions).toBe(2);
+  });
+
+  it('cost one question a tick from then on', () => {
+    const cron = cronTime('* * * * * *', 'UTC');
+    const ticks = new CronTicks(cron);
+    prepareAll(ticks, START);
+    const before = cron.questions;
+    for (let count = 1; count <= 10; count++) {
+      const now = START + count * SECOND;
+      vi.setSystemTime(now);
+      expect(ticks.latest(now)?.at).toBe(Math.trunc(now / SECOND) * SECOND);
+      prepareAll(ticks, now);
+      expect(cron.questions - before).toBe(count);
+    }
+  });
+
+  it('are kept when a call comes before the first of them, which is computed once', () => {
+    const cron = cronTime('0 0 3 1 * *', 'UTC');
+    const ticks = new CronTicks(cron);
+    prepareAll(ticks, START);
+    expect(ticks.latest(START)?.at).toBe(Date.parse('2026-11-01T03:00:00Z'));
+    const { questions } = cron;
+    expect(ticks.latest(START + HOUR)?.at).toBe(Date.parse('2026-11-01T03:00:00Z'));
+    expect(ticks.latest(Date.parse('2026-12-01T03:00:00Z'))?.at).toBe(Date.parse('2026-12-01T03:00:00Z'));
+    expect(cron.questions).toBe(questions);
+  });
+
+  it('are computed by a call that comes before the preparation, with two questions', () => {
+    const cron = cronTime('0 0 3 1 * *', 'UTC');
+    const at = Date.parse('2026-12-01T03:00:00Z');
+    expect(new CronTicks(cron).latest(at + LATENESS)?.at).toBe(at);
+    expect(cron.questions).toBe(2);
+  });
+
+  it('cost a few questions after any number of ticks that nobody asked for', () => {
+    const cron = cronTime('* * * * * *', 'UTC');
+    const ticks = new CronTicks(cron);
+    prepareAll(ticks, START);
+    const before = cron.questions;
+    prepareAll(ticks, START + 100 * HOUR);
+    expect(cron.questions - before).toBeLessThanOrEqual(4);
+  });
+
+  it('are few, however far calls go back', () => {
+    const ticks = new CronTicks(cronTime('* * * * * *', 'UTC'));
+    prepareAll(ticks, START);
+    for (let back = 0; back < 100; back++) ticks.latest(START - back * SECOND);
+    expect(Reflect.get(ticks, 'known')).toHaveLength(16);
+    prepareAll(ticks, START);
+    expect(Reflect.get(ticks, 'known')).toHaveLength(2);
+  });
+});
+
+it('a schedule is prepared once for all requests in the meantime', async () => {
+  const ticks = new CronTicks(cronTime('0 0 3 1 * *', 'UTC'));
+  const prepare = vi.spyOn(ticks, 'prepare');
+  for (let times = 0; times < 5; times++) ticks.prepareSoon(() => START);
+  for (let waits = 0; prepare.mock.calls.length < 3 && waits < 100; waits++) await pause(50);
+  await pause(100);
+  expect(prepare.mock.results.map(({ value }) => value as unknown)).toEqual([true, true, false]);
+  ticks.prepareSoon(() => START);
+  for (let waits = 0; prepare.mock.calls.length < 4 && waits < 100; waits++) await pause(50);
+  expect(prepare).toHaveBeenCalledTimes(4);
+});
+
+it('many schedules that are to be prepared ask cron one at a time, with the event loop free in between', async () => {
+  const rounds = countRounds();
+  const asked: number[] = [];
+  const crons = Array.from({ length: 20 }, (_, second) => cronTime(`${second} 0 3 1 * *`, 'UTC'));
+  for (const cron of crons) {
+    const ask = cron.getNextDateFrom.bind(cron);
+    cron.getNextDateFrom = (...question) => {
+      asked.push(rounds.count);
+      return ask(...question);
+    };
+    const ticks = new CronTicks(cron);
+    for (let times = 0; times < 3; times++) ticks.prepareSoon(() => START);
+  }
+  expect(asked).toEqual([]);
+  for (let waits = 0; asked.length < 40 && waits < 100; waits++) await pause(50);
+  await pause(50);
+  rounds.stop();
+  expect(asked).toHaveLength(40);
+  expect(new Set(asked).size).toBe(40);
+});
