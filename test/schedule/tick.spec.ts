@@ -122,7 +122,7 @@ describe('where no zone is given', () => {
 describe('the search for a tick', () => {
   it('finds one that is years ago', () => {
     const ticks = new CronTicks(cronTime('0 0 29 2 *', 'UTC'));
-    expect(latest(ticks, Date.parse('2026-11-22T12:00:00Z'))).toEqual({
+    expect(latest(ticks, Date.parse('2026-11-22T12:00:00Z'))).toMatchObject({
       at: Date.parse('2024-02-29T00:00:00Z'),
       keep: 366 * DAY,
     });
@@ -151,7 +151,7 @@ describe('the search for a tick', () => {
     const at = Date.parse('2024-02-28T18:30:00Z');
     vi.setSystemTime(at + LATENESS);
     expect(() => prepareAll(ticks, at + LATENESS)).not.toThrow();
-    expect(latest(ticks, at + LATENESS)).toEqual({ at, keep: 366 * DAY });
+    expect(latest(ticks, at + LATENESS)).toMatchObject({ at, keep: 366 * DAY });
   });
 
   it.each(['Europe/Paris', 'Australia/Lord_Howe'])('ends at every moment of the night in %s', (zone) => {
@@ -184,7 +184,7 @@ describe('a schedule of one time only', () => {
     expect(warm.latest(at - JUST_BEFORE)).toBeUndefined();
     for (const ticks of [warm, newTicks()]) {
       for (const late of [-1, 0, LATENESS, 20 * DAY]) {
-        expect(latest(ticks, at + late)).toEqual({ at, keep: 366 * DAY });
+        expect(latest(ticks, at + late)).toMatchObject({ at, keep: 366 * DAY });
         prepareAll(ticks, at + late);
       }
     }
