@@ -1,94 +1,81 @@
 /**
- * How fast this package is, and how much it asks of Redis: `npm run bench`, or `BENCH_QUICK=1 npm run bench` for a
- * fast pass. Starts its own Redis servers. Prints tables, and writes `bench/results.json` and `docs/scaling.svg`.
- * Never fails on a time.
+ * How fast this package is, and how much it asks of Redis: `npm run bench`. Starts its own Redis servers.
+ *
+ *     npm run bench -- [--quick] [--against COMMIT] [locks] [jobs:1000] [crowd:20x1000:one-node] …
+ *
+ * A name selects a group, or some of its settings; without any, everything is measured. `--quick` takes few rounds, to
+ * see that it works. `--against` measures this build and that of a commit in turns, in one process (or two fleets side
+ * by side), and fails if a figure is worse by more than 3 %.
  */
 import { writeFileSync } from 'node:fs';
-import { RedisServer } from '../test/engine/redis-server.js';
-import { startInThePast } from './clock.js';
-import { closeAll, connectTo } from './connections.js';
-import { describeMachine, ROOT } from './machine.js';
-import { plan } from './plan.js';
-import { svgOf } from './plot.js';
-import * as report from './report.js';
-import type { Results } from './results.js';
-import { measureContention } from './sections/contention.js';
-import { beginEndurance } from './sections/endurance.js';
-import { measureJobs } from './sections/jobs.js';
-import { measureLocks } from './sections/locks.js';
-import { measureSlowNode } from './sections/slow-node.js';
-import { measureStarts } from './sections/starts.js';
-import { showsOf } from './shows.js';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { Logger } from '@nestjs/common';
+import { buildOf, ROOT, thisBuild } from './builds.js';
+import './clock.js';
+import type { Bench, Group } from './group.js';
+import { crowd, instances } from './groups/fleets.js';
+import { jobs } from './groups/jobs.js';
+import { locks } from './groups/locks.js';
+import { starts } from './groups/starts.js';
+import { ticks } from './groups/ticks.js';
+import { describeMachine } from './machine.js';
+import type { Row } from './measure.js';
+import { growthOf } from './plot.js';
+import { printGroup, printWorse } from './report.js';
 
-const SERVERS = 5;
-/** As many connections as the largest fleet needs; Redis takes fewer where the system gives it fewer. */
-const MANY_CLIENTS = '12000';
+const GROUPS: readonly Group[] = [locks, starts, jobs, instances, ticks, crowd];
 
-const began = new Date();
-const beginning = performance.now();
-const machine = describeMachine();
-report.printMachine(machine, plan.name);
-
-startInThePast();
-
-// First, as it has to look at its keys again a minute later.
-const endEndurance = await step('many ticks', () => beginEndurance(plan.endurance));
-
-const args = machine.engineKind === 'native' ? ['--maxclients', MANY_CLIENTS] : [];
-const servers = await Promise.all(Array.from({ length: SERVERS }, () => RedisServer.start({ args })));
-const [first] = servers;
-if (!first) throw new Error('No server');
-
-const locks = await step('locks', () => measureLocks(servers, plan.locks));
-report.printLocks(locks);
-const starts = await step('starts', () => measureStarts(first, plan.starts));
-report.printStarts(starts);
-const slowNode = await step('a slow node', () => measureSlowNode(servers, plan.slowNode));
-report.printSlowNode(slowNode);
-const jobs = await step('many jobs', () => measureJobs(first, plan.jobs));
-report.printJobs(jobs);
-const maxClients = await maxClientsOf(first);
-const contention = await step('many instances', () => {
-  return measureContention(servers, maxClients, plan.contention);
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { against: { type: 'string' }, quick: { type: 'boolean', default: false } },
 });
-report.printContention(contention);
-const endurance = await step('keys, a minute later', endEndurance);
-report.printEndurance(endurance);
+const all = GROUPS.flatMap((group) => group.settings.map((setting) => `${group.name}:${setting.name}`));
+const isPartOf = (setting: string, name: string): boolean =>
+  setting === name || setting.startsWith(`${name}:`);
+for (const name of positionals) {
+  if (all.some((setting) => isPartOf(setting, name))) continue;
+  throw new Error(`Nothing is called ${name}. There are: ${all.join(', ')}`);
+}
+const selected = GROUPS.map((group) => ({
+  ...group,
+  settings: group.settings.filter(
+    (setting) =>
+      positionals.length === 0 || positionals.some((name) => isPartOf(`${group.name}:${setting.name}`, name)),
+  ),
+})).filter(({ settings }) => settings.length > 0);
 
-const results: Results = {
-  plan: plan.name,
-  began: began.toISOString(),
-  machine,
-  locks,
-  starts,
-  jobs,
-  contention,
-  slowNode,
-  endurance,
+// So that children, servers and folders are gone.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
+
+console.log(describeMachine());
+// With two builds, each would warn of the other.
+Logger.overrideLogger(false);
+const builds = [await thisBuild()];
+const base = values.against === undefined ? undefined : await buildOf(values.against);
+if (base) builds.push(base);
+const bench: Bench = {
+  builds,
+  others: !base,
+  rounds: (full) => (values.quick ? Math.ceil(full / 10) : full),
 };
-const growth = report.printGrowth(results);
-const shows = showsOf(results);
-report.printShows(shows);
 
-writeFileSync(
-  new URL('bench/results.json', ROOT),
-  `${JSON.stringify({ ...results, growth, shows }, null, 2)}\n`,
-);
-// A fast pass must not replace the picture of a full run.
-const picture = plan.name === 'full' ? 'docs/scaling.svg' : 'build/bench/scaling.svg';
-writeFileSync(new URL(picture, ROOT), svgOf(growth));
-const seconds = (performance.now() - beginning) / 1000;
-console.log(`\nWritten: bench/results.json, ${picture}. Took ${seconds.toFixed(0)} s`);
-await Promise.all(servers.map((server) => server.stop()));
-
-async function step<T>(name: string, work: () => Promise<T>): Promise<T> {
-  console.error(`… ${name}`);
-  return work();
+const results = new Map<string, Map<string, Row[]>>();
+for (const group of selected) {
+  const rows = new Map<string, Row[]>();
+  results.set(group.name, rows);
+  for (const setting of group.settings) {
+    console.error(`… ${group.name}:${setting.name}`);
+    rows.set(setting.name, await setting.measure(bench));
+  }
+  printGroup(group, rows, base?.name);
 }
 
-async function maxClientsOf(server: RedisServer): Promise<number> {
-  const clients = await connectTo([server]);
-  const [, value] = ((await clients[0]?.config('GET', 'maxclients')) ?? []) as unknown[];
-  await closeAll(clients);
-  return Number(value);
+if (base) {
+  if (printWorse(selected, results)) process.exitCode = 1;
+} else if (positionals.length === 0) {
+  // A quick pass must not replace the picture of a full run.
+  const picture = values.quick ? 'build/scaling.svg' : 'docs/scaling.svg';
+  writeFileSync(join(ROOT, picture), growthOf(results));
+  console.log(`\nWritten: ${picture}`);
 }

@@ -1,71 +1,27 @@
 import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { arch, cpus, loadavg, platform, release, totalmem } from 'node:os';
-import { dirname, join } from 'node:path';
+import { cpus, loadavg, platform, release, totalmem } from 'node:os';
+import { join } from 'node:path';
 import { findEngine } from '../test/engine/redis-server.js';
+import { OURS, ROOT } from './builds.js';
 
-export const OURS = 'nestjs-exclusive';
-
-/** The folder of this package: two above the compiled program. */
-export const ROOT = new URL('../../', import.meta.url);
-
-const require = createRequire(import.meta.url);
+const PACKAGES = ['ioredis', 'redlock', 'redis-semaphore', 'cron', '@nestjs/core', '@nestjs/schedule'];
 
 /** The version of an installed package, or of this one. */
 export function versionOf(name: string): string {
-  if (name === OURS) return versionIn(new URL('package.json', ROOT));
-  for (let folder = dirname(require.resolve(name)); ; folder = dirname(folder)) {
-    try {
-      return versionIn(join(folder, 'package.json'));
-    } catch (error) {
-      if (folder === dirname(folder)) throw error;
-    }
-  }
+  const folder = name === OURS ? ROOT : join(ROOT, 'node_modules', name);
+  const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { version: string };
+  return manifest.version.replace(/^v/, '');
 }
 
-function versionIn(manifest: string | URL): string {
-  const { version } = JSON.parse(readFileSync(manifest, 'utf8')) as { version?: string };
-  if (version === undefined) throw new Error(`No version in ${String(manifest)}`);
-  return version.replace(/^v/, '');
-}
-
-/** What the figures were measured on. */
-export interface Machine {
-  readonly cpu: string;
-  readonly cores: number;
-  readonly memory: string;
-  readonly system: string;
-  readonly node: string;
-  readonly engine: string;
-  readonly engineKind: 'native' | 'embedded';
-  /** How many processes wanted to run before we began, on average over a minute: above 1, others were at work too. */
-  readonly loadBefore: number;
-  readonly versions: Readonly<Record<string, string>>;
-}
-
-const PACKAGES = [
-  OURS,
-  'ioredis',
-  'redlock',
-  'redlock4',
-  'redis-semaphore',
-  'redlock-universal',
-  'cron',
-  '@nestjs/core',
-  '@nestjs/schedule',
-];
-
-export function describeMachine(): Machine {
-  const { description, kind } = findEngine();
-  return {
-    cpu: cpus()[0]?.model.trim() ?? 'unknown',
-    cores: cpus().length,
-    memory: `${(totalmem() / 2 ** 30).toFixed(0)} GiB`,
-    system: `${platform()} ${release().split('-')[0]} ${arch()}`,
-    node: process.version,
-    engine: description,
-    engineKind: kind,
-    loadBefore: loadavg()[0] ?? Number.NaN,
-    versions: Object.fromEntries(PACKAGES.map((name) => [name, versionOf(name)])),
-  };
+/** What figures are measured on, in three lines at most. */
+export function describeMachine(): string {
+  const [load = 0] = loadavg();
+  const memory = `${(totalmem() / 2 ** 30).toFixed(0)} GiB`;
+  const machine = [cpus()[0]?.model.trim(), `${cpus().length} cores`, memory, `${platform()} ${release()}`];
+  const lines = [
+    [`Node ${process.version}`, findEngine().description, ...machine].join(', '),
+    [OURS, ...PACKAGES].map((name) => `${name} ${versionOf(name)}`).join(', '),
+  ];
+  if (load > 0.5) lines.push(`The machine was busy before: its load was ${load.toFixed(1)}`);
+  return lines.join('\n');
 }

@@ -1,182 +1,113 @@
-import { type Chart, chartsOf } from './growth.js';
-import type { Machine } from './machine.js';
-import type { Results } from './results.js';
-import type { Show } from './shows.js';
-import { bytes, count, counts, printTable, ratios, time, times } from './table.js';
+import type { Figure, Group } from './group.js';
+import { ratiosOf, type Row, spreadOf } from './measure.js';
 
-export function printMachine(machine: Machine, plan: string): void {
-  const { cpu, cores, memory, system, node, engine, loadBefore, versions } = machine;
-  console.log(`${cpu}, ${cores} cores, ${memory}; ${system}; Node ${node}; ${engine}; ${plan} run`);
-  console.log(
-    Object.entries(versions)
-      .map(([name, version]) => `${name} ${version}`)
-      .join(', '),
-  );
-  if (loadBefore > 0.5)
-    console.log(`The machine was at work before we began (load ${loadBefore.toFixed(1)})`);
-  console.log('Medians; in brackets the middle half of all rounds');
+/** The rows of each setting that was measured, by the name of the setting. */
+export type Results = ReadonlyMap<string, readonly Row[]>;
+
+/** How much worse than another commit a figure may be. */
+const ALLOWED = 1.03;
+
+/** Prints a group as a table, with ratios to the reference, or to the other build if there are two. */
+export function printGroup(group: Group, results: Results, base?: string): void {
+  const hasRatio = ({ ratio, compared = true }: Figure): boolean => (base ? compared : ratio === true);
+  const figures = Object.entries(group.figures);
+  const heading = figures.flatMap(([, figure]) => [
+    figure.heading,
+    ...(hasRatio(figure) ? [`to ${base ?? 'raw'}`] : []),
+  ]);
+  const lines = [...results].flatMap(([setting, rows]) => {
+    const reference = rows.find(({ name, build }) => (base ? build === base : name === group.reference));
+    return rows.map((row) => [
+      `${setting}  ${row.name}${base ? ` (${row.build})` : ''}`,
+      ...figures.flatMap(([name, figure]) => {
+        const ratios = ratiosOf(row.rounds[name], reference?.rounds[name]);
+        return [
+          cellOf(row.rounds[name], figure.print),
+          ...(hasRatio(figure) ? [cellOf(row === reference ? [] : ratios, ratioAndSpread)] : []),
+        ];
+      }),
+    ]);
+  });
+  printTable(group.title, ['', ...heading], lines);
 }
 
-export function printLocks(locks: Results['locks']): void {
-  for (const { nodes, contenders } of locks) {
-    printTable(
-      `Locks on ${nodes} ${nodes === 1 ? 'node' : 'nodes'}, one after another, all over the same connections`,
-      ['', 'acquire', 'against raw', 'acquire and release', 'against raw'],
-      contenders.map(({ name, acquire, acquireRatio, cycle, cycleRatio }) => [
-        name,
-        times(acquire),
-        ratios(acquireRatio),
-        times(cycle),
-        ratios(cycleRatio),
-      ]),
-    );
+/**
+ * Prints which figures of this build are worse than those of the other one by more than 3 %, or may be: the interval
+ * contains the true median of the ratios with a probability of 95 %. Returns whether any is worse.
+ */
+export function printWorse(groups: readonly Group[], results: ReadonlyMap<string, Results>): boolean {
+  let worse = false;
+  const lines: string[][] = [];
+  for (const { name: group, figures } of groups) {
+    for (const [setting, [ours, base]] of results.get(group) ?? []) {
+      for (const [name, { heading, compared = true }] of Object.entries(figures)) {
+        const ratios = ratiosOf(ours?.rounds[name], base?.rounds[name]);
+        const { low, high } = spreadOf(ratios).interval;
+        if (ratios.length === 0 || !compared || high <= ALLOWED) continue;
+        worse ||= low > ALLOWED;
+        const interval = Number.isFinite(low) ? `${digits(low)} – ${digits(high)}` : 'too few rounds';
+        const verdict = low > ALLOWED ? 'WORSE' : 'unclear';
+        lines.push([`${group}:${setting}  ${heading}`, ratioAndSpread(ratios), interval, verdict]);
+      }
+    }
+  }
+  printTable('Not certain to be within 3 %', ['', 'ratio', 'interval of the median', ''], lines);
+  return worse;
+}
+
+export function printTable(
+  title: string,
+  heading: readonly string[],
+  lines: readonly (readonly string[])[],
+): void {
+  const widths = heading.map((_none, column) =>
+    Math.max(...[heading, ...lines].map((line) => line[column]?.length ?? 0)),
+  );
+  console.log(`\n${title}`);
+  for (const line of [heading, widths.map((width) => '─'.repeat(width)), ...lines]) {
+    const cells = line.map((cell, column) => {
+      const width = widths[column] ?? 0;
+      return column === 0 ? cell.padEnd(width) : cell.padStart(width);
+    });
+    console.log(cells.join('  '));
   }
 }
 
-export function printStarts({ busy, paused }: Results['starts']): void {
-  printTable(
-    'From the call of the scheduler to the first line of the method, on one node',
-    ['', 'raw SET NX PX', 'decorated method', 'against raw', 'by hand', 'that against raw'],
-    (
-      [
-        ['one after another', busy],
-        ['each after a pause', paused],
-      ] as const
-    ).map(([name, { raw, start, ratio, byHand, byHandRatio }]) => [
-      name,
-      times(raw),
-      times(start),
-      ratios(ratio),
-      times(byHand),
-      ratios(byHandRatio),
-    ]),
-  );
+type Print = Figure['print'];
+
+function cellOf(values: readonly number[] | undefined, print: Print): string {
+  const known = values?.filter(Number.isFinite) ?? [];
+  return known.length > 0 ? print(known) : '–';
 }
 
-export function printJobs({ sizes, leftOut }: Results['jobs']): void {
-  printTable(
-    'Jobs on the same tick in one instance, until all have started, on one node',
-    [
-      'jobs',
-      'as many raw SET NX PX at once',
-      'all started',
-      'against raw',
-      'started',
-      'by hand',
-      'that against raw',
-    ],
-    sizes.map(({ jobs, raw, allStarted, ratio, started, byHand, byHandRatio }) => [
-      count(jobs),
-      times(raw),
-      times(allStarted),
-      ratios(ratio),
-      started === jobs ? 'all' : `${count(started)} at worst`,
-      times(byHand),
-      ratios(byHandRatio),
-    ]),
-  );
-  for (const reason of leftOut) console.log(`Left out: ${reason}`);
+/** The median, and the middle half of the rounds. */
+export const times: Print = (values) => {
+  const { median, p25, p75 } = spreadOf(values);
+  return `${time(median)} (${time(p25)} – ${time(p75)})`;
+};
+
+const digits = (value: number): string => value.toFixed(3);
+const ratioAndSpread: Print = (values) => {
+  const { median, p25, p75 } = spreadOf(values);
+  return `${digits(median)} (${digits(p25)} – ${digits(p75)})`;
+};
+
+/** The median; the smallest and the largest, where they differ. */
+export const durations: Print = (values) => range(values, time);
+export const counts: Print = (values) => range(values, (value) => value.toLocaleString('en'));
+
+/** Of all rounds together. */
+export const sum: Print = (values) => values.reduce((total, value) => total + value, 0).toLocaleString('en');
+
+/** The median. */
+export const bytes: Print = (values) => `${(spreadOf(values).median / 1000).toFixed(1)} kB`;
+
+function range(values: readonly number[], print: (value: number) => string): string {
+  const { median, min, max } = spreadOf(values);
+  return min === max ? print(median) : `${print(median)} (${print(min)} – ${print(max)})`;
 }
 
-const WAYS = { package: 'this package', raw: 'raw SET NX PX', redlock: 'redlock 5, retryCount 0' };
-
-export function printContention({ figures, bytesPerConnection, leftOut }: Results['contention']): void {
-  printTable(
-    'Instances that claim one tick at the same moment, with connections of their own, in a few processes',
-    [
-      'instances × nodes',
-      'way',
-      'ticks',
-      'missed',
-      'twice',
-      'winner starts',
-      'commands sent',
-      'inside scripts',
-      'in',
-      'out',
-      'CPU of Redis',
-    ],
-    figures.map((figure) => [
-      `${count(figure.instances)} × ${figure.nodes}`,
-      WAYS[figure.way],
-      count(figure.ticks),
-      count(figure.missed),
-      count(figure.doubled),
-      times(figure.start),
-      `${counts(figure.sent)}${figure.agreed ? '' : ` (clients: ${counts(figure.sentByClients)})`}`,
-      counts(figure.inside),
-      bytes(figure.bytesIn.median),
-      bytes(figure.bytesOut.median),
-      time(figure.cpu.median),
-    ]),
-  );
-  console.log(`One connection takes ${bytes(bytesPerConnection)} of memory in Redis`);
-  for (const reason of leftOut) console.log(`Left out: ${reason}`);
-}
-
-export function printSlowNode({ delay, locks, ticks, firstTick }: Results['slowNode']): void {
-  printTable(
-    `One of three nodes is ${delay} ms late`,
-    ['', 'three healthy nodes', 'one late', 'against healthy'],
-    [
-      ...locks.map((figures) => ({ ...figures, name: `lock: ${figures.name}` })),
-      ...ticks.map((figures) => ({ ...figures, name: `tick of a decorated method: ${figures.name}` })),
-    ].map(({ name, healthy, slow, ratio }) => [name, times(healthy), times(slow), ratios(ratio)]),
-  );
-  console.log(
-    `The very first tick, when the instance does not know its first node is slow: ${time(firstTick)}`,
-  );
-}
-
-export function printEndurance(results: Results['endurance']): void {
-  const { ticks, jobs, seconds, heapGrowth, heaps, keysAtEnd, keysAfterMinute } = results;
-  printTable(
-    `${count(ticks)} ticks in one instance, ${jobs} jobs at a time, in ${seconds.toFixed(0)} s, on a Redis of their own`,
-    ['', 'at the end', 'a minute later'],
-    [
-      ['keys', count(keysAtEnd.all), count(keysAfterMinute.all)],
-      ['  markers of ticks', count(keysAtEnd.tickMarkers), count(keysAfterMinute.tickMarkers)],
-      ['  newest tick of a job', count(keysAtEnd.last), count(keysAfterMinute.last)],
-      ['  other', count(keysAtEnd.other), count(keysAfterMinute.other)],
-    ],
-  );
-  const first = heaps[0] ?? Number.NaN;
-  console.log(
-    `Heap after collection: ${bytes(first)} before, and along the way ${heaps
-      .slice(1)
-      .map((heap) => `${heap >= first ? '+' : '−'}${bytes(Math.abs(heap - first))}`)
-      .join(', ')}: grown by ${bytes(heapGrowth)}`,
-  );
-  console.log(
-    'The Date of that process was moved on by a minute a step, in the past; Redis and its lifetimes went by real time.',
-  );
-}
-
-export function printGrowth(results: Pick<Results, 'jobs' | 'contention'>): Chart[] {
-  const charts = chartsOf(results);
-  printTable(
-    'Growth: y = a · n^exponent',
-    ['', 'from – to', 'exponent'],
-    charts.flatMap(({ title, x, curves }) =>
-      curves.map(({ name, points, exponent }) => [
-        `${title}: ${name}`,
-        `${count(points[0]?.x ?? Number.NaN)} – ${count(points.at(-1)?.x ?? Number.NaN)} ${x}`,
-        exponent.toFixed(2),
-      ]),
-    ),
-  );
-  return charts;
-}
-
-export function printShows(shows: readonly Show[]): void {
-  printTable(
-    'Targets',
-    ['figure', 'target', 'measured', 'met'],
-    shows.map(({ figure, target, measured, met }) => [
-      figure,
-      target,
-      measured,
-      met === undefined ? 'not measured' : met ? 'yes' : 'NO',
-    ]),
-  );
+function time(milliseconds: number): string {
+  if (milliseconds < 1) return `${(milliseconds * 1000).toFixed(0)} µs`;
+  return milliseconds < 1000 ? `${milliseconds.toPrecision(3)} ms` : `${(milliseconds / 1000).toFixed(2)} s`;
 }

@@ -39,18 +39,18 @@ export class Acquirer {
     let asked = claim;
     let hasSplit = false;
     let took = 0;
-    let hasTurn = false;
+    let hasSlot = false;
     try {
       for (let attempt = 0; ; attempt++) {
         let failed: FailedVote | undefined;
-        if (!hasTurn) {
+        if (!hasSlot) {
           const queuedAt = performance.now();
-          const turn = this.backpressure.enter(signal);
-          failed = turn && (await turn);
-          hasTurn = !failed;
-          // Waiting for a turn does not count as elapsed time, until votes fail.
+          const slot = this.backpressure.enter(signal);
+          failed = slot && (await slot);
+          hasSlot = !failed;
+          // Waiting for a slot does not count as elapsed time, until votes fail.
           begin += Math.max((failed?.since ?? performance.now()) - queuedAt, 0);
-          if (turn && hasTurn && (signal.aborted || performance.now() >= until)) return OVERLOAD;
+          if (slot && hasSlot && (signal.aborted || performance.now() >= until)) return OVERLOAD;
         }
         const isInTurn: boolean = hasSplit && attempt % RETRY.askAllEvery !== 0;
         const sentAt = performance.now();
@@ -71,16 +71,16 @@ export class Acquirer {
         // A retry asks all nodes, and is not counted as a loser again.
         asked = { ...claim, loserCounter: undefined };
         hasSplit ||= result.kind === 'split';
-        // Where no quorum votes, the claims in flight try again in turn for all that wait.
-        if (hasTurn && !isDown(result)) {
+        // Where no quorum votes, the claims in flight try again for all that wait.
+        if (hasSlot && !isDown(result)) {
           this.backpressure.leave();
-          hasTurn = false;
+          hasSlot = false;
         }
         await pause(delay, undefined, { signal }).catch(() => {});
         if (signal.aborted) return givenUp(result);
       }
     } finally {
-      if (hasTurn) this.backpressure.leave();
+      if (hasSlot) this.backpressure.leave();
     }
   }
 

@@ -14,16 +14,16 @@ export interface FailedVote {
   readonly since: number;
 }
 
-/** A claim that waits for its turn. */
+/** A claim that waits for a slot. */
 interface Waiting {
   readonly since: number;
   readonly signal: AbortSignal;
-  /** Its turn has come, or, with a failed vote, never will. */
+  /** It has a slot, or, with a failed vote, will have none. */
   end(failed?: FailedVote): void;
 }
 
 /**
- * Limits the votes in flight, and lets the others wait for their turn. Otherwise, where many claims are made at once,
+ * Limits the votes in flight, and lets the other claims wait for a slot. Otherwise, where many claims are made at once,
  * their answers would take longer than `nodeTimeout`, and the nodes would seem to be down.
  */
 export class Backpressure {
@@ -40,8 +40,8 @@ export class Backpressure {
   }
 
   /**
-   * Takes a turn, which `leave` gives back. Returns `undefined` if it has come already. Otherwise, resolves when it comes
-   * or when `signal` aborts; or, without a turn, to a failed vote of another claim, if no quorum has voted for so long
+   * Takes a slot, which `leave` gives back. Returns `undefined` if one is free. Otherwise, resolves when one becomes free
+   * or when `signal` aborts; or, without a slot, to a failed vote of another claim, if no quorum has voted for so long
    * that this claim would have given up.
    */
   enter(signal: AbortSignal): Promise<FailedVote | undefined> | undefined {
@@ -80,7 +80,7 @@ export class Backpressure {
     }
   }
 
-  /** Gives the turn back. */
+  /** Gives the slot back. */
   leave(): void {
     this.inFlight--;
     for (const waiting of this.waiting) {

@@ -62,7 +62,7 @@ export function settledBefore(vote: { readonly ahead?: number }, causes: readonl
   return { kind: 'denied', reason: 'settled', ahead: vote.ahead, causes };
 }
 
-/** The denial of a claim whose turn came too late. */
+/** The denial of a claim that had no slot in time. */
 export const OVERLOAD: Denial = { kind: 'denied', reason: 'overload', causes: [] };
 
 /** The denial of a claim that no majority of `nodes` nodes could decide, or only a majority that answers too slowly. */

@@ -7,25 +7,25 @@ const NODE_TIMEOUT = 500;
 const AT_FIRST = 64;
 const DOWN = undecided([new Error('gone')], 1);
 
-/** A `Backpressure` whose first turns are all taken. */
+/** A `Backpressure` whose first slots are all taken. */
 function full(): Backpressure {
   const backpressure = new Backpressure(NODE_TIMEOUT);
   const { signal } = new AbortController();
-  for (let turn = 0; turn < AT_FIRST; turn++) expect(backpressure.enter(signal)).toBeUndefined();
+  for (let slot = 0; slot < AT_FIRST; slot++) expect(backpressure.enter(signal)).toBeUndefined();
   return backpressure;
 }
 
 /** What a promise has come to so far. */
 async function stateOf(promise: Promise<unknown> | undefined): Promise<unknown> {
-  return Promise.race([promise?.then((failed) => failed ?? 'turn'), setImmediate('waiting')]);
+  return Promise.race([promise?.then((failed) => failed ?? 'slot'), setImmediate('waiting')]);
 }
 
 describe('claims at the limit', () => {
-  it('wait, and take their turns in the order in which they came', async () => {
+  it('wait, and get their slots in the order in which they came', async () => {
     const backpressure = full();
     const { signal } = new AbortController();
     const order: string[] = [];
-    const turns = ['first', 'second'].map(async (name) => {
+    const slots = ['first', 'second'].map(async (name) => {
       await backpressure.enter(signal);
       order.push(name);
     });
@@ -33,17 +33,17 @@ describe('claims at the limit', () => {
     expect(order).toEqual([]);
     backpressure.leave();
     backpressure.leave();
-    await Promise.all(turns);
+    await Promise.all(slots);
     expect(order).toEqual(['first', 'second']);
   });
 
   it('leave the queue when their signal aborts, and only these', async () => {
     const backpressure = full();
     const [stopped, going] = [new AbortController(), new AbortController()];
-    const turns = [backpressure.enter(stopped.signal), backpressure.enter(going.signal)];
+    const slots = [backpressure.enter(stopped.signal), backpressure.enter(going.signal)];
     stopped.abort();
-    expect(await stateOf(turns[0])).toBe('turn');
-    expect(await stateOf(turns[1])).toBe('waiting');
+    expect(await stateOf(slots[0])).toBe('slot');
+    expect(await stateOf(slots[1])).toBe('waiting');
   });
 
   it('do not wait at all when their signal has aborted before', () => {
@@ -53,21 +53,21 @@ describe('claims at the limit', () => {
 
   it('learn that no quorum votes once that has lasted as long as they would try themselves', async () => {
     const backpressure = full();
-    const turn = backpressure.enter(new AbortController().signal);
+    const slot = backpressure.enter(new AbortController().signal);
     const now = performance.now();
     backpressure.failed(DOWN, now, now + NODE_TIMEOUT);
-    expect(await stateOf(turn)).toBe('waiting');
+    expect(await stateOf(slot)).toBe('waiting');
     backpressure.failed(DOWN, now + NODE_TIMEOUT, now + 2 * NODE_TIMEOUT + 1);
-    expect(await turn).toMatchObject({ denial: DOWN, since: now });
+    expect(await slot).toMatchObject({ denial: DOWN, since: now });
   });
 
   it('go on waiting while some votes fail and others are answered', async () => {
     const backpressure = full();
-    const turn = backpressure.enter(new AbortController().signal);
+    const slot = backpressure.enter(new AbortController().signal);
     const now = performance.now();
     backpressure.failed(DOWN, now, now + NODE_TIMEOUT);
     backpressure.answered(now, now + NODE_TIMEOUT);
     backpressure.failed(DOWN, now + NODE_TIMEOUT, now + 2 * NODE_TIMEOUT + 1);
-    expect(await stateOf(turn)).toBe('waiting');
+    expect(await stateOf(slot)).toBe('waiting');
   });
 });

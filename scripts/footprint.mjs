@@ -18,20 +18,12 @@ try {
   const tarball = readdirSync(folder).find((name) => name.endsWith('.tgz'));
   writeFileSync(join(folder, 'package.json'), '{ "private": true, "type": "module" }');
   npm(folder, 'install', ...BASE, 'rxjs');
-  const before = sizesOf(join(folder, 'node_modules'));
+  const before = packageSizes();
   npm(folder, 'install', join(folder, tarball));
-  const after = sizesOf(join(folder, 'node_modules'));
-
-  const kilobytes = (after.bytes - before.bytes) / 1000;
-  const onDisk = (after.onDisk - before.onDisk) / 1000;
-  console.log(
-    `Added to node_modules: ${kilobytes.toFixed(0)} kB (${onDisk.toFixed(0)} kB in blocks of the disk)`,
-  );
-  for (const name of [...after.packages.keys()].filter((path) => !before.packages.has(path))) {
-    console.log(
-      `                       ${(after.packages.get(name) / 1000).toFixed(0).padStart(5)} kB  ${name}`,
-    );
-  }
+  const added = [...packageSizes()].filter(([name]) => !before.has(name));
+  const kilobytes = added.reduce((sum, [, bytes]) => sum + bytes, 0) / 1000;
+  console.log(`Added to node_modules: ${kilobytes.toFixed(0)} kB`);
+  for (const [name, bytes] of added) console.log(`${(bytes / 1000).toFixed(0).padStart(28)} kB  ${name}`);
 
   const times = { without: [], with: [] };
   for (let run = 0; run < RUNS; run++) {
@@ -41,9 +33,9 @@ try {
   const [without, withIt] = [median(times.without), median(times.with)];
   const ratio = withIt / without;
   console.log(
-    `Import: ${without.toFixed(0)} ms without it, ${withIt.toFixed(0)} ms with it, ${ratio.toFixed(2)} times`,
+    `Import: ${without.toFixed(0)} ms without it, ${withIt.toFixed(0)} ms with it, ${ratio.toFixed(2)} times ` +
+      `(the median of ${RUNS} processes each, in turn)`,
   );
-  console.log(`                       (the median of ${RUNS} processes each, in turn)`);
 
   for (const [what, value] of Object.entries({ kilobytes, ratio })) {
     if (value < MOST[what]) continue;
@@ -58,20 +50,14 @@ function npm(cwd, ...args) {
   execFileSync('npm', [...args, '--no-audit', '--no-fund', '--loglevel=error'], { cwd, stdio: 'pipe' });
 }
 
-/** The bytes of all files below a folder, what they take on the disk, and the share of each package. */
-function sizesOf(modules) {
-  const sizes = { bytes: 0, onDisk: 0, packages: new Map() };
-  for (const entry of readdirSync(modules, { recursive: true, withFileTypes: true })) {
-    // npm's own record of what is installed.
-    if (entry.name === '.package-lock.json') continue;
-    const path = join(entry.parentPath, entry.name);
-    const { size, blocks } = statSync(path);
-    sizes.onDisk += blocks * 512;
-    if (!entry.isFile()) continue;
-    sizes.bytes += size;
-    const [scope, name] = path.slice(modules.length + 1).split(/[\\/]/);
-    const owner = scope.startsWith('@') ? `${scope}/${name}` : scope;
-    sizes.packages.set(owner, (sizes.packages.get(owner) ?? 0) + size);
+/** The bytes of the files of each package. */
+function packageSizes() {
+  const sizes = new Map();
+  const modules = join(folder, 'node_modules');
+  for (const path of readdirSync(modules, { recursive: true })) {
+    const stats = statSync(join(modules, path));
+    const name = /^(@[^/\\]+[/\\])?[^/\\]+/.exec(path)[0];
+    if (stats.isFile() && !name.startsWith('.')) sizes.set(name, (sizes.get(name) ?? 0) + stats.size);
   }
   return sizes;
 }

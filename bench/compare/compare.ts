@@ -7,23 +7,22 @@ import { Redis } from 'ioredis';
 import { RedisServer } from '../../test/engine/redis-server.js';
 import { Child } from '../child.js';
 import { describeMachine } from '../machine.js';
-import { printTable } from '../table.js';
-import { runsKey, WORK } from './protocol.js';
-import { WAYS } from './ways.js';
+import { printTable } from '../report.js';
+import { runsKey, WAYS, WORK } from './ways.js';
 
 const TICKS = 30;
 /** How far clocks are apart at most, in seconds: for so long before and after, ticks are not judged. */
 const MARGIN = 4;
 
-const { engine, node } = describeMachine();
-console.log(`3 instances, ${engine}, Node ${node}; a job of ${WORK} ms every second, ${TICKS} ticks`);
+console.log(describeMachine());
+console.log(`3 instances; a job of ${WORK} ms every second, ${TICKS} ticks`);
 await compare('All clocks equal', [0, 0, 0]);
 await compare('Clocks 0, +2.5 s and −2.5 s', [0, 2500, -2500]);
 
 async function compare(title: string, clocks: readonly number[]): Promise<void> {
   const server = await RedisServer.start();
   const redis = new Redis(server.url);
-  const instances = clocks.map((ahead) => new Child('./rivals/instance.js', [`${ahead}`, server.url]));
+  const instances = clocks.map((ahead) => new Child('./compare/instance.js', [`${ahead}`, server.url]));
   await Promise.all(instances.map((instance) => instance.answer()));
   const first = Math.ceil(Date.now() / 1000) + MARGIN;
   await pause((TICKS + 2 * MARGIN) * 1000);

@@ -7,17 +7,11 @@ import { NestFactory } from '@nestjs/core';
 import { Cron, ScheduleModule } from '@nestjs/schedule';
 import { Redis } from 'ioredis';
 import { Exclusive, RedlockModule, RedlockService } from '../../src/index.js';
-import { runsKey, WORK } from './protocol.js';
-import { type Way, WAYS } from './ways.js';
+import { runsKey, type Way, WAYS, WORK } from './ways.js';
 
 const [ahead = '0', url = ''] = process.argv.slice(2);
 setClock(Number(ahead));
 const redis = new Redis(url);
-
-/** The tick by the clock of this instance: what a job can say that has no tick of its own. */
-function latestSecond(): number {
-  return Math.floor((Date.now() + 10) / 1000);
-}
 
 async function work(way: Way, tick: number): Promise<void> {
   await redis.rpush(runsKey(way.name), tick);
@@ -28,7 +22,8 @@ function methodOf(way: Way): () => Promise<unknown> {
   if (!way.guard) return () => work(way, Number(app.get(RedlockService).current()?.fencingToken) / 1000);
   const guarded = way.guard(redis);
   return () => {
-    const tick = latestSecond();
+    // By the clock of this instance, as the job has no tick of its own.
+    const tick = Math.floor((Date.now() + 10) / 1000);
     return guarded(() => work(way, tick));
   };
 }
@@ -39,7 +34,7 @@ class Jobs {}
 for (const way of WAYS) {
   const descriptor = { configurable: true, writable: true, value: methodOf(way) };
   Cron('* * * * * *')(Jobs.prototype, way.name, descriptor);
-  if (!way.guard) Exclusive('rivals')(Jobs.prototype, way.name, descriptor);
+  if (!way.guard) Exclusive('guarded')(Jobs.prototype, way.name, descriptor);
   Object.defineProperty(Jobs.prototype, way.name, descriptor);
 }
 
@@ -47,6 +42,5 @@ for (const way of WAYS) {
 class AppModule {}
 
 const app = await NestFactory.createApplicationContext(AppModule, { logger: false });
-// Whoever started this process is gone.
 process.on('disconnect', () => process.exit());
 process.send?.('ready');
