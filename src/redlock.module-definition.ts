@@ -14,7 +14,7 @@ export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, OPTIONS_TYPE, ASYN
 /** Injects the options with all defaults filled in. */
 export const RESOLVED_OPTIONS = Symbol('RESOLVED_OPTIONS');
 
-/** Injects the clock that determines the tick: a function that returns milliseconds since the epoch. */
+/** Injects the `Clock`. */
 export const CLOCK = Symbol('CLOCK');
 
 /** Injects the voting nodes. */

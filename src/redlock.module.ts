@@ -1,5 +1,6 @@
 import { type DynamicModule, Logger, Module } from '@nestjs/common';
 import { DiscoveryModule } from '@nestjs/core';
+import { type Clock, systemClock } from './clock.js';
 import { severalCopies } from './copies.js';
 import { Acquirer } from './acquire/acquirer.js';
 import type { LockNode } from './nodes/lock-node.js';
@@ -44,8 +45,7 @@ export class InnermostModule {}
       inject: [MODULE_OPTIONS_TOKEN],
       useFactory: (options: RedlockModuleOptions): ResolvedOptions => resolveOptions(options),
     },
-    // Looked up on each call, because fake timers in tests replace `Date.now`.
-    { provide: CLOCK, useValue: () => Date.now() },
+    { provide: CLOCK, useValue: systemClock },
     {
       provide: LOCK_NODES,
       inject: [RESOLVED_OPTIONS],
@@ -54,9 +54,9 @@ export class InnermostModule {}
     },
     {
       provide: Acquirer,
-      inject: [LOCK_NODES, RESOLVED_OPTIONS],
-      useFactory: (nodes: LockNode[], { nodeTimeout, instanceId }: ResolvedOptions): Acquirer =>
-        new Acquirer(createStore(nodes, tokensOf(instanceId)), nodeTimeout),
+      inject: [LOCK_NODES, RESOLVED_OPTIONS, CLOCK],
+      useFactory: (nodes: LockNode[], { nodeTimeout, instanceId }: ResolvedOptions, clock: Clock): Acquirer =>
+        new Acquirer(createStore(nodes, clock, tokensOf(instanceId)), nodeTimeout, clock),
     },
     OperatorLog,
     NodeInspection,

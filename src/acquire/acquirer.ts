@@ -1,4 +1,4 @@
-import { setTimeout as pause } from 'node:timers/promises';
+import { type Clock, sleep } from '../clock.js';
 import type { Claim } from '../nodes/lock-node.js';
 import { Backpressure, type FailedVote } from './backpressure.js';
 import { type Denial, givenUp, type Grant, isDown, OVERLOAD, type VoteResult } from './outcome.js';
@@ -13,8 +13,9 @@ export class Acquirer {
   constructor(
     private readonly store: Store,
     private readonly nodeTimeout: number,
+    private readonly clock: Clock,
   ) {
-    this.backpressure = new Backpressure(nodeTimeout);
+    this.backpressure = new Backpressure(nodeTimeout, clock);
   }
 
   /**
@@ -30,11 +31,11 @@ export class Acquirer {
     signal: AbortSignal,
     untilNext = wait,
   ): Promise<Grant | Denial> {
-    const { nodeTimeout } = this;
-    const until = performance.now() + Math.max(untilNext, RETRY.overloadLimit * nodeTimeout);
+    const { nodeTimeout, clock } = this;
+    const until = clock.elapsed() + Math.max(untilNext, RETRY.overloadLimit * nodeTimeout);
     const { tick } = claim;
     const about = { isTick: tick !== undefined, recovers: tick?.recover ?? false };
-    let begin = performance.now();
+    let begin = clock.elapsed();
     let waited = 0;
     let asked = claim;
     let hasSplit = false;
@@ -44,19 +45,19 @@ export class Acquirer {
       for (let attempt = 0; ; attempt++) {
         let failed: FailedVote | undefined;
         if (!hasSlot) {
-          const queuedAt = performance.now();
+          const queuedAt = clock.elapsed();
           const slot = this.backpressure.enter(signal);
           failed = slot && (await slot);
           hasSlot = !failed;
           // Waiting for a slot does not count as elapsed time, until votes fail.
-          begin += Math.max((failed?.since ?? performance.now()) - queuedAt, 0);
-          if (slot && hasSlot && (signal.aborted || performance.now() >= until)) return OVERLOAD;
+          begin += Math.max((failed?.since ?? clock.elapsed()) - queuedAt, 0);
+          if (slot && hasSlot && (signal.aborted || clock.elapsed() >= until)) return OVERLOAD;
         }
         const isInTurn: boolean = hasSplit && attempt % RETRY.askAllEvery !== 0;
-        const sentAt = performance.now();
+        const sentAt = clock.elapsed();
         const result: VoteResult = failed?.denial ?? (await this.vote(asked, ttl, attempt, isInTurn));
         if (result.kind === 'granted') return result;
-        const now = performance.now();
+        const now = clock.elapsed();
         took = Math.max(took, failed?.took ?? now - sentAt);
         const elapsed = now - begin;
         const isOutOfTime = now >= until;
@@ -76,7 +77,7 @@ export class Acquirer {
           this.backpressure.leave();
           hasSlot = false;
         }
-        await pause(delay, undefined, { signal }).catch(() => {});
+        await sleep(clock, delay, signal);
         if (signal.aborted) return givenUp(result);
       }
     } finally {
@@ -85,9 +86,9 @@ export class Acquirer {
   }
 
   private async vote(claim: Claim, ttl: number, attempt: number, isInTurn: boolean): Promise<VoteResult> {
-    const sentAt = performance.now();
+    const sentAt = this.clock.elapsed();
     const result = await this.store.vote(claim, ttl, attempt, isInTurn);
-    const now = performance.now();
+    const now = this.clock.elapsed();
     if (isDown(result)) this.backpressure.failed(result, sentAt, now);
     else this.backpressure.answered(sentAt, now);
     return result;

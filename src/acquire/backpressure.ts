@@ -1,3 +1,4 @@
+import type { Clock } from '../clock.js';
 import { ConcurrencyLimit } from './concurrency-limit.js';
 import type { Denial } from './outcome.js';
 import { outlasts } from './retry-policy.js';
@@ -35,7 +36,10 @@ export class Backpressure {
   private failingSince: number | undefined;
 
   /** @param nodeTimeout How long a node may take to answer, in milliseconds. */
-  constructor(private readonly nodeTimeout: number) {
+  constructor(
+    private readonly nodeTimeout: number,
+    private readonly clock: Clock,
+  ) {
     this.limit = new ConcurrencyLimit(nodeTimeout * TOLERATED_PART);
   }
 
@@ -52,7 +56,7 @@ export class Backpressure {
     this.watch(signal);
     return new Promise((resolve) => {
       const waiting: Waiting = {
-        since: performance.now(),
+        since: this.clock.elapsed(),
         signal,
         end: (failed) => {
           this.waiting.delete(waiting);

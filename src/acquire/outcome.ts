@@ -5,7 +5,7 @@ import type { SkipReason } from '../runs/run-outcome.js';
 /** A claim that a majority of the nodes has granted. */
 export interface Grant {
   readonly kind: 'granted';
-  /** The earliest time at which the lock can expire on a node, on the monotonic clock (`performance.now()`). */
+  /** The earliest time at which the lock can expire on a node, on the monotonic clock (`Clock.elapsed`). */
   readonly validUntil: number;
   /** The token of the claim that was taken over, if any. */
   readonly dead?: string;

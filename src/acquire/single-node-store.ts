@@ -1,3 +1,4 @@
+import type { Clock } from '../clock.js';
 import type { Claim, LockNode, Vote } from '../nodes/lock-node.js';
 import {
   deniedBy,
@@ -16,16 +17,17 @@ import { type TokenSource, tokensOf } from './token.js';
 export class SingleNodeStore implements Store {
   constructor(
     private readonly node: LockNode,
+    private readonly clock: Clock,
     private readonly newToken: TokenSource = tokensOf(''),
   ) {}
 
   async vote(claim: Claim, ttl: number): Promise<VoteResult> {
-    const grant = new SingleNodeGrant(this.node, claim, this.newToken());
+    const grant = new SingleNodeGrant(this.node, this.clock, claim, this.newToken());
     try {
       const vote = await grant.claim(ttl);
       if (vote.kind !== 'granted') return resultOf(vote);
       grant.dead = vote.dead;
-      if (grant.validUntil > performance.now()) return grant;
+      if (grant.validUntil > this.clock.elapsed()) return grant;
       // Released first, so that it does not block the retry.
       await grant.release().catch(() => {});
       return { kind: 'split' };
@@ -44,17 +46,18 @@ class SingleNodeGrant implements Grant {
 
   constructor(
     private readonly node: LockNode,
+    private readonly clock: Clock,
     private readonly what: Claim,
     private readonly token: string,
   ) {}
 
   claim(ttl: number): Promise<Vote> {
-    this.validUntil = validUntil(performance.now(), ttl);
+    this.validUntil = validUntil(this.clock.elapsed(), ttl);
     return this.node.claim(this.what, this.token, ttl);
   }
 
   async extend(ttl: number): Promise<number> {
-    const extended = validUntil(performance.now(), ttl);
+    const extended = validUntil(this.clock.elapsed(), ttl);
     // The node may apply a shorter ttl even if its answer gets lost.
     this.validUntil = Math.min(this.validUntil, extended);
     if (!(await this.node.extend(this.what, this.token, ttl))) throw new TakenError();

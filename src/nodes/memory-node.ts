@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { systemClock } from '../clock.js';
 import {
   type Claim,
   EARLY_CLAIM_TOLERANCE,
@@ -16,7 +17,7 @@ interface Entry {
   value: string;
   /** For the marker of a tick: whether its claim may be taken over. */
   isRecoverable?: boolean;
-  /** By the `elapsed` clock. */
+  /** By the clock of `elapsed`. */
   endsAt: number;
 }
 
@@ -41,8 +42,8 @@ export class MemoryNode implements LockNode {
    * when a tick is due, and the monotonic clock for how long a key lives.
    */
   constructor(clock?: () => number) {
-    this.now = clock ?? Date.now;
-    this.elapsed = clock ?? (() => performance.now());
+    this.now = clock ?? systemClock.now;
+    this.elapsed = clock ?? systemClock.elapsed;
     this.address = `memory:${this.identity.slice(0, 8)}`;
   }
 
@@ -89,7 +90,11 @@ export class MemoryNode implements LockNode {
   }
 
   open(): Promise<NodeReport> {
-    return Promise.resolve({ identity: this.identity, warnings: [], clockOffset: this.now() - Date.now() });
+    return Promise.resolve({
+      identity: this.identity,
+      warnings: [],
+      clockOffset: this.now() - systemClock.now(),
+    });
   }
 
   close(): Promise<void> {

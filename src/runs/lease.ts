@@ -1,4 +1,5 @@
 import { Logger } from '@nestjs/common';
+import type { Clock, Timer } from '../clock.js';
 import type { Grant } from '../acquire/outcome.js';
 import { TakenError } from '../acquire/store.js';
 import { LockLostError, ShutdownError, RunTimeoutError } from '../errors.js';
@@ -42,13 +43,14 @@ export class Lease {
   private ending: Promise<void> | undefined;
   /** Resolves when the extensions in progress are over. */
   private extending: Promise<void> | undefined;
-  private renewal: NodeJS.Timeout | undefined;
-  private loss: NodeJS.Timeout | undefined;
-  private limit: NodeJS.Timeout | undefined;
+  private renewal: Timer | undefined;
+  private loss: Timer | undefined;
+  private limit: Timer | undefined;
 
   constructor(
     private readonly grant: Grant,
     { name, ttl, maxRuntime, isRun, recovers = false }: LeaseSettings,
+    private readonly clock: Clock,
   ) {
     this.name = name;
     this.isRun = isRun;
@@ -56,7 +58,8 @@ export class Lease {
     this.ttl = ttl;
     this.keep();
     if (maxRuntime !== undefined) {
-      this.limit = setTimeout(() => this.abort(new RunTimeoutError(name, maxRuntime)), maxRuntime).unref();
+      const stop = (): void => this.abort(new RunTimeoutError(name, maxRuntime));
+      this.limit = clock.setTimeout(stop, maxRuntime).unref();
     }
   }
 
@@ -86,7 +89,7 @@ export class Lease {
 
   /** When the lock expires if it is not renewed again. */
   get expiresAt(): Date {
-    return new Date(Date.now() + this.grant.validUntil - performance.now());
+    return new Date(this.clock.now() + this.grant.validUntil - this.clock.elapsed());
   }
 
   /** Renews the lock now, and uses `ttl` (milliseconds) from now on. Throws the abort reason or a `LockLostError`. */
@@ -108,7 +111,7 @@ export class Lease {
 
   /** Tells the run to stop. The lock is no longer renewed; it ends with the lease, or with `end`. */
   abort(reason: Error): void {
-    clearTimeout(this.limit);
+    this.clock.clearTimeout(this.limit);
     if (this.abortReason) return this.stopRenewal();
     this.abortReason = reason;
     if (this.isGivenUp) this.stopRenewal();
@@ -173,10 +176,11 @@ export class Lease {
   private keep(): void {
     this.stopRenewal();
     if (this.isGivenUp || this.grant.validUntil === Number.POSITIVE_INFINITY) return;
-    const left = this.grant.validUntil - performance.now();
+    const left = this.grant.validUntil - this.clock.elapsed();
     // Node.js warns of negative delays.
-    this.renewal = setTimeout(() => void this.renew(), Math.max(0, left - (this.ttl * 2) / 3)).unref();
-    this.loss = setTimeout(() => void this.lose(), Math.max(0, left)).unref();
+    const untilRenewal = Math.max(0, left - (this.ttl * 2) / 3);
+    this.renewal = this.clock.setTimeout(() => void this.renew(), untilRenewal).unref();
+    this.loss = this.clock.setTimeout(() => void this.lose(), Math.max(0, left)).unref();
   }
 
   private async renew(): Promise<void> {
@@ -190,8 +194,8 @@ export class Lease {
     } catch (error) {
       if (this.isGivenUp) return;
       if (error instanceof TakenError) return void this.lose(error.message);
-      clearTimeout(this.renewal);
-      this.renewal = setTimeout(() => void this.renew(), this.ttl * REPEAT_PART).unref();
+      this.clock.clearTimeout(this.renewal);
+      this.renewal = this.clock.setTimeout(() => void this.renew(), this.ttl * REPEAT_PART).unref();
     }
   }
 
@@ -219,7 +223,7 @@ export class Lease {
   }
 
   private isOver(): boolean {
-    return this.grant.validUntil <= performance.now();
+    return this.grant.validUntil <= this.clock.elapsed();
   }
 
   private lose(why = OVERDUE): Error {
@@ -230,13 +234,13 @@ export class Lease {
   }
 
   private stopRenewal(): void {
-    clearTimeout(this.renewal);
-    clearTimeout(this.loss);
+    this.clock.clearTimeout(this.renewal);
+    this.clock.clearTimeout(this.loss);
   }
 
   private stopTimers(): void {
     this.stopRenewal();
-    clearTimeout(this.limit);
+    this.clock.clearTimeout(this.limit);
   }
 }
 

@@ -1,5 +1,5 @@
-import { setTimeout } from 'node:timers/promises';
 import type { CronTime } from 'cron';
+import type { Clock } from '../clock.js';
 import { TickSearch } from './tick-search.js';
 import { turn } from './turns.js';
 
@@ -77,16 +77,15 @@ export class CronTicks {
   }
 
   /** Prepares the upcoming ticks a moment later, in turns, once for all requests in the meantime. */
-  prepareSoon(clock: () => number): void {
+  prepareSoon(clock: Clock): void {
     if (this.isPreparing) return;
     this.isPreparing = true;
-    void this.prepareInTurns(clock);
+    clock.setTimeout(() => void this.prepareInTurns(clock), PREPARE_AFTER).unref();
   }
 
-  private async prepareInTurns(clock: () => number): Promise<void> {
-    await setTimeout(PREPARE_AFTER, undefined, { ref: false });
+  private async prepareInTurns(clock: Clock): Promise<void> {
     do await turn();
-    while (this.prepare(clock()));
+    while (this.prepare(clock.now()));
     this.isPreparing = false;
   }
 

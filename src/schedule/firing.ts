@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import type { Clock } from '../clock.js';
 import type { CronTicks, Tick } from './cron-ticks.js';
 
 /** The minimum time that an interval firing stays open, in milliseconds. */
@@ -50,14 +51,13 @@ export class CronFiring {
    * @param source The cron job that fired.
    * @param ticks Its schedule.
    * @param firedAt When it fired, in milliseconds since the epoch.
-   * @param clock The current time, in milliseconds since the epoch.
    * @param tick The tick it fired for. Default: the latest one up to `firedAt`, computed when it is first needed.
    */
   constructor(
     readonly source: object,
     private readonly ticks: CronTicks,
     private readonly firedAt: number,
-    private readonly clock: () => number,
+    private readonly clock: Clock,
     tick?: Tick,
   ) {
     if (tick) this.found = { tick };
@@ -75,7 +75,7 @@ export class CronFiring {
   /** Whether its calls have ended, and no late instance could still claim this tick. */
   get isOver(): boolean {
     if (this.calls.arePending || !this.tick) return false;
-    return this.clock() > Math.max(this.tick.at, this.firedAt) + this.tick.keep;
+    return this.clock.now() > Math.max(this.tick.at, this.firedAt) + this.tick.keep;
   }
 }
 
@@ -87,17 +87,16 @@ export class IntervalFiring {
   /**
    * @param every The interval, in milliseconds.
    * @param firedAt When it fired, in milliseconds since the epoch.
-   * @param clock The current time, in milliseconds since the epoch.
    */
   constructor(
     private readonly every: number,
     private readonly firedAt: number,
-    private readonly clock: () => number,
+    private readonly clock: Clock,
   ) {}
 
   /** Whether its calls have ended, and the next interval is over. */
   get isOver(): boolean {
-    return !this.calls.arePending && this.clock() > this.firedAt + Math.max(this.every, MINUTE);
+    return !this.calls.arePending && this.clock.now() > this.firedAt + Math.max(this.every, MINUTE);
   }
 }
 

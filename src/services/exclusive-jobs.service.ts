@@ -1,6 +1,7 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { DiscoveryService } from '@nestjs/core';
 import { type ExclusiveMethod, methodsOf, nameOf, placeOf } from '../decorators/exclusive-method.js';
+import type { Clock } from '../clock.js';
 import { CLOCK, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
 import type { ResolvedJobOptions, ResolvedOptions } from '../options/options.js';
 import { resolveJobOptions } from '../options/resolve-options.js';
@@ -34,14 +35,14 @@ export class ExclusiveJobs {
   readonly #resolved = new WeakMap<ExclusiveMethod, ResolvedJobOptions>();
   readonly #schedules = new WeakMap<object, Schedule>();
   readonly #options: ResolvedOptions;
-  readonly #clock: () => number;
+  readonly #clock: Clock;
   readonly #runner: JobRunner;
   readonly #firings: SchedulerFirings;
   readonly #discovery: DiscoveryService;
 
   constructor(
     @Inject(RESOLVED_OPTIONS) options: ResolvedOptions,
-    @Inject(CLOCK) clock: () => number,
+    @Inject(CLOCK) clock: Clock,
     runner: JobRunner,
     firings: SchedulerFirings,
     discovery: DiscoveryService,

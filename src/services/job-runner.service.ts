@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { debuglog } from 'node:util';
 import { Inject, Injectable, Logger } from '@nestjs/common';
+import type { Clock } from '../clock.js';
 import type { Denial } from '../acquire/outcome.js';
 import { claimOf } from '../runs/claim-builder.js';
 import { type RunRequest, unlessDown } from '../runs/run-request.js';
 import { ShutdownError, StoreDownError } from '../errors.js';
-import { RESOLVED_OPTIONS } from '../redlock.module-definition.js';
+import { CLOCK, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
 import { LONGEST_TIMER } from '../options/duration.js';
 import type { ResolvedOptions } from '../options/options.js';
 import type { RunOutcome } from '../runs/run-outcome.js';
@@ -47,6 +48,7 @@ export class JobRunner {
     private readonly leases: LeaseRegistry,
     private readonly events: RedlockEvents,
     private readonly log: OperatorLog,
+    @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
   /**
@@ -131,7 +133,7 @@ export class JobRunner {
       claimOf(this.options.keyPrefix, name, options, tick, past),
       { name, ttl, maxRuntime, isRun: true, recovers },
       0,
-      tick ? tick.next - Date.now() : every,
+      tick ? tick.next - this.clock.now() : every,
     );
   }
 
@@ -173,15 +175,15 @@ export class JobRunner {
     const run = new LeasedRun(event, lease, request.tick?.at ?? null, nodeTimeout);
     if (request.firing) this.firingOf.set(run, request.firing);
     this.events.emit('started', event);
-    const begin = performance.now();
+    const begin = this.clock.elapsed();
     try {
       const value = await runContext.run(run, () => routine(run));
       lease.checkTime();
-      this.events.emit('finished', { ...event, duration: performance.now() - begin });
+      this.events.emit('finished', { ...event, duration: this.clock.elapsed() - begin });
       return value;
     } catch (error) {
       lease.checkTime();
-      this.events.emit('failed', { ...event, duration: performance.now() - begin, error });
+      this.events.emit('failed', { ...event, duration: this.clock.elapsed() - begin, error });
       throw error;
     } finally {
       await lease.finish();
@@ -210,7 +212,7 @@ export class JobRunner {
     if (reason !== 'elsewhere' || !options.recover || lease === undefined || rank > TAKEOVER_CANDIDATES)
       return;
     const delay = Math.min(lease + Math.random() * TAKEOVER_SPREAD, LONGEST_TIMER);
-    setTimeout(() => void this.untilOver(name, again), delay).unref();
+    this.clock.setTimeout(() => void this.untilOver(name, again), delay).unref();
   }
 
   /** Awaits a run that has no other caller, and logs its error. */

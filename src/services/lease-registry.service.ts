@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
-import { setTimeout as pause } from 'node:timers/promises';
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
+import { type Clock, sleep, systemClock } from '../clock.js';
+import { CLOCK } from '../redlock.module-definition.js';
 import type { Claim } from '../nodes/lock-node.js';
 import { Acquirer } from '../acquire/acquirer.js';
 import type { Denial, Grant } from '../acquire/outcome.js';
@@ -36,6 +37,7 @@ export class LeaseRegistry {
   constructor(
     private readonly acquirer: Acquirer,
     private readonly log: OperatorLog,
+    @Inject(CLOCK) private readonly clock: Clock,
   ) {
     // Every waiting claim adds a listener.
     setMaxListeners(0, this.closing.runs.signal, this.closing.locks.signal);
@@ -100,7 +102,7 @@ export class LeaseRegistry {
   }
 
   private hold(grant: Grant, settings: LeaseSettings): Lease {
-    const lease = new Lease(grant, settings);
+    const lease = new Lease(grant, settings, this.clock);
     this.held.add(lease);
     lease.onEnded = () => {
       this.held.delete(lease);
@@ -111,7 +113,8 @@ export class LeaseRegistry {
 
   private async runsEndedWithin(timeout: number, hurry: AbortSignal): Promise<void> {
     const cancel = new AbortController();
-    const over = pause(timeout, true, { signal: AbortSignal.any([hurry, cancel.signal]) }).catch(() => true);
+    // Work takes real time, also where a test moves the clock.
+    const over = sleep(systemClock, timeout, AbortSignal.any([hurry, cancel.signal])).then(() => true);
     while (this.runs.length > 0 && !(await Promise.race([this.quiet(), over])));
     cancel.abort();
   }

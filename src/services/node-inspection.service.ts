@@ -1,7 +1,8 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
+import type { Clock, Timer } from '../clock.js';
 import type { LockNode, NodeReport } from '../nodes/lock-node.js';
 import { InvalidOptionError } from '../errors.js';
-import { LOCK_NODES, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
+import { CLOCK, LOCK_NODES, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
 import type { ResolvedOptions } from '../options/options.js';
 import { OperatorLog } from './operator-log.service.js';
 
@@ -17,7 +18,7 @@ const CLOCK_WARNING = 15_000;
 @Injectable()
 export class NodeInspection {
   private readonly logger = new Logger('RedlockModule');
-  private timer: NodeJS.Timeout | undefined;
+  private timer: Timer | undefined;
   /** The flaws that the last inspection found. */
   private known: ReadonlyMap<string, string> = new Map();
 
@@ -25,6 +26,7 @@ export class NodeInspection {
     @Inject(LOCK_NODES) private readonly nodes: readonly LockNode[],
     @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
     private readonly log: OperatorLog,
+    @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
   /** @throws InvalidOptionError for a read-only replica, and for two nodes that are the same server. */
@@ -36,7 +38,7 @@ export class NodeInspection {
     }
     const wrong = await this.inspect();
     if (wrong) throw wrong;
-    this.timer = setInterval(() => void this.inspectAgain(), INSPECT_EVERY).unref();
+    this.inspectLater();
   }
 
   /** The locations of the nodes, for messages. */
@@ -46,11 +48,16 @@ export class NodeInspection {
 
   /** Closes the module's own connections. */
   async close(): Promise<void> {
-    clearInterval(this.timer);
+    this.clock.clearTimeout(this.timer);
     await Promise.all(this.nodes.map((node) => node.close()));
   }
 
+  private inspectLater(): void {
+    this.timer = this.clock.setTimeout(() => void this.inspectAgain(), INSPECT_EVERY).unref();
+  }
+
   private async inspectAgain(): Promise<void> {
+    this.inspectLater();
     const wrong = await this.inspect();
     if (wrong) this.logger.error(wrong.message);
   }

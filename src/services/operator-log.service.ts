@@ -1,8 +1,9 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
+import type { Clock } from '../clock.js';
 import { JobKeys } from '../nodes/job-keys.js';
 import { instanceOf } from '../acquire/token.js';
 import { NodeUnreachableError, quoted } from '../errors.js';
-import { RESOLVED_OPTIONS } from '../redlock.module-definition.js';
+import { CLOCK, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
 import type { ResolvedOptions } from '../options/options.js';
 import type { Tick } from '../schedule/cron-ticks.js';
 import type { Denial, Grant } from '../acquire/outcome.js';
@@ -37,7 +38,10 @@ export class OperatorLog {
   /** When each job was last reported for a reason, on the monotonic clock. */
   private readonly reported = new Map<string, number>();
 
-  constructor(@Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions) {}
+  constructor(
+    @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
+    @Inject(CLOCK) private readonly clock: Clock,
+  ) {}
 
   /** The result of one claim. */
   answered(result: Grant | Denial): void {
@@ -53,7 +57,7 @@ export class OperatorLog {
 
   /** A majority of the nodes answers. Where servers have refused to vote, that is over only after a while without a refusal. */
   quorumAnswered(): void {
-    if (this.outage && performance.now() - this.outage.refusedAt > QUIET) this.quorumReached();
+    if (this.outage && this.clock.elapsed() - this.outage.refusedAt > QUIET) this.quorumReached();
   }
 
   /** No majority of the nodes votes. @param causes The error of each node that does not vote. */
@@ -61,7 +65,7 @@ export class OperatorLog {
     const isRefusal = causes.some(
       (cause) => cause instanceof NodeUnreachableError && cause.scope === 'server',
     );
-    const now = performance.now();
+    const now = this.clock.elapsed();
     const refusedAt = isRefusal ? now : Number.NEGATIVE_INFINITY;
     if (this.outage) {
       this.outage.refusedAt = Math.max(this.outage.refusedAt, refusedAt);
@@ -77,7 +81,7 @@ export class OperatorLog {
     const { outage } = this;
     if (!outage) return;
     this.outage = undefined;
-    const seconds = ((performance.now() - outage.since) / 1000).toFixed(1);
+    const seconds = ((this.clock.elapsed() - outage.since) / 1000).toFixed(1);
     const counts = [...outage.skipped]
       .slice(0, NAMED_IN_OUTAGE)
       .map(([name, count]) => `${quoted(name)} ${count}`);
@@ -160,7 +164,7 @@ export class OperatorLog {
   /** Whether a job may be reported for a reason again. */
   private mayReport(reason: string, name: string): boolean {
     const key = `${reason} ${name}`;
-    const now = performance.now();
+    const now = this.clock.elapsed();
     const last = this.reported.get(key);
     if (last !== undefined && now - last < REPEAT_AFTER) return false;
     this.reported.delete(key);

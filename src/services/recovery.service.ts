@@ -1,5 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { LAST_TICK_RETENTION } from '../nodes/lock-node.js';
+import type { Clock } from '../clock.js';
 import { CLOCK } from '../redlock.module-definition.js';
 import { CronFiring } from '../schedule/firing.js';
 import { TIMER_SLACK } from '../schedule/cron-ticks.js';
@@ -19,7 +20,7 @@ const LOOK_BACK = 10;
 @Injectable()
 export class Recovery {
   constructor(
-    @Inject(CLOCK) private readonly clock: () => number,
+    @Inject(CLOCK) private readonly clock: Clock,
     private readonly jobs: ExclusiveJobs,
     private readonly firings: SchedulerFirings,
     private readonly runner: JobRunner,
@@ -40,14 +41,15 @@ export class Recovery {
     if (!this.firings.isMounted(schedule)) return;
     const { name, options, call } = job;
     const { ticks } = schedule;
-    const now = this.clock();
+    const now = this.clock.now();
     let tick = ticks.latest(now);
     for (let looks = 0; tick && looks < LOOK_BACK; looks++) {
       const found = tick;
-      const firing = (): CronFiring => new CronFiring(call, ticks, this.clock(), this.clock, found);
+      const firing = (): CronFiring => new CronFiring(call, ticks, this.clock.now(), this.clock, found);
       const outcome = await this.runner.resume({ name, options, tick }, firing, call);
       // The nodes may answer later, and a run that holds the lock may end.
-      if (outcome === 'unknown') setTimeout(() => void this.look(job, schedule), options.ttl).unref();
+      if (outcome === 'unknown')
+        this.clock.setTimeout(() => void this.look(job, schedule), options.ttl).unref();
       if (outcome !== 'unbegun' || tick.at < now - LAST_TICK_RETENTION) break;
       await turn();
       tick = ticks.latest(tick.at - TIMER_SLACK - 1);

@@ -2,6 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { CronJob } from 'cron';
 import { JobKeys } from '../nodes/job-keys.js';
 import { InvalidOptionError, StoreDownError } from '../errors.js';
+import type { Clock } from '../clock.js';
 import { CLOCK, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
 import { type Duration, leaseDuration, milliseconds } from '../options/duration.js';
 import type { JobOptions, ResolvedOptions } from '../options/options.js';
@@ -61,7 +62,7 @@ export interface RedlockLock extends AsyncDisposable {
 export class RedlockService {
   // Private at run time, not only for the compiler: these fields lead to the nodes, and so to their passwords.
   readonly #options: ResolvedOptions;
-  readonly #clock: () => number;
+  readonly #clock: Clock;
   readonly #leases: LeaseRegistry;
   readonly #runner: JobRunner;
   readonly #events: RedlockEvents;
@@ -70,7 +71,7 @@ export class RedlockService {
   /** @internal */
   constructor(
     @Inject(RESOLVED_OPTIONS) options: ResolvedOptions,
-    @Inject(CLOCK) clock: () => number,
+    @Inject(CLOCK) clock: Clock,
     leases: LeaseRegistry,
     runner: JobRunner,
     events: RedlockEvents,
@@ -130,7 +131,7 @@ export class RedlockService {
     const firing = current?.kind === 'cron' ? current : undefined;
     if (!job || firing?.source === job) return this.#runner.run({ ...request, firing }, routine);
     const ticks = this.#firings.ticks.of(job.cronTime);
-    const tick = ticks.latest(this.#clock());
+    const tick = ticks.latest(this.#clock.now());
     ticks.prepareSoon(this.#clock);
     return this.#runner.run({ ...request, tick }, routine);
   }

@@ -2,6 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { DiscoveryService } from '@nestjs/core';
 import type { SchedulerRegistry } from '@nestjs/schedule';
 import type { CronJob } from 'cron';
+import type { Clock } from '../clock.js';
 import { CLOCK } from '../redlock.module-definition.js';
 import { CronFiring, currentFiring, fire, holdFiring, IntervalFiring } from '../schedule/firing.js';
 import type { CronTicks } from '../schedule/cron-ticks.js';
@@ -30,7 +31,7 @@ export class SchedulerFirings {
   private knowsIntervals = false;
 
   constructor(
-    @Inject(CLOCK) private readonly clock: () => number,
+    @Inject(CLOCK) private readonly clock: Clock,
     private readonly discovery: DiscoveryService,
   ) {}
 
@@ -88,7 +89,7 @@ export class SchedulerFirings {
     const fireOnTick = job.fireOnTick.bind(job);
     job.fireOnTick = (...args) => {
       // Read each time, because `setTime` changes the schedule of a job.
-      const firing = new CronFiring(job, this.ticks.of(job.cronTime), this.clock(), this.clock);
+      const firing = new CronFiring(job, this.ticks.of(job.cronTime), this.clock.now(), this.clock);
       return fire(firing, () => fireOnTick(...args));
     };
   }
@@ -101,14 +102,14 @@ export class SchedulerFirings {
       // A job is started before it is registered, and on a busy machine it may fire in between.
       const early = (...args: unknown[]): unknown => {
         const ticks = this.ticks.of(cronTimeOf(options));
-        return fire(new CronFiring(method, ticks, this.clock(), this.clock), () => method(...args));
+        return fire(new CronFiring(method, ticks, this.clock.now(), this.clock), () => method(...args));
       };
       addCron((...args) => (currentFiring() ? method(...args) : early(...args)), options);
     };
     const add = orchestrator.addInterval.bind(orchestrator);
     orchestrator.addInterval = (method, every, name) =>
       add(
-        (...args) => fire(new IntervalFiring(every, this.clock(), this.clock), () => method(...args)),
+        (...args) => fire(new IntervalFiring(every, this.clock.now(), this.clock), () => method(...args)),
         every,
         name,
       );

@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { SchedulerRegistry } from '@nestjs/schedule';
 import type { TestingModule } from '@nestjs/testing';
+import type { Clock } from '../clock.js';
 import { CLOCK, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
 import type { ResolvedOptions } from '../options/options.js';
 import { CronFiring, fire, IntervalFiring } from '../schedule/firing.js';
@@ -112,12 +113,12 @@ export class ScheduledMethod {
   /** Calls `callback` in a firing, as the scheduler does. */
   private fire<Result>(callback: () => Result): Result {
     const { schedule } = this;
-    const clock = this.app.get<() => number>(CLOCK, { strict: false });
+    const clock = this.app.get<Clock>(CLOCK, { strict: false });
     switch (schedule.kind) {
       case 'cron':
-        return fire(new CronFiring(this.method, schedule.ticks, clock(), clock), callback);
+        return fire(new CronFiring(this.method, schedule.ticks, clock.now(), clock), callback);
       case 'interval':
-        return fire(new IntervalFiring(schedule.every, clock(), clock), callback);
+        return fire(new IntervalFiring(schedule.every, clock.now(), clock), callback);
       case 'none':
         return callback();
     }

@@ -2,12 +2,15 @@ import type { ModuleMetadata } from '@nestjs/common';
 import { SchedulerRegistry } from '@nestjs/schedule';
 import { Test, type TestingModule, type TestingModuleBuilder } from '@nestjs/testing';
 import { InvalidOptionError } from '../errors.js';
+import { systemClock } from '../clock.js';
 import { CLOCK, MODULE_OPTIONS_TOKEN, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
 import { type Duration, milliseconds } from '../options/duration.js';
 import type { NodeOption, RedlockModuleOptions } from '../options/options.js';
 import { refuseUnknown, resolveOptions } from '../options/resolve-options.js';
+import { MemoryNode } from '../nodes/memory-node.js';
+import type { NodeReport } from '../nodes/lock-node.js';
+import { ManualClock } from './manual-clock.js';
 import { type FiredRun, ScheduledMethod } from './scheduled-method.js';
-import { SharedMemory } from './shared-memory.js';
 import { StoppedScheduler } from './stopped-scheduler.js';
 
 /** How a `TestFleet` differs from the application. */
@@ -18,7 +21,7 @@ export interface TestFleetOptions {
   now?: Date;
   /**
    * Where the locks live, such as `'redis://localhost:6379'`. Redis has its own clock: a tick that is not due by it is
-   * waited for. Default: memory that the instances share, on the fleet's clock.
+   * waited for, and leases and timeouts take real time. Default: memory that the instances share, on the fleet's clock.
    */
   nodes?: NodeOption | readonly NodeOption[];
   /** Overrides parts of an instance before it starts: `(app) => app.overrideProvider(Mailer).useValue(mailer)`. */
@@ -27,15 +30,17 @@ export interface TestFleetOptions {
 
 const FLEET_OPTIONS: readonly (keyof TestFleetOptions)[] = ['instances', 'now', 'nodes', 'override'];
 
-interface Clock {
-  /** The current time, in milliseconds since the epoch. */
-  time: number;
+/** The store that the instances share, on the clock that they share. */
+class FleetMemory extends MemoryNode {
+  override async open(): Promise<NodeReport> {
+    return { ...(await super.open()), clockOffset: 0 };
+  }
 }
 
 /**
  * Several instances of an application in this process, for tests of its jobs. Nothing fires by itself: cron jobs,
- * intervals and timeouts are stopped, `fire` calls them, and the clock that determines the tick stands still in
- * between. Needs `@nestjs/testing`.
+ * intervals and timeouts are stopped, `fire` calls them, and the clock of ticks and leases stands still in between.
+ * Needs `@nestjs/testing`.
  *
  * @example
  * ```ts
@@ -47,12 +52,13 @@ interface Clock {
  */
 export class TestFleet {
   private firings = 0;
+  /** The time that the clock was told to move to. */
+  private target = 0;
 
   private constructor(
     /** The instances: `fleet.instances[0].get(ReportService)`. */
     readonly instances: readonly TestingModule[],
-    private readonly clock: Clock,
-    private readonly memory: SharedMemory,
+    private readonly clock: ManualClock,
   ) {}
 
   /**
@@ -71,18 +77,17 @@ export class TestFleet {
     if (!Number.isInteger(instances) || instances < 1) {
       throw new InvalidOptionError('instances', instances, 'give a whole number from 1 on');
     }
-    const clock: Clock = { time: now.getTime() };
-    if (Number.isNaN(clock.time)) throw new InvalidOptionError('now', now, 'use a Date');
-    const memory = new SharedMemory(() => clock.time);
+    if (Number.isNaN(now.getTime())) throw new InvalidOptionError('now', now, 'use a Date');
+    const clock = new ManualClock(now.getTime());
+    const memory = new FleetMemory(clock.now);
     const start = async (instance: number): Promise<TestingModule> => {
       const builder = Test.createTestingModule({ imports: [module] })
         .overrideProvider(CLOCK)
-        .useValue(() => clock.time)
+        .useValue(nodes === undefined ? clock : { ...systemClock, now: clock.now })
         .overrideProvider(RESOLVED_OPTIONS)
         .useFactory({
           inject: [MODULE_OPTIONS_TOKEN],
-          factory: (given: RedlockModuleOptions) =>
-            resolveOptions({ ...given, nodes: nodes ?? memory.forInstance() }),
+          factory: (given: RedlockModuleOptions) => resolveOptions({ ...given, nodes: nodes ?? memory }),
         })
         .overrideProvider(SchedulerRegistry)
         .useClass(StoppedScheduler);
@@ -90,27 +95,32 @@ export class TestFleet {
       const app = await builder.compile();
       return app.init();
     };
-    const starts = await Promise.allSettled(Array.from({ length: instances }, (_, index) => start(index)));
+    const starts = await clock.until(
+      Promise.allSettled(Array.from({ length: instances }, (_, index) => start(index))),
+    );
     const apps = starts.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
     const failure = starts.find((outcome) => outcome.status === 'rejected');
-    if (!failure) return new TestFleet(apps, clock, memory);
-    await Promise.all(apps.map((app) => app.close()));
+    if (!failure) return new TestFleet(apps, clock);
+    await clock.until(Promise.all(apps.map((app) => app.close())));
     throw failure.reason;
   }
 
   /** The current time of the fleet. */
   get now(): Date {
-    return new Date(this.clock.time);
+    return new Date(this.clock.now());
   }
 
   /**
-   * Lets time pass without firing anything. Runs in progress keep their locks, as if they had been renewed.
+   * Lets time pass without firing anything: runs in progress renew their locks, or reach their `maxRuntime`, and ticks
+   * with `recover` are taken over.
    *
    * @param duration Milliseconds, or a string such as `'10m'`; at most 24 days.
    * @throws InvalidOptionError for anything else.
    */
-  advance(duration: Duration): void {
-    this.moveTo(this.clock.time + milliseconds('duration', duration));
+  async advance(duration: Duration): Promise<void> {
+    const step = milliseconds('duration', duration);
+    this.target = this.reached + step;
+    await this.clock.advance(this.target - this.clock.now());
   }
 
   /**
@@ -125,35 +135,28 @@ export class TestFleet {
    */
   async fire(job: string, at?: Date): Promise<FiredRun[]> {
     const methods = this.instances.map((app, index) => ScheduledMethod.find(app, index, job));
-    const next = Math.max(...methods.map((method) => method.next(this.clock.time)));
-    if (at && !(at.getTime() >= this.clock.time)) {
-      throw new InvalidOptionError(
-        'at',
-        at,
-        `use a Date from ${this.now.toISOString()} on, the time of the fleet`,
-      );
+    const now = this.reached;
+    const next = Math.max(...methods.map((method) => method.next(now)));
+    if (at && !(at.getTime() >= now)) {
+      const right = `use a Date from ${new Date(now).toISOString()} on, the time of the fleet`;
+      throw new InvalidOptionError('at', at, right);
     }
-    this.moveTo(at ? at.getTime() : next);
+    this.target = at ? at.getTime() : next;
+    const duration = this.target - this.clock.now();
+    if (duration > 0) await this.clock.advance(duration);
     const first = this.firings++ % methods.length;
     const inTurn = [...methods.slice(first), ...methods.slice(0, first)];
-    const runs = await Promise.all(inTurn.map((method) => method.call()));
+    const runs = await this.clock.until(Promise.all(inTurn.map((method) => method.call())));
     return runs.toSorted((a, b) => a.instance - b.instance);
   }
 
   /** Closes all instances, each as `app.close()` does. */
   async close(): Promise<void> {
-    await Promise.all(this.instances.map((app) => app.close()));
+    await this.clock.until(Promise.all(this.instances.map((app) => app.close())));
   }
 
-  private moveTo(time: number): void {
-    if (!(time >= this.clock.time)) {
-      throw new InvalidOptionError(
-        'at',
-        time,
-        `use a Date from the time of the fleet on, ${this.clock.time}`,
-      );
-    }
-    this.clock.time = time;
-    this.memory.renewAll();
+  /** The time of the fleet once the clock has moved as far as it was told to. */
+  private get reached(): number {
+    return Math.max(this.target, this.clock.now());
   }
 }

@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
+import { systemClock } from '../../src/clock.js';
 import { Backpressure } from '../../src/acquire/backpressure.js';
 import { undecided } from '../../src/acquire/outcome.js';
 
@@ -9,7 +10,7 @@ const DOWN = undecided([new Error('gone')], 1);
 
 /** A `Backpressure` whose first slots are all taken. */
 function full(): Backpressure {
-  const backpressure = new Backpressure(NODE_TIMEOUT);
+  const backpressure = new Backpressure(NODE_TIMEOUT, systemClock);
   const { signal } = new AbortController();
   for (let slot = 0; slot < AT_FIRST; slot++) expect(backpressure.enter(signal)).toBeUndefined();
   return backpressure;

@@ -2,16 +2,15 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Acquirer } from '../../src/acquire/acquirer.js';
-import { type LockNode, type Vote } from '../../src/nodes/lock-node.js';
-import { MemoryNode } from '../../src/nodes/memory-node.js';
+import { systemClock } from '../../src/clock.js';
+import type { LockNode } from '../../src/nodes/lock-node.js';
 import { createStore } from '../../src/acquire/create-store.js';
-import type { Grant, VoteResult } from '../../src/acquire/outcome.js';
+import type { Grant } from '../../src/acquire/outcome.js';
 import type { BoundedNode } from '../../src/nodes/bounded-node.js';
 import { type RedisServer, startServers } from '../engine/redis-server.js';
 import {
   callsOf,
   claimOf,
-  deadNode,
   keysOf,
   LogSpy,
   newName,
@@ -29,197 +28,6 @@ const BUSY = 700;
 let log: LogSpy;
 beforeAll(() => void (log = new LogSpy()));
 afterAll(() => log.restore());
-
-describe('a node whose answer is still under way when the lock is given back', () => {
-  it('frees the lock at once', async () => {
-    const slow = new (class extends MemoryNode {
-      override async claim(...args: Parameters<MemoryNode['claim']>): Promise<Vote> {
-        const vote = await super.claim(...args);
-        await pause(300);
-        return vote;
-      }
-    })();
-    const claim = claimOf(newName());
-    const grant = granted(await createStore([new MemoryNode(), new MemoryNode(), slow]).vote(claim, TTL));
-    await grant.release();
-    expect(await MemoryNode.prototype.extend.call(slow, claim, 'the next', TTL)).toBe(true);
-  });
-
-  it('is told again if the release came before the claim', async () => {
-    const slow = new (class extends MemoryNode {
-      override async claim(...args: Parameters<MemoryNode['claim']>): Promise<Vote> {
-        await pause(100);
-        return super.claim(...args);
-      }
-    })();
-    const claim = claimOf(newName());
-    const asked = vi.spyOn(slow, 'claim');
-    const grant = granted(await createStore([new MemoryNode(), new MemoryNode(), slow]).vote(claim, TTL));
-    await grant.release();
-    expect(await asked.mock.results[0]?.value).toEqual({ kind: 'granted' });
-    await pause(0);
-    expect(await MemoryNode.prototype.extend.call(slow, claim, 'the next', TTL)).toBe(true);
-  });
-
-  it('is told to free what it granted, though its answer was lost before the vote was', async () => {
-    const deaf = new (class extends MemoryNode {
-      override async claim(...args: Parameters<MemoryNode['claim']>): Promise<Vote> {
-        await super.claim(...args);
-        throw new Error('the reply got lost');
-      }
-    })();
-    const claim = claimOf(newName());
-    const others = [new MemoryNode(), new MemoryNode()];
-    for (const node of others) await node.claim(claim, 'somebody', TTL);
-    expect(await createStore([deaf, ...others]).vote(claim, TTL)).toMatchObject({
-      kind: 'denied',
-      reason: 'overlap',
-    });
-    await pause(0);
-    expect(await MemoryNode.prototype.extend.call(deaf, claim, 'the next', TTL)).toBe(true);
-  });
-
-  it('is told to free what it granted, though its answer was lost', async () => {
-    const deaf = new (class extends MemoryNode {
-      override async claim(...args: Parameters<MemoryNode['claim']>): Promise<Vote> {
-        await super.claim(...args);
-        await pause(100);
-        throw new Error('the reply got lost');
-      }
-    })();
-    const claim = claimOf(newName());
-    const others = [new MemoryNode(), new MemoryNode()];
-    for (const node of others) await node.claim(claim, 'somebody', TTL);
-    const asked = vi.spyOn(deaf, 'claim');
-    expect(await createStore([...others, deaf]).vote(claim, TTL)).toMatchObject({
-      kind: 'denied',
-      reason: 'overlap',
-    });
-    await expect(asked.mock.results[0]?.value).rejects.toThrow('the reply got lost');
-    await pause(0);
-    expect(await MemoryNode.prototype.extend.call(deaf, claim, 'the next', TTL)).toBe(true);
-  });
-
-  it('is told again if the run was settled before the claim came', async () => {
-    const slow = new (class extends MemoryNode {
-      override async claim(...args: Parameters<MemoryNode['claim']>): Promise<Vote> {
-        await pause(100);
-        return super.claim(...args);
-      }
-    })();
-    const claim = { ...claimOf(newName()), every: { key: newName(), keep: TTL } };
-    const asked = vi.spyOn(slow, 'claim');
-    const grant = granted(await createStore([new MemoryNode(), new MemoryNode(), slow]).vote(claim, TTL));
-    await grant.settle();
-    expect(await asked.mock.results[0]?.value).toEqual({ kind: 'granted' });
-    await pause(0);
-    expect(await MemoryNode.prototype.extend.call(slow, { lock: claim.lock }, 'the next', TTL)).toBe(true);
-    expect(
-      await MemoryNode.prototype.claim.call(slow, { ...claim, lock: newName() }, 'b', TTL),
-    ).toMatchObject({
-      kind: 'ran',
-    });
-  });
-});
-
-describe('a contested vote', () => {
-  /** Answers so late that nobody should wait for it. */
-  class HungNode extends MemoryNode {
-    override async claim(...args: Parameters<MemoryNode['claim']>): Promise<Vote> {
-      await pause(400);
-      return super.claim(...args);
-    }
-  }
-
-  it('is given up long before nodes that hang have answered, and their grants are given back', async () => {
-    const claim = claimOf(newName());
-    const healthy = [new MemoryNode(), new MemoryNode(), new MemoryNode()];
-    const hung = [new HungNode(), new HungNode()];
-    await healthy[2]!.claim(claim, 'another contender', TTL);
-    const { answer, took } = await timed(createStore([...healthy, ...hung]).vote(claim, TTL));
-    expect(answer).toMatchObject({ kind: 'split' });
-    expect(took).toBeLessThan(300);
-    await pause(500);
-    for (const node of [...healthy.slice(0, 2), ...hung]) {
-      expect(await MemoryNode.prototype.extend.call(node, claim, 'the next', TTL)).toBe(true);
-    }
-  });
-
-  it('does not wait for nodes that failed the last time', async () => {
-    const failing = new HungNode();
-    vi.spyOn(failing, 'claim').mockRejectedValueOnce(new Error('no answer'));
-    const nodes = [new MemoryNode(), new MemoryNode(), new MemoryNode(), failing, new MemoryNode()];
-    const store = createStore(nodes);
-    granted(await store.vote(claimOf(newName()), TTL));
-    await pause(0);
-    const claim = claimOf(newName());
-    await nodes[0]?.claim(claim, 'one', TTL);
-    await nodes[1]?.claim(claim, 'another', TTL);
-    const { answer, took } = await timed(store.vote(claim, TTL));
-    expect(answer).toMatchObject({ kind: 'split' });
-    expect(took).toBeLessThan(45);
-  });
-
-  it('does not wait for nodes that are known to be slow, until it has been taken several times', async () => {
-    const nodes = [new MemoryNode(), new MemoryNode(), new MemoryNode(), new MemoryNode(), new HungNode()];
-    const store = createStore(nodes);
-    granted(await store.vote(claimOf(newName()), TTL));
-    await pause(500);
-    const claim = claimOf(newName());
-    await nodes[0]?.claim(claim, 'one', TTL);
-    await nodes[1]?.claim(claim, 'another', TTL);
-    const { answer, took } = await timed(store.vote(claim, TTL, 3));
-    expect(answer).toMatchObject({ kind: 'split' });
-    expect(took).toBeLessThan(45);
-    await pause(500);
-    expect(await store.vote(claim, TTL, 4)).toHaveProperty('validUntil');
-  });
-
-  it('waits for a majority to answer', async () => {
-    const claim = claimOf(newName());
-    const nodes = [new MemoryNode(), new MemoryNode(), new HungNode(), new HungNode(), new HungNode()];
-    await nodes[0]!.claim(claim, 'another contender', TTL);
-    const answer = await createStore(nodes).vote(claim, TTL);
-    expect(answer).toHaveProperty('validUntil');
-    await granted(answer).release();
-  });
-});
-
-/** Every way in which up to five nodes can be free, held by somebody else, or dead, and what comes of it. */
-const ELECTIONS = [1, 2, 3, 4, 5].flatMap((count) =>
-  Array.from({ length: count + 1 }, (_, free) => free).flatMap((free) =>
-    Array.from({ length: count - free + 1 }, (_, held) => {
-      const election = [free, held, count - free - held, outcomeOf(free, held, count)] as const;
-      return election;
-    }),
-  ),
-);
-
-it.each(ELECTIONS)(
-  'a vote of %i free, %i held and %i dead nodes is: %s',
-  async (free, held, dead, outcome) => {
-    const claim = claimOf(newName());
-    const nodes: LockNode[] = Array.from({ length: free + held }, () => new MemoryNode());
-    for (const node of nodes.slice(free)) await node.claim(claim, 'somebody', TTL);
-    for (let index = 0; index < dead; index++) nodes.push(deadNode());
-
-    const answer = await createStore(nodes).vote(claim, TTL);
-    expect(nameOf(answer)).toBe(outcome);
-    if (answer.kind === 'granted') await answer.release();
-    // Whoever won or lost: what is given back is free for the next.
-    for (const node of nodes.slice(0, free)) {
-      await vi.waitFor(async () => expect(await node.claim(claim, 'next', TTL)).toEqual({ kind: 'granted' }));
-    }
-  },
-);
-
-it('a tick that a majority has settled is settled for everybody', async () => {
-  const nodes = [new MemoryNode(), new MemoryNode(), new MemoryNode()];
-  const claim = claimOf(newName(), Date.now());
-  await Promise.all(nodes.slice(1).map((node) => node.settle(claim, 'somebody')));
-  const answer = await createStore(nodes).vote(claim, TTL);
-  expect(answer).toMatchObject({ kind: 'denied', reason: 'settled' });
-});
 
 describe('on five Redis servers', () => {
   let servers: RedisServer[];
@@ -246,7 +54,7 @@ describe('on five Redis servers', () => {
     const half = clients.slice(0, count / 2);
     await Promise.all(half.map((client) => client.set(claim.lock, 'somebody', 'PX', TTL)));
 
-    const { answer, took } = await timed(createStore(nodes.slice(0, count)).vote(claim, TTL));
+    const { answer, took } = await timed(createStore(nodes.slice(0, count), systemClock).vote(claim, TTL));
     expect(answer).toMatchObject({ kind: 'split' });
     expect(took).toBeLessThan(SETTINGS.nodeTimeout);
     await vi.waitFor(async () => expect(await holders(claim.lock)).toEqual(half.map(() => 'somebody')));
@@ -260,7 +68,7 @@ describe('on five Redis servers', () => {
     for (const [index, client] of clients.slice(0, 3).entries()) {
       await client.set(claim.lock, `somebody-${index}`, 'PX', TTL);
     }
-    expect(await createStore(nodes).vote(claim, TTL)).toMatchObject({ kind: 'split' });
+    expect(await createStore(nodes, systemClock).vote(claim, TTL)).toMatchObject({ kind: 'split' });
     await vi.waitFor(async () => {
       for (const client of clients.slice(3)) expect(await keysOf(client, name)).toEqual([]);
     });
@@ -288,7 +96,10 @@ describe('on five Redis servers', () => {
     await Promise.all(rest.map((client) => client.set(claim.lock, 'somebody', 'PX', TTL)));
     const before = await Promise.all(clients.map(scriptsOf));
 
-    expect(await createStore(nodes).vote(claim, TTL)).toMatchObject({ kind: 'denied', reason: 'overlap' });
+    expect(await createStore(nodes, systemClock).vote(claim, TTL)).toMatchObject({
+      kind: 'denied',
+      reason: 'overlap',
+    });
     // The one that granted is asked twice.
     await vi.waitFor(async () => expect(first && (await scriptsOf(first))).toBe((before[0] ?? 0) + 2));
     expect(await Promise.all(rest.map(scriptsOf))).toEqual(before.slice(1).map((calls) => calls + 1));
@@ -297,7 +108,7 @@ describe('on five Redis servers', () => {
   it('a node that joined at an extension is given back too', async () => {
     const claim = claimOf(name);
     await clients[4]?.set(claim.lock, 'somebody', 'PX', 300);
-    const grant = granted(await createStore(nodes).vote(claim, TTL));
+    const grant = granted(await createStore(nodes, systemClock).vote(claim, TTL));
     await pause(350);
     await grant.extend(TTL);
     await vi.waitFor(async () => expect(new Set(await holders(claim.lock)).size).toBe(1));
@@ -308,7 +119,7 @@ describe('on five Redis servers', () => {
 
   it('a lock outlives a wall clock that is set forward by an hour, or back', async () => {
     for (const step of [3_600_000, -3_600_000]) {
-      const grant = granted(await createStore(nodes).vote(claimOf(`${name}${step}`), TTL));
+      const grant = granted(await createStore(nodes, systemClock).vote(claimOf(`${name}${step}`), TTL));
       const real = Date.now;
       vi.spyOn(Date, 'now').mockImplementation(() => real() + step);
       try {
@@ -328,7 +139,7 @@ describe('on five Redis servers', () => {
     const proxies = await Promise.all(servers.map(({ port }) => TcpProxy.to(port)));
     const slow = await openNodes(proxies, { nodeTimeout: 5000 });
     for (const proxy of proxies) proxy.delay = 400;
-    const answer = await createStore(slow).vote(claimOf(name), 500);
+    const answer = await createStore(slow, systemClock).vote(claimOf(name), 500);
     expect(answer).toMatchObject({ kind: 'split' });
     await vi.waitFor(async () => expect(await holders(claimOf(name).lock)).toEqual([]), 3000);
     await Promise.all(slow.map((node) => node.close()));
@@ -362,14 +173,14 @@ describe('on five Redis servers', () => {
 
     it('two that are killed do not keep the others from granting at once', async () => {
       await Promise.all(servers.slice(0, 2).map((server) => server.kill()));
-      const { answer, took } = await timed(createStore(nodes).vote(claimOf(name), TTL));
+      const { answer, took } = await timed(createStore(nodes, systemClock).vote(claimOf(name), TTL));
       await granted(answer).settle();
       expect(took).toBeLessThan(SETTINGS.nodeTimeout);
     });
 
     it('two that hang do not keep the others from granting at once', async () => {
       for (const server of servers.slice(0, 2)) server.pause();
-      const { answer, took } = await timed(createStore(nodes).vote(claimOf(name), TTL));
+      const { answer, took } = await timed(createStore(nodes, systemClock).vote(claimOf(name), TTL));
       expect(took).toBeLessThan(SETTINGS.nodeTimeout);
       const extension = await timed(granted(answer).extend(TTL));
       expect(extension.took).toBeLessThan(SETTINGS.nodeTimeout);
@@ -409,7 +220,7 @@ describe('on five Redis servers', () => {
     it('a node that hung while the claim was granted knows the settled tick once it goes on', async () => {
       servers[0]?.pause();
       const claim = claimOf(name, Date.now());
-      const grant = granted(await createStore(nodes).vote(claim, TTL));
+      const grant = granted(await createStore(nodes, systemClock).vote(claim, TTL));
       await grant.settle();
       await pause(SETTINGS.nodeTimeout);
       servers[0]?.resume();
@@ -426,109 +237,6 @@ describe('on five Redis servers', () => {
     return values.filter((value) => value !== null);
   }
 });
-
-it('a lease is counted from the moment when it was asked for, not from the answer', async () => {
-  const node = new MemoryNode();
-  const claim = node.claim.bind(node);
-  const extend = node.extend.bind(node);
-  vi.spyOn(node, 'claim').mockImplementation((...args) => claim(...args).finally(() => pause(500)));
-  vi.spyOn(node, 'extend').mockImplementation((...args) => extend(...args).finally(() => pause(500)));
-
-  const asked = performance.now();
-  const grant = granted(await createStore([node]).vote(claimOf(newName()), TTL));
-  expect(grant.validUntil).toBeLessThan(asked + TTL);
-  expect(grant.validUntil).toBeGreaterThan(asked + TTL * 0.98);
-
-  const askedAgain = performance.now();
-  await grant.extend(TTL);
-  expect(grant.validUntil).toBeLessThan(askedAgain + TTL);
-  expect(grant.validUntil).toBeGreaterThan(askedAgain + TTL * 0.98);
-});
-
-it('two nodes of which one is dead are a store that is down', async () => {
-  const answer = await createStore([new MemoryNode(), deadNode()]).vote(claimOf(newName()), TTL);
-  expect(answer).toMatchObject({ kind: 'denied', reason: 'store-down' });
-});
-
-describe('a node of somebody else that is no good', () => {
-  const ways: [string, () => Promise<never>][] = [
-    ['rejects with what is no error', () => Promise.reject('a text')],
-    [
-      'throws',
-      () => {
-        throw new Error('at once');
-      },
-    ],
-    [
-      'throws what is no error',
-      () => {
-        throw 'a text';
-      },
-    ],
-    ['answers nothing', () => Promise.resolve(undefined as never)],
-  ];
-
-  it.each(ways)('and %s is a failed node like any other', async (_how, way) => {
-    const odd: LockNode = { ...deadNode(), claim: way, extend: way, settle: way, release: way };
-    const claim = { ...claimOf(newName(), Date.now()), loserCounter: { key: newName(), keep: 1000 } };
-    expect(await createStore([new MemoryNode(), odd, odd]).vote(claim, TTL)).toMatchObject({
-      kind: 'denied',
-      reason: 'store-down',
-    });
-    expect(await createStore([odd]).vote(claim, TTL)).toMatchObject({
-      kind: 'denied',
-      reason: 'store-down',
-      causes: [expect.any(Error)],
-    });
-    const grant = granted(await createStore([new MemoryNode(), odd, new MemoryNode()]).vote(claim, TTL));
-    expect(await grant.extend(TTL)).toBeGreaterThan(performance.now());
-    await grant.settle();
-  });
-});
-
-it('nothing is kept of votes that are over', async () => {
-  const nodes = [new MemoryNode(), new MemoryNode(), new MemoryNode()];
-  const store = createStore(nodes);
-  const kept = (): unknown =>
-    (Reflect.get(Reflect.get(store, 'adapter') as object, 'voters') as Map<string, unknown>).size;
-  const claim = claimOf(newName());
-  const grant = granted(await store.vote(claim, TTL));
-  expect(await store.vote(claim, TTL)).not.toMatchObject({ kind: 'granted' });
-  expect(kept()).toBe(1);
-  await grant.release();
-  expect(kept()).toBe(0);
-});
-
-it('only the node that is asked first counts those who lose', async () => {
-  const nodes = [new MemoryNode(), new MemoryNode(), new MemoryNode()];
-  const claims = nodes.map((node) => vi.spyOn(node, 'claim'));
-  const claim = { ...claimOf(newName(), Date.now()), loserCounter: { key: newName(), keep: 1000 } };
-  granted(await createStore(nodes).vote(claim, TTL));
-  expect(claims.map(({ mock }) => mock.calls.map(([asked]) => asked.loserCounter !== undefined))).toEqual([
-    [true],
-    [false],
-    [false],
-  ]);
-});
-
-it('a node that answers never keeps no majority waiting', async () => {
-  const silent = new MemoryNode();
-  vi.spyOn(silent, 'claim').mockImplementation(() => new Promise<Vote>(() => {}));
-  const nodes = [silent, new MemoryNode(), new MemoryNode()];
-  expect(await createStore(nodes).vote(claimOf(newName()), TTL)).toHaveProperty('validUntil');
-});
-
-/** What a majority of the nodes makes of a vote. */
-function outcomeOf(free: number, held: number, count: number): string {
-  const majority = Math.floor(count / 2) + 1;
-  if (free >= majority) return 'granted';
-  if (held >= majority) return 'overlap';
-  return free + held < majority ? 'store-down' : 'split';
-}
-
-function nameOf(result: VoteResult): string {
-  return result.kind === 'denied' ? result.reason : result.kind;
-}
 
 function granted(answer: Grant | object): Grant {
   expect(answer).toHaveProperty('validUntil');
@@ -561,7 +269,7 @@ async function contest(
 }
 
 function acquirer(nodes: readonly LockNode[], nodeTimeout = SETTINGS.nodeTimeout): Acquirer {
-  return new Acquirer(createStore(nodes), nodeTimeout);
+  return new Acquirer(createStore(nodes, systemClock), nodeTimeout, systemClock);
 }
 
 /** How many scripts a server has been asked to run. */

@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { Acquirer } from '../../src/acquire/acquirer.js';
+import { systemClock } from '../../src/clock.js';
 import { JobKeys } from '../../src/nodes/job-keys.js';
 import { createNodes } from '../../src/nodes/create-nodes.js';
 import { createStore } from '../../src/acquire/create-store.js';
@@ -39,7 +40,7 @@ it.runIf(canRun)(
     const client = new Redis(server.url);
     const [node] = createNodes([server.url], { nodeTimeout: 500, connectionName: 'test' });
     await node?.open();
-    const acquirer = new Acquirer(createStore(node ? [node] : []), 500);
+    const acquirer = new Acquirer(createStore(node ? [node] : [], systemClock), 500, systemClock);
     const keys = new JobKeys('JOB_LOCKER', 'report');
     const { signal } = new AbortController();
 

@@ -1,7 +1,9 @@
 import type { LoggerService, ModuleMetadata } from '@nestjs/common';
 import { ScheduleModule, SchedulerRegistry } from '@nestjs/schedule';
 import { Test, type TestingModule } from '@nestjs/testing';
-import { afterEach } from 'vitest';
+import { closeAfterTest, closeNow } from '../close-after-test.js';
+import type { Clock } from '../../src/clock.js';
+import { CLOCK } from '../../src/redlock.module-definition.js';
 import { RedlockModule, type RedlockModuleOptions } from '../../src/index.js';
 import { RecordingLogger } from './recording-logger.js';
 
@@ -11,27 +13,33 @@ export interface Parts extends Omit<ModuleMetadata, 'exports'> {
   redlock?: RedlockModuleOptions | null;
   /** Default: one that keeps all to itself. */
   logger?: LoggerService;
+  /** Default: the time of the system. */
+  clock?: Clock;
 }
-
-const open = new Set<TestingModule>();
 
 /** Compiles an application, and does not start it. */
 export async function build(parts: Parts): Promise<TestingModule> {
-  const { redlock = { nodes: 'memory' }, logger = new RecordingLogger(), imports = [], ...rest } = parts;
+  const {
+    redlock = { nodes: 'memory' },
+    logger = new RecordingLogger(),
+    clock,
+    imports = [],
+    ...rest
+  } = parts;
   const modules = redlock === null ? [] : [RedlockModule.forRoot(redlock)];
-  return Test.createTestingModule({
+  const builder = Test.createTestingModule({
     ...rest,
     imports: [ScheduleModule.forRoot(), ...modules, ...imports],
-  })
-    .setLogger(logger)
-    .compile();
+  }).setLogger(logger);
+  if (clock) builder.overrideProvider(CLOCK).useValue(clock);
+  return builder.compile();
 }
 
 /** Compiles and starts an application; it is closed after the test. */
 export async function start(parts: Parts): Promise<TestingModule> {
   const app = await build(parts);
   await app.init();
-  open.add(app);
+  closeAfterTest(app);
   return app;
 }
 
@@ -56,13 +64,6 @@ export const byHand = (name: string) => ({ name, timeZone: 'UTC', waitForComplet
 export const newYear = (): Date => new Date(Date.UTC(new Date().getUTCFullYear(), 0, 1));
 
 /** Closes an application before the end of its test. */
-export async function close(app: TestingModule): Promise<void> {
-  open.delete(app);
-  await app.close();
+export function close(app: TestingModule): Promise<void> {
+  return closeNow(app);
 }
-
-afterEach(async () => {
-  const apps = [...open];
-  open.clear();
-  await Promise.all(apps.map((app) => app.close()));
-});

@@ -5,6 +5,7 @@ import slotOf from 'cluster-key-slot';
 import { Cluster, type ClusterOptions, type Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { Acquirer } from '../../src/acquire/acquirer.js';
+import { systemClock } from '../../src/clock.js';
 import { JobKeys } from '../../src/nodes/job-keys.js';
 import type { Claim } from '../../src/nodes/lock-node.js';
 import { createStore } from '../../src/acquire/create-store.js';
@@ -132,7 +133,7 @@ describe.skipIf(findEngine().kind === 'embedded')('a Redis Cluster of three mast
     const first = claimOf(name, Date.now() - 60_000);
     const slot = slotOf(first.lock);
     const [from, to] = placesOf(slot);
-    const acquirer = new Acquirer(createStore([node]), SETTINGS.nodeTimeout);
+    const acquirer = new Acquirer(createStore([node], systemClock), SETTINGS.nodeTimeout, systemClock);
     const settled: number[] = [];
     const isOver = new AbortController();
     const running = (async () => {

@@ -5,6 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Acquirer } from '../../src/acquire/acquirer.js';
+import { systemClock } from '../../src/clock.js';
 import type { Vote } from '../../src/nodes/lock-node.js';
 import type { ServerClock } from '../../src/nodes/redis/server-clock.js';
 import { createNodes } from '../../src/nodes/create-nodes.js';
@@ -322,7 +323,12 @@ describe('a reply that is lost after the script ran', () => {
     const claim = claimOf(name, Date.now());
     proxy.swallow = 'replies';
     const { signal } = new AbortController();
-    const answer = new Acquirer(createStore([node]), 2000).acquire(claim, TTL, 0, signal);
+    const answer = new Acquirer(createStore([node], systemClock), 2000, systemClock).acquire(
+      claim,
+      TTL,
+      0,
+      signal,
+    );
     await vi.waitFor(async () => expect(await client.exists(claim.lock)).toBe(1));
     proxy.swallow = 'nothing';
     proxy.cut();

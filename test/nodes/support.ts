@@ -5,6 +5,7 @@ import { JobKeys } from '../../src/nodes/job-keys.js';
 import type { Claim, LockNode, TickClaim } from '../../src/nodes/lock-node.js';
 import { NodeUnreachableError } from '../../src/errors.js';
 import { BoundedNode } from '../../src/nodes/bounded-node.js';
+import type { ManualClock } from '../../src/testing/manual-clock.js';
 import { RedisNode, type RedisNodeSettings } from '../../src/nodes/redis/redis-node.js';
 
 /** A server, or a proxy in front of one. */
@@ -119,9 +120,13 @@ function fail(): Promise<never> {
   return Promise.reject(new NodeUnreachableError('nowhere:1', 'dead'));
 }
 
-/** An answer, and after how many milliseconds it came. */
-export async function timed<T>(promise: Promise<T>): Promise<{ answer: T; took: number }> {
-  const asked = performance.now();
-  const answer = await promise;
-  return { answer, took: performance.now() - asked };
+/** An answer, and after how many milliseconds it came: of real time, or on a manual clock, which moves until then. */
+export async function timed<T>(
+  promise: Promise<T>,
+  clock?: ManualClock,
+): Promise<{ answer: T; took: number }> {
+  const now = (): number => clock?.elapsed() ?? performance.now();
+  const asked = now();
+  const answer = await (clock ? clock.until(promise) : promise);
+  return { answer, took: now() - asked };
 }

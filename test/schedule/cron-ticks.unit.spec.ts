@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { systemClock } from '../../src/clock.js';
 import { CronTicks } from '../../src/schedule/cron-ticks.js';
 import { cronTime, LATENESS, prepareAll } from './firings.js';
 import { countRounds } from './rounds.js';
@@ -7,6 +8,9 @@ import { countRounds } from './rounds.js';
 const SECOND = 1000;
 const HOUR = 3600 * SECOND;
 const START = Date.parse('2026-11-22T12:34:56.789Z');
+
+/** The wall clock stands at `START`; timers are real. */
+const atStart = { ...systemClock, now: () => START };
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ['Date'], now: START }));
 afterEach(() => void vi.useRealTimers());
@@ -77,11 +81,11 @@ describe('prepared ticks', () => {
 it('a schedule is prepared once for all requests in the meantime', async () => {
   const ticks = new CronTicks(cronTime('0 0 3 1 * *', 'UTC'));
   const prepare = vi.spyOn(ticks, 'prepare');
-  for (let times = 0; times < 5; times++) ticks.prepareSoon(() => START);
+  for (let times = 0; times < 5; times++) ticks.prepareSoon(atStart);
   for (let waits = 0; prepare.mock.calls.length < 3 && waits < 100; waits++) await pause(50);
   await pause(100);
   expect(prepare.mock.results.map(({ value }) => value as unknown)).toEqual([true, true, false]);
-  ticks.prepareSoon(() => START);
+  ticks.prepareSoon(atStart);
   for (let waits = 0; prepare.mock.calls.length < 4 && waits < 100; waits++) await pause(50);
   expect(prepare).toHaveBeenCalledTimes(4);
 });
@@ -97,7 +101,7 @@ it('many schedules that are to be prepared ask cron one at a time, with the even
       return ask(...question);
     };
     const ticks = new CronTicks(cron);
-    for (let times = 0; times < 3; times++) ticks.prepareSoon(() => START);
+    for (let times = 0; times < 3; times++) ticks.prepareSoon(atStart);
   }
   expect(asked).toEqual([]);
   for (let waits = 0; asked.length < 40 && waits < 100; waits++) await pause(50);

@@ -6,6 +6,7 @@ import { Cron, Interval, ScheduleModule, SchedulerRegistry } from '@nestjs/sched
 import { CronJob, CronTime } from 'cron';
 import type { Redis } from 'ioredis';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { systemClock } from '../../src/clock.js';
 import { Exclusive, MemoryNode, RedlockService, StoreDownError } from '../../src/index.js';
 import { CronFiring, currentFiring, fire as inFiring } from '../../src/schedule/firing.js';
 import { CronTicks } from '../../src/schedule/cron-ticks.js';
@@ -401,7 +402,7 @@ describe('a firing', () => {
   it('is over when its calls have ended and no late instance could come with its tick any more', async () => {
     let now = Date.UTC(2026, 0, 1, 12, 0, 0);
     const ticks = new CronTicks(new CronTime('0 * * * * *', 'UTC'));
-    const firing = new CronFiring({}, ticks, now, () => now);
+    const firing = new CronFiring({}, ticks, now, { ...systemClock, now: () => now });
     // As a connection does that is opened in a cron handler.
     let leaked: (() => unknown) | undefined;
     const work = latch();
@@ -453,7 +454,7 @@ describe('a firing', () => {
   it('keeps its tick, however late it is asked for it', () => {
     let now = Date.UTC(2026, 0, 1, 12, 0, 0) + 3;
     const ticks = new CronTicks(new CronTime('* * * * * *', 'UTC'));
-    const firing = new CronFiring({}, ticks, now, () => now);
+    const firing = new CronFiring({}, ticks, now, { ...systemClock, now: () => now });
     now += 5000;
     expect(ticks.latest(now)?.at).toBe(Date.UTC(2026, 0, 1, 12, 0, 5));
     expect(firing.tick?.at).toBe(Date.UTC(2026, 0, 1, 12, 0, 0));

@@ -1,8 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { LockLostError, MemoryNode, RedlockService } from '../../src/index.js';
-import type { Claim } from '../../src/nodes/index.js';
+import { LockLostError, RedlockService } from '../../src/index.js';
 import { start } from '../module/application.js';
 import { RecordingLogger } from '../module/recording-logger.js';
 import { clientOf, useServer, useServers } from '../module/redis.js';
@@ -15,33 +14,8 @@ afterEach(() => {
   if (unhandled.length > 0) throw new Error(`Rejections that nobody handled: ${unhandled.splice(0).join()}`);
 });
 
-/** A node that counts its renewals, and takes as long for each as it is told. */
-class CountingNode extends MemoryNode {
-  extensions = 0;
-  delay = 0;
-
-  override async extend(claim: Claim, token: string, ttl: number): Promise<boolean> {
-    this.extensions++;
-    await pause(this.delay);
-    return super.extend(claim, token, ttl);
-  }
-}
-
 describe('a lease', () => {
   const server = useServer();
-
-  it('is renewed every third of its ttl, and no more once the run is over', async () => {
-    const node = new CountingNode();
-    const redlock = (await start({ redlock: { nodes: node, ttl: '1500ms' } })).get(RedlockService);
-    const begin = performance.now();
-    await redlock.run('report', () => pause(2800));
-    const thirds = Math.floor((performance.now() - begin) / 480);
-    expect(node.extensions).toBeGreaterThanOrEqual(3);
-    expect(node.extensions).toBeLessThanOrEqual(thirds);
-    const after = node.extensions;
-    await pause(1000);
-    expect(node.extensions).toBe(after);
-  });
 
   it('holds through a run of several ttls, with the same token, and far from its end', async () => {
     const client = clientOf(server.it);
@@ -57,46 +31,6 @@ describe('a lease', () => {
     // A third of the ttl may have gone by; the rest is for a busy machine.
     expect(Math.min(...left)).toBeGreaterThan(1000);
     expect(await client.exists('JOB_LOCKER_report')).toBe(0);
-  });
-
-  it('that is renewed too late is lost, and the late answers harm nothing', async () => {
-    const node = new CountingNode();
-    const logger = new RecordingLogger();
-    const redlock = (await start({ redlock: { nodes: node, ttl: '1500ms' }, logger })).get(RedlockService);
-    const lost: Error[] = [];
-    redlock.on('aborted', ({ error }) => lost.push(error));
-    node.delay = 3000;
-    const outcome = await redlock.run('report', async ({ signal }) => {
-      await pause(10_000, undefined, { signal }).catch(() => {});
-      await pause(2500);
-      return signal.reason as unknown;
-    });
-    expect(outcome).toEqual({ ran: true, value: expect.any(LockLostError) });
-    expect(lost).toHaveLength(1);
-    expect(logger.at('error')).toEqual([]);
-  });
-
-  it('that was lost says so to whoever extends it', async () => {
-    const node = new CountingNode();
-    const redlock = (await start({ redlock: { nodes: node, ttl: '1500ms' } })).get(RedlockService);
-    const lock = await redlock.lock('report');
-    node.delay = 60_000;
-    await expect.poll(() => lock?.signal.aborted, { timeout: 5000 }).toBe(true);
-    expect(lock?.signal.reason).toBeInstanceOf(LockLostError);
-    await expect(lock?.extend()).rejects.toBe(lock?.signal.reason);
-    await lock?.release();
-  });
-
-  it('that was renewed with a longer ttl has its timers set anew', async () => {
-    const node = new CountingNode();
-    const redlock = (await start({ redlock: { nodes: node, ttl: '1500ms' } })).get(RedlockService);
-    const lock = await redlock.lock('report');
-    await lock?.extend('60s');
-    node.delay = 60_000;
-    await pause(2000);
-    expect(lock?.signal.aborted).toBe(false);
-    expect(node.extensions).toBe(1);
-    await lock?.release();
   });
 });
 

@@ -1,171 +1,45 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { CronJob } from 'cron';
-import { describe, expect, it } from 'vitest';
-import { type CurrentRun, MemoryNode, RedlockService, RunTimeoutError } from '../../src/index.js';
-import { newYear, ONCE_A_YEAR, start } from '../module/application.js';
+import { expect, it } from 'vitest';
+import { type CurrentRun, RedlockService, RunTimeoutError } from '../../src/index.js';
+import { start } from '../module/application.js';
 import { RecordingLogger } from '../module/recording-logger.js';
 import { clientOf, useServer } from '../module/redis.js';
 
 const server = useServer();
 
-describe('run', () => {
-  it('resolves to what the routine returns, and rejects with what it throws', async () => {
-    const redlock = (await start({})).get(RedlockService);
-    const [value, fault] = [{}, new Error('no paper')];
-    const outcome = await redlock.run('report', async () => value);
-    expect(outcome.ran && outcome.value).toBe(value);
-    const failing = redlock.run('report', () => {
-      throw fault;
-    });
-    expect(await failing.catch((error: unknown) => error)).toBe(fault);
-    expect(await redlock.run('report', () => 'again')).toEqual({ ran: true, value: 'again' });
+it('run aborts the signal of a run that takes longer than its maxRuntime, and lets the lock end', async () => {
+  const client = clientOf(server.it);
+  const logger = new RecordingLogger();
+  const app = await start({
+    redlock: { nodes: server.it.url, ttl: '1500ms', maxRuntime: '200ms' },
+    logger,
   });
-
-  it('says why it did not run', async () => {
-    const redlock = (await start({})).get(RedlockService);
-    await redlock.run('report', async () => {
-      expect(await redlock.run('report', () => 1)).toEqual({ ran: false, reason: 'overlap' });
-    });
-    await redlock.run('seldom', () => 1, { every: '1h' });
-    expect(await redlock.run('seldom', () => 1, { every: '1h' })).toEqual({ ran: false, reason: 'settled' });
+  const redlock = app.get(RedlockService);
+  const lost: unknown[] = [];
+  redlock.on('aborted', ({ error }) => lost.push(error));
+  const outcome = await redlock.run('long', async ({ signal }) => {
+    await pause(60_000, undefined, { signal }).catch(() => {});
+    await expect.poll(() => client.exists('JOB_LOCKER_long'), { timeout: 5000 }).toBe(0);
+    return signal.reason as unknown;
   });
-
-  it('runs each tick of its cron job once over the fleet', async () => {
-    const nodes = new MemoryNode();
-    const services = [await start({ redlock: { nodes } }), await start({ redlock: { nodes } })];
-    const runs: [Date | null, number | null][] = [];
-    const jobs = services.map((app) => {
-      const redlock = app.get(RedlockService);
-      const job: CronJob = CronJob.from({
-        cronTime: ONCE_A_YEAR,
-        timeZone: 'UTC',
-        waitForCompletion: true,
-        onTick: async () => {
-          await redlock.run('yearly', ({ tick, fencingToken }) => runs.push([tick, fencingToken]), { job });
-        },
-      });
-      return job;
-    });
-    for (const job of [...jobs, ...jobs]) await job.fireOnTick();
-    expect(runs).toEqual([[newYear(), newYear().getTime()]]);
-  });
-
-  it('knows the ticks of a cron job whose time has been set anew', async () => {
-    const redlock = (await start({})).get(RedlockService);
-    const job = CronJob.from({ cronTime: ONCE_A_YEAR, timeZone: 'UTC', onTick: () => {} });
-    const tickOf = async (): Promise<Date | null> => {
-      const outcome = await redlock.run('yearly', ({ tick }) => tick, { job });
-      return outcome.ran ? outcome.value : null;
-    };
-    expect(await tickOf()).toEqual(newYear());
-    job.cronTime = CronJob.from({ cronTime: '0 1 1 1 *', timeZone: 'UTC', onTick: () => {} }).cronTime;
-    expect(await tickOf()).toEqual(new Date(newYear().getTime() + 3_600_000));
-  });
-
-  it('keeps the result of a run whose lock cannot be given back, with one warning', async () => {
-    class Broken extends MemoryNode {
-      override settle(): Promise<boolean> {
-        return Promise.reject(new Error('OUT OF ORDER'));
-      }
-    }
-    const logger = new RecordingLogger();
-    const redlock = (await start({ redlock: { nodes: new Broken() }, logger })).get(RedlockService);
-    expect(await redlock.run('report', () => 'result')).toEqual({ ran: true, value: 'result' });
-    expect(logger.at('warn')).toEqual([expect.stringContaining('"report" could not be given back')]);
-    const failing = redlock.run('other', () => Promise.reject(new Error('its own error')));
-    await expect(failing).rejects.toThrow('its own error');
-  });
-
-  it('aborts the signal of a run that takes longer than its maxRuntime, and lets the lock end', async () => {
-    const client = clientOf(server.it);
-    const logger = new RecordingLogger();
-    const app = await start({
-      redlock: { nodes: server.it.url, ttl: '1500ms', maxRuntime: '200ms' },
-      logger,
-    });
-    const redlock = app.get(RedlockService);
-    const lost: unknown[] = [];
-    redlock.on('aborted', ({ error }) => lost.push(error));
-    const outcome = await redlock.run('long', async ({ signal }) => {
-      await pause(60_000, undefined, { signal }).catch(() => {});
-      await expect.poll(() => client.exists('JOB_LOCKER_long'), { timeout: 5000 }).toBe(0);
-      return signal.reason as unknown;
-    });
-    expect(outcome).toEqual({ ran: true, value: expect.any(RunTimeoutError) });
-    expect(String(lost[0])).toContain('The run of "long" took longer than its maxRuntime of 200 ms');
-    expect(lost).toHaveLength(1);
-    const short = await redlock.run('short', async ({ signal }) => signal, { maxRuntime: '1h' });
-    expect(short.ran && short.value.aborted).toBe(false);
-  });
+  expect(outcome).toEqual({ ran: true, value: expect.any(RunTimeoutError) });
+  expect(String(lost[0])).toContain('The run of "long" took longer than its maxRuntime of 200 ms');
+  expect(lost).toHaveLength(1);
+  const short = await redlock.run('short', async ({ signal }) => signal, { maxRuntime: '1h' });
+  expect(short.ran && short.value.aborted).toBe(false);
 });
 
-describe('current', () => {
-  it('is an object that can be printed and spread, whose fencing token nobody moves', async () => {
-    const redlock = (await start({})).get(RedlockService);
-    const job = CronJob.from({ cronTime: ONCE_A_YEAR, timeZone: 'UTC', onTick: () => {} });
-    await redlock.run(
-      'yearly',
-      () => {
-        const run = redlock.current()!;
-        expect(JSON.parse(JSON.stringify(run))).toMatchObject({ name: 'yearly', instanceId: run.instanceId });
-        expect({ ...run }.signal).toBe(run.signal);
-        run.tick?.setTime(0);
-        expect(run.fencingToken).toBe(newYear().getTime());
-      },
-      { job },
-    );
+it('a run renews its lock now and changes its ttl by extend, as long as the run goes on', async () => {
+  const client = clientOf(server.it);
+  const redlock = (await start({ redlock: { nodes: server.it.url } })).get(RedlockService);
+  let run: CurrentRun | undefined;
+  await redlock.run('extended', async () => {
+    run = redlock.current();
+    await run?.extend('3m');
+    expect(await client.pttl('JOB_LOCKER_extended')).toBeGreaterThan(170_000);
+    await run?.extend();
+    expect(await client.pttl('JOB_LOCKER_extended')).toBeGreaterThan(170_000);
+    await expect(run?.extend('soon' as never)).rejects.toThrow('ttl is "soon"');
   });
-
-  it('is the run that the caller is in, through all it awaits, and none outside', async () => {
-    const redlock = (await start({ redlock: { instanceId: 'me' } })).get(RedlockService);
-    const names: (string | undefined)[] = [];
-    const note = (): void => void names.push(redlock.current()?.name);
-    note();
-    await Promise.all(
-      ['a', 'b'].map((name) =>
-        redlock.run(name, async (run) => {
-          await pause(20);
-          await Promise.resolve().then(note);
-          expect(redlock.current()).toBe(run);
-          await redlock.run(`${name} within`, note);
-          note();
-        }),
-      ),
-    );
-    note();
-    expect(names.at(0)).toBeUndefined();
-    expect(names.at(-1)).toBeUndefined();
-    const within = names.slice(1, -1).map(String);
-    expect(within.toSorted((a, b) => a.localeCompare(b))).toEqual([
-      'a',
-      'a',
-      'a within',
-      'b',
-      'b',
-      'b within',
-    ]);
-  });
-
-  it('has all there is to know of a run that belongs to no tick', async () => {
-    const redlock = (await start({ redlock: { instanceId: 'me' } })).get(RedlockService);
-    let seen: CurrentRun | undefined;
-    await redlock.run('report', () => void (seen = redlock.current()));
-    expect(seen).toMatchObject({ name: 'report', tick: null, fencingToken: null, instanceId: 'me' });
-    expect(seen?.signal.aborted).toBe(false);
-  });
-
-  it('renews its lock now and changes its ttl by extend, as long as the run goes on', async () => {
-    const client = clientOf(server.it);
-    const redlock = (await start({ redlock: { nodes: server.it.url } })).get(RedlockService);
-    let run: CurrentRun | undefined;
-    await redlock.run('extended', async () => {
-      run = redlock.current();
-      await run?.extend('3m');
-      expect(await client.pttl('JOB_LOCKER_extended')).toBeGreaterThan(170_000);
-      await run?.extend();
-      expect(await client.pttl('JOB_LOCKER_extended')).toBeGreaterThan(170_000);
-      await expect(run?.extend('soon' as never)).rejects.toThrow('ttl is "soon"');
-    });
-    await expect(run?.extend()).rejects.toThrow('it has been released');
-  });
+  await expect(run?.extend()).rejects.toThrow('it has been released');
 });

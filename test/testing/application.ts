@@ -1,8 +1,8 @@
 import { Injectable, Module } from '@nestjs/common';
 import { Cron, Interval, ScheduleModule, Timeout } from '@nestjs/schedule';
-import { afterEach } from 'vitest';
 import { Exclusive, RedlockModule, RedlockService } from '../../src/index.js';
 import { TestFleet, type TestFleetOptions } from '../../src/testing/index.js';
+import { closeAfterTest } from '../close-after-test.js';
 
 /** What the jobs of all instances do. */
 @Injectable()
@@ -93,8 +93,6 @@ export class Jobs {
 })
 export class AppModule {}
 
-const open = new Set<TestFleet>();
-
 /** A fleet at half past nine, whose instances share a ledger; closed after the test. */
 export async function startFleet(
   options: TestFleetOptions = {},
@@ -106,7 +104,7 @@ export async function startFleet(
     override: (app) => app.overrideProvider(Ledger).useValue(ledger),
     ...options,
   });
-  open.add(fleet);
+  closeAfterTest(fleet);
   return { fleet, ledger };
 }
 
@@ -114,9 +112,3 @@ export async function startFleet(
 export function at(time: string): Date {
   return new Date(`2031-05-07T${time}Z`);
 }
-
-afterEach(async () => {
-  const fleets = [...open];
-  open.clear();
-  await Promise.all(fleets.map((fleet) => fleet.close()));
-});

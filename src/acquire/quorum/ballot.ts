@@ -1,6 +1,6 @@
+import type { Clock, Timer } from '../../clock.js';
 import type { Claim, LockNode, Vote } from '../../nodes/lock-node.js';
-import { deniedBy, type Denial, isOfOneLock, isSlow, type Undecided } from '../outcome.js';
-import type { Grant } from '../outcome.js';
+import { deniedBy, type Denial, type Grant, isOfOneLock, isSlow, type Undecided } from '../outcome.js';
 import { TakenError, validUntil } from '../store.js';
 import type { LeadNode, LeadVote } from './lead-node.js';
 import type { RedlockAdapter, RedlockClaim, RedlockVoter } from './redlock-adapter.js';
@@ -25,7 +25,7 @@ export class Ballot implements Grant {
   private readonly tally: Tally;
   private readonly votes: readonly NodeVote[];
   private readonly redlock: RedlockClaim;
-  private straggling: NodeJS.Timeout | undefined;
+  private straggling: Timer | undefined;
   private asked = 0;
 
   /**
@@ -36,21 +36,22 @@ export class Ballot implements Grant {
     adapter: RedlockAdapter,
     nodes: readonly LockNode[],
     readonly leadNode: LeadNode,
+    private readonly clock: Clock,
     readonly claim: Claim,
     private readonly attempt: number,
     readonly leadVote: LeadVote | undefined,
   ) {
     this.tally = new Tally(nodes.length);
-    this.votes = nodes.map((node) => new NodeVote(node, this));
+    this.votes = nodes.map((node) => new NodeVote(node, this, clock));
     this.redlock = adapter.claim(this.votes);
   }
 
   /** Resolves to whether a majority has granted the claim before the lease ended. */
   async acquire(ttl: number): Promise<boolean> {
-    this.asked = performance.now();
+    this.asked = this.clock.elapsed();
     if (!(await this.redlock.acquire(ttl))) return false;
     this.validUntil = validUntil(this.asked, ttl);
-    if (this.validUntil > performance.now()) return true;
+    if (this.validUntil > this.clock.elapsed()) return true;
     await this.release().catch(() => {});
     return false;
   }
@@ -63,7 +64,7 @@ export class Ballot implements Grant {
     const missing = this.votes.filter((each) => each.isAwaited);
     const stopWaiting = (): void => missing.forEach((each) => each.stopWaiting());
     if (missing.every(({ node }) => this.mayBeSkipped(node))) return stopWaiting();
-    this.straggling ??= setTimeout(stopWaiting, this.straggle()).unref();
+    this.straggling ??= this.clock.setTimeout(stopWaiting, this.straggle()).unref();
   }
 
   /** Whether not to wait for a node: it failed when it was last asked, or, in early attempts, it is slow. */
@@ -73,7 +74,7 @@ export class Ballot implements Grant {
 
   /** How long stragglers may take once a majority has answered, in milliseconds. */
   private straggle(): number {
-    const took = performance.now() - this.asked;
+    const took = this.clock.elapsed() - this.asked;
     const { milliseconds, factor } = STRAGGLER_GRACE;
     return Math.max(milliseconds, factor * took) * 2 ** Math.min(this.attempt, 4);
   }
@@ -85,7 +86,7 @@ export class Ballot implements Grant {
   }
 
   async extend(ttl: number): Promise<number> {
-    const asked = performance.now();
+    const asked = this.clock.elapsed();
     // The nodes may apply a shorter ttl even if their answers get lost.
     this.validUntil = Math.min(this.validUntil, validUntil(asked, ttl));
     try {
@@ -122,6 +123,7 @@ class NodeVote implements RedlockVoter {
   constructor(
     readonly node: LockNode,
     private readonly ballot: Ballot,
+    private readonly clock: Clock,
   ) {}
 
   /** Whether its answer is outstanding and still waited for. */
@@ -147,7 +149,7 @@ class NodeVote implements RedlockVoter {
     const isLead = leadVote?.node === this.node;
     return new Promise((resolve, reject) => {
       const ask = async (): Promise<void> => {
-        this.asked = performance.now();
+        this.asked = this.clock.elapsed();
         this.answer = 'asked';
         try {
           // Only the lead node counts the losers.
@@ -196,7 +198,7 @@ class NodeVote implements RedlockVoter {
   private voted(vote: Vote, token: string): number {
     const isGranted = vote.kind === 'granted';
     this.answer = isGranted ? 'granted' : 'denied';
-    this.recordLatency(performance.now() - this.asked, vote);
+    this.recordLatency(this.clock.elapsed() - this.asked, vote);
     if (this.isReleased && isGranted) this.releaseUnheard(token);
     if (!this.isGivenUp) this.ballot.count(vote);
     return Number(isGranted);
@@ -208,7 +210,7 @@ class NodeVote implements RedlockVoter {
     const cause = errorOf(error);
     // A node that refuses one lock, or answers too late, is not down.
     this.recordLatency(
-      isOfOneLock(cause) || isSlow(cause) ? performance.now() - this.asked : Number.POSITIVE_INFINITY,
+      isOfOneLock(cause) || isSlow(cause) ? this.clock.elapsed() - this.asked : Number.POSITIVE_INFINITY,
       undefined,
     );
     if (!this.isGivenUp) this.ballot.count(cause);

@@ -1,3 +1,4 @@
+import type { Clock, Timer } from '../../clock.js';
 import type { Conflict, LockNode, Vote } from '../../nodes/lock-node.js';
 
 /** A node that is slower than the fastest by more than this cannot be the lead node. */
@@ -17,12 +18,15 @@ export class LeadNode {
   /** How long each node takes to answer, in milliseconds; infinite after a failure. */
   private readonly latencies = new Map<LockNode, number>();
 
-  constructor(private readonly nodes: readonly LockNode[]) {}
+  constructor(
+    private readonly nodes: readonly LockNode[],
+    private readonly clock: Clock,
+  ) {}
 
   /** Picks the lead node: the first, in the order that all instances share, that is not known to be slow or down. */
   ask(): LeadVote | undefined {
     const node = this.nodes.find((each) => !this.isSlow(each));
-    return node && new LeadVote(node);
+    return node && new LeadVote(node, this.clock);
   }
 
   /** Whether a node is much slower than the fastest one, or failed when it was last asked. */
@@ -58,11 +62,14 @@ export class LeadVote {
   /** The conflict with another claim that the lead node reported, if any. */
   conflict: Conflict | undefined;
   private resolve: ((isPassed: boolean) => void) | undefined;
-  private readonly timer: NodeJS.Timeout;
+  private readonly timer: Timer;
 
-  constructor(readonly node: LockNode) {
+  constructor(
+    readonly node: LockNode,
+    private readonly clock: Clock,
+  ) {
     this.isPassed = new Promise((resolve) => (this.resolve = resolve));
-    this.timer = setTimeout(() => this.end(true), LEAD_NODE_TIMEOUT);
+    this.timer = clock.setTimeout(() => this.end(true), LEAD_NODE_TIMEOUT);
   }
 
   /** Takes the vote of the lead node; `undefined` if it failed. */
@@ -73,7 +80,7 @@ export class LeadVote {
   }
 
   private end(isPassed: boolean): void {
-    clearTimeout(this.timer);
+    this.clock.clearTimeout(this.timer);
     this.resolve?.(isPassed);
     this.resolve = undefined;
   }

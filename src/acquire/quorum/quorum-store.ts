@@ -1,3 +1,4 @@
+import type { Clock } from '../../clock.js';
 import type { Claim, LockNode } from '../../nodes/lock-node.js';
 import { isDown, type VoteResult } from '../outcome.js';
 import type { Store } from '../store.js';
@@ -15,9 +16,10 @@ export class QuorumStore implements Store {
 
   constructor(
     private readonly nodes: readonly LockNode[],
+    private readonly clock: Clock,
     newToken: TokenSource = tokensOf(''),
   ) {
-    this.leadNode = new LeadNode(nodes);
+    this.leadNode = new LeadNode(nodes, clock);
     this.adapter = new RedlockAdapter(nodes.length, newToken);
   }
 
@@ -27,7 +29,8 @@ export class QuorumStore implements Store {
    */
   async vote(claim: Claim, ttl: number, attempt = 0, isInTurn = false): Promise<VoteResult> {
     const leadVote = (claim.loserCounter || isInTurn) && this.isReached ? this.leadNode.ask() : undefined;
-    const ballot = new Ballot(this.adapter, this.nodes, this.leadNode, claim, attempt, leadVote);
+    const { adapter, nodes, leadNode, clock } = this;
+    const ballot = new Ballot(adapter, nodes, leadNode, clock, claim, attempt, leadVote);
     const result = (await ballot.acquire(ttl)) ? ballot : await ballot.denial();
     if (result.kind !== 'denied by lead') {
       this.isReached = !isDown(result);

@@ -1,8 +1,9 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import { Cron, Interval, SchedulerRegistry, Timeout } from '@nestjs/schedule';
 import { CronJob } from 'cron';
-import { describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { sleep } from '../../src/clock.js';
+import { ManualClock } from '../../src/testing/manual-clock.js';
 import { Exclusive, MemoryNode, RedlockService } from '../../src/index.js';
 import { byHand, fire, newYear, ONCE_A_YEAR, start, startFleet } from '../module/application.js';
 
@@ -13,6 +14,12 @@ const Traced: MethodDecorator = (_target, _key, descriptor: PropertyDescriptor) 
     return Reflect.apply(original, this, args);
   };
 };
+
+let clock: ManualClock;
+beforeEach(() => void (clock = new ManualClock(newYear().getTime())));
+
+/** An application on the manual clock. */
+const startJobs = () => start({ redlock: { nodes: new MemoryNode(clock.now) }, providers: [Jobs], clock });
 
 @Injectable()
 class Jobs {
@@ -49,7 +56,7 @@ class Jobs {
   @Exclusive('slow')
   async slow(): Promise<void> {
     this.note();
-    await pause(600);
+    await sleep(clock, 600);
   }
 
   private note(): void {
@@ -70,26 +77,26 @@ describe('a cron job', () => {
   );
 
   it('that throws has run its tick', async () => {
-    const app = await start({ providers: [Jobs] });
+    const app = await startJobs();
     for (let times = 0; times < 3; times++) await fire(app, 'failing');
     expect(app.get(Jobs).runs).toHaveLength(1);
   });
 
   it('runs once where the scheduler fires twice at the same time', async () => {
-    const app = await start({ providers: [Jobs] });
+    const app = await startJobs();
     const skipped: string[] = [];
     app.get(RedlockService).on('skipped', ({ reason }) => skipped.push(reason));
     const onTick = (): Promise<void> => app.get(Jobs).slow();
     const job = CronJob.from({ cronTime: ONCE_A_YEAR, timeZone: 'UTC', onTick });
     app.get(SchedulerRegistry).addCronJob('impatient', job);
     for (let times = 0; times < 10; times++) void fire(app, 'impatient');
-    await expect.poll(() => skipped.length).toBe(9);
+    await clock.advance(600);
     expect(app.get(Jobs).runs).toHaveLength(1);
     expect(skipped).toEqual(Array.from({ length: 9 }, () => 'elsewhere'));
   });
 
   it('runs right after its tick when it is called plainly, and takes no tick away', async () => {
-    const app = await start({ providers: [Jobs] });
+    const app = await startJobs();
     const jobs = app.get(Jobs);
     await jobs.above();
     await fire(app, 'above');
@@ -101,27 +108,25 @@ describe('a cron job', () => {
   });
 
   it('is kept apart from a plain call that runs, and is skipped if that takes long', async () => {
-    const app = await start({ providers: [Jobs] });
+    const app = await startJobs();
     const reasons: string[] = [];
     app.get(RedlockService).on('skipped', ({ reason }) => reasons.push(reason));
-    const plain = app.get(Jobs).slow();
-    await fire(app, 'slow');
-    await plain;
+    await clock.until(Promise.all([app.get(Jobs).slow(), fire(app, 'slow')]));
     expect(app.get(Jobs).runs).toEqual(['slow undefined']);
     expect(reasons).toEqual(['overlap']);
   });
 
   it('waits for the end of a plain call that is short', async () => {
-    const app = await start({ providers: [Jobs] });
-    let isOver = false;
-    const plain = app
-      .get(RedlockService)
-      .run('slow', () => pause(100))
-      .then(() => (isOver = true));
+    const app = await startJobs();
+    const plain = app.get(RedlockService).run('slow', () => sleep(clock, 100));
     const tick = fire(app, 'slow');
-    await expect.poll(() => app.get(Jobs).runs).toEqual([`slow ${newYear().toISOString()}`]);
-    expect(isOver).toBe(true);
-    await Promise.all([plain, tick]);
+    await clock.advance(100);
+    await plain;
+    expect(app.get(Jobs).runs).toEqual([]);
+    // A tick that finds an earlier run in progress tries again every 25 to 75 ms.
+    await clock.advance(75);
+    expect(app.get(Jobs).runs).toEqual([`slow ${newYear().toISOString()}`]);
+    await clock.until(tick);
   });
 });
 
@@ -145,30 +150,29 @@ class Timers {
   @Exclusive('timeout above')
   async timeoutAbove(): Promise<void> {
     Timers.started.push('timeout above');
-    await pause(400);
+    await new Promise((resolve) => void setTimeout(resolve, 400));
   }
 
   @Exclusive('timeout below')
   @Timeout(50)
   async timeoutBelow(): Promise<void> {
     Timers.started.push('timeout below');
-    await pause(400);
+    await new Promise((resolve) => void setTimeout(resolve, 400));
   }
 }
 
 describe('intervals and timeouts of a fleet', () => {
-  it('run at most once per interval, and one at a time, in both orders of the decorators', async () => {
+  // The timers of the scheduler are global ones.
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+
+  it('run once per interval, and one at a time, in both orders of the decorators', async () => {
     Timers.started.length = 0;
     const count = (name: string): number => Timers.started.filter((started) => started === name).length;
-    const begin = performance.now();
     await startFleet(3, { redlock: { nodes: new MemoryNode() }, providers: [Timers] });
-    await expect
-      .poll(() => Math.min(count('interval above'), count('interval below')), { timeout: 15_000 })
-      .toBeGreaterThanOrEqual(5);
-    // The marker of an interval lives for nine tenths of it.
-    const most = Math.ceil((performance.now() - begin) / 270);
-    expect(count('interval above')).toBeLessThanOrEqual(most);
-    expect(count('interval below')).toBeLessThanOrEqual(most);
+    await vi.advanceTimersByTimeAsync(1500);
+    expect(count('interval above')).toBe(5);
+    expect(count('interval below')).toBe(5);
     expect(count('timeout above')).toBe(1);
     expect(count('timeout below')).toBe(1);
   });

@@ -1,0 +1,99 @@
+import type { Clock, Timer } from '../clock.js';
+
+/** The real one, even where a test framework replaces the global by a fake that never fires. */
+const { setImmediate: whenIdle } = globalThis;
+
+/** Resolves once all promises that need no real time have settled. */
+const settled = (): Promise<void> => new Promise((resolve) => void whenIdle(resolve));
+
+class ManualTimer implements Timer {
+  isUnref = false;
+
+  constructor(
+    readonly at: number,
+    readonly callback: () => void,
+  ) {}
+
+  unref(): this {
+    this.isUnref = true;
+    return this;
+  }
+}
+
+/** A clock that stands still until a test moves it. */
+export class ManualClock implements Clock {
+  private time = 0;
+  private readonly timers = new Set<ManualTimer>();
+  /** Called when the next timer is set. */
+  private readonly onTimer = new Set<() => void>();
+
+  /** @param start The initial time, in milliseconds since the epoch. */
+  constructor(private readonly start = Date.UTC(2031, 4, 7, 9, 30)) {}
+
+  readonly now = (): number => this.start + this.time;
+
+  readonly elapsed = (): number => this.time;
+
+  setTimeout(callback: () => void, delay: number): Timer {
+    const timer = new ManualTimer(this.time + Math.max(1, Math.ceil(delay)), callback);
+    this.timers.add(timer);
+    for (const wake of this.onTimer) wake();
+    this.onTimer.clear();
+    return timer;
+  }
+
+  clearTimeout(timer: Timer | undefined): void {
+    if (timer instanceof ManualTimer) this.timers.delete(timer);
+  }
+
+  /**
+   * Lets time pass. The timers that come due fire in order, each once the promises of the one before have settled.
+   *
+   * @param duration In milliseconds.
+   */
+  async advance(duration: number): Promise<void> {
+    const end = this.time + duration;
+    await settled();
+    for (let timer = this.first(end); timer; timer = this.first(end)) {
+      this.timers.delete(timer);
+      this.time = Math.max(this.time, timer.at);
+      timer.callback();
+      await settled();
+    }
+    this.time = Math.max(this.time, end);
+  }
+
+  /**
+   * Lets time pass until `work` is over, but only as long as a timer is pending that would keep a process alive: nothing
+   * waits for the others, such as the renewal of a lease.
+   */
+  async until<T>(work: Promise<T>): Promise<T> {
+    const over = Promise.allSettled([work]).then(() => true);
+    const isOver = (): Promise<boolean> => Promise.race([over, settled().then(() => false)]);
+    while (!(await isOver())) {
+      const next = this.first();
+      if (next && this.isAwaited) await this.advance(next.at - this.time);
+      else await Promise.race([over, new Promise<void>((resolve) => this.onTimer.add(resolve))]);
+    }
+    return work;
+  }
+
+  /** The process stands still: time passes, and timers that come due meanwhile fire with the next `advance`. */
+  freeze(duration: number): void {
+    this.time += duration;
+  }
+
+  /** Whether a timer is pending that would keep a process alive. */
+  private get isAwaited(): boolean {
+    return [...this.timers].some(({ isUnref }) => !isUnref);
+  }
+
+  /** The timer that comes due first, up to `limit`. */
+  private first(limit = Number.POSITIVE_INFINITY): ManualTimer | undefined {
+    let first: ManualTimer | undefined;
+    for (const timer of this.timers) {
+      if (timer.at <= limit && !(first && first.at <= timer.at)) first = timer;
+    }
+    return first;
+  }
+}

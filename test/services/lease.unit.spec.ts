@@ -1,0 +1,81 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { sleep } from '../../src/clock.js';
+import { LockLostError, MemoryNode, RedlockService } from '../../src/index.js';
+import type { Claim } from '../../src/nodes/index.js';
+import { ManualClock } from '../../src/testing/manual-clock.js';
+import { start } from '../module/application.js';
+import { RecordingLogger } from '../module/recording-logger.js';
+
+const TTL = 1500;
+
+let clock: ManualClock;
+let node: CountingNode;
+beforeEach(() => {
+  clock = new ManualClock();
+  node = new CountingNode(clock.now);
+});
+
+/** A node that counts the extensions, and takes `delay` milliseconds for each. */
+class CountingNode extends MemoryNode {
+  extensions = 0;
+  delay = 0;
+
+  override async extend(claim: Claim, token: string, ttl: number): Promise<boolean> {
+    this.extensions++;
+    if (this.delay > 0) await sleep(clock, this.delay);
+    return super.extend(claim, token, ttl);
+  }
+}
+
+async function newService(logger = new RecordingLogger()): Promise<RedlockService> {
+  return (await start({ redlock: { nodes: node, ttl: TTL }, logger, clock })).get(RedlockService);
+}
+
+describe('the lease of a run', () => {
+  it('is renewed every third of its ttl until the run is over', async () => {
+    const redlock = await newService();
+    await clock.until(redlock.run('report', () => sleep(clock, 2800)));
+    expect(node.extensions).toBe(5);
+    await clock.advance(10 * TTL);
+    expect(node.extensions).toBe(5);
+  });
+
+  it('is lost if it is renewed too late, and the late answers do no harm', async () => {
+    const logger = new RecordingLogger();
+    const redlock = await newService(logger);
+    const lost: number[] = [];
+    redlock.on('aborted', () => lost.push(clock.elapsed()));
+    node.delay = 2 * TTL;
+    const outcome = redlock.run('report', async ({ signal }) => {
+      await sleep(clock, 10_000, signal);
+      await sleep(clock, 2500);
+      return signal.reason as unknown;
+    });
+    expect(await clock.until(outcome)).toEqual({ ran: true, value: expect.any(LockLostError) });
+    // One per cent and two milliseconds before the lock expires on the node.
+    expect(lost).toEqual([TTL * 0.99 - 2].map(Math.ceil));
+    expect(logger.at('error')).toEqual([]);
+  });
+});
+
+describe('the lease of a lock', () => {
+  it('that was lost cannot be extended', async () => {
+    const lock = await (await newService()).lock('report');
+    node.delay = 60_000;
+    await clock.advance(TTL);
+    expect(lock?.signal.reason).toBeInstanceOf(LockLostError);
+    await expect(lock?.extend()).rejects.toBe(lock?.signal.reason);
+    await lock?.release();
+  });
+
+  it('that was extended with a longer ttl is renewed later', async () => {
+    const lock = await (await newService()).lock('report');
+    await lock?.extend('60s');
+    await clock.advance(19_000);
+    expect(node.extensions).toBe(1);
+    await clock.advance(1000);
+    expect(node.extensions).toBe(2);
+    expect(lock?.signal.aborted).toBe(false);
+    await lock?.release();
+  });
+});

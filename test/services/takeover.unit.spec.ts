@@ -1,0 +1,121 @@
+import { Injectable } from '@nestjs/common';
+import { Cron } from '@nestjs/schedule';
+import type { TestingModule } from '@nestjs/testing';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { Exclusive, MemoryNode, RedlockService } from '../../src/index.js';
+import { JobKeys } from '../../src/nodes/job-keys.js';
+import type { Claim } from '../../src/nodes/index.js';
+import { sleep } from '../../src/clock.js';
+import { ManualClock } from '../../src/testing/manual-clock.js';
+import { byHand, fire, newYear, ONCE_A_YEAR, start, startFleet } from '../module/application.js';
+
+const TTL = 2000;
+const TICK = newYear().getTime();
+
+let clock: ManualClock;
+let node: MemoryNode;
+/** When each run began, on the monotonic clock. */
+let starts: number[];
+/** The ticks of these runs. */
+let ticks: (Date | null | undefined)[];
+let work: number;
+beforeEach(() => {
+  clock = new ManualClock(TICK);
+  node = new MemoryNode(clock.now);
+  starts = [];
+  ticks = [];
+  work = 0;
+});
+
+@Injectable()
+class Jobs {
+  constructor(readonly redlock: RedlockService) {}
+
+  @Cron(ONCE_A_YEAR, byHand('recovers'))
+  @Exclusive('recovers', { ttl: TTL, recover: true })
+  async recovers(): Promise<void> {
+    starts.push(clock.elapsed());
+    ticks.push(this.redlock.current()?.tick);
+    if (work > 0) await sleep(clock, work);
+  }
+
+  @Cron(ONCE_A_YEAR, byHand('does not'))
+  @Exclusive('does not', { ttl: TTL })
+  async doesNot(): Promise<void> {
+    starts.push(clock.elapsed());
+  }
+}
+
+const parts = () => ({ redlock: { nodes: node }, providers: [Jobs], clock });
+
+/** Claims the tick as an instance does that dies at once, and so never renews its lease. */
+async function claimAndDie(name: string, recover: boolean): Promise<void> {
+  const keys = new JobKeys('JOB_LOCKER', name);
+  const tick = { key: keys.tick(TICK), last: keys.last, at: TICK, keep: 60_000, recover };
+  const claim: Claim = { lock: keys.lock, tick };
+  expect(await node.claim(claim, 'an instance that dies', TTL)).toEqual({ kind: 'granted' });
+}
+
+async function fireAll(apps: readonly TestingModule[], job: string): Promise<void> {
+  for (const app of apps) await clock.until(fire(app, job));
+}
+
+describe('a tick whose instance dies in the middle of the run', () => {
+  it('is run again by one of the losers within 250 ms after the lease', async () => {
+    const apps = await startFleet(3, parts());
+    await claimAndDie('recovers', true);
+    await fireAll(apps, 'recovers');
+    await clock.advance(TTL - 1);
+    expect(starts).toEqual([]);
+    await clock.advance(251);
+    expect(ticks).toEqual([newYear()]);
+    await clock.advance(10 * TTL);
+    expect(starts).toHaveLength(1);
+  });
+
+  it('is waited for by eight of the losers', async () => {
+    const apps = await startFleet(10, parts());
+    await claimAndDie('recovers', true);
+    await fireAll(apps, 'recovers');
+    const claims = vi.spyOn(node, 'claim');
+    await clock.advance(TTL + 250);
+    expect(claims).toHaveBeenCalledTimes(8);
+  });
+
+  it('is not run again without recover, and a plain call is free after the ttl', async () => {
+    const app = await start(parts());
+    await claimAndDie('does not', false);
+    await fireAll([app], 'does not');
+    await clock.until(app.get(Jobs).doesNot());
+    expect(starts).toEqual([]);
+    await clock.advance(TTL);
+    await fireAll([app], 'does not');
+    expect(starts).toEqual([]);
+    await clock.until(app.get(Jobs).doesNot());
+    expect(starts).toHaveLength(1);
+  });
+
+  it('is run again by an instance that starts later, when the lease has ended', async () => {
+    await claimAndDie('recovers', true);
+    const claims = vi.spyOn(node, 'claim');
+    await start(parts());
+    // It looks for such ticks when the event loop is free, in real time.
+    await vi.waitFor(() => expect(claims).toHaveBeenCalled());
+    await clock.advance(TTL - 1);
+    expect(starts).toEqual([]);
+    await clock.advance(251);
+    expect(starts).toHaveLength(1);
+  });
+});
+
+describe('a tick that is in progress', () => {
+  it('is not taken over, however long its run takes', async () => {
+    work = 20 * TTL;
+    const apps = await startFleet(2, parts());
+    const firings = Promise.all(apps.map((app) => fire(app, 'recovers')));
+    await clock.until(firings);
+    expect(clock.elapsed()).toBe(work);
+    await clock.advance(10 * TTL);
+    expect(starts).toEqual([0]);
+  });
+});
