@@ -1,13 +1,76 @@
-/**
- * An option, a name or the place of a decorator is invalid. The message names it, its value and what is valid. Thrown
- * where it is set, or when the application starts.
- */
-export class InvalidOptionError extends Error {
-  override readonly name = 'InvalidOptionError';
+import { isShownInFull, quoted, redacted, oneLine, shown } from './display.js';
+
+/** The `code` of an error that this package throws. */
+export type RedlockErrorCode =
+  | 'ERR_INVALID_OPTION'
+  | 'ERR_LOCK_LOST'
+  | 'ERR_NODE_UNREACHABLE'
+  | 'ERR_NOT_INJECTED'
+  | 'ERR_RUN_TIMEOUT'
+  | 'ERR_SHUTDOWN'
+  | 'ERR_STORE_DOWN';
+
+/** The base class of all errors that this package throws. Their messages are one line, and contain no password. */
+export abstract class RedlockError extends Error {
+  /** Identifies the kind of error. Unlike the message, it does not change. */
+  abstract readonly code: RedlockErrorCode;
 
   /** @internal */
-  constructor(what: string, value: unknown, right: string) {
-    super(`${what} is ${shown(value)}; ${right}`);
+  constructor(message: string, options?: ErrorOptions) {
+    super(oneLine(message), options);
+  }
+}
+
+/** What is known about an invalid option. */
+interface InvalidValue {
+  /** What was passed. */
+  readonly received?: unknown;
+  /** What was thrown when the option was read. */
+  readonly cause?: unknown;
+  /** What the message calls the option. Default: its name. */
+  readonly subject?: string;
+}
+
+/**
+ * An option, an argument, a name or the place of a decorator is invalid. The message says where, which value was
+ * received, and what is valid. Thrown where it is set, or when the application starts.
+ */
+export class InvalidOptionError extends RedlockError {
+  override readonly name = 'InvalidOptionError';
+  readonly code = 'ERR_INVALID_OPTION';
+  /** The name of the option or argument, such as `'ttl'` or `'nodes[0].host'`. */
+  readonly option: string;
+  /** The invalid value. Omitted if it is an object, is too long for a message, or may contain a secret. */
+  declare readonly value?: unknown;
+
+  /**
+   * @internal
+   * @param where Where the option was set, such as `lock()`.
+   * @param problem The rest of the sentence that begins with the option, such as `must be true or false`.
+   */
+  constructor(where: string, option: string, problem: string, details: InvalidValue = {}) {
+    const { received, cause, subject = option } = details;
+    const hasValue = 'received' in details;
+    super(
+      `${where}: ${subject} ${problem}${hasValue ? `; received ${shown(received)}` : ''}`,
+      'cause' in details ? { cause } : undefined,
+    );
+    this.option = redacted(option);
+    if (hasValue && isShownInFull(received)) this.value = received;
+  }
+}
+
+/** A method with `@Exclusive` was called on an object that Nest did not create, so no module guards the call. */
+export class NotInjectedError extends RedlockError {
+  override readonly name = 'NotInjectedError';
+  readonly code = 'ERR_NOT_INJECTED';
+
+  /** @internal */
+  constructor(place: string) {
+    super(
+      `${place} was called on an object that Nest did not create. Get the object from the application or from a test ` +
+        'module. If a factory returns it, its methods can be called once the application has started',
+    );
   }
 }
 
@@ -15,12 +78,18 @@ export class InvalidOptionError extends Error {
  * The lease of a lock ended, or could not be kept, while it was in use: another instance may hold the lock now. The
  * reason of an aborted `signal`; also thrown by `extend`.
  */
-export class LockLostError extends Error {
+export class LockLostError extends RedlockError {
   override readonly name = 'LockLostError';
+  readonly code = 'ERR_LOCK_LOST';
 
   /** @internal */
-  constructor(lockName: string, why: string) {
-    super(`The lock of ${shown(lockName)} is lost: ${why}`);
+  constructor(
+    /** The name of the job or lock. */
+    readonly jobName: string,
+    why: string,
+    options?: ErrorOptions,
+  ) {
+    super(`The lock of ${quoted(jobName)} is lost: ${why}`, options);
   }
 }
 
@@ -28,83 +97,81 @@ export class LockLostError extends Error {
  * A node could not answer. The message contains its address and the reason, never a password. One of the `causes` of a
  * `StoreDownError`.
  */
-export class NodeUnreachableError extends Error {
+export class NodeUnreachableError extends RedlockError {
   override readonly name = 'NodeUnreachableError';
+  readonly code = 'ERR_NODE_UNREACHABLE';
+  /** Host and port of the node. */
+  readonly address: string;
+  /** The error of the connection or the server. */
+  readonly reason: string;
 
   /** @internal */
   constructor(
-    /** Host and port of the node. */
-    readonly address: string,
-    /** The error of the connection or the server. */
-    readonly reason: string,
+    address: string,
+    reason: string,
     /**
      * @internal What the trouble is about: the connection, everything that the server is asked, or one lock; `'slow'`: the
      * answer is late, while others arrive.
      */
     readonly scope: 'connection' | 'server' | 'lock' | 'slow' = 'connection',
   ) {
-    super(`Node ${address}: ${reason}`);
+    const [safeAddress, safeReason] = [redacted(address), redacted(reason)];
+    super(`Node ${safeAddress}: ${safeReason}`);
+    this.address = safeAddress;
+    this.reason = safeReason;
   }
 }
 
 /** No quorum: it is unknown which instance may run. Thrown if `onStoreDown` is `'throw'`. */
-export class StoreDownError extends Error {
+export class StoreDownError extends RedlockError {
   override readonly name = 'StoreDownError';
+  readonly code = 'ERR_STORE_DOWN';
+  /** The addresses of the nodes that could not be reached. */
+  readonly nodes: readonly string[];
 
   /** @internal */
   constructor(
-    lockName: string,
-    /** The error of each node that did not vote. */
+    /** The name of the job or lock. */
+    readonly jobName: string,
+    /** The error of each node that did not vote. `cause` is the first one. */
     readonly causes: readonly Error[],
   ) {
-    super(`No quorum for ${shown(lockName)}. ${causes.map((cause) => cause.message).join('. ')}`);
+    const reasons = causes.map(({ message }) => redacted(message));
+    super(`No quorum for ${quoted(jobName)}. ${reasons.join('. ')}`, { cause: causes[0] });
+    this.nodes = causes.flatMap((cause) => (cause instanceof NodeUnreachableError ? [cause.address] : []));
   }
 }
 
 /** A run took longer than its `maxRuntime`. The reason of its aborted `signal`. */
-export class RunTimeoutError extends Error {
+export class RunTimeoutError extends RedlockError {
   override readonly name = 'RunTimeoutError';
+  readonly code = 'ERR_RUN_TIMEOUT';
 
   /** @internal */
-  constructor(lockName: string, maxRuntime: number) {
-    super(`The run of ${shown(lockName)} took longer than its maxRuntime of ${maxRuntime} ms`);
+  constructor(
+    /** The name of the job. */
+    readonly jobName: string,
+    /** The limit, in milliseconds. */
+    readonly maxRuntime: number,
+  ) {
+    super(`The run of ${quoted(jobName)} took longer than its maxRuntime of ${maxRuntime} ms`);
   }
 }
 
 /** The application shut down, and the run did not end within `shutdownTimeout`. The reason of its aborted `signal`. */
-export class ShutdownError extends Error {
+export class ShutdownError extends RedlockError {
   override readonly name = 'ShutdownError';
+  readonly code = 'ERR_SHUTDOWN';
 
   /** @internal */
-  constructor(lockName: string, isHandedBack = false) {
+  constructor(
+    /** The name of the job or lock. */
+    readonly jobName: string,
+    isHandedBack = false,
+  ) {
     super(
-      `The run of ${shown(lockName)} was not over when the application shut down` +
-        (isHandedBack ? ': another instance takes its tick over' : ''),
+      `The run of ${quoted(jobName)} was not over when the application shut down` +
+        (isHandedBack ? ': another instance takes over its tick' : ''),
     );
-  }
-}
-
-/** A name, shortened and on one line, for messages. */
-export function quoted(name: string): string {
-  return shown(name);
-}
-
-/** A value, shortened and on one line, for messages. */
-function shown(value: unknown): string {
-  const text =
-    typeof value === 'string'
-      ? JSON.stringify(value)
-      : typeof value === 'function'
-        ? 'a function'
-        : printed(value);
-  return text.length > 200 ? `${text.slice(0, 200)}…` : text;
-}
-
-/** Some objects cannot be converted to a string, such as those without a prototype. */
-function printed(value: unknown): string {
-  try {
-    return String(value);
-  } catch {
-    return Object.prototype.toString.call(value);
   }
 }

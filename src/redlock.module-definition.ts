@@ -2,7 +2,7 @@ import { ConfigurableModuleBuilder } from '@nestjs/common';
 import type { RedlockModuleExtras, RedlockModuleOptions } from './options/options.js';
 
 export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, OPTIONS_TYPE, ASYNC_OPTIONS_TYPE } =
-  new ConfigurableModuleBuilder<RedlockModuleOptions>({ moduleName: 'Redlock' })
+  new ConfigurableModuleBuilder<RedlockModuleOptions>({ moduleName: 'Redlock', alwaysTransient: true })
     .setClassMethodName('forRoot')
     .setFactoryMethodName('createRedlockOptions')
     .setExtras<RedlockModuleExtras>({ isGlobal: true }, (definition, { isGlobal }) => ({

@@ -1,6 +1,8 @@
 import { type DynamicModule, Logger, Module } from '@nestjs/common';
 import { DiscoveryModule } from '@nestjs/core';
 import { type Clock, systemClock } from './clock.js';
+import { checkedAsyncOptions, createdBy } from './options/async-options.js';
+import { boolean, givenOptions, MODULE } from './options/checks.js';
 import { severalCopies } from './copies.js';
 import { Acquirer } from './acquire/acquirer.js';
 import type { LockNode } from './nodes/lock-node.js';
@@ -17,7 +19,7 @@ import {
   RESOLVED_OPTIONS,
 } from './redlock.module-definition.js';
 import type { RedlockModuleOptions, ResolvedOptions } from './options/options.js';
-import { resolveOptions } from './options/resolve-options.js';
+import { MODULE_OPTIONS, resolveOptions } from './options/resolve-options.js';
 import { ExclusiveJobs } from './services/exclusive-jobs.service.js';
 import { JobRunner } from './services/job-runner.service.js';
 import { LeaseRegistry } from './services/lease-registry.service.js';
@@ -77,18 +79,33 @@ export class RedlockModule extends ConfigurableModuleClass {
    * @throws InvalidOptionError for an invalid option.
    */
   static override forRoot(options: typeof OPTIONS_TYPE = {}): DynamicModule {
-    resolveOptions(options);
-    warnOfCopies();
-    return super.forRoot(options);
+    const { isGlobal = true, ...given } = givenOptions(MODULE, options, [...MODULE_OPTIONS, 'isGlobal']);
+    boolean(MODULE, 'isGlobal', isGlobal);
+    resolveOptions(given);
+    // A factory hides the passwords of the nodes from whoever prints the module.
+    return RedlockModule.forRootAsync({ isGlobal: isGlobal as boolean, useFactory: () => given });
   }
 
   /**
    * Async configuration: `useFactory`, or `useClass` or `useExisting` with a `RedlockOptionsFactory`. Invalid options
    * are reported when the application starts, with an `InvalidOptionError`.
+   *
+   * @throws InvalidOptionError for an unknown option, and unless it is told exactly one way to create the options.
    */
   static override forRootAsync(options: typeof ASYNC_OPTIONS_TYPE): DynamicModule {
+    const checked = checkedAsyncOptions(options);
     warnOfCopies();
-    return super.forRootAsync(options);
+    const { providers = [], ...definition } = super.forRootAsync(checked);
+    if (checked.useFactory) return { ...definition, providers };
+    const create = createdBy(checked.useClass ? 'useClass' : 'useExisting');
+    return {
+      ...definition,
+      providers: providers.map((provider) =>
+        'useFactory' in provider && provider.provide === MODULE_OPTIONS_TOKEN
+          ? { ...provider, useFactory: create }
+          : provider,
+      ),
+    };
   }
 }
 

@@ -1,4 +1,4 @@
-import { InvalidOptionError } from '../errors.js';
+import { text } from '../options/checks.js';
 import type { JobName, JobOptions } from '../options/options.js';
 
 /** A method decorated with `@Exclusive`. */
@@ -38,10 +38,21 @@ export function methodsOf(instance: unknown): Map<string | symbol, ExclusiveMeth
   return methods;
 }
 
-/** The place of a method, for messages. */
-export function placeOf(instance: object, key: string | symbol): string {
-  return `${instance.constructor.name}.${String(key)}`;
+/** The place of a decorator or a method: `ClassName.method`, or only the class if there is no method. */
+export function placeOf(target: unknown, key?: string | symbol): string {
+  const { constructor } = Object(target) as { readonly constructor?: unknown };
+  const owner: unknown = typeof target === 'function' ? target : constructor;
+  const name = typeof owner === 'function' ? owner.name : 'Object';
+  return key === undefined ? name : `${name}.${String(key)}`;
 }
+
+/** Whether a method of this prototype, not of one that it inherits from, has been registered. */
+export function isDeclared(prototype: object, key: string | symbol): boolean {
+  return declared.get(prototype)?.has(key) ?? false;
+}
+
+/** Checks the name of a job. */
+export const jobName = text('report');
 
 /**
  * The name of the job for a call. Throws `InvalidOptionError` if a name function returns anything but a non-empty
@@ -52,10 +63,5 @@ export function nameOf({ name, key }: ExclusiveMethod, instance: object, args: n
   const place = placeOf(instance, key);
   if (name === undefined) return place;
   const made: unknown = Reflect.apply(name, instance, args);
-  if (typeof made === 'string' && made !== '') return made;
-  throw new InvalidOptionError(
-    `What the name function of @Exclusive on ${place} returned`,
-    made,
-    'return a non-empty string',
-  );
+  return jobName(`@Exclusive on ${place}`, 'the result of the name function', made);
 }

@@ -1,8 +1,8 @@
 import { Inject } from '@nestjs/common';
-import { InvalidOptionError } from '../errors.js';
+import { InvalidOptionError, NotInjectedError } from '../errors.js';
 import type { JobName, JobOptions } from '../options/options.js';
 import { ExclusiveJobs } from '../services/exclusive-jobs.service.js';
-import { declareExclusive, type ExclusiveMethod } from './exclusive-method.js';
+import { declareExclusive, type ExclusiveMethod, isDeclared, jobName, placeOf } from './exclusive-method.js';
 
 /** The property into which Nest injects `ExclusiveJobs`. Nest shows its description if the provider is missing. */
 const JOBS = Symbol(
@@ -43,8 +43,8 @@ export interface ExclusiveDecorator<Name extends (...args: never[]) => unknown =
  * @param name The name of the job, across the fleet: a string, or a function of the arguments of the call, such as ``
  * (tenant: string) => `report:${tenant}` ``. Default: `ClassName.method`.
  * @param options The options of the job. Defaults come from the module.
- * @throws InvalidOptionError if it decorates anything but a method, or has an empty name. Invalid options, and a name
- * that two methods share, are reported when the application starts.
+ * @throws InvalidOptionError if it decorates anything but a method, or a method twice, or has an invalid name. Invalid
+ * options, and a name that two methods share, are reported when the application starts.
  *
  * @example
  * `@Cron('0 0 6 * * *') @Exclusive('report') async report() {}`
@@ -65,26 +65,29 @@ export function Exclusive(
       : [nameOrOptions, optionsAfterName];
   const decorate = (target: object, key: string | symbol, descriptor?: PropertyDescriptor): void => {
     refuseStandard(key);
-    const place = `@Exclusive on ${placeOf(target, key)}`;
+    const method = placeOf(target, key);
+    const place = `@Exclusive on ${method}`;
     const original: unknown = descriptor?.value;
     if (!descriptor || typeof original !== 'function' || typeof target === 'function') {
-      throw new InvalidOptionError(place, typeof original, 'put it on a method of an instance');
+      throw new InvalidOptionError(method, '@Exclusive', 'must decorate a method of an instance');
     }
-    if (name !== undefined && typeof name !== 'function' && (typeof name !== 'string' || name === '')) {
-      throw new InvalidOptionError(
-        `The name of ${place}`,
-        name,
-        "give a text such as 'report', a function that returns one, or nothing for ClassName.method",
-      );
+    if (isDeclared(target, key)) {
+      throw new InvalidOptionError(method, '@Exclusive', 'must decorate a method only once');
     }
-    const method = { original: original as ExclusiveMethod['original'], key, name, options };
-    const wrapper = new Proxy(method.original, {
+    if (name !== undefined && typeof name !== 'function') jobName(place, 'name', name);
+    const wrapper = new Proxy(original as ExclusiveMethod['original'], {
       apply: (undecorated, instance: object, args: never[]): unknown => {
         const jobs = jobsOf(instance, place);
         return jobs ? jobs.call(exclusive, instance, args) : Reflect.apply(undecorated, instance, args);
       },
     });
-    const exclusive: ExclusiveMethod = { ...method, wrapper };
+    const exclusive: ExclusiveMethod = {
+      wrapper,
+      original: original as ExclusiveMethod['original'],
+      key,
+      name,
+      options,
+    };
     for (const metadataKey of Reflect.getMetadataKeys(original)) {
       Reflect.defineMetadata(metadataKey, Reflect.getMetadata(metadataKey, original), wrapper);
     }
@@ -99,9 +102,9 @@ export function Exclusive(
 function refuseStandard(context: unknown): void {
   if (typeof context !== 'object' || context === null) return;
   throw new InvalidOptionError(
-    `@Exclusive on ${String(Reflect.get(context, 'name'))}`,
-    'compiled as a standard (stage 3) decorator',
-    'NestJS needs "experimentalDecorators": true in tsconfig.json, or what your compiler calls it, such as legacyDecorator for SWC',
+    String(Reflect.get(context, 'name')),
+    '@Exclusive',
+    'was compiled as a standard (stage 3) decorator; NestJS needs "experimentalDecorators": true in tsconfig.json, or what your compiler calls it, such as legacyDecorator for SWC',
   );
 }
 
@@ -110,12 +113,5 @@ function jobsOf(instance: object, place: string): ExclusiveJobs | undefined {
   const injected: unknown = Reflect.get(Object(instance) as object, JOBS);
   const jobs = ExclusiveJobs.is(injected) ? injected : ExclusiveJobs.boundTo(instance);
   if (jobs || injected !== undefined) return jobs;
-  throw new Error(
-    `${place} was called on an object that Nest did not make; take it from the application, or a test module. What a factory makes can be called once the application has started`,
-  );
-}
-
-function placeOf(target: object, key: string | symbol | undefined): string {
-  const name = typeof target === 'function' ? target.name : target.constructor.name;
-  return key === undefined ? name : `${name}.${String(key)}`;
+  throw new NotInjectedError(place);
 }

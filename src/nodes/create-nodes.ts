@@ -1,13 +1,15 @@
 import type { Cluster, Redis, RedisOptions } from 'ioredis';
-import { InvalidOptionError } from '../errors.js';
-import type { NodeOption, RedisClient, RedlockModuleOptions } from '../options/options.js';
+import { classOf, redacted } from '../display.js';
+import { InvalidOptionError, RedlockError } from '../errors.js';
+import { MODULE, readable } from '../options/checks.js';
+import type { NodeOption, RedisClient } from '../options/options.js';
 import { BoundedNode, type NodeDriver } from './bounded-node.js';
 import { CustomNode } from './custom-node.js';
 import { hasHashTag } from './job-keys.js';
 import type { LockNode } from './lock-node.js';
 import { MemoryNode } from './memory-node.js';
 import { RedisNode, type RedisNodeSettings } from './redis/redis-node.js';
-import { checkRedisOptions, placeOfOptions } from './redis/redis-options.js';
+import { checkHost, checkRedisOptions, placeOfOptions } from './redis/redis-options.js';
 import { optionsOfUrl } from './redis/redis-url.js';
 
 /** The voting nodes that the option `nodes` describes. Nothing is connected yet. */
@@ -17,11 +19,19 @@ export function createNodes(
 ): LockNode[] {
   // Memory needs no limits of time.
   if (nodes === 'memory') return [new MemoryNode()];
-  return nodes.map((node) => new BoundedNode(driverOf(node, settings), settings.nodeTimeout));
+  return nodes.map((node, index) => {
+    const option = `nodes[${index}]`;
+    try {
+      return new BoundedNode(driverOf(option, node, settings), settings.nodeTimeout);
+    } catch (cause) {
+      if (cause instanceof RedlockError) throw cause;
+      throw new InvalidOptionError(MODULE, option, 'is refused by ioredis (see the cause)', { cause });
+    }
+  });
 }
 
-function driverOf(node: NodeOption, settings: RedisNodeSettings): NodeDriver {
-  if (typeof node === 'string') return RedisNode.connecting(optionsOfUrl('nodes', node), settings);
+function driverOf(option: string, node: NodeOption, settings: RedisNodeSettings): NodeDriver {
+  if (typeof node === 'string') return RedisNode.connecting(optionsOfUrl(MODULE, option, node), settings);
   if (isLockNode(node)) return new CustomNode(node, settings.nodeTimeout);
   return isClient(node)
     ? RedisNode.like(node as Redis | Cluster, settings)
@@ -29,76 +39,88 @@ function driverOf(node: NodeOption, settings: RedisNodeSettings): NodeDriver {
 }
 
 /** The entries of `nodes`, or `'memory'`. Throws `InvalidOptionError` if they cannot form a quorum. */
-export function checkedNodes(nodes: RedlockModuleOptions['nodes']): readonly NodeOption[] | 'memory' {
+export function checkedNodes(nodes: unknown): readonly NodeOption[] | 'memory' {
   if (nodes === undefined) {
     if (process.env['NODE_ENV'] === 'production') {
       throw new InvalidOptionError(
+        MODULE,
         'nodes',
-        nodes,
-        "with NODE_ENV=production, use the Redis that all instances share, such as 'redis://10.1.1.1:6379', or 'memory' if there is only one instance",
+        "must be set with NODE_ENV=production: to the Redis that all instances share, such as 'redis://10.1.1.1:6379', or to 'memory' if there is only one instance",
       );
     }
     return 'memory';
   }
   if (nodes === 'memory') return 'memory';
-  // A copy, because the list may have holes, and what is checked must be what is used.
-  const list: NodeOption[] = Array.from(Array.isArray(nodes) ? nodes : [nodes], ownOptions);
+  return readable(MODULE, 'nodes', () => quorumOf(nodes));
+}
+
+function quorumOf(nodes: unknown): NodeOption[] {
+  const given: readonly unknown[] = Array.isArray(nodes) ? nodes : [nodes];
+  // A copy, because what is checked must be what is used.
+  const list = Array.from(given, ownOptions);
   if (list.length === 0) {
     throw new InvalidOptionError(
+      MODULE,
       'nodes',
-      '[]',
-      "use at least one node, such as 'redis://10.1.1.1:6379', or 'memory'",
+      "must contain at least one node, such as 'redis://10.1.1.1:6379', or be 'memory'",
+      { received: nodes },
     );
   }
   const places = new Map<unknown, number>();
   list.forEach((node, index) => {
     const option = `nodes[${index}]`;
-    const place = placeOf(option, node);
+    const place = readable(MODULE, option, () => placeOf(option, node));
     const twin = places.get(place);
     if (twin !== undefined) {
-      const what = typeof place === 'string' ? place : 'an object';
+      const what = typeof place === 'string' ? `(${redacted(place)}) ` : '';
       throw new InvalidOptionError(
+        MODULE,
         option,
-        what,
-        `that is the same server as nodes[${twin}], whose vote counts once; use independent servers, each once`,
+        `${what}is the same server as nodes[${twin}], and a server has one vote: use independent servers, each once`,
       );
     }
     places.set(place, index);
   });
-  return list;
+  return list as NodeOption[];
 }
 
 /** The same value for two entries of `nodes` that are the same server. Throws for an invalid node. */
 function placeOf(option: string, node: unknown): unknown {
   if (node === 'memory') {
     throw new InvalidOptionError(
+      MODULE,
       option,
-      node,
-      "among other nodes, use new MemoryNode(); alone, nodes: 'memory'",
+      "must not be 'memory': among other nodes, use new MemoryNode(); alone, set nodes: 'memory'",
     );
   }
-  if (typeof node === 'string') return placeOfOptions(option, optionsOfUrl(option, node));
+  if (typeof node === 'string') return placeOfOptions(MODULE, option, optionsOfUrl(MODULE, option, node));
   if (typeof node !== 'object' || node === null) {
-    throw new InvalidOptionError(option, node, `use ${NODE_FORMS}`);
+    throw new InvalidOptionError(MODULE, option, `must be ${NODE_FORMS}`, { received: node });
   }
   if (isLockNode(node)) return node;
   if (isClient(node)) return placeOfClient(option, node);
   refuseOther(option, node);
-  checkRedisOptions(option, node, NODE_FORMS);
-  return placeOfOptions(option, node);
+  checkRedisOptions(MODULE, option, node, NODE_FORMS);
+  return placeOfOptions(MODULE, option, node);
 }
 
 const NODE_FORMS =
   "a URL such as 'redis://10.1.1.1:6379', ioredis options such as { host: '10.1.1.1' }, an ioredis Redis or Cluster, or a MemoryNode";
 
 function placeOfClient(option: string, client: RedisClient): unknown {
-  if (!client.isCluster) return placeOfOptions(option, client.options);
+  if (!client.isCluster) return placeOfOptions(MODULE, option, client.options);
+  const seeds: unknown = Reflect.get(client, 'startupNodes');
+  for (const seed of Array.isArray(seeds) ? (seeds as unknown[]) : []) {
+    const { host } = Object(seed) as { host?: unknown };
+    if (typeof seed === 'object' && host != null) checkHost(MODULE, `${option}.startupNodes`, host);
+  }
   const { keyPrefix } = client.options as RedisOptions;
   if (keyPrefix && !hasHashTag(keyPrefix)) {
     throw new InvalidOptionError(
+      MODULE,
       `${option}.keyPrefix`,
-      keyPrefix,
-      "it would spread the keys of one job over several slots; use cluster.duplicate([], { keyPrefix: '' }), and your prefix as the keyPrefix of RedlockModule",
+      "must not be set, because it would spread the keys of one job over several slots: use cluster.duplicate([], { keyPrefix: '' }), and your prefix as the keyPrefix of RedlockModule",
+      { received: keyPrefix },
     );
   }
   return client;
@@ -114,12 +136,12 @@ const LOCK_NODE = [
 ] as const satisfies (keyof LockNode)[];
 const CLIENT = ['duplicate', 'evalsha', 'disconnect', 'on'] as const;
 
-function isLockNode(node: object): node is LockNode {
+export function isLockNode(node: object): node is LockNode {
   return hasMethods(node, LOCK_NODE) && typeof Reflect.get(node, 'address') === 'string';
 }
 
 /** Whether it is an ioredis client, from any copy of ioredis; clients of other packages have no `status`. */
-function isClient(node: object): node is RedisClient {
+export function isClient(node: object): node is RedisClient {
   return (
     hasMethods(node, CLIENT) &&
     typeof Reflect.get(node, 'status') === 'string' &&
@@ -138,7 +160,11 @@ function isPlain(node: object): boolean {
 }
 
 /** A copy of ioredis options; anything else is returned as it is. */
-function ownOptions(node: NodeOption): NodeOption {
+function ownOptions(node: unknown, index: number): unknown {
+  return readable(MODULE, `nodes[${index}]`, () => copyOfOptions(node));
+}
+
+function copyOfOptions(node: unknown): unknown {
   return typeof node === 'object' && node !== null && isPlain(node) && !isLockNode(node) && !isClient(node)
     ? { ...node }
     : node;
@@ -146,28 +172,18 @@ function ownOptions(node: NodeOption): NodeOption {
 
 /** Refuses what is neither a client nor options: ioredis would take it for options and connect to localhost. */
 function refuseOther(option: string, node: object): void {
-  const refuse = (what: string, right: string): never => {
-    throw new InvalidOptionError(option, what, right);
+  const refuse = (problem: string): never => {
+    throw new InvalidOptionError(MODULE, option, problem);
   };
-  if (Array.isArray(node)) refuse('an array', 'put its entries into nodes themselves');
+  if (Array.isArray(node)) refuse('must not be an array: put its entries into nodes themselves');
   if (typeof Reflect.get(node, 'then') === 'function') {
-    refuse('a promise', 'await it first, in the useFactory of RedlockModule.forRootAsync');
+    refuse('must not be a promise: await it, for example in the useFactory of RedlockModule.forRootAsync');
   }
-  if ('claim' in node) refuse('an object', `a LockNode has an address and ${LOCK_NODE.join(', ')}`);
+  if ('claim' in node) refuse(`must have an address and ${LOCK_NODE.join(', ')}, as every LockNode`);
   if (isPlain(node)) return;
   const name = classOf(node);
   const remedy = /mock/i.test(name)
     ? `use nodes: 'memory' in tests`
     : `use ${NODE_FORMS}, or { ...config } if the object has the options as its own properties`;
-  refuse(`an object of class ${name}`, remedy);
-}
-
-/** The name of an object's first named class; `Class`, which node-redis derives from each of its own, is skipped. */
-function classOf(node: object): string {
-  let prototype = Object.getPrototypeOf(node) as object | null;
-  for (; prototype !== null; prototype = Object.getPrototypeOf(prototype) as object | null) {
-    const made: unknown = Object.getOwnPropertyDescriptor(prototype, 'constructor')?.value;
-    if (typeof made === 'function' && !['', 'Class'].includes(made.name)) return made.name;
-  }
-  return 'Object';
+  refuse(`must not be an object of class ${name}: ${remedy}`);
 }

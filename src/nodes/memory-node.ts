@@ -1,5 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { systemClock } from '../clock.js';
+import { shown } from '../display.js';
+import { InvalidOptionError } from '../errors.js';
+import { callback, readable } from '../options/checks.js';
 import {
   type Claim,
   EARLY_CLAIM_TOLERANCE,
@@ -21,6 +24,23 @@ interface Entry {
   endsAt: number;
 }
 
+/** A clock that throws `InvalidOptionError` unless it tells the time; it is read once to find out. */
+function checkedClock(clock: () => number): () => number {
+  const where = 'new MemoryNode()';
+  callback(where, 'clock', clock);
+  const read = (): number => {
+    const now: unknown = readable(where, 'clock', clock);
+    if (Number.isFinite(now)) return now as number;
+    throw new InvalidOptionError(
+      where,
+      'clock',
+      `must return milliseconds since the epoch, not ${shown(now)}`,
+    );
+  };
+  read();
+  return read;
+}
+
 /**
  * A voting node in the memory of this process, for tests, development and single-instance applications. Two
  * applications in one process that share a `MemoryNode` exclude each other; two processes never do.
@@ -40,10 +60,12 @@ export class MemoryNode implements LockNode {
   /**
    * @param clock The current time, in milliseconds since the epoch; a test moves it by hand. Default: `Date.now` for
    * when a tick is due, and the monotonic clock for how long a key lives.
+   * @throws InvalidOptionError if `clock` is not a function that returns a number.
    */
   constructor(clock?: () => number) {
-    this.now = clock ?? systemClock.now;
-    this.elapsed = clock ?? systemClock.elapsed;
+    const checked = clock === undefined ? undefined : checkedClock(clock);
+    this.now = checked ?? systemClock.now;
+    this.elapsed = checked ?? systemClock.elapsed;
     this.address = `memory:${this.identity.slice(0, 8)}`;
   }
 

@@ -1,5 +1,5 @@
 import { Logger } from '@nestjs/common';
-import { quoted } from '../errors.js';
+import { quoted, redacted } from '../display.js';
 import type { Claim } from './lock-node.js';
 
 const logger = new Logger('RedlockModule');
@@ -75,7 +75,7 @@ export class NodeLog {
     if (this.refused.size > NAMED_AT_MOST) {
       logger.warn(`Node ${this.address} cannot vote on more jobs, which are not named`);
     } else {
-      logger.warn(`Node ${this.address} cannot vote on ${nameOf(claim)}: ${why}${remedy}`);
+      logger.warn(`Node ${this.address} cannot vote on ${nameOf(claim)}: ${redacted(why)}${remedy}`);
     }
   }
 
@@ -109,7 +109,7 @@ export class NodeLog {
 
   private warn(): void {
     this.stop();
-    logger.warn(`Node ${this.address} cannot vote: ${this.trouble}`);
+    logger.warn(`Node ${this.address} cannot vote: ${redacted(this.trouble ?? '')}`);
   }
 }
 

@@ -1,5 +1,6 @@
 import { parse } from '@lukeed/ms';
 import { InvalidOptionError } from '../errors.js';
+import type { Check } from './checks.js';
 
 /** The unit of a duration. */
 export type DurationUnit =
@@ -13,29 +14,32 @@ export type DurationUnit =
  */
 export type Duration = number | `${number}${DurationUnit}` | `${number} ${DurationUnit}`;
 
-/** A `ttl` in milliseconds. Throws `InvalidOptionError`, also if it is too short to be renewed in time. */
-export function leaseDuration(option: string, value: Duration, nodeTimeout: number): number {
-  const ttl = milliseconds(option, value);
-  if (ttl >= 3 * nodeTimeout) return ttl;
-  throw new InvalidOptionError(
-    option,
-    value,
-    `a lease that is renewed every third of its ttl, by nodes that may take ${nodeTimeout} ms, needs at least ${3 * nodeTimeout} ms`,
-  );
+/** Checks a `ttl`: a duration that is long enough to be renewed in time. Returns whole milliseconds. */
+export function lease(nodeTimeout: number): Check<number> {
+  return (where, option, value) => {
+    const ttl = milliseconds(where, option, value);
+    if (ttl >= 3 * nodeTimeout) return ttl;
+    throw new InvalidOptionError(
+      where,
+      option,
+      `must be at least ${3 * nodeTimeout} ms: the lease is renewed every third of its ttl, and a node may take ` +
+        `${nodeTimeout} ms (nodeTimeout) to answer`,
+      { received: value },
+    );
+  };
 }
 
 /** The longest delay of a Node.js timer, in milliseconds: about 24 days. */
 export const LONGEST_TIMER = 2 ** 31 - 1;
 
-/** A duration in whole milliseconds. Throws `InvalidOptionError` for anything that is not a positive duration. */
-export function milliseconds(option: string, value: Duration): number {
+/** Checks a duration, and returns it in whole milliseconds. */
+export const milliseconds: Check<number> = (where, option, value) => {
   const length = typeof value === 'string' ? parse(value) : value;
-  if (typeof length !== 'number' || !(length >= 1) || length > LONGEST_TIMER) {
-    throw new InvalidOptionError(
-      option,
-      value,
-      "use a whole number of milliseconds from 1 on, or a duration such as '500ms', '30s' or '10m' (at most 24 days)",
-    );
-  }
-  return Math.round(length);
-}
+  if (typeof length === 'number' && length >= 1 && length <= LONGEST_TIMER) return Math.round(length);
+  throw new InvalidOptionError(
+    where,
+    option,
+    "must be a number of milliseconds, or a duration such as '500ms', '30s' or '10m', from 1 ms to 24 days",
+    { received: value },
+  );
+};

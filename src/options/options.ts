@@ -51,8 +51,8 @@ export interface RedlockModuleOptions {
    */
   nodes?: NodeOption | readonly NodeOption[];
   /**
-   * The start of every key: the lock of `report` is `JOB_LOCKER_report`. Must be the same on all instances, and not
-   * empty. Default: `'JOB_LOCKER'`.
+   * The start of every key: the lock of `report` is `JOB_LOCKER_report`. Must be the same on all instances, not empty,
+   * and without braces, except for one hash tag at its start. Default: `'JOB_LOCKER'`.
    */
   keyPrefix?: string;
   /**
@@ -122,7 +122,8 @@ export interface JobOptions {
   /**
    * If the instance that runs a tick of `@Cron` dies, or shuts down before the run has ended, another instance runs
    * that tick again, within `ttl` plus a second: one that lost the tick, or one that starts within a day. The job must
-   * be safe to run twice. Cannot be combined with `overlap: 'allow'`. Default: `false`.
+   * be safe to run twice. Cannot be combined with `overlap: 'allow'`, nor used on `@Interval` and `@Timeout`. Default:
+   * `false`.
    */
   recover?: boolean;
   /** What this job does when no majority of the nodes can be reached. Default: the module's `onStoreDown`. */

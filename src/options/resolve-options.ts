@@ -2,110 +2,108 @@ import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { InvalidOptionError } from '../errors.js';
 import { checkedNodes } from '../nodes/create-nodes.js';
-import { leaseDuration, milliseconds } from './duration.js';
+import {
+  anything,
+  type Belongs,
+  boolean,
+  type Check,
+  type Checked,
+  checkedOptions,
+  MODULE,
+  oneOf,
+  text,
+} from './checks.js';
+import { lease, milliseconds } from './duration.js';
 import type { JobOptions, RedlockModuleOptions, ResolvedJobOptions, ResolvedOptions } from './options.js';
 
-const MODULE_OPTIONS: readonly (keyof RedlockModuleOptions | 'isGlobal')[] = [
-  ...(['nodes', 'keyPrefix', 'ttl', 'nodeTimeout', 'maxRuntime', 'onStoreDown'] as const),
-  ...(['shutdownTimeout', 'enabled', 'instanceId', 'isGlobal'] as const),
-];
-const JOB_OPTIONS: readonly (keyof JobOptions)[] = [
-  ...(['ttl', 'every', 'overlap', 'maxRuntime', 'recover', 'onStoreDown'] as const),
-];
+const onStoreDown = oneOf('skip', 'run', 'throw');
+
+/**
+ * A prefix with a brace could make two applications share a key. One hash tag at its start cannot: no other key of this
+ * package starts with `{` and has `_` after the `}`.
+ */
+const keyPrefix: Check<string> = (where, option, value) => {
+  const prefix = text('JOB_LOCKER')(where, option, value);
+  if (!/[{}]/.test(prefix) || /^\{[^{}]+\}[^{}]*$/.test(prefix)) return prefix;
+  throw new InvalidOptionError(
+    where,
+    option,
+    "must not contain braces, except for one hash tag at its start, such as '{shop}': two applications could share a key",
+    { received: value },
+  );
+};
+
+const MODULE_CHECKS = {
+  // Checked only if the module is enabled.
+  nodes: anything,
+  keyPrefix,
+  // Checked once `nodeTimeout` is known.
+  ttl: anything,
+  nodeTimeout: milliseconds,
+  maxRuntime: milliseconds,
+  onStoreDown,
+  shutdownTimeout: milliseconds,
+  enabled: boolean,
+  instanceId: text('worker-1'),
+} satisfies Record<keyof RedlockModuleOptions, Check<unknown>>;
+
+/** The names of the options of the module. */
+export const MODULE_OPTIONS: readonly string[] = Object.keys(MODULE_CHECKS);
+
+const belongs: Belongs = (option) =>
+  option === 'isGlobal'
+    ? 'set isGlobal in forRoot or forRootAsync itself, not in what a factory returns'
+    : undefined;
 
 /** Fills in the defaults. Throws `InvalidOptionError` for invalid options. */
-export function resolveOptions(options: RedlockModuleOptions): ResolvedOptions {
-  refuseUnknown('RedlockModule: ', options, MODULE_OPTIONS);
-  const { keyPrefix = 'JOB_LOCKER', enabled = true, instanceId = newInstanceId() } = options;
-  if (typeof keyPrefix !== 'string' || keyPrefix === '') {
-    throw new InvalidOptionError('keyPrefix', keyPrefix, "use a string such as 'JOB_LOCKER'");
-  }
-  if (typeof instanceId !== 'string' || instanceId === '') {
-    throw new InvalidOptionError(
-      'instanceId',
-      instanceId,
-      "use a string such as 'worker-1', or leave it out",
-    );
-  }
-  if (typeof enabled !== 'boolean') {
-    throw new InvalidOptionError('enabled', enabled, 'use true or false');
-  }
-  const nodeTimeout = milliseconds('nodeTimeout', options.nodeTimeout ?? '500ms');
+export function resolveOptions(options: unknown): ResolvedOptions {
+  const given = checkedOptions(MODULE, options, MODULE_CHECKS, belongs);
+  const { enabled = true, nodeTimeout = 500 } = given;
+  const { maxRuntime, onStoreDown: whenDown = 'skip' } = given;
   return {
-    nodes: enabled ? checkedNodes(options.nodes) : 'memory',
-    nodesLeftOut: enabled && options.nodes === undefined,
-    keyPrefix,
+    nodes: enabled ? checkedNodes(given.nodes) : 'memory',
+    nodesLeftOut: enabled && given.nodes === undefined,
+    keyPrefix: given.keyPrefix ?? 'JOB_LOCKER',
     nodeTimeout,
-    shutdownTimeout: milliseconds('shutdownTimeout', options.shutdownTimeout ?? '10s'),
+    shutdownTimeout: given.shutdownTimeout ?? 10_000,
     enabled,
-    instanceId,
-    job: resolveJobOptions(
-      { maxRuntime: options.maxRuntime, onStoreDown: options.onStoreDown },
-      nodeTimeout,
-      {
-        ttl: leaseDuration('ttl', options.ttl ?? '30s', nodeTimeout),
-        every: undefined,
-        overlap: 'skip',
-        maxRuntime: undefined,
-        recover: false,
-        onStoreDown: 'skip',
-      },
-    ),
+    instanceId: given.instanceId ?? newInstanceId(),
+    job: {
+      ttl: lease(nodeTimeout)(MODULE, 'ttl', given.ttl === undefined ? 30_000 : given.ttl),
+      every: undefined,
+      overlap: 'skip',
+      maxRuntime,
+      recover: false,
+      onStoreDown: whenDown,
+    },
   };
 }
 
-/** Fills in the defaults of a job. Throws `InvalidOptionError`; `whose` is the prefix for its messages. */
-export function resolveJobOptions(
-  options: JobOptions,
-  nodeTimeout: number,
-  defaults: ResolvedJobOptions,
-  whose = '',
-): ResolvedJobOptions {
-  refuseUnknown(whose, options, JOB_OPTIONS);
-  const {
-    overlap = defaults.overlap,
-    recover = defaults.recover,
-    onStoreDown = defaults.onStoreDown,
-  } = options;
-  const ttl =
-    options.ttl === undefined ? defaults.ttl : leaseDuration(`${whose}ttl`, options.ttl, nodeTimeout);
-  if (overlap !== 'skip' && overlap !== 'allow') {
-    throw new InvalidOptionError(`${whose}overlap`, overlap, "use 'skip' or 'allow'");
-  }
-  if (typeof recover !== 'boolean') {
-    throw new InvalidOptionError(`${whose}recover`, recover, 'use true or false');
-  }
-  if (recover && overlap === 'allow') {
-    throw new InvalidOptionError(
-      `${whose}recover`,
-      recover,
-      "with overlap: 'allow' newer ticks are settled before a dead one could be taken over; leave one of the two out",
-    );
-  }
-  if (!['skip', 'run', 'throw'].includes(onStoreDown)) {
-    throw new InvalidOptionError(`${whose}onStoreDown`, onStoreDown, "use 'skip', 'run' or 'throw'");
-  }
+/** The checks of the options of a job. */
+export function jobChecks(nodeTimeout: number) {
   return {
-    ttl,
-    every: options.every === undefined ? defaults.every : milliseconds(`${whose}every`, options.every),
-    overlap,
-    maxRuntime:
-      options.maxRuntime === undefined
-        ? defaults.maxRuntime
-        : milliseconds(`${whose}maxRuntime`, options.maxRuntime),
-    recover,
+    ttl: lease(nodeTimeout),
+    every: milliseconds,
+    overlap: oneOf('skip', 'allow'),
+    maxRuntime: milliseconds,
+    recover: boolean,
     onStoreDown,
-  };
+  } satisfies Record<keyof JobOptions, Check<unknown>>;
 }
 
-/** Without this check, a misspelled option would be silently ignored. Values are not shown: they may be secrets. */
-export function refuseUnknown(whose: string, options: object, known: readonly string[]): void {
-  if (typeof options !== 'object' || options === null) {
-    throw new InvalidOptionError(`${whose}what is given for the options`, options, 'use an object');
-  }
-  const unknown = Object.keys(options).find((name) => !known.includes(name));
-  if (unknown === undefined) return;
-  throw new InvalidOptionError(`${whose}an option`, unknown, `the options are ${known.join(', ')}`);
+/** Fills in the defaults of a job. Throws `InvalidOptionError` for options that contradict each other. */
+export function resolveJobOptions(
+  where: string,
+  checked: Checked<ReturnType<typeof jobChecks>>,
+  defaults: ResolvedJobOptions,
+): ResolvedJobOptions {
+  const options = { ...defaults, ...checked };
+  if (!options.recover || options.overlap !== 'allow') return options;
+  throw new InvalidOptionError(
+    where,
+    'recover',
+    "cannot be combined with overlap: 'allow': newer ticks would be settled before a dead one could be taken over",
+  );
 }
 
 function newInstanceId(): string {

@@ -1,6 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { type ExclusiveMethod, nameOf, placeOf } from '../decorators/exclusive-method.js';
-import { InvalidOptionError, quoted } from '../errors.js';
+import { quoted } from '../display.js';
+import { InvalidOptionError } from '../errors.js';
 import type { Schedule } from '../schedule/schedule-of.js';
 
 interface Owner {
@@ -36,19 +37,19 @@ export class JobNames {
       other.instance.constructor === instance.constructor && other.method.key === method.key;
     if (!isSameMethod) {
       throw new InvalidOptionError(
-        `The job name on ${place}`,
-        name,
-        `${placeOf(other.instance, other.method.key)} has it already, and they would take each other's ticks; give each method a name of its own` +
+        `@Exclusive on ${place}`,
+        'name',
+        `${quoted(name)} is already used by ${placeOf(other.instance, other.method.key)}, and the two would take each other's ticks: name each method differently` +
           (isDefault ? ', or keep class names if the bundle is minified' : ''),
       );
     }
     // Excluding each other would be fine for two objects, but each tick would run on only one of them.
-    if (other.instance === instance || schedule.kind === 'none') return;
+    if (other.instance === instance || (schedule.kind !== 'cron' && schedule.kind !== 'interval')) return;
     throw new InvalidOptionError(
-      `The job name on ${place}`,
-      name,
-      `two objects of that class have it, so that only one of them would run each tick; provide the class once ` +
-        '(useExisting gives it a second token), or name the job by its object, as in ' +
+      `@Exclusive on ${place}`,
+      'name',
+      `${quoted(name)} is used by two objects of that class, and only one of them would run each tick: provide the class ` +
+        'once (useExisting gives it a second token), or name the job by its object, as in ' +
         '@Exclusive(function () { return `export:${this.tenant}`; })',
     );
   }

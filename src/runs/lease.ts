@@ -2,7 +2,8 @@ import { Logger } from '@nestjs/common';
 import type { Clock, Timer } from '../clock.js';
 import type { Grant } from '../acquire/outcome.js';
 import { TakenError } from '../acquire/store.js';
-import { LockLostError, ShutdownError, RunTimeoutError } from '../errors.js';
+import { quoted } from '../display.js';
+import { LockLostError, NodeUnreachableError, ShutdownError, RunTimeoutError } from '../errors.js';
 import { watchfulSignal } from './watchful-signal.js';
 
 /** What a lease needs to know about its lock. Durations in milliseconds. */
@@ -102,7 +103,10 @@ export class Lease {
       // The nodes may have applied a shorter ttl anyway.
       this.keep();
       this.checkHeld();
-      throw new LockLostError(this.name, `no majority of the nodes renewed it (${messageOf(error)})`);
+      const why = `no majority of the nodes renewed it (${messageOf(error)})`;
+      // An error of redlock leads to the nodes, and so to their passwords.
+      const cause = error instanceof NodeUnreachableError ? error : undefined;
+      throw new LockLostError(this.name, why, cause && { cause });
     }
     if (this.isOver()) throw this.lose();
     this.ttl = ttl;
@@ -152,7 +156,7 @@ export class Lease {
       // Expected for a lock that was lost.
       if (this.abortReason instanceof LockLostError) return;
       logger.warn(
-        `The lock of "${this.name}" could not be given back; what is left of it ends with its lease: ${messageOf(error)}`,
+        `The lock of ${quoted(this.name)} could not be given back; what is left of it ends with its lease: ${messageOf(error)}`,
       );
     } finally {
       this.onEnded?.();

@@ -7,6 +7,7 @@ export type Schedule =
   | CronSchedule
   /** `every` is in milliseconds. */
   | { readonly kind: 'interval'; readonly every: number }
+  | { readonly kind: 'timeout' }
   | { readonly kind: 'none' };
 
 /** The scheduler calls the method by a cron expression, or at one time. */
@@ -31,6 +32,7 @@ const SCHEDULER_TYPE = 'SCHEDULER_TYPE';
 const SCHEDULE_CRON_OPTIONS = 'SCHEDULE_CRON_OPTIONS';
 const SCHEDULE_INTERVAL_OPTIONS = 'SCHEDULE_INTERVAL_OPTIONS';
 const CRON_TYPE = 1;
+const TIMEOUT_TYPE = 2;
 const INTERVAL_TYPE = 3;
 
 /**
@@ -55,7 +57,7 @@ export function scheduleOf(method: object, shared = new SharedTicks()): Schedule
     const { timeout } = Reflect.getMetadata(SCHEDULE_INTERVAL_OPTIONS, method) as { timeout: number };
     return { kind: 'interval', every: timeout };
   }
-  return { kind: 'none' };
+  return { kind: type === TIMEOUT_TYPE ? 'timeout' : 'none' };
 }
 
 /** The schedule in the options of `@Cron`. */

@@ -2,9 +2,12 @@ import { Inject, Injectable, Logger } from '@nestjs/common';
 import { DiscoveryService } from '@nestjs/core';
 import { type ExclusiveMethod, methodsOf, nameOf, placeOf } from '../decorators/exclusive-method.js';
 import type { Clock } from '../clock.js';
+import { listed } from '../display.js';
+import { InvalidOptionError } from '../errors.js';
 import { CLOCK, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
 import type { ResolvedJobOptions, ResolvedOptions } from '../options/options.js';
-import { resolveJobOptions } from '../options/resolve-options.js';
+import { checkedOptions } from '../options/checks.js';
+import { jobChecks, resolveJobOptions } from '../options/resolve-options.js';
 import { currentFiring } from '../schedule/firing.js';
 import { type Schedule, scheduleOf } from '../schedule/schedule-of.js';
 import { turn } from '../schedule/turns.js';
@@ -73,21 +76,29 @@ export class ExclusiveJobs {
   check(): string[] {
     const reserved = new JobNames();
     const names = new Set<string>();
-    let isScheduled = false;
+    const scheduled: string[] = [];
     for (const { method, instance } of this.all()) {
       // Nest injects into objects that it creates from a class, but not into those that a factory returns.
       bound.set(instance, this);
-      this.optionsOf(method, instance);
+      const { recover } = this.optionsOf(method, instance);
       const schedule = this.scheduleOf(method, instance);
-      isScheduled ||= schedule.kind !== 'none';
+      if (recover && (schedule.kind === 'interval' || schedule.kind === 'timeout')) {
+        throw new InvalidOptionError(
+          `@Exclusive on ${placeOf(instance, method.key)}`,
+          'recover',
+          `has no effect on an @${schedule.kind === 'interval' ? 'Interval' : 'Timeout'} method, which has no ticks to recover`,
+        );
+      }
+      if (schedule.kind !== 'none') scheduled.push(placeOf(instance, method.key));
       reserved.reserve(method, instance, schedule);
       names.add(
         typeof method.name === 'function' ? placeOf(instance, method.key) : nameOf(method, instance, []),
       );
     }
-    if (isScheduled && !this.#firings.hasScheduler && this.#options.enabled) {
+    if (scheduled.length > 0 && !this.#firings.hasScheduler && this.#options.enabled) {
       this.#logger.warn(
-        'No scheduler calls the jobs: add ScheduleModule.forRoot() to the imports of AppModule',
+        `ScheduleModule is missing, so nothing calls ${listed(scheduled)} on schedule: add ScheduleModule.forRoot() to ` +
+          'the imports of AppModule, unless something else calls them',
       );
     }
     return [...names];
@@ -159,8 +170,9 @@ export class ExclusiveJobs {
     const known = this.#resolved.get(method);
     if (known) return known;
     const { nodeTimeout, job } = this.#options;
-    const place = placeOf(instance, method.key);
-    const options = resolveJobOptions(method.options, nodeTimeout, job, `@Exclusive on ${place}: `);
+    const where = `@Exclusive on ${placeOf(instance, method.key)}`;
+    const checked = checkedOptions(where, method.options, jobChecks(nodeTimeout));
+    const options = resolveJobOptions(where, checked, job);
     this.#resolved.set(method, options);
     return options;
   }

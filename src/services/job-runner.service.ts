@@ -5,6 +5,7 @@ import type { Clock } from '../clock.js';
 import type { Denial } from '../acquire/outcome.js';
 import { claimOf } from '../runs/claim-builder.js';
 import { type RunRequest, unlessDown } from '../runs/run-request.js';
+import { messageOf, quoted } from '../display.js';
 import { ShutdownError, StoreDownError } from '../errors.js';
 import { CLOCK, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
 import { LONGEST_TIMER } from '../options/duration.js';
@@ -198,7 +199,7 @@ export class JobRunner {
   private skip(request: RunRequest, answer: Denial): void {
     const { name, tick } = request;
     const { reason } = answer;
-    debug(`Skipped "${name}"${tick ? ` of ${new Date(tick.at).toISOString()}` : ''}: ${reason}`);
+    debug(`Skipped ${quoted(name)}${tick ? ` of ${new Date(tick.at).toISOString()}` : ''}: ${reason}`);
     this.events.emit('skipped', { ...this.eventOf(request), reason });
     // A later call of the same firing is a plain call: the tick has been run.
     if (request.past === 'run here') return;
@@ -220,7 +221,7 @@ export class JobRunner {
     try {
       await run();
     } catch (error) {
-      this.logger.error(`"${name}", taken over from another instance, failed: ${String(error)}`);
+      this.logger.error(`${quoted(name)}, taken over from another instance, failed: ${messageOf(error)}`);
     }
   }
 

@@ -8,7 +8,10 @@ import {
   type OnModuleInit,
 } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
-import { quoted } from '../errors.js';
+import { listed, quoted, redacted } from '../display.js';
+import { InvalidOptionError } from '../errors.js';
+import { isSameStore } from '../nodes/same-store.js';
+import { MODULE } from '../options/checks.js';
 import { RESOLVED_OPTIONS } from '../redlock.module-definition.js';
 import type { ResolvedOptions } from '../options/options.js';
 import { ExclusiveJobs } from './exclusive-jobs.service.js';
@@ -21,8 +24,6 @@ const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 /** The shutdowns that wait for runs, of all applications in this process: Node.js warns of more than ten listeners. */
 const waiting = new Set<AbortController>();
 const hurryAll = (): void => waiting.forEach((hurry) => hurry.abort());
-/** How many names a line of the log has. */
-const NAMED = 10;
 
 /**
  * Initialized after all other modules of the application and destroyed before them: Nest orders modules by their
@@ -40,6 +41,25 @@ export class InnermostHooks implements OnApplicationBootstrap, OnModuleDestroy {
   add(lifecycle: Lifecycle): void {
     this.lifecycles.push(lifecycle);
     this.place(Lifecycle, Number.POSITIVE_INFINITY);
+  }
+
+  /**
+   * Each job is bound to one of the `RedlockModule`s that its module can see.
+   *
+   * @throws InvalidOptionError if it would depend on that where its locks are.
+   */
+  checkAgreement(): void {
+    const [first, ...others] = this.lifecycles.map(({ options }) => options).filter(({ enabled }) => enabled);
+    for (const other of others) {
+      const isOther = first?.keyPrefix === other.keyPrefix ? 'nodes' : 'keyPrefix';
+      if (first && isOther === 'nodes' && isSameStore(first.nodes, other.nodes)) continue;
+      throw new InvalidOptionError(
+        MODULE,
+        isOther,
+        'must be the same wherever the module is imported: locks of one import would not exclude those of the other. ' +
+          'Import RedlockModule.forRoot(...) once, in AppModule',
+      );
+    }
   }
 
   /** By now, everything that a run may need has started. */
@@ -65,8 +85,8 @@ export class Lifecycle implements OnModuleInit, OnApplicationShutdown {
   private readonly logger = new Logger('RedlockModule');
 
   constructor(
-    hooks: InnermostHooks,
-    @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
+    private readonly hooks: InnermostHooks,
+    @Inject(RESOLVED_OPTIONS) readonly options: ResolvedOptions,
     private readonly firings: SchedulerFirings,
     private readonly jobs: ExclusiveJobs,
     private readonly nodes: NodeInspection,
@@ -84,6 +104,7 @@ export class Lifecycle implements OnModuleInit, OnApplicationShutdown {
   async onModuleInit(): Promise<void> {
     this.firings.watch();
     try {
+      this.hooks.checkAgreement();
       // Nest does not close an application that failed to start.
       const names = this.jobs.check();
       await this.nodes.open();
@@ -128,13 +149,8 @@ export class Lifecycle implements OnModuleInit, OnApplicationShutdown {
     const { keyPrefix, instanceId } = this.options;
     const jobs = names.length === 1 ? '1 job' : `${names.length} jobs`;
     this.logger.log(
-      `Guarding ${jobs}${names.length > 0 ? ` (${listed(names)})` : ''} on ${this.nodes.addresses}, ` +
+      `Guarding ${jobs}${names.length > 0 ? ` (${listed(names)})` : ''} on ${redacted(this.nodes.addresses)}, ` +
         `key prefix ${quoted(keyPrefix)}, as instance ${quoted(instanceId)}`,
     );
   }
-}
-
-function listed(names: readonly string[]): string {
-  const more = names.length - NAMED;
-  return [...names.slice(0, NAMED).map(quoted), ...(more > 0 ? [`and ${more} more`] : [])].join(', ');
 }

@@ -1,7 +1,9 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { Clock, Timer } from '../clock.js';
 import type { LockNode, NodeReport } from '../nodes/lock-node.js';
+import { redacted } from '../display.js';
 import { InvalidOptionError } from '../errors.js';
+import { MODULE } from '../options/checks.js';
 import { CLOCK, LOCK_NODES, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
 import type { ResolvedOptions } from '../options/options.js';
 import { OperatorLog } from './operator-log.service.js';
@@ -33,7 +35,7 @@ export class NodeInspection {
   async open(): Promise<void> {
     if (this.options.nodesLeftOut) {
       this.logger.warn(
-        'No nodes given: locks are kept in the memory of this process and bind no other instance',
+        'nodes is not set: locks are kept in the memory of this process, and exclude no other instance',
       );
     }
     const wrong = await this.inspect();
@@ -83,9 +85,9 @@ export class NodeInspection {
 
   private *flaws(reports: readonly (NodeReport | undefined)[]): Iterable<[string, string]> {
     for (const [index, report] of reports.entries()) {
-      const address = this.nodes[index]?.address;
+      const address = redacted(this.nodes[index]?.address ?? '');
       for (const warning of report?.warnings ?? []) {
-        yield [`${address} ${warning}`, `Node ${address} ${warning}`];
+        yield [`${address} ${warning}`, `Node ${address} ${redacted(warning)}`];
       }
       const offset = report?.clockOffset ?? 0;
       if (Math.abs(offset) >= CLOCK_WARNING) {
@@ -104,14 +106,16 @@ export class NodeInspection {
     for (const [index, report] of reports.entries()) {
       if (!report) continue;
       const { identity, unfit } = report;
-      const error = (right: string): InvalidOptionError =>
-        new InvalidOptionError(`nodes[${index}]`, this.nodes[index]?.address, right);
-      if (unfit !== undefined) return error(unfit);
+      const error = (problem: string): InvalidOptionError => {
+        const address = redacted(this.nodes[index]?.address ?? '');
+        return new InvalidOptionError(MODULE, `nodes[${index}]`, `(${address}) ${problem}`);
+      };
+      if (unfit !== undefined) return error(`cannot vote: ${redacted(unfit)}`);
       if (identity === undefined) continue;
       const twin = seen.get(identity);
       if (twin !== undefined) {
         return error(
-          `that is the same server as nodes[${twin}] (run_id ${identity}); use independent servers, each once`,
+          `is the same server as nodes[${twin}] (run_id ${redacted(identity)}): use independent servers, each once`,
         );
       }
       seen.set(identity, index);

@@ -2,7 +2,8 @@ import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { Clock } from '../clock.js';
 import { JobKeys } from '../nodes/job-keys.js';
 import { instanceOf } from '../acquire/token.js';
-import { NodeUnreachableError, quoted } from '../errors.js';
+import { quoted, redacted } from '../display.js';
+import { NodeUnreachableError } from '../errors.js';
 import { CLOCK, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
 import type { ResolvedOptions } from '../options/options.js';
 import type { Tick } from '../schedule/cron-ticks.js';
@@ -175,7 +176,7 @@ export class OperatorLog {
 }
 
 function messagesOf(causes: readonly Error[]): string {
-  return causes.map((cause) => cause.message).join('; ');
+  return causes.map((cause) => redacted(cause.message)).join('; ');
 }
 
 function timeOf({ at }: Tick): string {

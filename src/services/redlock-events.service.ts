@@ -1,4 +1,5 @@
 import { Injectable, Logger } from '@nestjs/common';
+import { messageOf } from '../display.js';
 import type { SkipReason } from '../runs/run-outcome.js';
 
 /** The properties of every event. */
@@ -72,7 +73,7 @@ export class RedlockEvents {
       await listener(event);
     } catch (error) {
       this.logger.error(
-        `A listener to "${name}" failed: ${String(error)}`,
+        `A listener to "${name}" failed: ${messageOf(error)}`,
         error instanceof Error ? error.stack : '',
       );
     }

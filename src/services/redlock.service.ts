@@ -3,10 +3,12 @@ import type { CronJob } from 'cron';
 import { JobKeys } from '../nodes/job-keys.js';
 import { InvalidOptionError, StoreDownError } from '../errors.js';
 import type { Clock } from '../clock.js';
+import { callback, type Check, checkedOptions, oneOf } from '../options/checks.js';
 import { CLOCK, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
-import { type Duration, leaseDuration, milliseconds } from '../options/duration.js';
+import { type Duration, lease as leaseOf, milliseconds } from '../options/duration.js';
 import type { JobOptions, ResolvedOptions } from '../options/options.js';
-import { refuseUnknown, resolveJobOptions } from '../options/resolve-options.js';
+import { jobChecks, resolveJobOptions } from '../options/resolve-options.js';
+import { jobName } from '../decorators/exclusive-method.js';
 import { currentFiring } from '../schedule/firing.js';
 import type { RunOutcome } from '../runs/run-outcome.js';
 import { JobRunner } from './job-runner.service.js';
@@ -26,8 +28,6 @@ export interface LockOptions {
   /** How long to keep trying while another claim holds the lock. Default: no retry. */
   wait?: Duration;
 }
-
-const LOCK_OPTIONS: readonly (keyof LockOptions)[] = ['ttl', 'wait'];
 
 /** Options of `RedlockService.run`. */
 export interface RunOptions extends JobOptions {
@@ -67,6 +67,8 @@ export class RedlockService {
   readonly #runner: JobRunner;
   readonly #events: RedlockEvents;
   readonly #firings: SchedulerFirings;
+  readonly #lockChecks;
+  readonly #runChecks;
 
   /** @internal */
   constructor(
@@ -83,21 +85,23 @@ export class RedlockService {
     this.#runner = runner;
     this.#events = events;
     this.#firings = firings;
+    const { nodeTimeout } = options;
+    this.#lockChecks = { ttl: leaseOf(nodeTimeout), wait: milliseconds } satisfies ChecksOf<LockOptions>;
+    this.#runChecks = { ...jobChecks(nodeTimeout), job: cronJob } satisfies ChecksOf<RunOptions>;
   }
 
   /**
    * Acquires a lock. Resolves to `null` if another claim holds it or no majority of the nodes can be reached. The lock
    * is renewed until it is released or the process ends: release it in a `finally`, or with `await using`.
    *
-   * @throws InvalidOptionError for an empty name or an invalid duration.
+   * @throws InvalidOptionError for an invalid name or option.
    * @throws StoreDownError without a quorum, if the module has `onStoreDown: 'throw'`.
    */
   async lock(name: string, options: LockOptions = {}): Promise<RedlockLock | null> {
     const { nodeTimeout, job, keyPrefix } = this.#options;
-    refuseUnknown('lock: ', options, LOCK_OPTIONS);
-    const ttl = options.ttl === undefined ? job.ttl : leaseDuration('ttl', options.ttl, nodeTimeout);
-    const wait = options.wait === undefined ? 0 : milliseconds('wait', options.wait);
-    const claim = { name, lock: new JobKeys(keyPrefix, checkedName(name)).lock };
+    jobName('lock()', 'name', name);
+    const { ttl = job.ttl, wait = 0 } = checkedOptions('lock()', options, this.#lockChecks);
+    const claim = { name, lock: new JobKeys(keyPrefix, name).lock };
     const settings = { name, ttl, maxRuntime: undefined, isRun: false };
     const answer = await this.#leases.acquire(claim, settings, wait);
     if (answer instanceof Lease) return new HeldLock(answer, nodeTimeout);
@@ -117,16 +121,18 @@ export class RedlockService {
    * ```
    *
    * @returns `{ ran: true, value }`, or `{ ran: false, reason }`.
-   * @throws What `routine` throws; InvalidOptionError for an empty name or an invalid option; StoreDownError without a
+   * @throws What `routine` throws; InvalidOptionError for an invalid name or option; StoreDownError without a
    * quorum, if `onStoreDown` is `'throw'`.
    */
   async run<T>(
     name: string,
     routine: (run: CurrentRun) => T,
-    { job, ...options }: RunOptions = {},
+    options: RunOptions = {},
   ): Promise<RunOutcome<Awaited<T>>> {
-    const resolved = resolveJobOptions(options, this.#options.nodeTimeout, this.#options.job);
-    const request = { name: checkedName(name), options: resolved };
+    jobName('run()', 'name', name);
+    callback('run()', 'routine', routine);
+    const { job, ...checked } = checkedOptions('run()', options, this.#runChecks);
+    const request = { name, options: resolveJobOptions('run()', checked, this.#options.job) };
     const current = currentFiring();
     const firing = current?.kind === 'cron' ? current : undefined;
     if (!job || firing?.source === job) return this.#runner.run({ ...request, firing }, routine);
@@ -146,16 +152,33 @@ export class RedlockService {
    * listener throws, the error is logged, and nothing else is affected.
    *
    * @returns A function that removes the listener.
+   * @throws InvalidOptionError for an unknown event, or if `listener` is not a function.
    */
   on<Name extends keyof RedlockEventMap>(event: Name, listener: RedlockListener<Name>): () => void {
+    eventName('on()', 'event', event);
+    callback('on()', 'listener', listener);
     return this.#events.on(event, listener);
   }
 }
 
-function checkedName(name: string): string {
-  if (typeof name === 'string' && name !== '') return name;
-  throw new InvalidOptionError('name', name, "give a text such as 'report'");
-}
+type ChecksOf<Options> = Record<keyof Options, Check<unknown>>;
+
+const EVENTS: Readonly<Record<keyof RedlockEventMap, true>> = {
+  started: true,
+  finished: true,
+  failed: true,
+  skipped: true,
+  aborted: true,
+};
+const eventName = oneOf(...(Object.keys(EVENTS) as (keyof RedlockEventMap)[]));
+
+/** A cron job, from any copy of `cron`. */
+const cronJob: Check<CronJob> = (where, option, value) => {
+  const { cronTime } = Object(value) as { cronTime?: unknown };
+  const { getNextDateFrom } = Object(cronTime) as { getNextDateFrom?: unknown };
+  if (typeof getNextDateFrom === 'function') return value as CronJob;
+  throw new InvalidOptionError(where, option, 'must be a CronJob', { received: value });
+};
 
 class HeldLock implements RedlockLock {
   readonly name: string;
@@ -178,7 +201,7 @@ class HeldLock implements RedlockLock {
 
   // Own functions, so that they can be destructured from the lock.
   readonly extend = async (ttl?: Duration): Promise<void> =>
-    this.#lease.extend(ttl === undefined ? undefined : leaseDuration('ttl', ttl, this.#nodeTimeout));
+    this.#lease.extend(ttl === undefined ? undefined : leaseOf(this.#nodeTimeout)('extend()', 'ttl', ttl));
   readonly release = (): Promise<void> => this.#lease.end('release');
   readonly [Symbol.asyncDispose] = this.release;
 }

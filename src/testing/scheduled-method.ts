@@ -7,6 +7,8 @@ import type { ResolvedOptions } from '../options/options.js';
 import { CronFiring, fire, IntervalFiring } from '../schedule/firing.js';
 import { CronTicks } from '../schedule/cron-ticks.js';
 import type { Schedule } from '../schedule/schedule-of.js';
+import { listed, shown } from '../display.js';
+import { InvalidOptionError } from '../errors.js';
 import type { ExclusiveMethod } from '../decorators/exclusive-method.js';
 import { ExclusiveJobs } from '../services/exclusive-jobs.service.js';
 import type { SkipReason } from '../runs/run-outcome.js';
@@ -46,7 +48,7 @@ export class ScheduledMethod {
   /**
    * Finds the method that `job` names: the name in `@Exclusive`, or `ClassName.method`.
    *
-   * @throws Error if there is none, with the names that exist.
+   * @throws InvalidOptionError if there is none, with the names that exist.
    */
   static find(app: TestingModule, index: number, job: string): ScheduledMethod {
     const known: string[] = [];
@@ -55,18 +57,20 @@ export class ScheduledMethod {
       if (job === method.name || job === place) return new ScheduledMethod(app, index, instance, method);
       known.push(typeof method.name === 'string' ? method.name : place);
     }
-    throw new Error(`There is no job "${job}" with @Exclusive; there are: ${known.join(', ') || 'none'}`);
+    throw new InvalidOptionError('TestFleet.fire()', 'job', `(known jobs: ${listed(known) || 'none'})`, {
+      subject: `unknown job ${shown(job)}`,
+    });
   }
 
   /**
    * The time of the scheduler's next call, in milliseconds since the epoch: one interval after `now` for `@Interval`,
    * and `now` for a method without a schedule.
    *
-   * @throws Error if no scheduler of the application would call the method, or the schedule has ended.
+   * @throws InvalidOptionError if no scheduler of the application would call the method, or the schedule has ended.
    */
   next(now: number): number {
     const { schedule } = this;
-    if (schedule.kind === 'none') return now;
+    if (schedule.kind === 'none' || schedule.kind === 'timeout') return now;
     const at = schedule.kind === 'cron' ? schedule.ticks.next(now) : now + schedule.every;
     const timers = this.timers();
     const isMounted =
@@ -74,12 +78,16 @@ export class ScheduledMethod {
         ? timers.crons.some((ticks) => ticks.next(now) === at)
         : timers.intervals.length > 0;
     if (!isMounted) {
-      throw new Error(
-        `Nothing fires ${this.place}: is ScheduleModule.forRoot() among the imports of AppModule, and the class not request-scoped?`,
+      throw this.refusal(
+        'is not scheduled: is ScheduleModule.forRoot() among the imports of AppModule, and the class not request-scoped?',
       );
     }
     if (at >= now && at < Number.POSITIVE_INFINITY) return at;
-    throw new Error(`The schedule of ${this.place} names no time after ${new Date(now).toISOString()}`);
+    throw this.refusal(`has no scheduled time after ${new Date(now).toISOString()}`);
+  }
+
+  private refusal(problem: string): InvalidOptionError {
+    return new InvalidOptionError('TestFleet.fire()', 'job', problem, { subject: this.place });
   }
 
   /** Calls the method as the scheduler does. */
@@ -119,6 +127,7 @@ export class ScheduledMethod {
         return fire(new CronFiring(this.method, schedule.ticks, clock.now(), clock), callback);
       case 'interval':
         return fire(new IntervalFiring(schedule.every, clock.now(), clock), callback);
+      case 'timeout':
       case 'none':
         return callback();
     }

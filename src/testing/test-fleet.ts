@@ -4,9 +4,19 @@ import { Test, type TestingModule, type TestingModuleBuilder } from '@nestjs/tes
 import { InvalidOptionError } from '../errors.js';
 import { systemClock } from '../clock.js';
 import { CLOCK, MODULE_OPTIONS_TOKEN, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
+import {
+  anything,
+  callback,
+  type Check,
+  checkedOptions,
+  date,
+  givenOptions,
+  MODULE,
+  readable,
+} from '../options/checks.js';
 import { type Duration, milliseconds } from '../options/duration.js';
-import type { NodeOption, RedlockModuleOptions } from '../options/options.js';
-import { refuseUnknown, resolveOptions } from '../options/resolve-options.js';
+import type { NodeOption } from '../options/options.js';
+import { MODULE_OPTIONS, resolveOptions } from '../options/resolve-options.js';
 import { MemoryNode } from '../nodes/memory-node.js';
 import type { NodeReport } from '../nodes/lock-node.js';
 import { ManualClock } from './manual-clock.js';
@@ -28,7 +38,34 @@ export interface TestFleetOptions {
   override?: (app: TestingModuleBuilder, instance: number) => unknown;
 }
 
-const FLEET_OPTIONS: readonly (keyof TestFleetOptions)[] = ['instances', 'now', 'nodes', 'override'];
+const CREATE = 'TestFleet.create()';
+const FIRE = 'TestFleet.fire()';
+/** More instances than this in one process are a mistake. */
+const MOST_INSTANCES = 1000;
+
+const count: Check<number> = (where, option, value) => {
+  if (Number.isInteger(value) && (value as number) >= 1 && (value as number) <= MOST_INSTANCES) {
+    return value as number;
+  }
+  throw new InvalidOptionError(where, option, `must be a whole number from 1 to ${MOST_INSTANCES}`, {
+    received: value,
+  });
+};
+
+/** Whether Nest can import it: a class, a dynamic module, a promise of one, or a forward reference. */
+function isModule(value: unknown): boolean {
+  if (typeof value === 'function') return typeof value.prototype === 'object';
+  const { module, forwardRef, then } = Object(value) as Record<string, unknown>;
+  return [module, forwardRef, then].some((part) => typeof part === 'function');
+}
+
+const FLEET_CHECKS = {
+  instances: count,
+  now: date,
+  // Checked with the other options of the module.
+  nodes: anything,
+  override: callback,
+} satisfies Record<keyof TestFleetOptions, Check<unknown>>;
 
 /** The store that the instances share, on the clock that they share. */
 class FleetMemory extends MemoryNode {
@@ -65,19 +102,22 @@ export class TestFleet {
    * Starts the instances of an application with `app.init()`: no port is opened.
    *
    * @param module The root module, as passed to `NestFactory`. Its `RedlockModule` keeps all options except `nodes`.
-   * @throws InvalidOptionError if `instances` is not a positive integer, or for an unknown option; otherwise, what the
-   * application throws when it starts, once the instances that did start have been closed.
+   * @throws InvalidOptionError for an invalid or unknown option; otherwise, what the application throws when it starts, once the instances that did start have been closed.
    */
   static async create(
     module: NonNullable<ModuleMetadata['imports']>[number],
     options: TestFleetOptions = {},
   ): Promise<TestFleet> {
-    refuseUnknown('TestFleet: ', options, FLEET_OPTIONS);
-    const { instances = 2, now = new Date(), nodes, override = () => {} } = options;
-    if (!Number.isInteger(instances) || instances < 1) {
-      throw new InvalidOptionError('instances', instances, 'give a whole number from 1 on');
+    const {
+      instances = 2,
+      now = new Date(),
+      nodes,
+      ...checked
+    } = checkedOptions(CREATE, options, FLEET_CHECKS);
+    const override = checked.override as TestFleetOptions['override'];
+    if (!readable(CREATE, 'module', () => isModule(module))) {
+      throw new InvalidOptionError(CREATE, 'module', 'must be a module', { received: module });
     }
-    if (Number.isNaN(now.getTime())) throw new InvalidOptionError('now', now, 'use a Date');
     const clock = new ManualClock(now.getTime());
     const memory = new FleetMemory(clock.now);
     const start = async (instance: number): Promise<TestingModule> => {
@@ -87,11 +127,12 @@ export class TestFleet {
         .overrideProvider(RESOLVED_OPTIONS)
         .useFactory({
           inject: [MODULE_OPTIONS_TOKEN],
-          factory: (given: RedlockModuleOptions) => resolveOptions({ ...given, nodes: nodes ?? memory }),
+          factory: (given: unknown) =>
+            resolveOptions({ ...givenOptions(MODULE, given, MODULE_OPTIONS), nodes: nodes ?? memory }),
         })
         .overrideProvider(SchedulerRegistry)
         .useClass(StoppedScheduler);
-      await override(builder, instance);
+      await override?.(builder, instance);
       const app = await builder.compile();
       return app.init();
     };
@@ -118,7 +159,7 @@ export class TestFleet {
    * @throws InvalidOptionError for anything else.
    */
   async advance(duration: Duration): Promise<void> {
-    const step = milliseconds('duration', duration);
+    const step = milliseconds('TestFleet.advance()', 'duration', duration);
     this.target = this.reached + step;
     await this.clock.advance(this.target - this.clock.now());
   }
@@ -131,15 +172,21 @@ export class TestFleet {
    * @param at The time to move to, not before `now`; with `@Cron`, the latest tick up to then is fired. Default: the
    * next time of its `@Cron`; for `@Interval`, `now` plus the interval; otherwise `now`.
    * @returns What each instance did, in the order of `instances`, once all calls are over.
-   * @throws Error for a job that does not exist, or that nothing schedules; InvalidOptionError for an `at` in the past.
+   * @throws InvalidOptionError for a job that does not exist, or that nothing schedules, and for an `at` in the past.
    */
   async fire(job: string, at?: Date): Promise<FiredRun[]> {
+    if (at !== undefined) date(FIRE, 'at', at);
+    if (typeof job !== 'string') {
+      throw new InvalidOptionError(FIRE, 'job', "must be the name of a job, such as 'report'", {
+        received: job,
+      });
+    }
     const methods = this.instances.map((app, index) => ScheduledMethod.find(app, index, job));
     const now = this.reached;
     const next = Math.max(...methods.map((method) => method.next(now)));
-    if (at && !(at.getTime() >= now)) {
-      const right = `use a Date from ${new Date(now).toISOString()} on, the time of the fleet`;
-      throw new InvalidOptionError('at', at, right);
+    if (at && at.getTime() < now) {
+      const right = `must not be before ${new Date(now).toISOString()}, the time of the fleet`;
+      throw new InvalidOptionError(FIRE, 'at', right, { received: at });
     }
     this.target = at ? at.getTime() : next;
     const duration = this.target - this.clock.now();

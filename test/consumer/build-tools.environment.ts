@@ -93,7 +93,7 @@ describe('with NestJS 12, in ESM,', { timeout: PATIENCE }, () => {
     if (build !== undefined) await consumer.script(build);
     const failure = consumer.start([file]).ended;
     await expect(failure).rejects.toThrow(
-      'InvalidOptionError: @Exclusive on report is "compiled as a standard (stage 3) decorator"',
+      'InvalidOptionError: report: @Exclusive was compiled as a standard (stage 3) decorator',
     );
     await expect(failure).rejects.toThrow('NestJS needs "experimentalDecorators": true in tsconfig.json');
   });

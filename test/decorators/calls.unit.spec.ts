@@ -110,12 +110,13 @@ describe('a call', () => {
     expect(await jobs.often()).toBe(true);
   });
 
-  it('cannot be made on an object that Nest did not make, or on none, and says so', async () => {
+  it('cannot be made on an object that Nest did not create, or on none, and says so', async () => {
     const jobs = (await start({ providers: [Jobs] })).get(Jobs);
     const value: (this: unknown) => Promise<unknown> = Reflect.get(jobs, 'value');
-    const message = /@Exclusive on Jobs\.value was called on an object that Nest did not make/;
+    const message = /@Exclusive on Jobs\.value was called on an object that Nest did not create/;
     await expect(async () => value.call(undefined)).rejects.toThrow(message);
     await expect(async () => new Jobs().value()).rejects.toThrow(message);
+    await expect(async () => new Jobs().value()).rejects.toMatchObject({ code: 'ERR_NOT_INJECTED' });
     await expect(async () => value.call('text')).rejects.toThrow(message);
   });
 });

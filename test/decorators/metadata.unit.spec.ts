@@ -63,6 +63,23 @@ function apply(target: object, key?: string): void {
   (Exclusive('name') as (...args: unknown[]) => void)(target, key, descriptor);
 }
 
+it('@Exclusive on a method that it already decorates is refused', () => {
+  class Twice {
+    report(): void {}
+  }
+  const decorate = (name: string): void => {
+    const descriptor = Object.getOwnPropertyDescriptor(Twice.prototype, 'report')!;
+    Exclusive(name)(Twice.prototype, 'report', descriptor);
+  };
+  decorate('report');
+  expect(() => decorate('other')).toThrow('Twice.report: @Exclusive must decorate a method only once');
+  // A method that overrides one is another method.
+  class Overriding extends Twice {
+    @Exclusive('report') override report(): void {}
+  }
+  expect(new Overriding()).toBeInstanceOf(Twice);
+});
+
 describe('@Exclusive on something that is no method of an instance', () => {
   class Wrong {
     static fixed(): void {}
@@ -78,7 +95,6 @@ describe('@Exclusive on something that is no method of an instance', () => {
     ['a class', () => apply(Wrong), 'Wrong'],
   ])('is refused: %s', (_what, decorate, place) => {
     expect(decorate).toThrow(InvalidOptionError);
-    expect(decorate).toThrow(`@Exclusive on ${place} `);
-    expect(decorate).toThrow('put it on a method of an instance');
+    expect(decorate).toThrow(`${place}: @Exclusive must decorate a method of an instance`);
   });
 });

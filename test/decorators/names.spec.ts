@@ -51,8 +51,7 @@ describe('a name that is no name', () => {
   it.each(['', 0, null, true, Symbol('name')])('is refused where it is given: %s', (name) => {
     const decorate = (): unknown => classNamed(name as unknown as string);
     expect(decorate).toThrow(InvalidOptionError);
-    expect(decorate).toThrow('The name of @Exclusive on Jobs.work');
-    expect(decorate).toThrow("give a text such as 'report'");
+    expect(decorate).toThrow("@Exclusive on Jobs.work: name must be a non-empty string, such as 'report'");
   });
 });
 
@@ -90,7 +89,9 @@ describe('a function for a name', () => {
     const app = await start({ redlock: { nodes: server.it.url }, providers: [Jobs] });
     const call = app.get(Jobs).work(undefined);
     await expect(call).rejects.toThrow(InvalidOptionError);
-    await expect(call).rejects.toThrow('name function of @Exclusive on Jobs.work');
+    await expect(call).rejects.toThrow(
+      '@Exclusive on Jobs.work: the result of the name function must be a non-empty string',
+    );
     expect(app.get(Jobs)).toMatchObject({ calls: 0 });
     expect(await clientOf(server.it).keys('*')).toEqual([]);
   });
@@ -133,7 +134,7 @@ describe('one name on two methods', () => {
     const app = await build({ providers });
     const error = await app.init().catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(InvalidOptionError);
-    for (const place of [...places, '"report"', 'a name of its own']) expect(String(error)).toContain(place);
+    for (const place of [...places, '"report"', 'differently']) expect(String(error)).toContain(place);
   });
 
   it('of two classes that have the same name is refused too, where the name is left out', async () => {
@@ -149,15 +150,17 @@ describe('one name on two methods', () => {
 
 describe('wrong options of a job', () => {
   it.each([
-    ['ttl', { ttl: '1s' }, '"1s"'],
-    ['every', { every: 'soon' }, '"soon"'],
-    ['maxRuntime', { maxRuntime: -1 }, '-1'],
-    ['overlap', { overlap: 'both' }, '"both"'],
-    ['recover', { recover: 'yes' }, '"yes"'],
-    ['recover', { recover: true, overlap: 'allow' }, 'true'],
-    ['an option', { recovery: true }, '"recovery"'],
-    ['onStoreDown', { onStoreDown: 'wait' }, '"wait"'],
-  ])('are refused at the start: %s', async (option, options, value) => {
+    ['ttl', { ttl: '1s' }, 'must be at least 1500 ms'],
+    ['every', { every: 'soon' }, 'received "soon"'],
+    ['maxRuntime', { maxRuntime: -1 }, 'received -1'],
+    ['overlap', { overlap: 'both' }, "must be 'skip' or 'allow'; received \"both\""],
+    ['recover', { recover: 'yes' }, 'must be true or false; received "yes"'],
+    ['recover', { recover: true, overlap: 'allow' }, "cannot be combined with overlap: 'allow'"],
+    ['unknown option', { recovery: true }, '"recovery" (known options: ttl, every'],
+    ['onStoreDown', { onStoreDown: 'wait' }, "must be 'skip', 'run' or 'throw'; received \"wait\""],
+    ['options', ['report'], 'must be an object, not an array'],
+    ['ttl', { ttl: null }, 'received null'],
+  ])('are refused at the start: %s', async (option, options, problem) => {
     @Injectable()
     class Jobs {
       @Exclusive('report', options as never) async work(): Promise<void> {}
@@ -165,6 +168,7 @@ describe('wrong options of a job', () => {
     const app = await build({ providers: [Jobs] });
     const error = await app.init().catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(InvalidOptionError);
-    expect(String(error)).toContain(`work: ${option} is ${value};`);
+    expect(String(error)).toContain(`@Exclusive on Jobs.work: ${option} `);
+    expect(String(error)).toContain(problem);
   });
 });

@@ -9,6 +9,8 @@ it('exports these names, and no others', () => {
       "LockLostError",
       "MemoryNode",
       "NodeUnreachableError",
+      "NotInjectedError",
+      "RedlockError",
       "RedlockModule",
       "RedlockService",
       "RunTimeoutError",

@@ -99,6 +99,6 @@ describe('options that come from elsewhere', () => {
     });
     const error = await startWith(redlock).catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(InvalidOptionError);
-    expect(String(error)).toContain('ttl is "soon"');
+    expect(String(error)).toContain('RedlockModule: ttl must be');
   });
 });

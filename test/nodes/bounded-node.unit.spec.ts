@@ -25,8 +25,9 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-describe('a node of the application that never answers', () => {
-  const store = (address = 'store:1'): LockNode => ({
+/** A node that never answers. */
+function store(address = 'store:1'): LockNode {
+  return {
     address,
     claim: never,
     extend: never,
@@ -34,13 +35,18 @@ describe('a node of the application that never answers', () => {
     release: never,
     open: () => Promise.resolve({ warnings: [] }),
     close: never,
-  });
+  };
+}
 
+describe('a node of the application that never answers', () => {
   it.each(['claim', 'extend', 'settle', 'release'] as const)(
     'is answered for within nodeTimeout: %s',
     async (what) => {
-      const asked = around(store())[what](claimOf(newName()), 'a', TTL);
-      const { took } = await timed(expect(asked).rejects.toThrow('Node store:1: no answer within 100 ms'));
+      const begin = performance.now();
+      await expect(around(store())[what](claimOf(newName()), 'a', TTL)).rejects.toThrow(
+        'Node store:1: no answer within 100 ms',
+      );
+      const took = performance.now() - begin;
       expect(took).toBeGreaterThanOrEqual(NODE_TIMEOUT - 1);
     },
   );
@@ -110,11 +116,11 @@ describe('a node of the application', () => {
 it('a start that hangs on a node of the application ends when the node may take no longer', async () => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
   try {
-    const store = { address: 'store:1', open: never } as unknown as LockNode;
-    for (const name of ['claim', 'extend', 'settle', 'release', 'close'] as const) store[name] = never;
-    const opened = expect(around(store).open()).rejects.toThrow('it could not be opened within 30 s');
+    const opened = around({ ...store(), open: never })
+      .open()
+      .catch(String);
     await vi.advanceTimersByTimeAsync(30_000);
-    await opened;
+    expect(await opened).toContain('it could not be opened within 30 s');
   } finally {
     vi.useRealTimers();
   }

@@ -38,8 +38,8 @@ it.each<[keyof Jobs, string | undefined]>([
 it.each<[keyof Jobs, Schedule]>([
   ['interval', { kind: 'interval', every: 1500 }],
   ['namedInterval', { kind: 'interval', every: 2500 }],
-  ['timeout', { kind: 'none' }],
-  ['namedTimeout', { kind: 'none' }],
+  ['timeout', { kind: 'timeout' }],
+  ['namedTimeout', { kind: 'timeout' }],
   ['plain', { kind: 'none' }],
 ])('reads what the decorators of @nestjs/schedule have left on %s', (method, schedule) => {
   expect(scheduleOfMethod(method)).toEqual(schedule);

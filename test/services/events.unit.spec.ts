@@ -50,7 +50,17 @@ it('have types of their own', async () => {
   redlock.on('aborted', (event) => expectTypeOf(event.error).toEqualTypeOf<Error>());
   redlock.on('started', (event) => expectTypeOf(event.tick).toEqualTypeOf<Date | null>());
   // @ts-expect-error There is no such event.
-  redlock.on('ended', () => {});
+  expect(() => redlock.on('ended', () => {})).toThrow('on(): event must be');
+});
+
+it('are refused where they are unknown, and so is a listener that is not a function', async () => {
+  const redlock = (await start({})).get(RedlockService);
+  expect(() => redlock.on('skiped' as never, () => {})).toThrow(
+    "on(): event must be 'started', 'finished', 'failed', 'skipped' or 'aborted'; received \"skiped\"",
+  );
+  for (const listener of [undefined, null, {}, 'log']) {
+    expect(() => redlock.on('skipped', listener as never)).toThrow('on(): listener must be a function');
+  }
 });
 
 it('go on after a listener that throws or rejects, which is logged, and the run is none the worse', async () => {

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { InvalidOptionError, MemoryNode, RedlockModule, RedlockService } from '../../src/index.js';
-import { type Duration, milliseconds } from '../../src/options/duration.js';
+import { milliseconds } from '../../src/options/duration.js';
 import { resolveOptions } from '../../src/options/resolve-options.js';
 import { start } from '../module/application.js';
 import { useServer } from '../module/redis.js';
@@ -35,7 +35,7 @@ describe('any value for a duration', () => {
   it('is a whole number of milliseconds that a timer can wait for, or is refused with the name of the option', () => {
     fc.assert(
       fc.property(duration, (value) => {
-        const length = valueOrRefusal('patience', () => milliseconds('patience', value as Duration));
+        const length = valueOrRefusal('patience', () => milliseconds('wait()', 'patience', value));
         if (length === 'refused') return;
         expect(length).toSatisfy(Number.isInteger);
         expect(length).toBeGreaterThanOrEqual(1);

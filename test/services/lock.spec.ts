@@ -52,7 +52,7 @@ describe('a lock', () => {
   it('refuses an option that it does not have', async () => {
     const redlock = await newService();
     await expect(redlock.lock('report', { wate: 300 } as object)).rejects.toThrow(
-      'lock: an option is "wate"; the options are ttl, wait',
+      'lock(): unknown option "wate" (known options: ttl, wait)',
     );
   });
 
@@ -97,7 +97,7 @@ describe('a lock', () => {
     expect(lock!.expiresAt.getTime() - Date.now()).toBeGreaterThan(35_000);
     expect(lock!.expiresAt.getTime() - Date.now()).toBeLessThanOrEqual(40_000);
     await lock?.extend('2m');
-    await expect(lock?.extend('soon' as never)).rejects.toThrow('ttl is "soon"');
+    await expect(lock?.extend('soon' as never)).rejects.toThrow('extend(): ttl must be');
     expect(await client.pttl(KEY)).toBeGreaterThan(110_000);
     expect(lock!.expiresAt.getTime() - Date.now()).toBeGreaterThan(110_000);
     await lock?.release();

@@ -202,7 +202,7 @@ describe('a run that shutdown cuts off', () => {
     await run;
     expect(old.get(Jobs).ends).toEqual(['ShutdownError']);
     expect(aborted).toEqual([expect.any(ShutdownError)]);
-    expect(aborted[0]?.message).toContain('another instance takes its tick over');
+    expect(aborted[0]?.message).toContain('another instance takes over its tick');
     await expect.poll(() => other.get(Jobs).ends, { timeout: 2 * TTL + 2000 }).toEqual(['finished']);
     expect(other.get(Jobs).starts).toEqual([newYear()]);
     await expect.poll(settled).toBe(TICK);

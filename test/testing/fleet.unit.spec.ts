@@ -144,9 +144,11 @@ describe('the clock', () => {
 
   it('does not go back', async () => {
     const { fleet } = await startFleet();
-    await expect(fleet.fire('report', at('09:30:04'))).rejects.toThrow('from 2031-05-07T09:30:05.000Z on');
-    await expect(fleet.fire('report', new Date('soon'))).rejects.toThrow('at is Invalid Date');
-    await expect(fleet.advance('-1s')).rejects.toThrow('duration is "-1s"');
+    await expect(fleet.fire('report', at('09:30:04'))).rejects.toThrow(
+      'TestFleet.fire(): at must not be before 2031-05-07T09:30:05.000Z, the time of the fleet',
+    );
+    await expect(fleet.fire('report', new Date('soon'))).rejects.toThrow('at must be a valid Date');
+    await expect(fleet.advance('-1s')).rejects.toThrow('TestFleet.advance(): duration must be');
   });
 
   it('is that of the store too, and nobody warns of it', async () => {
@@ -212,15 +214,40 @@ describe('the instances', () => {
   it('are at least one, and their options are spelt right', async () => {
     for (const instances of [0, 1.5, Number.NaN]) {
       await expect(TestFleet.create(AppModule, { instances })).rejects.toThrow(
-        'give a whole number from 1 on',
+        'TestFleet.create(): instances must be a whole number from 1 to 1000',
       );
     }
     await expect(TestFleet.create(AppModule, { instancs: 3 } as object)).rejects.toThrow(
-      'TestFleet: an option is "instancs"; the options are instances, now, nodes, override',
+      'TestFleet.create(): unknown option "instancs" (known options: instances, now, nodes, override)',
     );
     await expect(TestFleet.create(AppModule, { now: new Date('soon') })).rejects.toThrow(
-      'now is Invalid Date',
+      'TestFleet.create(): now must be a valid Date; received an invalid Date',
     );
+  });
+
+  it.each<[what: string, options: object, message: string]>([
+    ['a time that is a string', { now: '2031-05-07' }, 'now must be a valid Date; received "2031-05-07"'],
+    ['a time that is null', { now: null }, 'now must be a valid Date; received null'],
+    ['an override that is no function', { override: {} }, 'override must be a function; received an object'],
+    ['more instances than a process can have', { instances: 1e9 }, 'instances must be a whole number'],
+    ['an array in place of the options', [2], 'options must be an object, not an array'],
+  ])('refuse %s', async (_what, options, message) => {
+    await expect(TestFleet.create(AppModule, options)).rejects.toThrow(`TestFleet.create(): ${message}`);
+  });
+
+  it('refuse a module that is none, and a factory that returns a URL', async () => {
+    await expect(TestFleet.create(undefined as never)).rejects.toThrow('module must be a module');
+    @Module({ imports: [RedlockModule.forRootAsync({ useFactory: () => 'redis://:s3cr3t@a' as never })] })
+    class WithUrl {}
+    await expect(TestFleet.create(WithUrl)).rejects.toThrow('options must be an object, not a string');
+  });
+
+  it('fire only jobs with a name, at a time', async () => {
+    const { fleet } = await startFleet({});
+    await expect(fleet.fire(undefined as never)).rejects.toThrow('TestFleet.fire(): job must be the name');
+    for (const time of [null, 7, '2031-05-07', new Date('soon')]) {
+      await expect(fleet.fire('report', time as never)).rejects.toThrow('TestFleet.fire(): at must be');
+    }
   });
 
   it('that have started are closed when another one cannot start', async () => {
@@ -269,7 +296,7 @@ describe('a job that never fires', () => {
     for (const module of [WithoutScheduler, WithoutCron]) {
       const { fleet } = await startFleet({}, module);
       await expect(fleet.fire('lonely')).rejects.toThrow(
-        'Nothing fires Lonely.work: is ScheduleModule.forRoot()',
+        'TestFleet.fire(): Lonely.work is not scheduled: is ScheduleModule.forRoot()',
       );
     }
   });
@@ -278,13 +305,13 @@ describe('a job that never fires', () => {
     const { fleet } = await startFleet({}, Scheduled);
     expect(await fleet.fire('lonely')).toMatchObject([ran, lost('elsewhere')]);
     expect(await fleet.fire('at noon')).toMatchObject([lost('elsewhere'), ran]);
-    await expect(fleet.fire('at noon')).rejects.toThrow('The schedule of Lonely.atNoon names no time after');
+    await expect(fleet.fire('at noon')).rejects.toThrow('Lonely.atNoon has no scheduled time after');
   });
 
   it('is no success: there is none of that name', async () => {
     const { fleet } = await startFleet({}, Scheduled);
     await expect(fleet.fire('lonley')).rejects.toThrow(
-      'There is no job "lonley" with @Exclusive; there are: lonely, at noon',
+      'TestFleet.fire(): unknown job "lonley" (known jobs: "lonely", "at noon")',
     );
   });
 });

@@ -1,4 +1,6 @@
 import type { Cluster, Redis } from 'ioredis';
+import { redacted } from '../../display.js';
+import { isHost } from './redis-options.js';
 
 /** Where a client connects, without credentials. */
 export function addressOf(client: Redis | Cluster): string {
@@ -7,13 +9,20 @@ export function addressOf(client: Redis | Cluster): string {
     return `cluster ${Array.isArray(seeds) ? seeds.map(hostAndPort).join(', ') : ''}`.trim();
   }
   const { sentinels, name, path, host, port } = (client as Redis).options;
-  if (sentinels) return `sentinel ${name} (${sentinels.map(hostAndPort).join(', ')})`;
-  return path ?? hostAndPort({ host, port });
+  if (sentinels) return redacted(`sentinel ${name} (${sentinels.map(hostAndPort).join(', ')})`);
+  return path == null ? hostAndPort({ host, port }) : redacted(path);
 }
 
 function hostAndPort(at: unknown): string {
   if (typeof at === 'number') return `localhost:${at}`;
-  if (typeof at === 'string') return at.replace(/^.*@|^\w+:\/\//, '').replace(/[/?#].*$/s, '');
-  const { host = 'localhost', port = 6379 } = at as { host?: string; port?: number };
-  return `${host}:${port}`;
+  if (typeof at === 'string') return hostAndPortOf(at);
+  const { host = 'localhost', port = 6379 } = at as { host?: string | null; port?: number };
+  return `${isHost(host ?? 'localhost') ? (host ?? 'localhost') : '***'}:${port}`;
+}
+
+/** The host and port in a URL, or in a string such as `10.1.1.1:6379`, if nothing else can be in them. */
+function hostAndPortOf(text: string): string {
+  const place = text.replace(/^.*@|^\w*:?\/\//s, '').replace(/[/?#].*$/s, '');
+  const host = place.replace(/:\d{1,5}$/, '').replace(/^\[(.*)\]$/, '$1');
+  return isHost(host) ? place : '***';
 }

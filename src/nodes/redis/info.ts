@@ -7,7 +7,7 @@ export function readInfo(info: string): NodeReport {
   const eviction = field('maxmemory') === '0' ? 'noeviction' : (field('maxmemory_policy') ?? 'noeviction');
   return {
     identity: field('run_id'),
-    unfit: isReplica ? 'that is a read-only replica; give its master' : undefined,
+    unfit: isReplica ? 'it is a read-only replica; use its master' : undefined,
     warnings:
       eviction === 'noeviction'
         ? []

@@ -64,7 +64,7 @@ async function misplaced(client: Redis, within: Within): Promise<string | undefi
 
 function notLookedOver(reply: unknown): string {
   return (
-    `votes, but could not be inspected (INFO: ${said(reply)}). Make sure yourself that it is not a replica, is given once, and has ` +
+    `votes, but could not be inspected (INFO: ${said(reply)}). Check that it is not a replica, is not in nodes twice, and has ` +
     'maxmemory-policy noeviction'
   );
 }

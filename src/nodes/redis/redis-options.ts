@@ -1,4 +1,6 @@
+import { isIPv6 } from 'node:net';
 import type { RedisOptions } from 'ioredis';
+import { shown, shownUrl } from '../../display.js';
 import { InvalidOptionError } from '../../errors.js';
 
 /** The options of an ioredis connection. `docs/redis-set-ups.md` says which of them the module overrides. */
@@ -24,88 +26,108 @@ export const REDIS_OPTIONS = [
 ] as const satisfies readonly (keyof RedisOptions)[];
 
 /** Throws `InvalidOptionError` for options that ioredis would ignore, and for options that name no server. */
-export function checkRedisOptions(option: string, options: object, forms: string): void {
+export function checkRedisOptions(where: string, option: string, options: object, forms: string): void {
   const names = Object.keys(options);
-  const shown = `{ ${names.join(', ')} }`;
   const unknown = names.find((name) => !(REDIS_OPTIONS as readonly string[]).includes(name));
   if (unknown !== undefined) {
     throw new InvalidOptionError(
+      where,
       option,
-      shown,
-      `ioredis has no option ${JSON.stringify(unknown)}; use ${forms}`,
+      `has the option ${shown(unknown)}, which ioredis does not have: use ${forms}`,
     );
   }
   const { host, port, path, sentinels, Connector, family, connectTimeout }: RedisOptions = options;
-  const refuse = (name: string, value: unknown, right: string): never => {
-    throw new InvalidOptionError(`${option}.${name}`, value, right);
+  const refuse = (name: string, received: unknown, problem: string): never => {
+    throw new InvalidOptionError(where, `${option}.${name}`, problem, { received });
   };
-  if (path != null && (typeof path !== 'string' || path === '')) {
-    refuse('path', path, "use the path of a socket, such as '/run/redis.sock'");
-  }
-  if (Connector != null && typeof Connector !== 'function') refuse('Connector', Connector, 'use a class');
+  if (Connector != null && typeof Connector !== 'function') refuse('Connector', Connector, 'must be a class');
   if (!isWhole(family ?? 0, 0, 6) || ![0, 4, 6].includes(family ?? 0)) {
-    refuse('family', family, 'use 4 or 6, or 0 for both');
+    refuse('family', family, 'must be 4 or 6, or 0 for both');
   }
-  if (connectTimeout !== undefined && !(connectTimeout > 0)) {
-    refuse('connectTimeout', connectTimeout, 'use a number of milliseconds');
+  if (connectTimeout !== undefined && !(typeof connectTimeout === 'number' && connectTimeout > 0)) {
+    refuse('connectTimeout', connectTimeout, 'must be a positive number of milliseconds');
   }
   const elsewhere = path ?? sentinels ?? Connector;
   if (names.includes('host') && (host ?? elsewhere) == null) refuse('host', host, HOST);
   if ((host ?? port ?? elsewhere) == null) {
-    throw new InvalidOptionError(option, shown, `it does not say where the server is; use ${forms}`);
+    const set = names.length > 0 ? `has only ${names.join(', ')}` : 'is an empty object';
+    throw new InvalidOptionError(
+      where,
+      option,
+      `${set}, which does not say where the server is: use ${forms}`,
+    );
   }
 }
 
-const HOST = "use a host name or address, such as '10.1.1.1'";
+const HOST = "must be a host name or an address, such as '10.1.1.1'";
 
 /**
  * Where a connection with these options leads: equal for two that lead to the same server. Throws `InvalidOptionError`
  * if that cannot hold locks.
  */
-export function placeOfOptions(option: string, options: RedisOptions): string {
+export function placeOfOptions(where: string, option: string, options: RedisOptions): string {
   // ioredis writes null into the options of a connection for what was not set.
   const { sentinels, name, path, db, role } = options;
-  if (role === 'slave') {
-    throw new InvalidOptionError(
-      `${option}.role`,
-      role,
-      "a replica grants no locks; leave it out, or use 'master'",
-    );
-  }
+  const refuse = (key: string, received: unknown, problem: string): never => {
+    throw new InvalidOptionError(where, `${option}.${key}`, problem, { received });
+  };
+  if (role === 'slave') refuse('role', role, "must be 'master', or be omitted: a replica grants no locks");
   if (!isWhole(db ?? 0, 0, Number.MAX_SAFE_INTEGER)) {
-    throw new InvalidOptionError(`${option}.db`, db, 'use the number of a database, such as 0');
+    refuse('db', db, 'must be the number of a database, such as 0');
   }
-  if (sentinels !== undefined && sentinels !== null) {
-    if (!Array.isArray(sentinels) || sentinels.length === 0 || !name) {
-      throw new InvalidOptionError(
-        option,
-        `{ sentinels, name: ${JSON.stringify(name)} }`,
-        "a Sentinel group needs both, such as { sentinels: [{ host: '10.1.1.1', port: 26379 }], name: 'mymaster' }",
-      );
+  if (sentinels != null) {
+    const group = "such as { sentinels: [{ host: '10.1.1.1', port: 26379 }], name: 'mymaster' }";
+    if (!Array.isArray(sentinels) || sentinels.length === 0) {
+      refuse('sentinels', sentinels, `must be an array of Sentinels, ${group}`);
+    }
+    if (typeof name !== 'string' || name === '') {
+      refuse('name', name, `must be the name of the Sentinel group, ${group}`);
     }
     const places = Array.from(sentinels, (one: unknown, index) => {
       const { host, port = 26_379 } = Object(one) as { host?: unknown; port?: unknown };
-      checkHost(`${option}.sentinels[${index}].host`, host);
+      checkHost(where, `${option}.sentinels[${index}].host`, host);
+      checkPort(where, `${option}.sentinels[${index}].port`, port);
       return `${String(host)}:${String(port)}`;
     });
     return `sentinel ${name} ${places.join()}`;
   }
-  if (path !== undefined && path !== null) return path;
+  if (path != null) {
+    if (typeof path !== 'string' || !/^[\w.-]+$|^[/.\\\0](?!.*:\/\/)/s.test(path)) {
+      const what = typeof path === 'string' ? shownUrl(path) : shown(path);
+      throw new InvalidOptionError(
+        where,
+        `${option}.path`,
+        `must be the path of a socket, such as '/run/redis.sock'; received ${what}`,
+      );
+    }
+    return path;
+  }
   const host = options.host ?? 'localhost';
   const port = options.port ?? 6379;
-  checkHost(`${option}.host`, host);
-  if (!isWhole(port, 1, 65_535)) {
-    throw new InvalidOptionError(`${option}.port`, port, 'use a port from 1 to 65535');
-  }
+  checkHost(where, `${option}.host`, host);
+  checkPort(where, `${option}.port`, port);
   return `${host.toLowerCase()}:${port}`;
 }
 
 /** A URL in place of a host may contain a password, which no message may show. */
-function checkHost(option: string, host: unknown): void {
-  if (typeof host !== 'string' || host === '') throw new InvalidOptionError(option, host, HOST);
-  if (/[^\w.:%-]/.test(host)) {
-    throw new InvalidOptionError(option, '***', `${HOST}; if it is a URL, use it in place of the options`);
-  }
+export function checkHost(where: string, option: string, host: unknown): void {
+  if (typeof host !== 'string') throw new InvalidOptionError(where, option, HOST, { received: host });
+  if (isHost(host)) return;
+  throw new InvalidOptionError(
+    where,
+    option,
+    `${HOST}; received ${shownUrl(host)}. A port is an option of its own, and a URL replaces the whole object`,
+  );
+}
+
+/** Whether it is a host name or an address, and so can be shown. */
+export function isHost(host: string): boolean {
+  return /^[\w.-]+$/.test(host) || isIPv6(host);
+}
+
+function checkPort(where: string, option: string, port: unknown): void {
+  if (isWhole(port, 1, 65_535)) return;
+  throw new InvalidOptionError(where, option, 'must be a port from 1 to 65535', { received: port });
 }
 
 /** Whether it is a whole number, or a string of digits, which ioredis accepts, too. */

@@ -1,4 +1,5 @@
 import { Redis, type RedisOptions } from 'ioredis';
+import { shownUrl } from '../../display.js';
 import { InvalidOptionError } from '../../errors.js';
 
 /** The options that a URL's query may set. ioredis accepts others, but as strings, even for numbers and booleans. */
@@ -15,44 +16,46 @@ const QUERY = [
 /**
  * The options that ioredis reads from a URL.
  *
- * @param option The name of the option, for messages. They show no part of the URL that may be secret.
+ * @param where Where `option` is set, for messages. They show no part of the URL that may be secret.
  * @throws InvalidOptionError for anything but a `redis://` or `rediss://` URL, and for parts that ioredis would ignore.
  */
-export function optionsOfUrl(option: string, text: string): RedisOptions {
-  const refuse = (right: string): never => {
-    throw new InvalidOptionError(option, redacted(text), right);
+export function optionsOfUrl(where: string, option: string, text: string): RedisOptions {
+  const refuse = (problem: string): never => {
+    throw new InvalidOptionError(where, option, `${problem}; received ${shownUrl(text)}`);
   };
   if (!/^rediss?:\/\/[^\s\\]*$/.test(text)) {
-    return refuse(`use a redis:// or rediss:// URL, in lower case and without spaces, such as ${EXAMPLE}`);
+    return refuse(`must be a redis:// or rediss:// URL in lower case, without spaces, such as ${EXAMPLE}`);
   }
   let url: URL;
   try {
     url = new URL(text);
     decodeURIComponent(url.username + url.password);
   } catch {
-    return refuse(`that is not a URL; use one such as ${EXAMPLE}${ENCODED}`);
+    return refuse(`must be a valid URL, such as ${EXAMPLE}${ENCODED}`);
   }
   if (!/^([\w.-]+|\[[\da-f:.]+\])$/i.test(url.hostname))
-    return refuse(`it has no host; use a URL such as ${EXAMPLE}`);
-  if (/#|\?.*@/s.test(text)) return refuse(`a # or ? in it starts something else${ENCODED}`);
+    return refuse(`must be a URL with a host, such as ${EXAMPLE}`);
+  if (/#|\?.*@/s.test(text)) return refuse(`must not have a fragment (#), or an @ after a ?${ENCODED}`);
   if (!/^\/?\d*$/.test(url.pathname)) {
-    return refuse("only the number of a database can follow the port, as in 'redis://10.1.1.1:6379/0'");
+    return refuse(
+      "must have nothing but the number of a database as its path, as in 'redis://10.1.1.1:6379/0'",
+    );
   }
   const names = [...url.searchParams.keys()];
   const [user, secret] = [names.includes('username'), names.includes('password')];
   if (names.some((name) => !(QUERY as readonly string[]).includes(name))) {
-    return refuse(`its query can set ${QUERY.join(', ')}; use ioredis options for anything else`);
+    return refuse(`can only set ${QUERY.join(', ')} in its query; use ioredis options for anything else`);
   }
-  if (new Set(names).size < names.length) return refuse('its query sets an option twice');
+  if (new Set(names).size < names.length) return refuse('must not set an option twice in its query');
   if ((user || secret) && (url.username || url.password)) {
-    return refuse('it has a user or password in front of the host and in the query; use one of the two');
+    return refuse('must have the user and the password either in front of the host or in its query');
   }
   const { db, family } = Object.fromEntries(url.searchParams);
   if (db !== undefined && (!/^\d+$/.test(db) || url.pathname.length > 1)) {
-    return refuse('db is the number of a database, and stands in the path or in the query');
+    return refuse('must have the number of a database as its path or as db in its query, not both');
   }
   if (family !== undefined && !['0', '4', '6'].includes(family)) {
-    return refuse('family is 4 or 6, or 0 for both');
+    return refuse('must have 4, 6 or 0 (both) as family in its query');
   }
   // Only now: a query such as ?lazyConnect=false would make ioredis connect.
   const { options } = new Redis(text, { lazyConnect: true });
@@ -61,10 +64,5 @@ export function optionsOfUrl(option: string, text: string): RedisOptions {
 }
 
 const EXAMPLE = "'redis://10.1.1.1:6379'";
-const ENCODED = '. What is special in a user name or a password is percent-encoded (encodeURIComponent)';
-
-/** The URL, if it cannot contain a user name or a password; otherwise its scheme. */
-function redacted(url: string): string {
-  if (/^(\w+:\/\/)?[\w.-]*(:\d{1,5})?(\/\d*)?$|^\w+:\/\/[\w.-]+\/\w*$/.test(url)) return url;
-  return `${/^[\w+.-]+:\/\//.exec(url)?.[0] ?? ''}***`;
-}
+const ENCODED =
+  '. Special characters in a user name or password must be percent-encoded (encodeURIComponent)';

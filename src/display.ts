@@ -1,0 +1,119 @@
+// How values appear in messages and log lines: short, on one line, and without secrets.
+import { types } from 'node:util';
+
+/** The maximum length of a value in a message, in characters. */
+const LONGEST = 200;
+/** The maximum length of a reason or an address that comes from elsewhere, in characters. */
+const LONGEST_TEXT = 1000;
+
+/** The maximum number of names in a line of the log. */
+const MOST_NAMES = 10;
+
+/** A URL without a user or password, or a host and a port. */
+const HARMLESS = /^(\w+:\/\/)?[\w.-]+(:\d{1,5})?(\/\d*)?$|^\w+:\/\/([\w.-]+\/\w*)?$/;
+
+/** What may be a user and password in a URL; a colon that is not followed by a port stands before a password. */
+const CREDENTIALS = /:\/\/(?:.*@|[^/:]*:(?!\d{1,5}\b)\S*)/s;
+
+/** Escapes line breaks, control characters, and characters that are invisible or change the direction of text. */
+export function oneLine(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => {
+    const code = character.codePointAt(0)?.toString(16) ?? '';
+    return character === '\n' ? '\\n' : `\\u${code.length > 4 ? `{${code}}` : code.padStart(4, '0')}`;
+  });
+}
+
+/** The name of a job or an instance, in quotes. The user and password of a URL in it are not shown. */
+export function quoted(name: string): string {
+  if (name.length <= LONGEST) {
+    const shorter = name.replace(CREDENTIALS, (part) => (part.endsWith('@') ? '://***@' : '://***'));
+    return oneLine(JSON.stringify(shorter));
+  }
+  // What is cut off may contain the end of a password.
+  const head = name.slice(0, LONGEST).replace(/:\/\/.*/s, '://***');
+  return oneLine(JSON.stringify(`${head}…`));
+}
+
+/** The first of these names, for a line of the log. */
+export function listed(names: readonly string[]): string {
+  const more = names.length - MOST_NAMES;
+  return [...names.slice(0, MOST_NAMES).map(quoted), ...(more > 0 ? [`and ${more} more`] : [])].join(', ');
+}
+
+/** A value that somebody has passed. Of an object, only the kind is shown. */
+export function shown(value: unknown): string {
+  switch (typeof value) {
+    case 'string':
+      return looksSecret(value) ? shownUrl(value) : quoted(value);
+    case 'object':
+      return value === null ? 'null' : kindOf(value);
+    case 'function':
+    case 'symbol':
+      return `a ${typeof value}`;
+    case 'bigint':
+      return `${shortened(String(value), LONGEST)}n`;
+    default:
+      return String(value);
+  }
+}
+
+/** A string where a URL is expected: shown only if no part of it can be a user name or a password. */
+export function shownUrl(text: string): string {
+  if (text.length <= LONGEST && HARMLESS.test(text)) return quoted(text);
+  const scheme = /^\s*(\w{1,20}:\/\/)/.exec(text)?.[1] ?? '';
+  return `"${scheme}***"`;
+}
+
+/** Whether a message shows a value in full. */
+export function isShownInFull(value: unknown): boolean {
+  if (typeof value === 'string') return value.length <= LONGEST && !looksSecret(value);
+  return (typeof value !== 'object' || value === null) && !['function', 'symbol'].includes(typeof value);
+}
+
+/** A text from elsewhere, such as a reason or an address, on one line and without credentials. */
+export function redacted(text: string): string {
+  const short = shortened(text, LONGEST_TEXT)
+    .replace(/(\w+:\/\/)(?:.*@)?\S*/gs, (url, scheme: string) => (HARMLESS.test(url) ? url : `${scheme}***`))
+    .replace(/[^\s:@/]*:[^\s@]+@\S*/g, '***');
+  return oneLine(short);
+}
+
+/** The message of anything that was thrown, which code outside this package may have written. */
+export function messageOf(error: unknown): string {
+  return redacted(error instanceof Error ? `${error.name}: ${error.message}` : shown(error));
+}
+
+/** What an object is. Reading it may throw, for example if it is a revoked proxy. */
+function kindOf(value: object): string {
+  try {
+    if (Array.isArray(value)) return value.length === 0 ? 'an empty array' : 'an array';
+    if (types.isDate(value)) {
+      const time = Date.prototype.getTime.call(value);
+      return Number.isNaN(time) ? 'an invalid Date' : new Date(time).toISOString();
+    }
+    if (typeof Reflect.get(value, 'then') === 'function') return 'a promise';
+    const name = classOf(value);
+    return name === 'Object' ? 'an object' : `an instance of ${oneLine(shortened(name, LONGEST))}`;
+  } catch {
+    return 'an object';
+  }
+}
+
+/** The name of an object's first named class; `Class`, which node-redis derives from each of its own, is skipped. */
+export function classOf(value: object): string {
+  let prototype = Object.getPrototypeOf(value) as object | null;
+  for (; prototype !== null; prototype = Object.getPrototypeOf(prototype) as object | null) {
+    const made: unknown = Object.getOwnPropertyDescriptor(prototype, 'constructor')?.value;
+    if (typeof made === 'function' && !['', 'Class'].includes(made.name)) return made.name;
+  }
+  return 'Object';
+}
+
+/** Whether a string contains what a URL, credentials or a setting of a password look like. */
+function looksSecret(text: string): boolean {
+  return /:\/\/|@|\b(pass|pwd|secret|token|auth)\w*["']?\s?[=:]/i.test(text);
+}
+
+function shortened(text: string, length: number): string {
+  return text.length > length ? `${text.slice(0, length)}…` : text;
+}
