@@ -102,7 +102,8 @@ export class TestFleet {
    * Starts the instances of an application with `app.init()`: no port is opened.
    *
    * @param module The root module, as passed to `NestFactory`. Its `RedlockModule` keeps all options except `nodes`.
-   * @throws InvalidOptionError for an invalid or unknown option; otherwise, what the application throws when it starts, once the instances that did start have been closed.
+   * @throws InvalidOptionError for an invalid or unknown option; otherwise, what the application throws when it starts,
+   * once all instances have been closed.
    */
   static async create(
     module: NonNullable<ModuleMetadata['imports']>[number],
@@ -134,7 +135,10 @@ export class TestFleet {
         .useClass(StoppedScheduler);
       await override?.(builder, instance);
       const app = await builder.compile();
-      return app.init();
+      return app.init().catch(async (error: unknown) => {
+        await app.close().catch(() => {});
+        throw error;
+      });
     };
     const starts = await clock.until(
       Promise.allSettled(Array.from({ length: instances }, (_, index) => start(index))),

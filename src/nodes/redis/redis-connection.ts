@@ -87,14 +87,17 @@ export class RedisConnection {
   async connected(): Promise<void> {
     if (this.current.status === 'wait') this.current.connect().catch(() => {});
     if (this.isReady) return;
-    const waiting = AbortSignal.timeout(this.limit);
-    const ready = (): Promise<unknown> => once(this.current, 'ready', { signal: waiting });
+    const waiting = new AbortController();
+    const limit = setTimeout(() => waiting.abort(), this.limit);
+    const ready = (): Promise<unknown> => once(this.current, 'ready', waiting);
     try {
       await ready().catch((error: unknown) =>
         isOfSelect(error) || isOfReadyCheck(error) ? ready() : Promise.reject(error as Error),
       );
     } catch (error) {
-      throw waiting.aborted ? new NotSent(`no answer within ${this.limit} ms`) : error;
+      throw waiting.signal.aborted ? new NotSent(`no answer within ${this.limit} ms`) : error;
+    } finally {
+      clearTimeout(limit);
     }
   }
 
@@ -127,6 +130,8 @@ export class RedisConnection {
   private readonly onConnect = (): void => {
     if (this.current.isCluster) return;
     const { stream } = this.current as Redis;
+    // A process waits for answers, but no connection keeps it alive: after a failed start, nobody would close it.
+    stream.unref();
     const before = stream.bytesRead;
     clearTimeout(this.handshake);
     // `setImmediate`: after a blocked event loop, timers run before the answers that have arrived meanwhile.
@@ -157,6 +162,7 @@ export class RedisConnection {
   };
 
   private attach(): void {
+    if (!this.current.isCluster) (this.current as Partial<Redis>).stream?.unref();
     this.current.on('connect', this.onConnect).on('ready', this.onReady);
     this.current.on('error', this.onError).on('close', this.onClose);
   }
