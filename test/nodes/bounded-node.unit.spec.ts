@@ -12,8 +12,8 @@ const TTL = 30_000;
 const never = (): Promise<never> => new Promise(() => {});
 
 /** A node as the module uses it, around a store of the application. */
-function around(store: LockNode): LockNode {
-  const [node] = createNodes([store], { nodeTimeout: NODE_TIMEOUT, connectionName: 'test' });
+function around(own: LockNode): LockNode {
+  const [node] = createNodes([own], { nodeTimeout: NODE_TIMEOUT, connectionName: 'test' });
   if (!node) throw new Error('There must be one node');
   return node;
 }
