@@ -40,7 +40,7 @@ export default defineConfig({
     reporters: ['default', ['json', { outputFile: 'build/test-results.json' }]],
     projects: [
       // Importing NestJS takes longer than these tests: the files of a worker share its modules.
-      lane('unit', 0, { isolate: false, pool: 'threads' }, UNIT),
+      lane('unit', 0, { isolate: false, pool: 'threads', maxWorkers: 2 }, UNIT),
       // These mostly wait for timers.
       lane('redis', 1, { maxWorkers: 2 }, ['test/**/*.spec.ts'], [...UNIT, ...SYSTEM, ...PACKAGE]),
       // Fleets of processes and installations need the machine for themselves.

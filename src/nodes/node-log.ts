@@ -30,8 +30,12 @@ export class NodeLog {
   /** The claims that the server refuses, while it votes on others. */
   private readonly refused = new Set<string>();
 
+  private readonly address: string;
+
   /** @param address The node, for messages. */
-  constructor(private readonly address: string) {}
+  constructor(address: string) {
+    this.address = redacted(address);
+  }
 
   /** The node has a connection again. What the server refused before, it may refuse again. */
   connected(): void {
