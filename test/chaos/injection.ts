@@ -8,6 +8,8 @@ import type { InstanceFaultPlan, NodeFaultKind, NodeFaultPlan, Plan } from './pl
 
 /** How soon the instances must work with a node again that is back, in milliseconds, and somewhat more. */
 const RETURN_TIME = 2500;
+/** How many jobs a crowd has. */
+const CROWD = 200;
 /** How long to wait for a run to strike, in milliseconds. */
 const AIM_TIME = 3000;
 
@@ -80,6 +82,12 @@ export class Injection {
         this.note('set a clock', `${index}, ${ahead} ms ahead`);
         fleet.at(index).setClock(ahead);
         return;
+      case 'crowd': {
+        const name = `crowd ${(this.counts.get('crowd') ?? 0) + 1}`;
+        this.note('crowd', `${CROWD} jobs on all instances`);
+        for (let each = 0; each < fleet.size; each++) fleet.at(each).runCrowd({ name, size: CROWD });
+        return;
+      }
       case 'roll out':
         this.note('roll out', 'all instances');
         return this.rollOut(fleet.at(0).spec.jobs);

@@ -27,6 +27,7 @@ export interface InstanceFaultPlan {
    * - `crash`: SIGKILL and a restart. `suspend`: SIGSTOP and SIGCONT. `set clock`: a step of its wall clock.
    * - `roll out`: SIGTERM and a restart, of one instance after the other.
    * - `roll out recover`: the same, and from then on one job has the other value of its option `recover`.
+   * - `crowd`: all instances claim 200 other jobs in one turn of their event loops.
    */
   readonly kind: InstanceFaultKind;
   /** Whom it strikes, if it is not the one that runs `inRunOf` at that time. */
@@ -37,7 +38,7 @@ export interface InstanceFaultPlan {
   readonly ahead: number;
 }
 
-export type InstanceFaultKind = 'crash' | 'suspend' | 'set clock' | 'roll out' | 'roll out recover';
+export type InstanceFaultKind = 'crash' | 'suspend' | 'set clock' | 'roll out' | 'roll out recover' | 'crowd';
 
 export interface Plan {
   /** One after the other, each with the pause before it in milliseconds. */
@@ -106,8 +107,9 @@ function drawInstanceFault(random: Random, { instanceCount, jobs }: PlanOptions)
     'set clock',
     'roll out',
     'roll out recover',
+    'crowd',
   ]);
-  const longest = { crash: 2000, suspend: 7000, 'set clock': 0, 'roll out': 0, 'roll out recover': 0 }[kind];
+  const longest = kind === 'crash' ? 2000 : kind === 'suspend' ? 7000 : 0;
   return {
     kind,
     instance: random.between(0, instanceCount - 1),

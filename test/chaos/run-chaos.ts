@@ -3,7 +3,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Conditions, NodeFault, Span } from '../fleet/conditions.js';
 import { Fleet } from '../fleet/fleet.js';
 import type { JobSpec } from '../fleet/instance.js';
-import { judge, type Verdict } from '../fleet/judge.js';
+import type { History } from '../fleet/history.js';
+import { judge, type Verdict, type Violation } from '../fleet/judge.js';
 import { monotonicEpoch, monotonicNow } from '../fleet/log.js';
 import { rulesOf } from '../fleet/observe.js';
 import { ChaosNode, durableNodes } from './chaos-node.js';
@@ -85,8 +86,9 @@ export async function runChaos({ seed, minutes, say, record }: ChaosOptions): Pr
       if (record !== undefined)
         writeFileSync(record, JSON.stringify({ seed, history, conditions, output: fleet.output() }));
       const calm = { ...conditions, window: { from: lastFault + CALM_AFTER, until: end }, nodeFaults: [] };
+      const verdict = judge(history, conditions);
       return {
-        verdict: judge(history, conditions),
+        verdict: { ...verdict, violations: [...verdict.violations, ...twiceIn(history)] },
         calm: calmVerdict(history, calm),
         faults: injection.counts,
         stalls: stalls.spans,
@@ -104,8 +106,19 @@ function ofAllNodes({ spans }: Stalls): NodeFault[] {
   return spans.flatMap((span) => Array.from({ length: NODES }, (_, node) => ({ node, ...span })));
 }
 
+/** Jobs of a crowd that ran twice. Whether each ran at all is not judged: a fault may strike while they wait. */
+function twiceIn({ runs }: History): Violation[] {
+  const seen = new Set<string>();
+  const twice: Violation[] = [];
+  for (const { job } of runs.filter((run) => run.job.startsWith('crowd '))) {
+    if (seen.has(job)) twice.push({ kind: 'duplicate', job, text: 'which has one tick' });
+    seen.add(job);
+  }
+  return twice;
+}
+
 /** Of the last seconds: what is still missed. Of the rest of the history nothing can be said without its faults. */
-function calmVerdict(history: Parameters<typeof judge>[0], conditions: Conditions): Verdict {
+function calmVerdict(history: History, conditions: Conditions): Verdict {
   const short = conditions.jobs.filter(({ name }) => name !== 'long' && name !== CHANGING);
   const verdict = judge(history, { ...conditions, jobs: short });
   return { ...verdict, violations: verdict.violations.filter(({ kind }) => kind === 'missed') };

@@ -5,7 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { InstanceLife } from './conditions.js';
 import { clockEnvironment, forgetFakedProcesses } from './faketime.js';
-import type { InstanceSpec } from './instance.js';
+import type { Crowd, InstanceSpec } from './instance.js';
 import { monotonicNow } from './log.js';
 
 // Run by vitest, this file is TypeScript; the child is plain Node, and always runs the compiled program.
@@ -125,6 +125,11 @@ export class InstanceProcess {
   setClock(ahead: number): void {
     this.clock.push({ since: monotonicNow(), ahead });
     if (this.child.connected) this.child.send({ clock: ahead - this.ahead });
+  }
+
+  /** Runs many jobs at the same moment, each of them once over the fleet. */
+  runCrowd(crowd: Crowd): void {
+    if (this.child.connected) this.child.send({ crowd });
   }
 
   get life(): InstanceLife {

@@ -9,8 +9,10 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Injectable, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { Cron, Interval, ScheduleModule } from '@nestjs/schedule';
+import { CronJob } from 'cron';
 import { Redis } from 'ioredis';
 import {
+  type CurrentRun,
   Exclusive,
   type JobOptions,
   RedlockModule,
@@ -42,6 +44,13 @@ export interface InstanceSpec {
   readonly jobs: readonly JobSpec[];
   /** Whether to log calls too, and not only runs. */
   readonly logCalls: boolean;
+}
+
+/** Many jobs that are all claimed in one turn of the event loop, and each of which has one tick. */
+export interface Crowd {
+  /** The name of its jobs, each followed by a number. */
+  readonly name: string;
+  readonly size: number;
 }
 
 const spec = JSON.parse(process.env['INSTANCE'] ?? '') as InstanceSpec;
@@ -142,7 +151,26 @@ class AppModule {}
 const app = await NestFactory.createApplicationContext(AppModule);
 app.enableShutdownHooks();
 
-process.on('message', ({ clock }: { clock: number }) => setClock(clock));
+/** The tick of these jobs is the same whenever they are called. */
+const yearly = new CronJob('0 0 1 1 *', () => {});
+
+function runAll({ name, size }: Crowd): void {
+  const redlock = app.get(RedlockService);
+  for (let index = 0; index < size; index++) {
+    const job = `${name}: ${index}`;
+    const run = async ({ tick }: CurrentRun): Promise<void> => {
+      const of = { job, tick: tick?.getTime() ?? null, id: newId() };
+      await write({ is: 'start', ...of });
+      await write({ is: 'end', ...of });
+    };
+    void redlock.run(job, run, { job: yearly });
+  }
+}
+
+process.on('message', ({ clock, crowd }: { clock?: number; crowd?: Crowd }) => {
+  if (clock !== undefined) setClock(clock);
+  if (crowd !== undefined) runAll(crowd);
+});
 // Whoever started this process is gone.
 process.on('disconnect', () => process.exit());
 process.send?.('ready');
