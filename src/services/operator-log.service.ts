@@ -36,6 +36,8 @@ interface Outage {
 export class OperatorLog {
   private readonly logger = new Logger('RedlockModule');
   private outage: Outage | undefined;
+  /** The jobs that were reported as overloaded, from when on. */
+  private overload = { since: Number.NEGATIVE_INFINITY, jobs: 0 };
   /** When each job was last reported for a reason, on the monotonic clock. */
   private readonly reported = new Map<string, number>();
 
@@ -107,11 +109,8 @@ export class OperatorLog {
             `Said once an hour; count the event "skipped" for more`,
         );
       case 'overload':
-        if (!this.mayReport('overload', name)) return;
-        return this.logger.warn(
-          `${what} was not run by this instance: too many claims at once, and the nodes answer too slowly. Spread the ` +
-            'jobs over time, or use a faster Redis. Said once an hour; count the event "skipped" for more',
-        );
+        if (this.mayReport('overload', name)) this.overloaded(what);
+        return;
       case 'early':
         if (!this.mayReport('early', name)) return;
         return this.logger.warn(
@@ -129,6 +128,21 @@ export class OperatorLog {
   /** This instance runs a tick again. @param dead The token of the claim that had begun it. */
   takenOver(name: string, tick: Tick, dead: string | undefined): void {
     this.logger.log(`Takes over the tick of ${timeOf(tick)} of ${quoted(name)}${from(dead)}`);
+  }
+
+  /** Names the first jobs of each hour: an overload concerns many. */
+  private overloaded(what: string): void {
+    const now = this.clock.elapsed();
+    if (now - this.overload.since >= REPEAT_AFTER) this.overload = { since: now, jobs: 0 };
+    const count = ++this.overload.jobs;
+    if (count > NAMED_IN_OUTAGE + 1) return;
+    if (count === NAMED_IN_OUTAGE + 1) {
+      return this.logger.warn('More jobs are not run because of the overload; count the event "skipped"');
+    }
+    this.logger.warn(
+      `${what} was not run by this instance: too many claims at once, and the nodes answer too slowly. Spread the ` +
+        'jobs over time, or use a faster Redis. Said once an hour; count the event "skipped" for more',
+    );
   }
 
   private skippedInOutage(name: string, what: string, causes: readonly Error[]): void {
