@@ -26,12 +26,7 @@ export type { CurrentRun } from './runs/run-context.js';
 export type { RunOutcome, SkipReason } from './runs/run-outcome.js';
 
 // Events.
-export type {
-  EndedRunEvent,
-  RedlockEventMap,
-  RedlockListener,
-  RunEvent,
-} from './services/redlock-events.service.js';
+export type { EndedRunEvent, RedlockEventMap, RedlockListener, RunEvent } from './runs/run-event.js';
 
 // Errors.
 export {

@@ -1,6 +1,6 @@
 import { type Duration, lease as leaseOf } from '../options/duration.js';
 import type { Lease } from './lease.js';
-import type { RunEvent } from '../services/redlock-events.service.js';
+import type { RunEvent } from './run-event.js';
 import type { CurrentRun } from './run-context.js';
 
 /** A run as its job sees it. */

@@ -3,6 +3,7 @@ import { debuglog } from 'node:util';
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { Clock } from '../clock.js';
 import type { Denial } from '../acquire/outcome.js';
+import { traced } from '../runs/channels.js';
 import { claimOf } from '../runs/claim-builder.js';
 import { type RunRequest, unlessDown } from '../runs/run-request.js';
 import { messageOf, quoted } from '../display.js';
@@ -16,7 +17,8 @@ import { Lease } from '../runs/lease.js';
 import { LeasedRun } from '../runs/leased-run.js';
 import { LeaseRegistry } from './lease-registry.service.js';
 import { OperatorLog } from './operator-log.service.js';
-import { RedlockEvents, type RunEvent } from './redlock-events.service.js';
+import type { RunEvent } from '../runs/run-event.js';
+import { RedlockEvents } from './redlock-events.service.js';
 import { type CurrentRun, runContext } from '../runs/run-context.js';
 
 type Answer = Lease | Denial;
@@ -178,7 +180,7 @@ export class JobRunner {
     this.events.emit('started', event);
     const begin = this.clock.elapsed();
     try {
-      const value = await runContext.run(run, () => routine(run));
+      const value = await runContext.run(run, () => traced(event, () => routine(run)));
       lease.checkTime();
       this.events.emit('finished', { ...event, duration: this.clock.elapsed() - begin });
       return value;

@@ -14,7 +14,8 @@ import type { RunOutcome } from '../runs/run-outcome.js';
 import { JobRunner } from './job-runner.service.js';
 import { Lease } from '../runs/lease.js';
 import { LeaseRegistry } from './lease-registry.service.js';
-import { type RedlockEventMap, RedlockEvents, type RedlockListener } from './redlock-events.service.js';
+import type { RedlockEventMap, RedlockListener } from '../runs/run-event.js';
+import { RedlockEvents } from './redlock-events.service.js';
 import { type CurrentRun, runContext } from '../runs/run-context.js';
 import { SchedulerFirings } from './scheduler-firings.service.js';
 

@@ -12,7 +12,8 @@ import { InvalidOptionError } from '../errors.js';
 import type { ExclusiveMethod } from '../decorators/exclusive-method.js';
 import { ExclusiveJobs } from '../services/exclusive-jobs.service.js';
 import type { SkipReason } from '../runs/run-outcome.js';
-import { RedlockEvents, type RunEvent } from '../services/redlock-events.service.js';
+import type { RunEvent } from '../runs/run-event.js';
+import { RedlockEvents } from '../services/redlock-events.service.js';
 
 /** The result of one firing on one instance. */
 export interface FiredRun {

@@ -1,0 +1,25 @@
+import { channel, tracingChannel } from 'node:diagnostics_channel';
+import type { RedlockEventMap, RunEvent } from './run-event.js';
+
+// For tools that look into a process from outside, such as tracers: they need neither the module nor its service.
+const EVENTS = {
+  started: channel('nestjs-exclusive:started'),
+  finished: channel('nestjs-exclusive:finished'),
+  failed: channel('nestjs-exclusive:failed'),
+  skipped: channel('nestjs-exclusive:skipped'),
+  aborted: channel('nestjs-exclusive:aborted'),
+} satisfies Record<keyof RedlockEventMap, unknown>;
+
+const RUN = tracingChannel<string, RunEvent>('nestjs-exclusive:run');
+
+/** Publishes an event on its diagnostics channel, if somebody has subscribed to it. */
+export function publish<Name extends keyof RedlockEventMap>(name: Name, event: RedlockEventMap[Name]): void {
+  const { [name]: events } = EVENTS;
+  if (events.hasSubscribers) events.publish(event);
+}
+
+/** Calls `routine` as a traced operation, if somebody has subscribed to the tracing channel. */
+export function traced<T>(event: RunEvent, routine: () => T): T | Promise<T> {
+  if (!RUN.hasSubscribers) return routine();
+  return RUN.tracePromise(async () => routine(), { ...event });
+}
