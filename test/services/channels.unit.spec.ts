@@ -20,12 +20,11 @@ describe('the diagnostics channels', () => {
     const heard: typeof seen = [];
     const app = await start({ providers: [Jobs] });
     const redlock = app.get(RedlockService);
-    const subscriptions = EVENTS.map((name) => {
+    const note = (message: unknown, from: string | symbol): void => void seen.push([String(from), message]);
+    for (const name of EVENTS) {
       redlock.on(name, (event) => heard.push([`nestjs-exclusive:${name}`, event]));
-      const note = (message: unknown, from: string | symbol): void => void seen.push([String(from), message]);
       subscribe(`nestjs-exclusive:${name}`, note);
-      return () => unsubscribe(`nestjs-exclusive:${name}`, note);
-    });
+    }
     await fire(app, 'report');
     await fire(app, 'report');
     await redlock.run('import', () => Promise.reject(new Error('no file'))).catch(() => {});
@@ -37,7 +36,7 @@ describe('the diagnostics channels', () => {
       'failed',
     ]);
     expect(seen).toEqual(heard);
-    for (const end of subscriptions) end();
+    for (const name of EVENTS) unsubscribe(`nestjs-exclusive:${name}`, note);
     expect(EVENTS.some((name) => channel(`nestjs-exclusive:${name}`).hasSubscribers)).toBe(false);
   });
 
@@ -61,7 +60,7 @@ describe('the diagnostics channels', () => {
       error: note('error'),
     };
     runs.subscribe(handlers);
-    onTestFinished(() => void runs.unsubscribe(handlers));
+    onTestFinished(() => runs.unsubscribe(handlers));
 
     await fire(app, 'report');
     await fire(app, 'report');
