@@ -3,11 +3,11 @@ export interface Timer {
   unref(): Timer;
 }
 
-/** The source of all times and timers, so that a test can provide its own. */
+/** The source of the times and timers above the nodes, so that a test can provide its own. */
 export interface Clock {
   /** The wall clock, in milliseconds since the epoch. It can be set at any time. */
   readonly now: () => number;
-  /** The monotonic clock, in milliseconds. It is never set, and its zero means nothing. */
+  /** The monotonic clock, in milliseconds since an arbitrary moment. It is never set. */
   readonly elapsed: () => number;
   /** Calls `callback` once, after `delay` milliseconds. */
   setTimeout(callback: () => void, delay: number): Timer;

@@ -8,7 +8,7 @@ export function severalCopies(): string | undefined {
   const copies = shared[LOADED] ?? 1;
   if (copies === 1) return undefined;
   return (
-    `${copies} copies of nestjs-exclusive are loaded. RedlockModule of one does not guard the methods with @Exclusive of ` +
-    'another: install it once (npm ls nestjs-exclusive, or pnpm why, shows where it is)'
+    `${copies} copies of nestjs-exclusive are loaded. The RedlockModule of one copy does not guard the methods that another ` +
+    'copy decorates: install it once (npm ls nestjs-exclusive, or pnpm why, shows where it is)'
   );
 }

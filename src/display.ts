@@ -34,13 +34,13 @@ export function quoted(name: string): string {
   return oneLine(JSON.stringify(`${head}…`));
 }
 
-/** The first of these names, for a line of the log. */
+/** The first few of these names, for a line of the log. */
 export function listed(names: readonly string[]): string {
   const more = names.length - MOST_NAMES;
   return [...names.slice(0, MOST_NAMES).map(quoted), ...(more > 0 ? [`and ${more} more`] : [])].join(', ');
 }
 
-/** A value that somebody has passed. Of an object, only the kind is shown. */
+/** A value that was passed to this package. Of an object, only the kind is shown. */
 export function shown(value: unknown): string {
   switch (typeof value) {
     case 'string':
@@ -70,7 +70,7 @@ export function isShownInFull(value: unknown): boolean {
   return (typeof value !== 'object' || value === null) && !['function', 'symbol'].includes(typeof value);
 }
 
-/** A text from elsewhere, such as a reason or an address, on one line and without credentials. */
+/** A string from elsewhere, such as a reason or an address, on one line and without credentials. */
 export function redacted(text: string): string {
   const short = shortened(text, LONGEST_TEXT)
     .replace(/(\w+:\/\/)(?:.*@)?\S*/gs, (url, scheme: string) => (HARMLESS.test(url) ? url : `${scheme}***`))

@@ -90,7 +90,7 @@ export class RedlockModule extends ConfigurableModuleClass {
    * Async configuration: `useFactory`, or `useClass` or `useExisting` with a `RedlockOptionsFactory`. Invalid options
    * are reported when the application starts, with an `InvalidOptionError`.
    *
-   * @throws InvalidOptionError for an unknown option, and unless it is told exactly one way to create the options.
+   * @throws InvalidOptionError for an unknown option, and unless exactly one of the three is set.
    */
   static override forRootAsync(options: typeof ASYNC_OPTIONS_TYPE): DynamicModule {
     const checked = checkedAsyncOptions(options);

@@ -22,7 +22,8 @@ export class Acquirer {
    * @param ttl The lease, in milliseconds.
    * @param wait How long to keep trying while another claim holds the lock, in milliseconds.
    * @param signal Ends the attempts when it aborts.
-   * @param untilNext How long until the next tick of the job is due, in milliseconds: then this one has had its time.
+   * @param untilNext How long until the next tick of the job is due, in milliseconds. If the nodes are overloaded, the
+   * claim is given up then, but no earlier than `RETRY.overloadLimit` allows.
    */
   async acquire(
     claim: Claim,
@@ -65,14 +66,14 @@ export class Acquirer {
         const delay = nextDelay({ ...progress, ...about }, Math.random());
         if (delay === undefined) return givenUp(result);
         if (result.kind === 'early') {
-          // Nor does waiting for the tick to become due.
+          // Waiting for the tick to become due does not count, either.
           begin += delay;
           waited += delay;
         }
-        // A retry asks all nodes, and is not counted as a loser again.
+        // A retry asks all nodes, and must not be counted as another loser.
         asked = { ...claim, loserCounter: undefined };
         hasSplit ||= result.kind === 'split';
-        // Where no quorum votes, the claims in flight try again for all that wait.
+        // While no quorum votes, a claim keeps its slot between attempts: those that wait follow its result.
         if (hasSlot && !isDown(result)) {
           this.backpressure.leave();
           hasSlot = false;

@@ -3,15 +3,15 @@ import { ConcurrencyLimit } from './concurrency-limit.js';
 import type { Denial } from './outcome.js';
 import { outlasts } from './retry-policy.js';
 
-/** The answers are too slow if they take longer than the fastest by this part of `nodeTimeout`. */
-const TOLERATED_PART = 1 / 10;
+/** An answer is too slow if it takes longer than the fastest one by more than this fraction of `nodeTimeout`. */
+const TOLERATED_FRACTION = 1 / 10;
 
-/** A vote that no quorum has answered. Times are on the monotonic clock, in milliseconds. */
+/** A vote that got no answer from a quorum. Times are on the monotonic clock, in milliseconds. */
 export interface FailedVote {
   readonly denial: Denial;
   /** How long it took. */
   readonly took: number;
-  /** When the first of the votes was sent that have failed in a row. */
+  /** When the first of the votes that have failed in a row was sent. */
   readonly since: number;
 }
 
@@ -19,18 +19,18 @@ export interface FailedVote {
 interface Waiting {
   readonly since: number;
   readonly signal: AbortSignal;
-  /** It has a slot, or, with a failed vote, will have none. */
+  /** Ends the wait: with a slot, or, if a failed vote is passed, without one. */
   end(failed?: FailedVote): void;
 }
 
 /**
- * Limits the votes in flight, and lets the other claims wait for a slot. Otherwise, where many claims are made at once,
+ * Limits the votes in flight, and lets the other claims wait for a slot. Otherwise, if many claims were made at once,
  * their answers would take longer than `nodeTimeout`, and the nodes would seem to be down.
  */
 export class Backpressure {
   private readonly limit: ConcurrencyLimit;
   private readonly waiting = new Set<Waiting>();
-  /** A listener for each claim would take time that grows with the square of their number. */
+  /** The signals that have a listener. With one for each claim, adding them would take quadratic time. */
   private readonly watched = new WeakSet<AbortSignal>();
   private inFlight = 0;
   private failingSince: number | undefined;
@@ -40,13 +40,13 @@ export class Backpressure {
     private readonly nodeTimeout: number,
     private readonly clock: Clock,
   ) {
-    this.limit = new ConcurrencyLimit(nodeTimeout * TOLERATED_PART);
+    this.limit = new ConcurrencyLimit(nodeTimeout * TOLERATED_FRACTION);
   }
 
   /**
-   * Takes a slot, which `leave` gives back. Returns `undefined` if one is free. Otherwise, resolves when one becomes free
-   * or when `signal` aborts; or, without a slot, to a failed vote of another claim, if no quorum has voted for so long
-   * that this claim would have given up.
+   * Takes a slot, which `leave` gives back. Returns `undefined` if one was free. Otherwise, returns a promise that resolves
+   * to `undefined` when one becomes free or `signal` aborts. If no quorum has voted for so long that this claim would
+   * have given up, it resolves to the failed vote of another claim instead, and no slot is taken.
    */
   enter(signal: AbortSignal): Promise<FailedVote | undefined> | undefined {
     if (this.inFlight < this.limit.current || signal.aborted) {

@@ -1,18 +1,18 @@
 /** How many votes may be in flight at first, at least, and at most. */
 const [FIRST, LEAST, MOST] = [64, 4, 1024];
-/** What is left of the limit when the answers take too long. */
+/** The factor by which the limit decreases when the answers take too long. */
 const DECREASE = 0.7;
 /** How long it takes to forget a fast answer, in milliseconds: the network may have become slower since. */
 const FORGET_AFTER = 30_000;
 
 /**
- * How many votes of this instance may be in flight at once, by the latency of the answers: all instances share the
- * nodes, and see in the latency how long the queue there is. Additive increase, multiplicative decrease, with a slow
- * start, as in TCP (RFC 5681).
+ * Limits how many votes of this instance may be in flight at once, by the latency of the answers: it shows how long the
+ * queue is at the nodes, which all instances share. Additive increase, multiplicative decrease, with a slow start, as in
+ * TCP (RFC 5681).
  */
 export class ConcurrencyLimit {
   private limit = FIRST;
-  /** Up to here, the limit grows by one for each answer, and above by one for each round of answers. */
+  /** Below this, the limit grows by one with each answer; above it, by one with each round of answers. */
   private threshold = MOST;
   private fastest: number | undefined;
   private answeredAt = Number.NEGATIVE_INFINITY;
@@ -26,9 +26,9 @@ export class ConcurrencyLimit {
   }
 
   /**
-   * An answer has come. Times are on the monotonic clock.
+   * Adjusts the limit to an answer. Times are on the monotonic clock.
    *
-   * @param isReached Whether the limit has held other votes back.
+   * @param isReached Whether other votes are waiting because of the limit.
    */
   answered(sentAt: number, now: number, isReached: boolean): void {
     const latency = now - sentAt;

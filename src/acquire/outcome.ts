@@ -20,7 +20,7 @@ export interface Grant {
   release(): Promise<void>;
 }
 
-/** A claim that another claim has won, or that no majority of the nodes could decide. */
+/** A claim that is not granted, and the reason. */
 export interface Denial {
   readonly kind: 'denied';
   readonly reason: SkipReason;
@@ -62,12 +62,12 @@ export function settledBefore(vote: { readonly ahead?: number }, causes: readonl
   return { kind: 'denied', reason: 'settled', ahead: vote.ahead, causes };
 }
 
-/** The denial of a claim that had no slot in time. */
+/** The denial of a claim that had no slot, or no answer, in time. */
 export const OVERLOAD: Denial = { kind: 'denied', reason: 'overload', causes: [] };
 
-/** The denial of a claim that no majority of `nodes` nodes could decide, or only a majority that answers too slowly. */
+/** The denial of a claim that no majority of `nodes` nodes has answered, or none in time. */
 export function undecided(causes: readonly Error[], nodes: number): Denial {
-  // Whether there would be a quorum if not for what is wrong in one way.
+  // Whether there would be a quorum without the failures of one kind.
   const onlyFor = (isSo: (cause: Error) => boolean): boolean => {
     const others = causes.filter((cause) => !isSo(cause)).length;
     return others < causes.length && 2 * (nodes - others) > nodes;
@@ -86,7 +86,7 @@ export function isOfOneLock(cause: Error): boolean {
   return cause instanceof NodeUnreachableError && cause.scope === 'lock';
 }
 
-/** Whether a node's answer is late, while it answers others. */
+/** Whether the answer of a node is late, although it answers other commands. */
 export function isSlow(cause: Error): boolean {
   return cause instanceof NodeUnreachableError && cause.scope === 'slow';
 }

@@ -11,16 +11,17 @@ export const RETRY = {
   /** The mean delay while `lock()` waits for a lock that is held. */
   wait: 100,
   /**
-   * For a tick that finds an earlier run of its job in progress: the mean delay, and how long it waits for that run, plus this
-   * many times what an attempt has taken. Under load a run that is over takes that long to be settled. Not for a tick that
-   * recovers: it would be there when the lease of a dead run ends, before the takeover of that run.
+   * If a tick finds an earlier run of its job in progress: the mean delay between attempts, and how long it waits for
+   * that run. It waits longer by `slowness` times the duration of the slowest attempt, because under load it takes that
+   * long to settle a run. A tick that recovers does not wait longer: when the lease of a dead run ended, it could get
+   * the lock before that run is taken over.
    */
   overlap: { delay: 50, limit: 250, slowness: 4 },
   /** The delay while no majority of the nodes can be reached. */
   storeDown: 25,
-  /** How long a claim goes on at least while the nodes are overloaded, as a multiple of `nodeTimeout`. */
+  /** How long a claim is retried, at least, while the nodes are overloaded, as a multiple of `nodeTimeout`. */
   overloadLimit: 4,
-  /** A tick that is not due yet by the clocks of the nodes: the longest delay, and for how long it is asked again. */
+  /** If a tick is not due yet by the clocks of the nodes: the longest delay, and how long the claim is retried. */
   early: { delay: 5000, limit: 30_000 },
   /** The delay before a loser retries as a backup, in case the winner fails (randomised between 1× and 2×). */
   backup: 50,
@@ -33,7 +34,7 @@ export interface Progress {
   readonly result: Denial | Undecided;
   /** The number of attempts before this one. */
   readonly attempt: number;
-  /** Time since the first attempt, not counting the wait for the tick to become due. */
+  /** Time since the first attempt, not counting the waits for a slot and for the tick to become due. */
   readonly elapsed: number;
   /** How long the acquisition has waited for the tick to become due. */
   readonly waited: number;
@@ -42,7 +43,7 @@ export interface Progress {
   readonly isTick: boolean;
   /** Whether another instance may take the tick over. */
   readonly recovers: boolean;
-  /** Whether the next tick is due, so that this one has had its time. */
+  /** Whether the next tick is due, so that an overloaded claim is given up. */
   readonly isOutOfTime: boolean;
   /** How long the slowest attempt has taken. */
   readonly took: number;
@@ -55,19 +56,8 @@ export interface Progress {
  * @param random A number from 0 up to 1, so that instances that retry together do not collide again.
  */
 export function nextDelay(progress: Progress, random: number): number | undefined {
-  const {
-    result,
-    attempt,
-    elapsed,
-    waited,
-    wait,
-    isTick,
-    recovers,
-    isOutOfTime,
-
-    took,
-    nodeTimeout,
-  } = progress;
+  const { result, attempt, elapsed, waited, wait, isTick, recovers, isOutOfTime, took, nodeTimeout } =
+    progress;
   switch (result.kind) {
     case 'early':
       return waited < RETRY.early.limit ? Math.min(result.wait, RETRY.early.delay) : undefined;
@@ -87,7 +77,7 @@ export function nextDelay(progress: Progress, random: number): number | undefine
       ) {
         return RETRY.overlap.delay * (0.5 + random);
       }
-      // Late answers are no outage.
+      // Late answers are not an outage.
       if (result.reason === 'overload') return isOutOfTime ? undefined : RETRY.wait * (0.5 + random);
       if (result.reason !== 'store-down') return undefined;
       return outlasts(elapsed, took, nodeTimeout) ? RETRY.storeDown : undefined;
@@ -95,8 +85,8 @@ export function nextDelay(progress: Progress, random: number): number | undefine
 }
 
 /**
- * Whether a claim goes on after `elapsed` milliseconds without a quorum: a connection that was cut comes back quickly;
- * replacing one that was dropped silently, so that an attempt took `nodeTimeout`, takes longer.
+ * Whether a claim is still retried after `elapsed` milliseconds without a quorum. A connection that was cut comes back
+ * quickly. One that was dropped silently, so that an attempt took `nodeTimeout`, takes longer to replace.
  */
 export function outlasts(elapsed: number, took: number, nodeTimeout: number): boolean {
   return elapsed < nodeTimeout * (took >= nodeTimeout ? 2 : 0.5);

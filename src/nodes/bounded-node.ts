@@ -5,20 +5,20 @@ import type { Claim, LockNode, NodeReport, Vote } from './lock-node.js';
 import { GRACE, type NodeLog } from './node-log.js';
 import { type Ending, UndeliveredCommands } from './undelivered.js';
 
-/** A node whose commands may take forever or get lost: what a `BoundedNode` must know of it beyond the contract. */
+/** What a `BoundedNode` needs from a node, in addition to the contract, to handle commands that hang or get lost. */
 export interface NodeDriver extends LockNode {
   readonly log: NodeLog;
-  /** Called at once with what to call when lost commands can be sent again: all of them, or only what is overdue. */
+  /** Called once, before any command. The node calls `resend` when lost commands can be sent again: all, or the overdue. */
   onRecovery(resend: (which: 'all' | 'overdue') => void): void;
-  /** Sends the end of a claim again. */
+  /** Sends a settle or a release again. */
   resend(ending: Ending, claim: Claim, token: string): Promise<boolean>;
   /** Waits until it is known whether commands can be sent; `undefined` if they can. Rejects if they cannot. */
   usable(): Promise<void> | undefined;
-  /** What became of a command that was rejected with `error`. `'refused'`: it would be refused again. */
+  /** What became of a command that was rejected with `error`. `'refused'`: the node would refuse it again. */
   fateOf(claim: Claim, error: unknown): 'refused' | 'not sent' | 'unknown';
   /** What a rejection means for the voter. */
   explain(error: unknown): NodeUnreachableError;
-  /** A command was not answered in time. @returns Whether the node has answered nothing else meanwhile. */
+  /** Called when a command was not answered in time. @returns Whether the node has answered nothing else meanwhile. */
   unanswered(): boolean;
 }
 
@@ -26,8 +26,8 @@ export interface NodeDriver extends LockNode {
 const OPEN_LIMIT = 30_000;
 
 /**
- * Keeps the promises of a node that concern time, whatever the node does: each answer comes within `nodeTimeout`, a claim
- * that is granted late is released, and a settle or a release that was lost is sent again.
+ * Limits the time that a node may take, whatever the node does: each answer or rejection comes within `nodeTimeout`, a
+ * claim that is granted late is released, and a settle or a release that was lost is sent again.
  */
 export class BoundedNode implements LockNode {
   readonly address: string;
@@ -117,7 +117,7 @@ export class BoundedNode implements LockNode {
     }
   }
 
-  /** Keeps a command in mind that must arrive, until it is answered, however late. */
+  /** Remembers a command that must arrive until it is answered, however late. */
   private deliver(ending: Ending, claim: Claim, token: string, sent: Promise<boolean>): Promise<boolean> {
     const command = this.undelivered.add(ending, claim, token);
     const arrived = (isHeld: boolean): boolean => {
@@ -132,7 +132,7 @@ export class BoundedNode implements LockNode {
   private late(): NodeUnreachableError {
     const { address, node } = this;
     const why = node.log.trouble ?? `no answer within ${this.nodeTimeout} ms`;
-    // While it answers other commands, it is slow, not gone.
+    // A node that answers other commands is slow, but not down.
     if (!node.unanswered()) return new NodeUnreachableError(address, why, 'slow');
     node.log.troubled(why, GRACE);
     return new NodeUnreachableError(address, why);

@@ -17,7 +17,7 @@ export function createNodes(
   nodes: readonly NodeOption[] | 'memory',
   settings: RedisNodeSettings,
 ): LockNode[] {
-  // Memory needs no limits of time.
+  // Memory always answers at once.
   if (nodes === 'memory') return [new MemoryNode()];
   return nodes.map((node, index) => {
     const option = `nodes[${index}]`;
@@ -179,7 +179,8 @@ function refuseOther(option: string, node: object): void {
   if (typeof Reflect.get(node, 'then') === 'function') {
     refuse('must not be a promise: await it, for example in the useFactory of RedlockModule.forRootAsync');
   }
-  if ('claim' in node) refuse(`must have an address and ${LOCK_NODE.join(', ')}, as every LockNode`);
+  if ('claim' in node)
+    refuse(`must have an address and the methods ${LOCK_NODE.join(', ')}, like every LockNode`);
   if (isPlain(node)) return;
   const name = classOf(node);
   const remedy = /mock/i.test(name)

@@ -4,7 +4,7 @@ import type { Claim, LockNode, NodeReport, Vote } from './lock-node.js';
 import { NodeLog } from './node-log.js';
 import type { Ending } from './undelivered.js';
 
-/** A node of the application's own. All that is known of it is what it answers. */
+/** A `LockNode` of the application. Nothing is known about it but its answers. */
 export class CustomNode implements NodeDriver {
   readonly address: string;
   readonly log: NodeLog;

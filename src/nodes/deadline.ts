@@ -55,7 +55,7 @@ export class Deadline {
     });
   }
 
-  /** Lets the process end. What still waits is not limited any more. */
+  /** Stops the timer, so that the process can end. Replies that are still outstanding are no longer limited. */
   stop(): void {
     clearTimeout(this.timer);
     this.timer = undefined;
@@ -71,7 +71,7 @@ export class Deadline {
 
   private arm(delay: number): NodeJS.Timeout {
     // After a blocked event loop, timers run before the answers that have arrived meanwhile. `setImmediate` lets these
-    // go first; so what is due only by then has to wait for another round.
+    // go first. A wait that ends only after `now` gets another round, for the same reason.
     return setTimeout(() => {
       const now = performance.now();
       setImmediate(() => this.expire(now));

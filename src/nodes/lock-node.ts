@@ -120,8 +120,10 @@ export interface NodeReport {
  * - **No tick after its successor.** `claim` refuses a tick that is not newer than the newest settled one.
  * - **No tick before its time**, by the node's clock; otherwise an instance whose clock is ahead runs a tick that makes
  *   earlier ticks, still due elsewhere, too old.
- * - **An answer or a rejection in bounded time.** A node that hangs must reject, and must release a claim that is
- *   granted late; otherwise an orphan blocks the job.
+ *
+ * Time limits are not part of the contract, because the module applies them to every node: an answer that takes longer
+ * than `nodeTimeout` counts as missing, a claim that is granted after that is released, and a settle or a release that
+ * was not answered is sent again once the node answers. So `settle` and `release` may arrive twice.
  */
 export interface LockNode {
   /** The node's location, for messages: host and port, never a password. */

@@ -6,9 +6,9 @@ const logger = new Logger('RedlockModule');
 
 /** How long a node may be silent before it is logged, in milliseconds: a connection may come back within that time. */
 export const GRACE = 1000;
-/** How many claims that a server refuses are named. */
+/** How many of the claims that a server refuses are named in the log. */
 const NAMED_AT_MOST = 20;
-/** After how long without another refusal any answer ends it, in milliseconds. */
+/** How long after the last refusal any answer shows that it is over, in milliseconds. */
 const QUIET = 60_000;
 
 /** What a server has done to answer. */
@@ -25,7 +25,7 @@ export class NodeLog {
   trouble: string | undefined;
   /** Set while the server itself refuses to vote: what would show that this is over, and when it last refused. */
   private refusal: { readonly endsWith: 'answer' | 'write' | 'script'; readonly at: number } | undefined;
-  /** The timer after which trouble is logged that has just begun. */
+  /** The timer that logs trouble that has just begun. */
   private warning: NodeJS.Timeout | undefined;
   /** The claims that the server refuses, while it votes on others. */
   private readonly refused = new Set<string>();
@@ -77,7 +77,7 @@ export class NodeLog {
     if (this.refused.has(identity) || this.refused.size > NAMED_AT_MOST) return;
     this.refused.add(identity);
     if (this.refused.size > NAMED_AT_MOST) {
-      logger.warn(`Node ${this.address} cannot vote on more jobs, which are not named`);
+      logger.warn(`Node ${this.address} cannot vote on more jobs, which the log does not name`);
     } else {
       logger.warn(`Node ${this.address} cannot vote on ${nameOf(claim)}: ${redacted(why)}${remedy}`);
     }

@@ -15,9 +15,9 @@ interface Entry extends Undelivered {
   readonly since: number;
 }
 
-/** How long after an unanswered claim, release or settle it is still worth sending its end, in milliseconds. */
+/** For how long a settle or a release is sent again, in milliseconds after the command that was not answered. */
 const KEPT_FOR = 60_000;
-/** How many a node keeps; the oldest is dropped first. */
+/** How many are kept for a node; the oldest is dropped first. */
 const KEPT_AT_MOST = 10_000;
 
 /** Commands that end claims and are not answered yet. They are sent again when the node has recovered. */

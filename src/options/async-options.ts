@@ -58,7 +58,7 @@ export function createdBy(source: 'useClass' | 'useExisting') {
     throw new InvalidOptionError(
       WHERE,
       source,
-      `must lead to an object with a method createRedlockOptions(); received ${shown(factory)}`,
+      `must provide an object with a method createRedlockOptions(); received ${shown(factory)}`,
     );
   };
 }

@@ -110,8 +110,8 @@ export interface JobOptions {
    */
   every?: Duration;
   /**
-   * `'skip'`: skip a tick if another run of the job is in progress and does not end within 250 ms (longer while the nodes are slow). `'allow'`: runs may
-   * overlap, but each tick still runs once. Default: `'skip'`.
+   * `'skip'`: skip a tick if another run of the job is in progress and does not end within 250 ms (longer while the
+   * nodes are slow). `'allow'`: runs may overlap, but each tick still runs once. Default: `'skip'`.
    */
   overlap?: 'skip' | 'allow';
   /**

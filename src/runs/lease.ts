@@ -21,7 +21,7 @@ export interface LeaseSettings {
 const REPEAT_PART = 1 / 20;
 
 const OVERDUE =
-  'it was not renewed in time, as this process stood still or no majority of the nodes answered. Another instance may have run meanwhile';
+  'it was not renewed in time, because this process was frozen or no majority of the nodes answered. Another instance may have run meanwhile';
 
 const logger = new Logger('RedlockModule');
 
@@ -156,7 +156,7 @@ export class Lease {
       // Expected for a lock that was lost.
       if (this.abortReason instanceof LockLostError) return;
       logger.warn(
-        `The lock of ${quoted(this.name)} could not be given back; what is left of it ends with its lease: ${messageOf(error)}`,
+        `The lock of ${quoted(this.name)} could not be released, and expires with its lease: ${messageOf(error)}`,
       );
     } finally {
       this.onEnded?.();

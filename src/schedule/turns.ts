@@ -1,9 +1,9 @@
 import timers from 'node:timers';
 
-// Taken here, so that a test with fake timers does not hold up all turns of its process.
+// The real ones: otherwise a test with fake timers would hold up all turns of its process.
 const { setImmediate, setTimeout } = timers;
 
-/** Time that the event loop has for other work between two turns, in milliseconds. */
+/** How long the event loop is free for other work between two turns, in milliseconds. */
 const PAUSE = 1;
 
 let lastTurn: Promise<void> = Promise.resolve();

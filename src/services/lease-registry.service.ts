@@ -113,7 +113,7 @@ export class LeaseRegistry {
 
   private async runsEndedWithin(timeout: number, hurry: AbortSignal): Promise<void> {
     const cancel = new AbortController();
-    // Work takes real time, also where a test moves the clock.
+    // Work takes real time, even if a test moves the clock.
     const over = sleep(systemClock, timeout, AbortSignal.any([hurry, cancel.signal])).then(() => true);
     while (this.runs.length > 0 && !(await Promise.race([this.quiet(), over])));
     cancel.abort();

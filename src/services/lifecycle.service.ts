@@ -46,7 +46,7 @@ export class InnermostHooks implements OnApplicationBootstrap, OnModuleDestroy {
   /**
    * Each job is bound to one of the `RedlockModule`s that its module can see.
    *
-   * @throws InvalidOptionError if it would depend on that where its locks are.
+   * @throws InvalidOptionError if these modules keep their locks in different places.
    */
   checkAgreement(): void {
     const [first, ...others] = this.lifecycles.map(({ options }) => options).filter(({ enabled }) => enabled);
@@ -105,11 +105,11 @@ export class Lifecycle implements OnModuleInit, OnApplicationShutdown {
     this.firings.watch();
     try {
       this.hooks.checkAgreement();
-      // Nest does not close an application that failed to start.
       const names = this.jobs.check();
       await this.nodes.open();
       if (this.options.enabled) this.sayWhatIsGuarded(names);
     } catch (error) {
+      // Nest does not close an application that failed to start.
       await this.nodes.close();
       throw error;
     }

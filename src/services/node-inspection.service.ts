@@ -11,7 +11,7 @@ import { OperatorLog } from './operator-log.service.js';
 /** How often the nodes are inspected, in milliseconds: every five minutes. */
 const INSPECT_EVERY = 5 * 60 * 1000;
 /**
- * The clock difference from which on a warning is logged, in milliseconds. The markers of ticks cover a minute, and two
+ * The smallest clock difference that is logged, in milliseconds. The markers of ticks cover a minute, and two
  * instances can be off in opposite directions.
  */
 const CLOCK_WARNING = 15_000;

@@ -13,10 +13,13 @@ import type { Denial, Grant } from '../acquire/outcome.js';
 const REPEAT_AFTER = 60 * 60 * 1000;
 /** How many jobs are named during an outage and at its end. The rest are only counted. */
 const NAMED_IN_OUTAGE = 20;
-/** After how long without a refusal any answer of a majority ends an outage, in milliseconds. */
+/** How long after the last refusal any answer of a majority ends an outage, in milliseconds. */
 const QUIET = 60_000;
 /** How many reports are remembered, so that jobs with endless names cannot fill the memory. */
 const REMEMBERED = 1000;
+
+/** The end of a line that is logged once an hour. */
+const COUNT_ALL = 'Logged once an hour for each job; to count all ticks, listen to the event "skipped"';
 
 /** A period in which no majority of the nodes voted. */
 interface Outage {
@@ -53,12 +56,12 @@ export class OperatorLog {
       if (!result.isOfOneLock) this.quorumLost(result.causes);
       return;
     }
-    // Whoever loses learns that a quorum is back, but an answer that needs no write says nothing about one that refuses writes.
+    // A loser learns that a quorum is back. But an answer that needed no write says nothing about servers that refuse writes.
     if (result.kind === 'granted' || result.rank !== undefined) this.quorumReached();
     else this.quorumAnswered();
   }
 
-  /** A majority of the nodes answers. Where servers have refused to vote, that is over only after a while without a refusal. */
+  /** A majority of the nodes answers. If servers have refused to vote, the outage ends only after a while without a refusal. */
   quorumAnswered(): void {
     if (this.outage && this.clock.elapsed() - this.outage.refusedAt > QUIET) this.quorumReached();
   }
@@ -105,8 +108,7 @@ export class OperatorLog {
         // A plain call that finds the lock held is the normal case.
         if (!tick || !this.mayReport('overlap', name)) return;
         return this.logger.warn(
-          `${what} was not run: an earlier run is still in progress${heldBy(denial.holder)}. ` +
-            `Said once an hour; count the event "skipped" for more`,
+          `${what} was not run: an earlier run is still in progress${heldBy(denial.holder)}. ` + COUNT_ALL,
         );
       case 'overload':
         if (this.mayReport('overload', name)) this.overloaded(what);
@@ -137,11 +139,13 @@ export class OperatorLog {
     const count = ++this.overload.jobs;
     if (count > NAMED_IN_OUTAGE + 1) return;
     if (count === NAMED_IN_OUTAGE + 1) {
-      return this.logger.warn('More jobs are not run because of the overload; count the event "skipped"');
+      return this.logger.warn(
+        'More jobs are not run because of the overload; to count all ticks, listen to the event "skipped"',
+      );
     }
     this.logger.warn(
       `${what} was not run by this instance: too many claims at once, and the nodes answer too slowly. Spread the ` +
-        'jobs over time, or use a faster Redis. Said once an hour; count the event "skipped" for more',
+        `jobs over time, or use a faster Redis. ${COUNT_ALL}`,
     );
   }
 
@@ -164,7 +168,7 @@ export class OperatorLog {
   private skippedAlone(name: string, what: string, causes: readonly Error[]): void {
     if (!this.mayReport('refused', name)) return;
     this.logger.warn(
-      `${what} was not run by this instance: no quorum of the nodes votes on it. ${messagesOf(causes)} (said once an hour)`,
+      `${what} was not run by this instance: no quorum of the nodes votes on it. ${messagesOf(causes)} (logged once an hour)`,
     );
   }
 
@@ -204,5 +208,5 @@ function heldBy(token: string | undefined): string {
 
 function from(token: string | undefined): string {
   const instance = token === undefined ? '' : instanceOf(token);
-  return instance === '' ? '' : ` from ${quoted(instance)}, which did not end it`;
+  return instance === '' ? '' : ` from ${quoted(instance)}, which did not finish it`;
 }

@@ -92,8 +92,8 @@ export class RedlockService {
   }
 
   /**
-   * Acquires a lock. Resolves to `null` if another claim holds it or no majority of the nodes can be reached. The lock
-   * is renewed until it is released or the process ends: release it in a `finally`, or with `await using`.
+   * Acquires a lock. Resolves to `null` if another claim holds it, or if no majority of the nodes answers in time. The
+   * lock is renewed until it is released or the process ends: release it in a `finally`, or with `await using`.
    *
    * @throws InvalidOptionError for an invalid name or option.
    * @throws StoreDownError without a quorum, if the module has `onStoreDown: 'throw'`.

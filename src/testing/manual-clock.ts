@@ -1,6 +1,6 @@
 import type { Clock, Timer } from '../clock.js';
 
-/** The real one, even where a test framework replaces the global by a fake that never fires. */
+/** The real one, even if a test framework replaces the global with a fake that never fires. */
 const { setImmediate: whenIdle } = globalThis;
 
 /** Resolves once all promises that need no real time have settled. */
@@ -47,7 +47,7 @@ export class ManualClock implements Clock {
   }
 
   /**
-   * Lets time pass. The timers that come due fire in order, each once the promises of the one before have settled.
+   * Lets time pass. The timers that come due fire in order, each after the promises of the previous one have settled.
    *
    * @param duration In milliseconds.
    */
@@ -64,8 +64,8 @@ export class ManualClock implements Clock {
   }
 
   /**
-   * Lets time pass until `work` is over, but only as long as a timer is pending that would keep a process alive: nothing
-   * waits for the others, such as the renewal of a lease.
+   * Lets time pass until `work` is over, but only while a timer is pending that would keep a process alive. Other timers,
+   * such as that of a renewal, are no reason to move the clock, because nothing waits for them.
    */
   async until<T>(work: Promise<T>): Promise<T> {
     const over = Promise.allSettled([work]).then(() => true);

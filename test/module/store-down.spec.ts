@@ -122,7 +122,7 @@ describe('an application whose nodes', () => {
       return 'result';
     });
     expect(await outcome).toEqual({ ran: true, value: 'result' });
-    const warnings = logger.at('warn').filter((warning) => warning.includes('could not be given back'));
+    const warnings = logger.at('warn').filter((warning) => warning.includes('could not be released'));
     expect(warnings).toEqual([expect.stringContaining('"long"')]);
   });
 });

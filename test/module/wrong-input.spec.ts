@@ -168,7 +168,7 @@ describe('forRoot refuses, with the option, its value and what would be right,',
       { nodes: 'redis://u:p@a?password=x' },
       'nodes[0]',
       '***',
-      'either in front of the host',
+      'either before the host',
     ],
     ['an empty fragment', { nodes: `${NODE}#` }, 'nodes[0]', '***', 'encodeURIComponent'],
     [

@@ -154,7 +154,7 @@ describe('forRootAsync refuses', () => {
     [
       'a class without createRedlockOptions',
       { useClass: NoFactory },
-      'useClass must lead to an object with a method createRedlockOptions()',
+      'useClass must provide an object with a method createRedlockOptions()',
     ],
     [
       'a provider without createRedlockOptions',

@@ -88,7 +88,7 @@ const BROKEN: Record<string, new (clock: () => number) => MemoryNode> = {
       return super.claim(claim, token, ttl);
     }
   },
-  'grants one of many claims that come at once': class extends MemoryNode {
+  'grants only one of many claims that arrive at once': class extends MemoryNode {
     private readonly taken = new Set<string>();
     override async claim(claim: Claim, token: string, ttl: number) {
       if (this.taken.has(claim.lock)) return super.claim(claim, token, ttl);
@@ -98,7 +98,7 @@ const BROKEN: Record<string, new (clock: () => number) => MemoryNode> = {
       return { kind: 'granted' as const };
     }
   },
-  'keeps no job from running because of another job': class extends MemoryNode {
+  'does not let one job block another': class extends MemoryNode {
     override claim(claim: Claim, token: string, ttl: number) {
       return super.claim({ ...claim, lock: 'the lock' }, token, ttl);
     }
@@ -127,13 +127,13 @@ const BROKEN: Record<string, new (clock: () => number) => MemoryNode> = {
   'says "elsewhere" while the same tick is being run': renaming('elsewhere', 'overlap'),
   'says "overlap" while another tick or a plain call is being run': renaming('overlap', 'elsewhere'),
   'says "elsewhere" while the interval is being run, and "ran" after that': renaming('ran', 'elsewhere'),
-  'counts those whom it turns away, if they ask for it': class extends MemoryNode {
+  'counts the losers among the claims that ask for a rank': class extends MemoryNode {
     override async claim(claim: Claim, token: string, ttl: number) {
       const vote = await super.claim(claim, token, ttl);
       return 'rank' in vote && vote.rank ? { ...vote, rank: 1 } : vote;
     }
   },
-  'grants a claim again that comes again with the same token': class extends MemoryNode {
+  'grants a claim that arrives again with the same token': class extends MemoryNode {
     private readonly seen = new Set<string>();
     override claim(claim: Claim, token: string, ttl: number) {
       const once = `${claim.lock} ${claim.tick?.at} ${token}`;
@@ -142,7 +142,7 @@ const BROKEN: Record<string, new (clock: () => number) => MemoryNode> = {
       return super.claim(claim, token, ttl);
     }
   },
-  'lets a lock end by itself': class extends MemoryNode {
+  'lets a lock expire by itself': class extends MemoryNode {
     override claim(claim: Claim, token: string, ttl: number) {
       return super.claim(claim, token, ttl * 1000);
     }
@@ -158,11 +158,11 @@ const BROKEN: Record<string, new (clock: () => number) => MemoryNode> = {
       return super.claim({ ...claim, tick }, token, ttl);
     }
   },
-  'lets the marker of a tick end by itself': keeping(({ tick, ...rest }) => ({
+  'lets the marker of a tick expire by itself': keeping(({ tick, ...rest }) => ({
     ...rest,
     tick: tick && { ...tick, keep: tick.keep + LAST_TICK_RETENTION },
   })),
-  'lets the marker of an interval end by itself': keeping(({ every, ...rest }) => ({
+  'lets the marker of an interval expire by itself': keeping(({ every, ...rest }) => ({
     ...rest,
     every: every && { ...every, keep: every.keep + LAST_TICK_RETENTION },
   })),
@@ -172,28 +172,28 @@ const BROKEN: Record<string, new (clock: () => number) => MemoryNode> = {
       return holder === token || super.extend(claim, token, ttl);
     }
   },
-  'extends for nobody but the holder': class extends OpenNode {
+  'extends only for the holder': class extends OpenNode {
     override async extend(claim: Claim, token: string, ttl: number) {
       await super.extend(claim, token, ttl);
       return true;
     }
   },
-  'settles for nobody but the holder': class extends OpenNode {
+  'frees the lock at a settle only for the holder': class extends OpenNode {
     override async settle(claim: Claim, token: string) {
       return super.settle(claim, (await this.holderOf(claim.lock)) ?? token);
     }
   },
-  'releases for nobody but the holder': class extends OpenNode {
+  'releases only for the holder': class extends OpenNode {
     override async release(claim: Claim, token: string) {
       return super.release(claim, (await this.holderOf(claim.lock)) ?? token);
     }
   },
-  'creates a lock again at an extension that finds none': class extends OpenNode {
+  'writes a missing lock again at an extension': class extends OpenNode {
     override async extend(claim: Claim, token: string, ttl: number) {
       return (await this.holderOf(claim.lock)) === token && super.extend(claim, token, ttl);
     }
   },
-  'takes no lock from its successor at an extension': class extends OpenNode {
+  'takes no lock from a successor at an extension': class extends OpenNode {
     override async extend(claim: Claim, token: string, ttl: number) {
       const holder = await this.holderOf(claim.lock);
       if (holder !== undefined) await super.release({ lock: claim.lock }, holder);
@@ -223,7 +223,7 @@ const BROKEN: Record<string, new (clock: () => number) => MemoryNode> = {
       return super.settle({ ...claim, tick }, token);
     }
   },
-  'writes the tick down when a lost lock is settled': class extends OpenNode {
+  'records the tick as run even if the lock was lost': class extends OpenNode {
     override async settle(claim: Claim, token: string) {
       return (await this.holderOf(claim.lock)) === token && super.settle(claim, token);
     }
@@ -244,7 +244,7 @@ const BROKEN: Record<string, new (clock: () => number) => MemoryNode> = {
     }
   },
   'never sets the newest settled tick back': withLast((write) => write()),
-  'compares ticks as numbers, not as text': withLast((write, newest, at) => {
+  'compares ticks as numbers, not as strings': withLast((write, newest, at) => {
     if (newest === undefined || String(newest) < String(at)) write();
   }),
   'says "early", and how long to wait, before a tick is due': class extends MemoryNode {
@@ -253,7 +253,7 @@ const BROKEN: Record<string, new (clock: () => number) => MemoryNode> = {
       return vote.kind === 'early' ? { ...vote, wait: Math.ceil(vote.wait / 1000) } : vote;
     }
   },
-  'grants a tick from a moment before it is due': class extends MemoryNode {
+  'grants a tick shortly before it is due': class extends MemoryNode {
     override async claim(claim: Claim, token: string, ttl: number) {
       const { clockOffset = 0 } = await super.open();
       const wait = (claim.tick?.at ?? 0) - Date.now() - clockOffset;
@@ -265,7 +265,7 @@ const BROKEN: Record<string, new (clock: () => number) => MemoryNode> = {
       return super.release({ ...claim, every: undefined }, token);
     }
   },
-  'does not take a released tick for a settled one': class extends MemoryNode {
+  'does not treat a released tick as settled': class extends MemoryNode {
     override async release(claim: Claim, token: string) {
       const held = await super.release(claim, token);
       await super.settle(claim, token);
@@ -284,18 +284,18 @@ const BROKEN: Record<string, new (clock: () => number) => MemoryNode> = {
       return super.release(claim, token);
     }
   },
-  'undoes the markers of a claim whose lock somebody else has by now, and not that lock': class extends OpenNode {
+  'undoes the markers of a claim whose lock another claim holds by now, but not that lock': class extends OpenNode {
     override async release(claim: Claim, token: string) {
       return (await this.holderOf(claim.lock)) === token && super.release(claim, token);
     }
   },
-  'says how long the lease of a tick that recovers goes on': class extends MemoryNode {
+  'says how long the lease of a tick that recovers still lasts': class extends MemoryNode {
     override async claim(claim: Claim, token: string, ttl: number) {
       const vote = await super.claim(claim, token, ttl);
       return 'lease' in vote && vote.lease ? { ...vote, lease: vote.lease + TAKEOVER_WINDOW } : vote;
     }
   },
-  'says nothing of a lease for ticks that do not recover': class extends MemoryNode {
+  'mentions no lease for a tick that does not recover': class extends MemoryNode {
     override async claim(claim: Claim, token: string, ttl: number) {
       const vote = await super.claim(claim, token, ttl);
       return vote.kind === 'elsewhere' ? { ...vote, lease: vote.lease ?? 1000 } : vote;
@@ -316,12 +316,12 @@ const BROKEN: Record<string, new (clock: () => number) => MemoryNode> = {
       tick: tick && { ...tick, recover: false, keep: tick.recover ? ttl : tick.keep },
     }),
   ),
-  'leaves a takeover that is given back to the next who takes over': class extends MemoryNode {
+  'leaves the tick of a released takeover to the next takeover': class extends MemoryNode {
     override release({ tick, ...claim }: Claim, token: string) {
       return super.release({ ...claim, tick: tick && { ...tick, isTakeover: false } }, token);
     }
   },
-  'lets a tick that recovers go when nobody takes it over': class extends MemoryNode {
+  'frees the lock of a tick that recovers if no claim takes it over': class extends MemoryNode {
     override claim(claim: Claim, token: string, ttl: number) {
       return super.claim(claim, token, claim.tick?.recover ? ttl + TAKEOVER_WINDOW : ttl);
     }
@@ -331,18 +331,18 @@ const BROKEN: Record<string, new (clock: () => number) => MemoryNode> = {
       return super.extend({ lock: claim.lock }, token, ttl);
     }
   },
-  'creates a tick that recovers again at an extension that finds none': class extends OpenNode {
+  'writes the missing marker again when a tick that recovers is extended': class extends OpenNode {
     override async extend(claim: Claim, token: string, ttl: number) {
       const wasHeld = (await this.holderOf(claim.lock)) === token;
       return super.extend(wasHeld ? claim : { lock: claim.lock }, token, ttl);
     }
   },
-  'grants no takeover of a tick that the first one has settled after all': class extends OpenNode {
+  'grants no takeover of a tick that its first claim has settled after all': class extends OpenNode {
     override async settle(claim: Claim, token: string) {
       return (await this.holderOf(claim.lock)) === token && super.settle(claim, token);
     }
   },
-  'lets a tick be taken over whose run has begun its interval': class extends OpenNode {
+  'grants a takeover of a tick whose run has begun its interval': class extends OpenNode {
     override async claim(claim: Claim, token: string, ttl: number) {
       const holder = await this.holderOf(claim.lock);
       if (claim.tick?.recover && claim.every && holder !== undefined && holder !== token) {
@@ -351,7 +351,7 @@ const BROKEN: Record<string, new (clock: () => number) => MemoryNode> = {
       return super.claim(claim, token, ttl);
     }
   },
-  'takes nothing over from a claim that does not recover': class extends MemoryNode {
+  'grants no takeover of a tick that does not recover': class extends MemoryNode {
     override claim(claim: Claim, token: string, ttl: number) {
       // As though the last second of any marker were the time of a takeover.
       const tick = claim.tick && { ...claim.tick, keep: claim.tick.keep - TAKEOVER_WINDOW };
@@ -364,7 +364,7 @@ const BROKEN: Record<string, new (clock: () => number) => MemoryNode> = {
       return kind === 'granted' ? { kind } : ({ kind, ...rest } as Vote);
     }
   },
-  'says "unbegun" to a takeover of what nobody has begun': class extends MemoryNode {
+  'says "unbegun" to a takeover of a tick that no claim has begun': class extends MemoryNode {
     override claim({ tick, ...claim }: Claim, token: string, ttl: number) {
       return super.claim({ ...claim, tick: tick && { ...tick, mustBeBegun: false } }, token, ttl);
     }
@@ -411,7 +411,7 @@ const BROKEN: Record<string, new (clock: () => number) => MemoryNode> = {
       return vote;
     }
   },
-  'takes keys of any text': class extends MemoryNode {
+  'accepts any string as a key': class extends MemoryNode {
     override claim(claim: Claim, token: string, ttl: number) {
       return super.claim({ ...claim, lock: claim.lock.trim().slice(0, 5000) }, token, ttl);
     }

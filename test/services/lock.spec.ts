@@ -66,7 +66,7 @@ describe('a lock', () => {
     expect(await clientOf(servers[0]!).exists(KEY)).toBe(0);
   });
 
-  it('is given back at the end of its scope, with await using', async () => {
+  it('is released at the end of its scope, with await using', async () => {
     const redlock = await newService();
     const client = clientOf(servers[0]!);
     {
@@ -77,7 +77,7 @@ describe('a lock', () => {
     expect(await client.exists(KEY)).toBe(0);
   });
 
-  it('may be given back twice, and leaves the lock of the next alone', async () => {
+  it('may be released twice, and leaves the lock of its next holder alone', async () => {
     const redlock = await newService();
     const lock = await redlock.lock('report');
     await lock?.release();
@@ -103,7 +103,7 @@ describe('a lock', () => {
     await lock?.release();
   });
 
-  it('that has been given back, or taken away, cannot be extended', async () => {
+  it('that has been released, or taken away, cannot be extended', async () => {
     const redlock = await newService();
     const lock = await redlock.lock('report');
     for (const server of servers) await clientOf(server).set(KEY, 'somebody else');
@@ -122,7 +122,7 @@ describe('a lock', () => {
     expect(outcome).toEqual({ ran: true, value: null });
   });
 
-  it('that cannot be given back is a warning, and no error', async () => {
+  it('that cannot be released is a warning, and not an error', async () => {
     class Broken extends MemoryNode {
       override release(): Promise<boolean> {
         return Promise.reject(new Error('OUT OF ORDER'));
@@ -135,7 +135,7 @@ describe('a lock', () => {
     await lock?.release();
     expect(logger.at('warn')).toEqual([
       expect.stringMatching(/^Node memory:\w+ cannot vote: OUT OF ORDER/),
-      expect.stringContaining('"report" could not be given back'),
+      expect.stringContaining('"report" could not be released'),
     ]);
     expect(logger.at('error')).toEqual([]);
   });

@@ -67,7 +67,7 @@ describe('an instance that starts', () => {
     expect(logger.at('log').filter((line) => line.startsWith('Takes over'))).toEqual([
       expect.stringMatching(
         new RegExp(
-          `the tick of ${newYear().toISOString()} of "recovers" from ".+:\\d+:.+", which did not end it`,
+          `the tick of ${newYear().toISOString()} of "recovers" from ".+:\\d+:.+", which did not finish it`,
         ),
       ),
     ]);

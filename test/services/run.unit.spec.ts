@@ -59,7 +59,7 @@ describe('run', () => {
     expect(await tickOf()).toEqual(new Date(newYear().getTime() + 3_600_000));
   });
 
-  it('keeps the result of a run whose lock cannot be given back, with a warning', async () => {
+  it('keeps the result of a run whose lock cannot be released, with a warning', async () => {
     class Broken extends MemoryNode {
       override settle(): Promise<boolean> {
         return Promise.reject(new Error('OUT OF ORDER'));
@@ -70,7 +70,7 @@ describe('run', () => {
     expect(await redlock.run('report', () => 'result')).toEqual({ ran: true, value: 'result' });
     expect(logger.at('warn')).toEqual([
       expect.stringMatching(/^Node memory:\w+ cannot vote: OUT OF ORDER/),
-      expect.stringContaining('"report" could not be given back'),
+      expect.stringContaining('"report" could not be released'),
     ]);
     const failing = redlock.run('other', () => Promise.reject(new Error('its own error')));
     await expect(failing).rejects.toThrow('its own error');

@@ -56,7 +56,7 @@ async function misplaced(client: Redis, within: Within): Promise<string | undefi
     () => undefined,
     (error: Error) => {
       if (error.name !== 'ReplyError') throw error;
-      return `it refuses database ${db} (${error.message}); use a database that it has, and that its user may select`;
+      return `it refuses database ${db} (${error.message}); use one that exists and that its user may select`;
     },
   );
   return (await within(refusal)) as string | undefined;

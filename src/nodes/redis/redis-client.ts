@@ -9,7 +9,7 @@ export interface RedisNodeSettings {
   readonly connectionName: string;
 }
 
-/** A new connection that is silent for this many times `nodeTimeout` is closed; an old one is looked into that often. */
+/** A new connection that is silent for this many times `nodeTimeout` is closed; an old one is checked at most that often. */
 export const HUNG_AFTER = 3;
 /** A server of a Cluster that is silent for so long is connected to again, in milliseconds. */
 const CLUSTER_SILENCE = 10_000;

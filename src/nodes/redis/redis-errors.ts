@@ -38,7 +38,7 @@ export function isOfOneClaim(error: unknown): boolean {
   );
 }
 
-/** What shows that a server refuses no longer: any answer, a command that has written, or a script that has run. */
+/** What shows that a server no longer refuses: any answer, a command that has written, or a script that has run. */
 export type EndOfRefusal = 'answer' | 'write' | 'script';
 
 /** What would show that the refusal in an error is over. */

@@ -48,7 +48,7 @@ export function optionsOfUrl(where: string, option: string, text: string): Redis
   }
   if (new Set(names).size < names.length) return refuse('must not set an option twice in its query');
   if ((user || secret) && (url.username || url.password)) {
-    return refuse('must have the user and the password either in front of the host or in its query');
+    return refuse('must have the user and the password either before the host or in its query');
   }
   const { db, family } = Object.fromEntries(url.searchParams);
   if (db !== undefined && (!/^\d+$/.test(db) || url.pathname.length > 1)) {

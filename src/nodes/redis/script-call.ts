@@ -7,7 +7,7 @@ export type ExpiredReply = ['late', number];
 /** A reply that none of our scripts returns, for example from a proxy. */
 class UnknownReply extends Error {
   constructor(reply: unknown) {
-    super(`it answers a script with ${JSON.stringify(reply)?.slice(0, 100)}, which is no vote`);
+    super(`it answers a script with ${JSON.stringify(reply)?.slice(0, 100)}, which is not a vote`);
   }
 }
 
