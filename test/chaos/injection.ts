@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { NodeFault } from '../fleet/conditions.js';
+import type { NodeFault, Span } from '../fleet/conditions.js';
 import type { Fleet } from '../fleet/fleet.js';
 import type { JobSpec } from '../fleet/instance.js';
 import { monotonicNow } from '../fleet/log.js';
@@ -10,6 +10,8 @@ import type { InstanceFaultPlan, NodeFaultKind, NodeFaultPlan, Plan } from './pl
 const RETURN_TIME = 2500;
 /** How many jobs a crowd has. */
 const CROWD = 200;
+/** How long claims may be late because of it, in milliseconds, on a busy machine. */
+const CROWD_TIME = 4000;
 /** How long to wait for a run to strike, in milliseconds. */
 const AIM_TIME = 3000;
 
@@ -18,6 +20,7 @@ export class Injection {
   readonly nodeFaults: NodeFault[] = [];
   /** When the connections to a node were forgotten. */
   readonly forgotten: NodeFault[] = [];
+  readonly crowds: Span[] = [];
   /** How many faults of each kind there were. */
   readonly counts = new Map<string, number>();
 
@@ -86,6 +89,7 @@ export class Injection {
         const name = `crowd ${(this.counts.get('crowd') ?? 0) + 1}`;
         this.note('crowd', `${CROWD} jobs on all instances`);
         for (let each = 0; each < fleet.size; each++) fleet.at(each).runCrowd({ name, size: CROWD });
+        this.crowds.push({ from: monotonicNow(), until: monotonicNow() + CROWD_TIME });
         return;
       }
       case 'roll out':

@@ -82,6 +82,7 @@ export async function runChaos({ seed, minutes, say, record }: ChaosOptions): Pr
         nodeCount: NODES,
         nodeFaults: [...injection.nodeFaults, ...ofAllNodes(stalls)],
         forgotten: injection.forgotten,
+        crowds: injection.crowds,
       };
       if (record !== undefined)
         writeFileSync(record, JSON.stringify({ seed, history, conditions, output: fleet.output() }));

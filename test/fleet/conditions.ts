@@ -57,6 +57,8 @@ export interface Conditions {
    * that meets silence is asked again over a new connection, within its time. Only a settle can come later.
    */
   readonly forgotten: readonly NodeFault[];
+  /** When the instances had many other claims to make, so that a claim could be late. Default: never. */
+  readonly crowds?: readonly Span[];
 }
 
 export function touches(a: Span, b: Span): boolean {

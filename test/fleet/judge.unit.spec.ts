@@ -306,6 +306,14 @@ describe('a tick that nobody ran', () => {
     expect(findings(runs, conditions(REPORT, { nodeFaults: out(0, 1, 2) }))).toEqual([]);
   });
 
+  it('is excused if a majority fails while a crowd may hold its claim up, and missed otherwise', () => {
+    const nodeFaults = [0, 1, 2].map((node) => ({ node, from: 17_000, until: 17_500 }));
+    const crowds = [{ from: 14_500, until: 18_500 }];
+    expect(findings(runs, conditions(REPORT, { nodeFaults }))).toEqual(['missed']);
+    expect(findings(runs, conditions(REPORT, { crowds }))).toEqual(['missed']);
+    expect(findings(runs, conditions(REPORT, { nodeFaults, crowds }))).toEqual([]);
+  });
+
   it('is excused while a run is in progress, and missed once it is over', () => {
     const rest = without(runs, 14_000);
     expect(findings([...rest, run(14_000, 'a', 14_005, { end: 15_200 })], conditions(REPORT))).toEqual([]);

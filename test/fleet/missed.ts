@@ -50,7 +50,9 @@ function owes(life: InstanceLife, tick: number, { runs, dark, conditions }: Case
     const called = due - ahead;
     // Whoever comes too early waits until it is time.
     const claimed = called < due - EARLY_CLAIM ? due : called;
-    const span = { from: called - BEFORE, until: claimed + AFTER };
+    const usual = { from: claimed, until: claimed + AFTER };
+    const late = conditions.crowds?.filter((crowd) => touches(crowd, usual)) ?? [];
+    const span = { from: called - BEFORE, until: Math.max(usual.until, ...late.map(({ until }) => until)) };
     const claiming = { from: claimed - BLUR.before, until: claimed + BLUR.after };
     return (
       from <= span.from &&
