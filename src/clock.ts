@@ -1,3 +1,5 @@
+import { onAbort } from './on-abort.js';
+
 /** A timer of a `Clock`. It keeps the process alive until it fires, unless `unref` is called. */
 export interface Timer {
   unref(): Timer;
@@ -29,10 +31,10 @@ export function sleep(clock: Clock, delay: number, signal?: AbortSignal): Promis
     if (signal?.aborted) return resolve();
     const end = (): void => {
       clock.clearTimeout(timer);
-      signal?.removeEventListener('abort', end);
+      ignoreAbort?.();
       resolve();
     };
     const timer = clock.setTimeout(end, delay);
-    signal?.addEventListener('abort', end);
+    const ignoreAbort = signal && onAbort(signal, end);
   });
 }

@@ -111,9 +111,9 @@ export class NodeUnreachableError extends RedlockError {
     reason: string,
     /**
      * @internal What the trouble is about: the connection, everything that the server is asked, or one lock; `'slow'`: the
-     * answer is late, while others arrive.
+     * answer is late, while others arrive; `'unsent'`: there was no connection to send the command over.
      */
-    readonly scope: 'connection' | 'server' | 'lock' | 'slow' = 'connection',
+    readonly scope: 'connection' | 'server' | 'lock' | 'slow' | 'unsent' = 'connection',
   ) {
     const [safeAddress, safeReason] = [redacted(address), redacted(reason)];
     super(`Node ${safeAddress}: ${safeReason}`);

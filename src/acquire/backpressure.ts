@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.js';
+import { onAbort } from '../on-abort.js';
 import { ConcurrencyLimit } from './concurrency-limit.js';
 import type { Denial } from './outcome.js';
 import { outlasts } from './retry-policy.js';
@@ -18,7 +19,6 @@ export interface FailedVote {
 /** A claim that waits for a slot. */
 interface Waiting {
   readonly since: number;
-  readonly signal: AbortSignal;
   /** Ends the wait: with a slot, or, if a failed vote is passed, without one. */
   end(failed?: FailedVote): void;
 }
@@ -30,8 +30,6 @@ interface Waiting {
 export class Backpressure {
   private readonly limit: ConcurrencyLimit;
   private readonly waiting = new Set<Waiting>();
-  /** The signals that have a listener. With one for each claim, adding them would take quadratic time. */
-  private readonly watched = new WeakSet<AbortSignal>();
   private inFlight = 0;
   private failingSince: number | undefined;
 
@@ -53,17 +51,17 @@ export class Backpressure {
       this.inFlight++;
       return undefined;
     }
-    this.watch(signal);
     return new Promise((resolve) => {
       const waiting: Waiting = {
         since: this.clock.elapsed(),
-        signal,
         end: (failed) => {
+          ignoreAbort();
           this.waiting.delete(waiting);
           if (!failed) this.inFlight++;
           resolve(failed);
         },
       };
+      const ignoreAbort = onAbort(signal, () => waiting.end());
       this.waiting.add(waiting);
     });
   }
@@ -80,7 +78,9 @@ export class Backpressure {
     const took = now - sentAt;
     for (const waiting of this.waiting) {
       const elapsed = now - Math.max(since, waiting.since);
-      if (!outlasts(elapsed, took, this.nodeTimeout)) waiting.end({ denial, took, since });
+      // Those behind it have waited for less long.
+      if (outlasts(elapsed, took, this.nodeTimeout)) return;
+      waiting.end({ denial, took, since });
     }
   }
 
@@ -91,14 +91,5 @@ export class Backpressure {
       if (this.inFlight >= this.limit.current) return;
       waiting.end();
     }
-  }
-
-  private watch(signal: AbortSignal): void {
-    if (this.watched.has(signal)) return;
-    this.watched.add(signal);
-    const endAll = (): void => {
-      for (const waiting of this.waiting) if (waiting.signal === signal) waiting.end();
-    };
-    signal.addEventListener('abort', endAll, { once: true });
   }
 }

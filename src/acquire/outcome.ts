@@ -91,6 +91,11 @@ export function isSlow(cause: Error): boolean {
   return cause instanceof NodeUnreachableError && cause.scope === 'slow';
 }
 
+/** Whether a node was never asked, so that it cannot have granted the claim. */
+export function isUnsent(cause: unknown): boolean {
+  return cause instanceof NodeUnreachableError && cause.scope === 'unsent';
+}
+
 /** The denial of a takeover of a tick that nobody has begun: there is nothing to run again. */
 export const UNBEGUN: Denial = { kind: 'denied', reason: 'settled', isUnbegun: true, causes: [] };
 

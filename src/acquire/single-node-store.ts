@@ -3,13 +3,14 @@ import type { Claim, LockNode, Vote } from '../nodes/lock-node.js';
 import {
   deniedBy,
   type Denial,
+  type Grant,
+  isUnsent,
   settledBefore,
   undecided,
   UNBEGUN,
   type Undecided,
   type VoteResult,
 } from './outcome.js';
-import type { Grant } from './outcome.js';
 import { type Store, TakenError, validUntil } from './store.js';
 import { type TokenSource, tokensOf } from './token.js';
 
@@ -33,7 +34,7 @@ export class SingleNodeStore implements Store {
       return { kind: 'split' };
     } catch (error) {
       // The node may have granted the claim anyway.
-      void grant.release().catch(() => {});
+      if (!isUnsent(error)) void grant.release().catch(() => {});
       return undecided([error instanceof Error ? error : new Error(String(error))], 1);
     }
   }

@@ -59,7 +59,7 @@ export class BoundedNode implements LockNode {
   private claimNow(claim: Claim, token: string, ttl: number): Promise<Vote> {
     // Until there is an answer, the claim may have been granted.
     const release = this.undelivered.add('release', claim, token);
-    return this.deadline.within(
+    const answer = this.deadline.within(
       this.node.claim(claim, token, ttl),
       (vote) => {
         this.undelivered.delivered(release);
@@ -67,19 +67,23 @@ export class BoundedNode implements LockNode {
       },
       (late) => {
         this.undelivered.delivered(release);
-        if (late.kind === 'granted') void this.release(claim, token).catch(() => {});
+        if (late.kind === 'granted' && !release.isObsolete) void this.release(claim, token).catch(() => {});
       },
       (error) => {
         if (this.node.fateOf(claim, error) !== 'unknown') this.undelivered.delivered(release);
       },
     );
+    answer.catch(() => this.undelivered.failed(release));
+    return answer;
   }
 
   extend(claim: Claim, token: string, ttl: number): Promise<boolean> {
+    this.undelivered.keep(token);
     return this.deadline.within(this.node.extend(claim, token, ttl), (isHeld) => isHeld);
   }
 
   settle(claim: Claim, token: string): Promise<boolean> {
+    this.undelivered.keep(token);
     return this.deliver('settle', claim, token, this.node.settle(claim, token));
   }
 
@@ -124,9 +128,11 @@ export class BoundedNode implements LockNode {
       this.undelivered.delivered(command);
       return isHeld;
     };
-    return this.deadline.within(sent, arrived, arrived, (error) => {
+    const answer = this.deadline.within(sent, arrived, arrived, (error) => {
       if (this.node.fateOf(claim, error) === 'refused') this.undelivered.delivered(command);
     });
+    answer.catch(() => this.undelivered.failed(command));
+    return answer;
   }
 
   private late(): NodeUnreachableError {

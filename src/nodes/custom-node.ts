@@ -8,7 +8,6 @@ import type { Ending } from './undelivered.js';
 export class CustomNode implements NodeDriver {
   readonly address: string;
   readonly log: NodeLog;
-  private isFailing = false;
   /** When it last answered, on the monotonic clock. */
   private lastAnswer = Number.NEGATIVE_INFINITY;
   private resendLost: (which: 'overdue') => void = () => {};
@@ -63,7 +62,6 @@ export class CustomNode implements NodeDriver {
   }
 
   explain(error: unknown): NodeUnreachableError {
-    this.isFailing = true;
     if (error instanceof NodeUnreachableError) {
       this.log.troubled(error.reason);
       return error;
@@ -74,17 +72,13 @@ export class CustomNode implements NodeDriver {
   }
 
   unanswered(): boolean {
-    this.isFailing = true;
     return this.lastAnswer < performance.now() - this.nodeTimeout;
   }
 
   private answered<Answer>(claim: Claim, answer: Answer): Answer {
     this.lastAnswer = performance.now();
     this.log.answered(claim, { wrote: true, ran: true });
-    if (this.isFailing) {
-      this.isFailing = false;
-      this.resendLost('overdue');
-    }
+    this.resendLost('overdue');
     return answer;
   }
 }

@@ -1,4 +1,3 @@
-import { setMaxListeners } from 'node:events';
 import { Inject, Injectable } from '@nestjs/common';
 import { type Clock, sleep, systemClock } from '../clock.js';
 import { CLOCK } from '../redlock.module-definition.js';
@@ -38,10 +37,7 @@ export class LeaseRegistry {
     private readonly acquirer: Acquirer,
     private readonly log: OperatorLog,
     @Inject(CLOCK) private readonly clock: Clock,
-  ) {
-    // Every waiting claim adds a listener.
-    setMaxListeners(0, this.closing.runs.signal, this.closing.locks.signal);
-  }
+  ) {}
 
   /** Makes a claim, and keeps the lease if it is granted. For `wait` and `untilNext`, see `Acquirer`. */
   async acquire(claim: Claim, settings: LeaseSettings, wait = 0, untilNext = wait): Promise<Lease | Denial> {

@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { createStore } from '../../src/acquire/create-store.js';
 import type { Grant, VoteResult } from '../../src/acquire/outcome.js';
 import { sleep } from '../../src/clock.js';
+import { NodeUnreachableError } from '../../src/errors.js';
 import type { Claim, LockNode, Vote } from '../../src/nodes/lock-node.js';
 import { MemoryNode } from '../../src/nodes/memory-node.js';
 import type { Store } from '../../src/acquire/store.js';
@@ -100,6 +101,29 @@ describe('a node whose answer to the claim is outstanding when the lock is relea
     expect(await isFree(slow, claim)).toBe(true);
     const elsewhere = { ...claim, lock: newName() };
     expect(await MemoryNode.prototype.claim.call(slow, elsewhere, 'b', TTL)).toMatchObject({ kind: 'ran' });
+  });
+});
+
+describe('a node to which a claim was never sent', () => {
+  class UnsentNode extends MemoryNode {
+    override claim(): Promise<never> {
+      return Promise.reject(new NodeUnreachableError(this.address, 'not connected', 'unsent'));
+    }
+  }
+
+  it('is not told to release it', async () => {
+    const nodes = [memory(), new UnsentNode(clock.now), new UnsentNode(clock.now)];
+    const releases = nodes.map((node) => vi.spyOn(node, 'release'));
+    expect(await storeOf(nodes).vote(claimOf(newName()), TTL)).toMatchObject({ reason: 'store-down' });
+    await clock.advance(0);
+    expect(releases.map(({ mock }) => mock.calls.length)).toEqual([1, 0, 0]);
+  });
+
+  it('is told to settle it if the others have granted it', async () => {
+    const unsent = new UnsentNode(clock.now);
+    const settle = vi.spyOn(unsent, 'settle');
+    await granted(await storeOf([memory(), memory(), unsent]).vote(claimOf(newName()), TTL)).settle();
+    expect(settle).toHaveBeenCalledOnce();
   });
 });
 

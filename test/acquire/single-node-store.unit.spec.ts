@@ -1,5 +1,6 @@
 import { beforeEach, expect, it, vi } from 'vitest';
 import { sleep } from '../../src/clock.js';
+import { NodeUnreachableError } from '../../src/errors.js';
 import type { Claim } from '../../src/nodes/lock-node.js';
 import { MemoryNode } from '../../src/nodes/memory-node.js';
 import { SingleNodeStore } from '../../src/acquire/single-node-store.js';
@@ -68,6 +69,13 @@ it('a claim that a node may have granted before it failed is released', async ()
   });
   vi.restoreAllMocks();
   granted(await vote(claim));
+});
+
+it('a claim that was never sent is not released', async () => {
+  vi.spyOn(node, 'claim').mockRejectedValue(new NodeUnreachableError('1', 'not connected', 'unsent'));
+  const release = vi.spyOn(node, 'release');
+  expect(await vote(claim)).toMatchObject({ kind: 'denied', reason: 'store-down' });
+  expect(release).not.toHaveBeenCalled();
 });
 
 it('a lease that had ended before the answer came is released', async () => {

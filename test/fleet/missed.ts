@@ -52,7 +52,7 @@ function owes(life: InstanceLife, tick: number, { runs, dark, conditions }: Case
     const claimed = called < due - EARLY_CLAIM ? due : called;
     const usual = { from: claimed, until: claimed + AFTER };
     const late = conditions.crowds?.filter((crowd) => touches(crowd, usual)) ?? [];
-    const span = { from: called - BEFORE, until: Math.max(usual.until, ...late.map(({ until }) => until)) };
+    const span = { from: called - BEFORE, until: Math.max(usual.until, ...late.map((crowd) => crowd.until)) };
     const claiming = { from: claimed - BLUR.before, until: claimed + BLUR.after };
     return (
       from <= span.from &&

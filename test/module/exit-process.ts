@@ -2,11 +2,14 @@ import 'reflect-metadata';
 import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { ScheduleModule } from '@nestjs/schedule';
+import { Cluster } from 'ioredis';
 import { RedlockModule } from '../../src/index.js';
 import { TestFleet } from '../../src/testing/index.js';
 
 // node exit-process.js HOW URL: an application that ends or fails; nothing but what it left behind keeps the process alive.
-const [how, nodes = ''] = process.argv.slice(2);
+const [how, url = ''] = process.argv.slice(2);
+const isCluster = how?.includes('Cluster') ?? false;
+const nodes = isCluster ? new Cluster([url], { lazyConnect: true }) : url;
 
 class Broken {
   onModuleInit(): void {

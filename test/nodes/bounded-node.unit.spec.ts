@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createNodes } from '../../src/nodes/create-nodes.js';
-import type { LockNode } from '../../src/nodes/lock-node.js';
+import type { Claim, LockNode } from '../../src/nodes/lock-node.js';
 import { MemoryNode } from '../../src/nodes/memory-node.js';
 import { RedlockService } from '../../src/index.js';
 import { start } from '../module/application.js';
@@ -100,6 +100,60 @@ describe('a node of the application', () => {
     await vi.waitFor(async () =>
       expect(await memory.claim(tick, 'c', TTL)).toMatchObject({ kind: 'settled' }),
     );
+  });
+
+  it('that rejects a settle and answers at once gets the settle again later', async () => {
+    const memory = new MemoryNode();
+    const node = around(memory);
+    const tick = claimOf(newName(), Date.now());
+    await node.claim(tick, 'a', TTL);
+    vi.spyOn(memory, 'settle').mockRejectedValueOnce(new Error('connection reset'));
+    await expect(node.settle(tick, 'a')).rejects.toThrow('connection reset');
+    await node.claim(claimOf(newName()), 'b', TTL);
+    await pause(NODE_TIMEOUT + 10);
+    await node.claim(claimOf(newName()), 'b', TTL);
+    await vi.waitFor(async () =>
+      expect(await memory.claim(tick, 'c', TTL)).toMatchObject({ kind: 'settled' }),
+    );
+  });
+
+  it('that recovers with an answer of which a blocked event loop learns late keeps what it has granted', async () => {
+    const memory = new MemoryNode();
+    const node = around(memory);
+    const claim = claimOf(newName());
+    const asked = vi.spyOn(memory, 'claim').mockRejectedValueOnce(new Error('connection reset'));
+    await expect(node.claim(claimOf(newName()), 'b', TTL)).rejects.toThrow('connection reset');
+    asked.mockRestore();
+    vi.spyOn(memory, 'claim').mockImplementationOnce(async (...what) => {
+      await pause(10);
+      return memory.claim(...what);
+    });
+    const vote = node.claim(claim, 'a', TTL);
+    const end = performance.now() + 1.5 * NODE_TIMEOUT;
+    while (performance.now() < end);
+    expect(await vote).toEqual({ kind: 'granted' });
+    expect(await memory.claim(claim, 'c', TTL)).toMatchObject({ kind: 'overlap', holder: 'a' });
+  });
+
+  it.each([
+    { way: 'extended', how: (node: LockNode, tick: Claim) => node.extend(tick, 'a', TTL), left: 'elsewhere' },
+    { way: 'settled', how: (node: LockNode, tick: Claim) => node.settle(tick, 'a'), left: 'settled' },
+  ])('that grants late keeps a claim that has been $way meanwhile', async ({ how, left }) => {
+    const memory = new MemoryNode();
+    const node = around(memory);
+    const tick = claimOf(newName(), Date.now());
+    vi.spyOn(memory, 'claim').mockImplementationOnce(async (...what) => {
+      const vote = memory.claim(...what);
+      await pause(2 * NODE_TIMEOUT);
+      return vote;
+    });
+    const release = vi.spyOn(memory, 'release');
+    await expect(node.claim(tick, 'a', TTL)).rejects.toThrow('no answer');
+    // A majority of other nodes has granted it.
+    expect(await how(node, tick)).toBe(true);
+    await pause(2 * NODE_TIMEOUT);
+    expect(await memory.claim(tick, 'b', TTL)).toMatchObject({ kind: left });
+    expect(release).not.toHaveBeenCalled();
   });
 
   it('that throws instead of rejecting is a node that cannot answer', async () => {

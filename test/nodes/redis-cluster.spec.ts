@@ -1,5 +1,3 @@
-import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import slotOf from 'cluster-key-slot';
 import { Cluster, type ClusterOptions, type Redis } from 'ioredis';
@@ -10,6 +8,7 @@ import { JobKeys } from '../../src/nodes/job-keys.js';
 import type { Claim } from '../../src/nodes/lock-node.js';
 import { createStore } from '../../src/acquire/create-store.js';
 import type { BoundedNode } from '../../src/nodes/bounded-node.js';
+import { portWithBus } from '../engine/cluster-port.js';
 import { findEngine, RedisServer } from '../engine/redis-server.js';
 import { claimOf, LogSpy, newName, nodeOf, rawClient, SETTINGS } from './support.js';
 
@@ -167,6 +166,33 @@ describe.skipIf(findEngine().kind === 'embedded')('a Redis Cluster of three mast
     expect(await node.release(claim, 'a')).toBe(true);
   });
 
+  it('votes on the jobs of the other servers while one hangs', async () => {
+    const seeds = members.map(({ server: { port } }) => ({ host: '127.0.0.1', port }));
+    const client = new Cluster(seeds, { lazyConnect: true });
+    const other = nodeOf(client, { nodeTimeout: 300 });
+    const [hung, well] = [0, 1].map((index) =>
+      Array.from({ length: 100 }, () => claimOf(newName(), Date.now())).filter(
+        ({ lock }) => placesOf(slotOf(lock))[0] === members[index],
+      ),
+    ) as [Claim[], Claim[]];
+    try {
+      await vi.waitFor(() => other.open(), 5000);
+      // There is a connection to this server now, and possibly none to another.
+      expect(await other.claim(hung.pop() as Claim, 'a', TTL)).toEqual({ kind: 'granted' });
+      members[0]?.server.pause();
+      for (let count = 0; count < 2; count++) {
+        await expect(other.claim(hung.pop() as Claim, 'a', TTL)).rejects.toThrow('no answer');
+      }
+      for (let count = 0; count < 5; count++) {
+        expect(await other.claim(well.pop() as Claim, 'a', TTL)).toEqual({ kind: 'granted' });
+      }
+    } finally {
+      members[0]?.server.resume();
+      await other.close();
+      client.disconnect();
+    }
+  });
+
   it('stays open when the node is closed', async () => {
     await node.close();
     expect(cluster.status).toBe('ready');
@@ -197,26 +223,6 @@ async function startMember(): Promise<Member> {
   });
   const client = rawClient(server);
   return { server, client, id: await client.cluster('MYID') };
-}
-
-/** A Cluster listens on a second port, 10,000 above. */
-async function portWithBus(): Promise<number> {
-  for (;;) {
-    const port = 20_000 + Math.floor(Math.random() * 10_000);
-    if ((await isFree(port)) && (await isFree(port + 10_000))) return port;
-  }
-}
-
-async function isFree(port: number): Promise<boolean> {
-  const server = createServer().listen(port, '127.0.0.1');
-  try {
-    await once(server, 'listening');
-    server.close();
-    await once(server, 'close');
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /** Makes one Cluster of them, in which each has a third of the slots. */

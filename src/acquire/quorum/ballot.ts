@@ -1,6 +1,14 @@
 import type { Clock, Timer } from '../../clock.js';
 import type { Claim, LockNode, Vote } from '../../nodes/lock-node.js';
-import { deniedBy, type Denial, type Grant, isOfOneLock, isSlow, type Undecided } from '../outcome.js';
+import {
+  deniedBy,
+  type Denial,
+  type Grant,
+  isOfOneLock,
+  isSlow,
+  isUnsent,
+  type Undecided,
+} from '../outcome.js';
 import { TakenError, validUntil } from '../store.js';
 import type { LeadNode, LeadVote } from './lead-node.js';
 import type { RedlockAdapter, RedlockClaim, RedlockVoter } from './redlock-adapter.js';
@@ -205,9 +213,9 @@ class NodeVote implements RedlockVoter {
   }
 
   private failed(error: unknown, token: string): Error {
-    this.answer = 'failed';
-    if (this.isReleased) this.releaseUnheard(token);
     const cause = errorOf(error);
+    this.answer = isUnsent(cause) ? 'denied' : 'failed';
+    if (this.isReleased && this.answer === 'failed') this.releaseUnheard(token);
     // A node that refuses one lock, or answers too late, is not down.
     this.recordLatency(
       isOfOneLock(cause) || isSlow(cause) ? this.clock.elapsed() - this.asked : Number.POSITIVE_INFINITY,

@@ -46,6 +46,11 @@ export function clientLike(client: Redis | Cluster, settings: RedisNodeSettings)
   });
 }
 
+/** A second connection of the module's own to the same server. */
+export function duplicateOf(client: Redis | Cluster): Redis | Cluster {
+  return client.isCluster ? (client as Cluster).duplicate() : (client as Redis).duplicate();
+}
+
 function connectionName(settings: RedisNodeSettings): string {
   return settings.connectionName.replace(/[^\x21-\x7e]/g, '_');
 }

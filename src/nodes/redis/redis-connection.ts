@@ -1,10 +1,11 @@
 import { once } from 'node:events';
-import { setImmediate as immediate, setTimeout as pause } from 'node:timers/promises';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Cluster, Redis, RedisOptions } from 'ioredis';
-import { HUNG_AFTER } from './redis-client.js';
-import { isOfReadyCheck, isOfSelect } from './redis-errors.js';
+import { duplicateOf, HUNG_AFTER } from './redis-client.js';
+import { isOfReadyCheck, isOfSelect, NotSent } from './redis-errors.js';
+import { letProcessEnd, reset, serversOf } from './redis-sockets.js';
 import { milliseconds } from './server-clock.js';
-import { Suspicion } from './suspicion.js';
+import { silence, Suspicion } from './suspicion.js';
 
 /** What a connection tells its node. */
 export interface ConnectionListener {
@@ -17,9 +18,6 @@ export interface ConnectionListener {
   /** The server's time, in milliseconds since the epoch, in reply to a command sent at `asked` (monotonic clock). */
   onTime(time: number, asked: number): void;
 }
-
-/** A command that was never sent. */
-export class NotSent extends Error {}
 
 /** How often an idle connection is used, in milliseconds. */
 const KEEP_WARM_EVERY = 10_000;
@@ -120,7 +118,7 @@ export class RedisConnection {
     this.detach();
     if (this.current.status === 'wait') return this.current.disconnect();
     const limit = pause(this.limit, undefined, { ref: false });
-    const connections = this.connections;
+    const connections = serversOf(this.current);
     await Promise.race([this.current.quit().catch(() => {}), limit]);
     this.current.disconnect();
     // A server may say goodbye and keep the connection.
@@ -130,8 +128,6 @@ export class RedisConnection {
   private readonly onConnect = (): void => {
     if (this.current.isCluster) return;
     const { stream } = this.current as Redis;
-    // A process waits for answers, but no connection keeps it alive: after a failed start, nobody would close it.
-    stream.unref();
     const before = stream.bytesRead;
     clearTimeout(this.handshake);
     // `setImmediate`: after a blocked event loop, timers run before the answers that have arrived meanwhile.
@@ -162,9 +158,9 @@ export class RedisConnection {
   };
 
   private attach(): void {
-    if (!this.current.isCluster) (this.current as Partial<Redis>).stream?.unref();
     this.current.on('connect', this.onConnect).on('ready', this.onReady);
     this.current.on('error', this.onError).on('close', this.onClose);
+    letProcessEnd(this.current);
   }
 
   private detach(): void {
@@ -174,18 +170,13 @@ export class RedisConnection {
     this.current.on('error', () => {});
   }
 
-  /** The connections to single servers: one, or in a Cluster one for each server that has been used. */
-  private get connections(): Redis[] {
-    return this.current.isCluster ? (this.current as Cluster).nodes() : [this.current as Redis];
-  }
-
   /** From now on, asks the server for its time when the connection is idle. */
   private keepWarm(): void {
     if (this.isClosed) return;
     this.warming ??= setInterval(() => {
       if (this.isMisplaced) return this.current.disconnect(true);
       if (!this.isReady || performance.now() - this.lastReply < KEEP_WARM_EVERY / 2) return;
-      for (const connection of this.connections) void this.warm(connection);
+      for (const connection of serversOf(this.current)) void this.warm(connection);
     }, KEEP_WARM_EVERY).unref();
   }
 
@@ -215,10 +206,9 @@ export class RedisConnection {
     fresh.on('error', () => {});
     fresh.connect().catch(() => {});
     const isReady = await Promise.race([
-      once(fresh, 'ready').then(
-        () => true,
-        () => false,
-      ),
+      once(fresh, 'ready')
+        .then(() => true)
+        .catch(() => false),
       suspicion.over.then(() => false),
       silence(this.limit).then(() => false),
     ]);
@@ -227,19 +217,21 @@ export class RedisConnection {
     } else {
       fresh.disconnect();
       this.lookAgainAt = performance.now() + HUNG_AFTER * this.limit;
-      // The server hangs or is slow: the waiting claims give up, but later ones may well be answered.
-      suspicion.wasFutile = this.suspicion === suspicion;
-      if (suspicion.wasFutile) {
+      if (this.suspicion === suspicion) {
         this.suspicion = undefined;
-        // Until there is a connection again, claims need not wait for an answer.
-        for (const connection of this.connections) reset(connection);
+        // One hung server of a Cluster says nothing about the others.
+        if (!this.current.isCluster) {
+          // It hangs or is slow: the claims that wait give up, and others need not wait until it is connected again.
+          suspicion.wasFutile = true;
+          reset(this.current as Redis);
+        }
       }
     }
     suspicion.end();
   }
 
   private replaceBy(fresh: Redis | Cluster): void {
-    const dead = this.connections;
+    const dead = serversOf(this.current);
     const old = this.current;
     this.detach();
     this.current = fresh;
@@ -251,28 +243,7 @@ export class RedisConnection {
   }
 
   private endSuspicion(): void {
-    const { suspicion } = this;
+    this.suspicion?.end();
     this.suspicion = undefined;
-    suspicion?.end();
   }
-}
-
-/** Waits for `limit` milliseconds, and then until the answers have been read that arrived during a blocked event loop. */
-async function silence(limit: number): Promise<void> {
-  await pause(limit, undefined, { ref: false });
-  await immediate();
-}
-
-/** Ends a dead connection and discards what has not reached the server yet: it must not arrive later. */
-function reset({ stream }: Redis): void {
-  try {
-    stream.resetAndDestroy();
-  } catch {
-    // Only TCP sockets can be reset.
-    stream.destroy();
-  }
-}
-
-function duplicateOf(client: Redis | Cluster): Redis | Cluster {
-  return client.isCluster ? (client as Cluster).duplicate() : (client as Redis).duplicate();
 }

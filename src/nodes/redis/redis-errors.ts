@@ -1,5 +1,8 @@
 import { COMMANDS } from './scripts.js';
 
+/** A command that was never sent. */
+export class NotSent extends Error {}
+
 /** Whether the ready check failed because the server has no `INFO`. It may vote anyway. */
 export function isOfReadyCheck(error: unknown): boolean {
   return commandOf(error) === 'info' && isOfOneCommand(error);

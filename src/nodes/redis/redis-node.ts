@@ -9,8 +9,8 @@ import { addressOf } from './address.js';
 import { inspectServer } from './inspect-server.js';
 import { AnsweredLate, RedisCommands } from './redis-commands.js';
 import { clientLike, newClient, type RedisNodeSettings } from './redis-client.js';
-import { NotSent, RedisConnection } from './redis-connection.js';
-import { CLOSED, endOfRefusal, explained, isFinal, isOfOneClaim } from './redis-errors.js';
+import { RedisConnection } from './redis-connection.js';
+import { CLOSED, endOfRefusal, explained, isFinal, isOfOneClaim, NotSent } from './redis-errors.js';
 import { ServerClock } from './server-clock.js';
 
 export type { RedisNodeSettings } from './redis-client.js';
@@ -111,7 +111,7 @@ export class RedisNode implements NodeDriver {
     const message = error instanceof Error ? error.message : 'no error was given';
     if (error instanceof AnsweredLate) return new NodeUnreachableError(address, message, 'slow');
     // A command that was not sent says nothing about the node.
-    if (error instanceof NotSent) return new NodeUnreachableError(address, log.trouble ?? message);
+    if (error instanceof NotSent) return new NodeUnreachableError(address, log.trouble ?? message, 'unsent');
     const why = message === log.trouble ? message : explained(message);
     if (this.isOfOneClaim(error)) return new NodeUnreachableError(address, why, 'lock');
     // A close is logged when it happens; this error may be about a connection that has been replaced.

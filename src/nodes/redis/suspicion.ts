@@ -1,3 +1,5 @@
+import { setImmediate as immediate, setTimeout as pause } from 'node:timers/promises';
+
 /** A connection on which a command was not answered in time. */
 export class Suspicion {
   /** Resolves when it is known whether the connection still works. */
@@ -13,4 +15,10 @@ export class Suspicion {
   end(): void {
     this.resolve?.();
   }
+}
+
+/** Waits for `limit` milliseconds, and then until the answers have been read that arrived during a blocked event loop. */
+export async function silence(limit: number): Promise<void> {
+  await pause(limit, undefined, { ref: false });
+  await immediate();
 }
