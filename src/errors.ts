@@ -175,3 +175,8 @@ export class ShutdownError extends RedlockError {
     );
   }
 }
+
+/** What was thrown, as an `Error`: code outside this package may throw anything. */
+export function errorOf(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown));
+}

@@ -82,13 +82,18 @@ export function isDown(result: VoteResult): result is Denial {
 }
 
 /** Whether a node refuses one lock but votes on others. */
-export function isOfOneLock(cause: Error): boolean {
+function isOfOneLock(cause: Error): boolean {
   return cause instanceof NodeUnreachableError && cause.scope === 'lock';
 }
 
 /** Whether the answer of a node is late, although it answers other commands. */
-export function isSlow(cause: Error): boolean {
+function isSlow(cause: Error): boolean {
   return cause instanceof NodeUnreachableError && cause.scope === 'slow';
+}
+
+/** Whether a node that could not vote on a claim votes on others. */
+export function answersOthers(cause: Error): boolean {
+  return isOfOneLock(cause) || isSlow(cause);
 }
 
 /** Whether a node was never asked, so that it cannot have granted the claim. */

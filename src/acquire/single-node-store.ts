@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.js';
+import { errorOf } from '../errors.js';
 import type { Claim, LockNode, Vote } from '../nodes/lock-node.js';
 import {
   deniedBy,
@@ -35,7 +36,7 @@ export class SingleNodeStore implements Store {
     } catch (error) {
       // The node may have granted the claim anyway.
       if (!isUnsent(error)) void grant.release().catch(() => {});
-      return undecided([error instanceof Error ? error : new Error(String(error))], 1);
+      return undecided([errorOf(error)], 1);
     }
   }
 }

@@ -3,7 +3,7 @@ import type { Clock, Timer } from '../clock.js';
 import type { Grant } from '../acquire/outcome.js';
 import { TakenError } from '../acquire/store.js';
 import { quoted } from '../display.js';
-import { LockLostError, NodeUnreachableError, ShutdownError, RunTimeoutError } from '../errors.js';
+import { errorOf, LockLostError, NodeUnreachableError, ShutdownError, RunTimeoutError } from '../errors.js';
 import { watchfulSignal } from './watchful-signal.js';
 
 /** What a lease needs to know about its lock. Durations in milliseconds. */
@@ -103,7 +103,7 @@ export class Lease {
       // The nodes may have applied a shorter ttl anyway.
       this.keep();
       this.checkHeld();
-      const why = `no majority of the nodes renewed it (${messageOf(error)})`;
+      const why = `no majority of the nodes renewed it (${errorOf(error).message})`;
       // An error of redlock leads to the nodes, and so to their passwords.
       const cause = error instanceof NodeUnreachableError ? error : undefined;
       throw new LockLostError(this.name, why, cause && { cause });
@@ -156,7 +156,7 @@ export class Lease {
       // Expected for a lock that was lost.
       if (this.abortReason instanceof LockLostError) return;
       logger.warn(
-        `The lock of ${quoted(this.name)} could not be released, and expires with its lease: ${messageOf(error)}`,
+        `The lock of ${quoted(this.name)} could not be released, and expires with its lease: ${errorOf(error).message}`,
       );
     } finally {
       this.onEnded?.();
@@ -246,8 +246,4 @@ export class Lease {
     this.stopRenewal();
     this.clock.clearTimeout(this.limit);
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

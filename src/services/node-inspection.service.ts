@@ -2,7 +2,7 @@ import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { Clock, Timer } from '../clock.js';
 import type { LockNode, NodeReport } from '../nodes/lock-node.js';
 import { redacted } from '../display.js';
-import { InvalidOptionError } from '../errors.js';
+import { errorOf, InvalidOptionError } from '../errors.js';
 import { MODULE } from '../options/checks.js';
 import { CLOCK, LOCK_NODES, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
 import type { ResolvedOptions } from '../options/options.js';
@@ -122,8 +122,4 @@ export class NodeInspection {
     }
     return undefined;
   }
-}
-
-function errorOf(reason: unknown): Error {
-  return reason instanceof Error ? reason : new Error(String(reason));
 }

@@ -1,14 +1,7 @@
 import type { Clock, Timer } from '../../clock.js';
+import { errorOf } from '../../errors.js';
 import type { Claim, LockNode, Vote } from '../../nodes/lock-node.js';
-import {
-  deniedBy,
-  type Denial,
-  type Grant,
-  isOfOneLock,
-  isSlow,
-  isUnsent,
-  type Undecided,
-} from '../outcome.js';
+import { answersOthers, deniedBy, type Denial, type Grant, isUnsent, type Undecided } from '../outcome.js';
 import { TakenError, validUntil } from '../store.js';
 import type { LeadNode, LeadVote } from './lead-node.js';
 import type { RedlockAdapter, RedlockClaim, RedlockVoter } from './redlock-adapter.js';
@@ -218,7 +211,7 @@ class NodeVote implements RedlockVoter {
     if (this.isReleased && this.answer === 'failed') this.releaseUnheard(token);
     // A node that refuses one lock, or answers too late, is not down.
     this.recordLatency(
-      isOfOneLock(cause) || isSlow(cause) ? this.clock.elapsed() - this.asked : Number.POSITIVE_INFINITY,
+      answersOthers(cause) ? this.clock.elapsed() - this.asked : Number.POSITIVE_INFINITY,
       undefined,
     );
     if (!this.isGivenUp) this.ballot.count(cause);
@@ -250,8 +243,4 @@ class NodeVote implements RedlockVoter {
     const { claim, settles } = this.ballot;
     return settles ? this.node.settle(claim, token) : this.node.release(claim, token);
   }
-}
-
-function errorOf(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error));
 }
