@@ -1,4 +1,4 @@
-import timers from 'node:timers';
+import * as timers from 'node:timers';
 
 // The real ones: otherwise a test with fake timers would hold up all turns of its process.
 const { setImmediate, setTimeout } = timers;

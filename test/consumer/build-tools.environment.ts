@@ -43,7 +43,7 @@ function compile(consumer: Consumer, project: string): Promise<string> {
 
 /** What the start of an application says of a client of this class. */
 function refusal(name: string, remedy = USE_ANOTHER): string {
-  return `InvalidOptionError: nodes[0] is "an object of class ${name}"; ${remedy}`;
+  return `InvalidOptionError: RedlockModule: nodes[0] must not be an object of class ${name}: ${remedy}`;
 }
 
 const USE_ANOTHER =
