@@ -7,7 +7,9 @@ const source = (path: string): string => fileURLToPath(new URL(`src/${path}`, im
 const alias = [
   { find: /^nestjs-exclusive$/, replacement: source('index.ts') },
   { find: /^nestjs-exclusive\/testing$/, replacement: source('testing/index.ts') },
+  { find: /^nestjs-exclusive\/dashboard$/, replacement: source('dashboard/index.ts') },
   { find: /^nestjs-exclusive\/node$/, replacement: source('nodes/index.ts') },
+  { find: /^nestjs-exclusive\/opentelemetry$/, replacement: source('opentelemetry/index.ts') },
 ];
 
 /** One lane of tests. Lanes run one after the other, in this order. */
@@ -33,7 +35,7 @@ const lane = (
 
 const UNIT = ['test/**/*.unit.spec.ts'];
 const SYSTEM = ['test/fleet/**/*.spec.ts', 'test/chaos/**/*.spec.ts'];
-const PACKAGE = ['test/consumer/**/*.spec.ts', 'test/examples/**/*.spec.ts', 'test/docs/**/*.spec.ts'];
+const PACKAGE = ['consumer', 'examples', 'docs', 'dashboard'].map((folder) => `test/${folder}/**/*.spec.ts`);
 
 export default defineConfig({
   test: {

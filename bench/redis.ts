@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { type RedisServer, startServers } from '../test/engine/redis-server.js';
 
@@ -35,6 +36,34 @@ export async function countersDuring<T>(clients: readonly Redis[], work: () => P
     memory: after.memory - before.memory,
   };
   return { result, counters };
+}
+
+/** How often the commands are counted to find their peak, in milliseconds. */
+const SAMPLE_EVERY = 100;
+
+/** The most commands that servers got in a second meanwhile, all of them together. */
+export async function peakDuring<T>(clients: readonly Redis[], work: () => Promise<T>) {
+  const samples: { readonly at: number; readonly sent: number }[] = [];
+  const sample = async (): Promise<void> => {
+    const { sent } = await countersOf(clients);
+    samples.push({ at: performance.now(), sent });
+  };
+  const over = new AbortController();
+  const sampling = (async () => {
+    while (!over.signal.aborted) {
+      await sample();
+      await pause(SAMPLE_EVERY);
+    }
+    await sample();
+  })();
+  const result = await work();
+  over.abort();
+  await sampling;
+  const rates = samples.map(({ at, sent }) => {
+    const from = samples.findLast((earlier) => at - earlier.at >= 1000) ?? samples[0];
+    return from ? ((sent - from.sent) * 1000) / Math.max(1000, at - from.at) : 0;
+  });
+  return { result, peak: Math.round(Math.max(...rates)) };
 }
 
 async function countersOf(clients: readonly Redis[]) {

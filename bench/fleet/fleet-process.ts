@@ -30,7 +30,7 @@ while (claims.length < count) {
 process.on('message', (order: Order) => void claimAll(order).then((answer) => process.send?.(answer)));
 process.send?.('connected');
 
-async function claimAll({ jobs, tick, due, work }: Order): Promise<Answer> {
+async function claimAll({ jobs, tick, due, work, spread }: Order): Promise<Answer> {
   const runs: { job: string; startedAt: number }[] = [];
   // A date has no next tick, whose computation would compete with the claims.
   const cronJob = CronJob.from({ cronTime: new Date(tick), onTick: () => {}, start: false });
@@ -43,7 +43,7 @@ async function claimAll({ jobs, tick, due, work }: Order): Promise<Answer> {
     if (work > 0) await pause(work);
   };
   const reasons = await Promise.all(
-    claims.flatMap((claim) => jobs.map((job) => claim(job, cronJob, () => run(job)))),
+    claims.flatMap((claim) => jobs.map((job) => claim(job, cronJob, () => run(job), spread))),
   );
   delays.disable();
   const storeDown = reasons.filter((reason) => reason === 'store-down').length;

@@ -26,11 +26,13 @@ export class Fleet {
    * Lets all instances claim a new tick of each job at the same moment. Resolves, when all is over, to how many jobs no
    * instance ran and more than one did, and to when the last one started, in milliseconds after the tick.
    */
-  async claim(jobs: readonly string[], work: number) {
+  async claim(jobs: readonly string[], work: number, spread?: number) {
     const now = realNow();
     const tick = Math.ceil((now + NOTICE) / 1000) * 1000;
     const due = monotonicNow() + tick - now;
-    const answers = await Promise.all(this.children.map((child) => child.ask({ jobs, tick, due, work })));
+    const answers = await Promise.all(
+      this.children.map((child) => child.ask({ jobs, tick, due, work, spread })),
+    );
     // For what was sent without waiting for the reply.
     await pause(50);
     const runs = answers.flatMap((answer) => answer.runs);

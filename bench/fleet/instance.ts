@@ -8,7 +8,12 @@ import type { Build } from '../builds.js';
 import type { Instances } from './protocol.js';
 
 /** Makes an instance run `work` if it wins the tick of the job. Resolves to why it did not. */
-export type Claim = (name: string, job: CronJob, work: () => Promise<void>) => Promise<string | undefined>;
+export type Claim = (
+  name: string,
+  job: CronJob,
+  work: () => Promise<void>,
+  spread?: number,
+) => Promise<string | undefined>;
 
 /** An instance with `RedlockModule`, which opens its own connections. */
 export async function startInstance(
@@ -22,8 +27,9 @@ export async function startInstance(
 
   const app = await NestFactory.createApplicationContext(AppModule, { logger: false });
   const service = app.get(RedlockService);
-  return async (name, job, work) => {
-    const outcome = await service.run(name, work, { job });
+  return async (name, job, work, spread) => {
+    // A build that is compared may not know the option.
+    const outcome = await service.run(name, work, spread === undefined ? { job } : { job, spread });
     return outcome.ran ? undefined : outcome.reason;
   };
 }

@@ -17,6 +17,8 @@ export interface Order {
   readonly due: number;
   /** How long a run takes, in milliseconds. */
   readonly work: number;
+  /** The `spread` of the jobs, in milliseconds. */
+  readonly spread?: number | undefined;
 }
 
 /** What became of that. */

@@ -3,7 +3,7 @@ import { Fleet } from '../fleet/fleet.js';
 import type { Instances } from '../fleet/protocol.js';
 import type { Group, Setting } from '../group.js';
 import { takeTurns } from '../measure.js';
-import { countersDuring, withServers } from '../redis.js';
+import { countersDuring, peakDuring, withServers } from '../redis.js';
 import { bytes, counts, durations, sum, times } from '../report.js';
 
 /** What is usual, where there is one job. */
@@ -14,7 +14,7 @@ export const NODES = [
   { name: 'one-node', nodes: 1, hung: 0 },
   { name: 'five-nodes', nodes: 5, hung: 0 },
   { name: 'one-of-five-hung', nodes: 5, hung: 1 },
-];
+] as const;
 
 /** Numbers of instances. */
 export const SIZES = [10, 100, 1000];
@@ -50,6 +50,9 @@ export const CROWDS = [
   [100, 1000],
 ] as const;
 
+/** The crowd that is measured with a `spread`, too. */
+const SPREAD_CROWD = { count: 10, processes: 10, jobs: 1000, work: 0, rounds: 3, spread: 30_000 };
+
 export const crowd: Group = {
   name: 'crowd',
   title: 'Instances × jobs on the same second, all claimed in one turn of each process; 20 processes at most',
@@ -59,13 +62,17 @@ export const crowd: Group = {
     storeDown: { heading: 'claims store-down', print: sum },
     last: { heading: 'last start', print: durations },
     commands: { heading: 'commands', print: counts },
+    peak: { heading: 'in a second, at most', print: counts },
     inFlight: { heading: 'in flight in a process', print: counts },
     loopDelay: { heading: 'event-loop delay', print: durations },
   },
-  settings: CROWDS.flatMap(([size, jobs]) => {
-    const load = { count: size, processes: Math.min(size, 20), jobs, work: 0, rounds: 3 };
-    return NODES.map((nodes) => settingOf(`${size}x${jobs}`, load, nodes));
-  }),
+  settings: [
+    ...CROWDS.flatMap(([size, jobs]) => {
+      const load = { count: size, processes: Math.min(size, 20), jobs, work: 0, rounds: 3 };
+      return NODES.map((nodes) => settingOf(`${size}x${jobs}`, load, nodes));
+    }),
+    settingOf('10x1000:spread', SPREAD_CROWD, NODES[0]),
+  ],
 };
 
 /** `jobs` are due at the same moment, and a run takes `work` milliseconds. */
@@ -74,10 +81,12 @@ interface Load extends Pick<Instances, 'count' | 'nodeTimeout'> {
   readonly jobs: number;
   readonly work: number;
   readonly rounds: number;
+  /** The `spread` of the jobs, in milliseconds. */
+  readonly spread?: number;
 }
 
 function settingOf(name: string, load: Load, { nodes, hung, ...place }: (typeof NODES)[number]): Setting {
-  const { count, processes, nodeTimeout, jobs, work } = load;
+  const { count, processes, nodeTimeout, jobs, work, spread } = load;
   const measure: Setting['measure'] = ({ builds, others, rounds }) =>
     withServers(nodes, async (servers, clients) => {
       const ours = builds.map((build) => ({ name: OURS, build: build.name, contender: build.entry }));
@@ -93,8 +102,11 @@ function settingOf(name: string, load: Load, { nodes, hung, ...place }: (typeof 
         const once = async () => {
           round++;
           const names = Array.from({ length: jobs }, (_none, job) => `job-${number}-${round}-${job}`);
-          const claimed = await countersDuring(clients.slice(hung), () => fleet.claim(names, work));
-          return { ...claimed.counters, ...claimed.result, connection };
+          const asked = clients.slice(hung);
+          const claim = () => peakDuring(asked, () => fleet.claim(names, work, spread));
+          const claimed = await countersDuring(asked, claim);
+          const { result, peak } = claimed.result;
+          return { ...claimed.counters, ...result, peak, connection };
         };
         subjects.push({ ...subject, fleet, once });
       }
