@@ -66,10 +66,11 @@ export class NotInjectedError extends RedlockError {
   readonly code = 'ERR_NOT_INJECTED';
 
   /** @internal */
-  constructor(place: string) {
+  constructor(place: string, copies?: string) {
     super(
       `${place} was called on an object that Nest did not create. Get the object from the application or from a test ` +
-        'module. If a factory returns it, its methods can be called once the application has started',
+        'module. If a factory returns it, its methods can be called once the application has started' +
+        (copies === undefined ? '' : `. ${copies}`),
     );
   }
 }
@@ -114,9 +115,11 @@ export class NodeUnreachableError extends RedlockError {
      * answer is late, while others arrive; `'unsent'`: there was no connection to send the command over.
      */
     readonly scope: 'connection' | 'server' | 'lock' | 'slow' | 'unsent' = 'connection',
+    /** What the message calls the node. */
+    title = `Node ${address}`,
   ) {
     const [safeAddress, safeReason] = [redacted(address), redacted(reason)];
-    super(`Node ${safeAddress}: ${safeReason}`);
+    super(`${redacted(title)}: ${safeReason}`);
     this.address = safeAddress;
     this.reason = safeReason;
   }
@@ -131,13 +134,14 @@ export class StoreDownError extends RedlockError {
 
   /** @internal */
   constructor(
-    /** The name of the job or lock. */
+    /** The name of the job or lock; empty if it is about none. */
     readonly jobName: string,
     /** The error of each node that did not vote. `cause` is the first one. */
     readonly causes: readonly Error[],
+    problem = `Could not acquire the lock of ${quoted(jobName)}`,
   ) {
     const reasons = causes.map(({ message }) => redacted(message));
-    super(`No quorum for ${quoted(jobName)}. ${reasons.join('. ')}`, { cause: causes[0] });
+    super(`${problem}. ${reasons.join('. ')}`, { cause: causes[0] });
     this.nodes = causes.flatMap((cause) => (cause instanceof NodeUnreachableError ? [cause.address] : []));
   }
 }

@@ -1,6 +1,7 @@
-import { setTimeout as pause } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { NodeUnreachableError } from '../errors.js';
 import { Deadline } from './deadline.js';
+import type { JobKeyNames, JobView, Pause, Register } from './job-view.js';
 import type { Claim, LockNode, NodeReport, Vote } from './lock-node.js';
 import { GRACE, type NodeLog } from './node-log.js';
 import { type Ending, UndeliveredCommands } from './undelivered.js';
@@ -16,11 +17,17 @@ export interface NodeDriver extends LockNode {
   usable(): Promise<void> | undefined;
   /** What became of a command that was rejected with `error`. `'refused'`: the node would refuse it again. */
   fateOf(claim: Claim, error: unknown): 'refused' | 'not sent' | 'unknown';
-  /** What a rejection means for the voter. */
-  explain(error: unknown): NodeUnreachableError;
+  /**
+   * What a rejection means for the caller.
+   *
+   * @param isVote Whether it was a vote. If a node refuses anything else, it may vote nevertheless. Default: `true`.
+   */
+  explain(error: unknown, isVote?: boolean): NodeUnreachableError;
   /** Called when a command was not answered in time. @returns Whether the node has answered nothing else meanwhile. */
   unanswered(): boolean;
 }
+
+const RELEASE: Ending = { kind: 'release' };
 
 /** How long `open` may take, in milliseconds: a store may have to be set up. */
 const OPEN_LIMIT = 30_000;
@@ -32,6 +39,8 @@ const OPEN_LIMIT = 30_000;
 export class BoundedNode implements LockNode {
   readonly address: string;
   private readonly deadline: Deadline;
+  /** For what is no vote. */
+  private readonly questions: Deadline;
   private readonly undelivered: UndeliveredCommands;
 
   /** @param nodeTimeout How long an answer may take, in milliseconds. */
@@ -43,8 +52,16 @@ export class BoundedNode implements LockNode {
     this.deadline = new Deadline(nodeTimeout, (error) =>
       error === undefined ? this.late() : node.explain(error),
     );
+    this.questions = new Deadline(nodeTimeout, (error) =>
+      error === undefined ? this.late() : node.explain(error, false),
+    );
     this.undelivered = new UndeliveredCommands(nodeTimeout);
     node.onRecovery((which) => this.resend(which));
+  }
+
+  /** What messages call the node. */
+  get title(): string {
+    return this.node.log.title;
   }
 
   claim(claim: Claim, token: string, ttl: number): Promise<Vote> {
@@ -58,7 +75,7 @@ export class BoundedNode implements LockNode {
 
   private claimNow(claim: Claim, token: string, ttl: number): Promise<Vote> {
     // Until there is an answer, the claim may have been granted.
-    const release = this.undelivered.add('release', claim, token);
+    const release = this.undelivered.add(RELEASE, claim, token);
     const answer = this.deadline.within(
       this.node.claim(claim, token, ttl),
       (vote) => {
@@ -82,19 +99,35 @@ export class BoundedNode implements LockNode {
     return this.deadline.within(this.node.extend(claim, token, ttl), (isHeld) => isHeld);
   }
 
-  settle(claim: Claim, token: string): Promise<boolean> {
+  settle(claim: Claim, token: string, record?: string): Promise<boolean> {
     this.undelivered.keep(token);
-    return this.deliver('settle', claim, token, this.node.settle(claim, token));
+    return this.deliver({ kind: 'settle', record }, claim, token, this.node.settle(claim, token, record));
   }
 
   release(claim: Claim, token: string): Promise<boolean> {
-    return this.deliver('release', claim, token, this.node.release(claim, token));
+    return this.deliver(RELEASE, claim, token, this.node.release(claim, token));
+  }
+
+  look(job: JobKeyNames, limit: number): Promise<JobView> {
+    return this.inTime(() => this.node.look(job, limit));
+  }
+
+  pause(key: string, pause?: Pause): Promise<Pause | undefined> {
+    return this.inTime(() => this.node.pause(key, pause));
+  }
+
+  register(register: Register, id: string, keep: number, content?: string): Promise<boolean> {
+    return this.inTime(() => this.node.register(register, id, keep, content));
+  }
+
+  registered(register: Register): Promise<readonly string[]> {
+    return this.inTime(() => this.node.registered(register));
   }
 
   open(): Promise<NodeReport> {
     return new Promise((resolve, reject) => {
       const why = `it could not be opened within ${OPEN_LIMIT / 1000} s`;
-      const limit = setTimeout(() => reject(new NodeUnreachableError(this.address, why)), OPEN_LIMIT);
+      const limit = setTimeout(() => reject(this.unreachable(why)), OPEN_LIMIT);
       const opened = this.node.open().catch((error: unknown) => Promise.reject(this.node.explain(error)));
       opened.then(resolve, reject).finally(() => clearTimeout(limit));
     });
@@ -106,11 +139,21 @@ export class BoundedNode implements LockNode {
     await this.atMost(this.undelivered.empty());
     await this.atMost(this.node.close());
     this.deadline.stop();
+    this.questions.stop();
+  }
+
+  private async inTime<Answer>(ask: () => Promise<Answer>): Promise<Answer> {
+    try {
+      await this.node.usable();
+    } catch (error) {
+      throw this.node.explain(error);
+    }
+    return this.questions.within(ask(), (answer) => answer);
   }
 
   private async atMost(work: Promise<void>): Promise<void> {
     const over = new AbortController();
-    const limit = pause(this.nodeTimeout, undefined, { signal: over.signal }).catch(() => {});
+    const limit = sleep(this.nodeTimeout, undefined, { signal: over.signal }).catch(() => {});
     await Promise.race([work.catch(() => {}), limit]);
     over.abort();
   }
@@ -136,11 +179,15 @@ export class BoundedNode implements LockNode {
   }
 
   private late(): NodeUnreachableError {
-    const { address, node } = this;
+    const { node } = this;
     const why = node.log.trouble ?? `no answer within ${this.nodeTimeout} ms`;
     // A node that answers other commands is slow, but not down.
-    if (!node.unanswered()) return new NodeUnreachableError(address, why, 'slow');
+    if (!node.unanswered()) return this.unreachable(why, 'slow');
     node.log.troubled(why, GRACE);
-    return new NodeUnreachableError(address, why);
+    return this.unreachable(why);
+  }
+
+  private unreachable(why: string, scope?: 'slow'): NodeUnreachableError {
+    return new NodeUnreachableError(this.address, why, scope, this.title);
   }
 }

@@ -8,6 +8,7 @@ import { CustomNode } from './custom-node.js';
 import { hasHashTag } from './job-keys.js';
 import type { LockNode } from './lock-node.js';
 import { MemoryNode } from './memory-node.js';
+import { checkKinds } from './redis/redis-option-types.js';
 import { RedisNode, type RedisNodeSettings } from './redis/redis-node.js';
 import { checkHost, checkRedisOptions, placeOfOptions } from './redis/redis-options.js';
 import { optionsOfUrl } from './redis/redis-url.js';
@@ -19,10 +20,11 @@ export function createNodes(
 ): LockNode[] {
   // Memory always answers at once.
   if (nodes === 'memory') return [new MemoryNode()];
+  const isAlone = nodes.length === 1;
   return nodes.map((node, index) => {
     const option = `nodes[${index}]`;
     try {
-      return new BoundedNode(driverOf(option, node, settings), settings.nodeTimeout);
+      return new BoundedNode(driverOf(option, node, { ...settings, isAlone }), settings.nodeTimeout);
     } catch (cause) {
       if (cause instanceof RedlockError) throw cause;
       throw new InvalidOptionError(MODULE, option, 'is refused by ioredis (see the cause)', { cause });
@@ -114,6 +116,7 @@ function placeOfClient(option: string, client: RedisClient): unknown {
     const { host } = Object(seed) as { host?: unknown };
     if (typeof seed === 'object' && host != null) checkHost(MODULE, `${option}.startupNodes`, host);
   }
+  checkKinds(MODULE, `${option}.redisOptions`, (client as Cluster).options.redisOptions ?? {});
   const { keyPrefix } = client.options as RedisOptions;
   if (keyPrefix && !hasHashTag(keyPrefix)) {
     throw new InvalidOptionError(

@@ -1,5 +1,6 @@
 import { NodeUnreachableError } from '../errors.js';
 import type { NodeDriver } from './bounded-node.js';
+import type { JobKeyNames, JobView, Pause, Register } from './job-view.js';
 import type { Claim, LockNode, NodeReport, Vote } from './lock-node.js';
 import { NodeLog } from './node-log.js';
 import type { Ending } from './undelivered.js';
@@ -18,7 +19,7 @@ export class CustomNode implements NodeDriver {
     private readonly nodeTimeout: number,
   ) {
     this.address = node.address;
-    this.log = new NodeLog(node.address);
+    this.log = new NodeLog(`Node ${node.address}`);
   }
 
   async claim(claim: Claim, token: string, ttl: number): Promise<Vote> {
@@ -29,8 +30,8 @@ export class CustomNode implements NodeDriver {
     return this.answered(claim, await this.node.extend(claim, token, ttl));
   }
 
-  async settle(claim: Claim, token: string): Promise<boolean> {
-    return this.answered(claim, await this.node.settle(claim, token));
+  async settle(claim: Claim, token: string, record?: string): Promise<boolean> {
+    return this.answered(claim, await this.node.settle(claim, token, record));
   }
 
   async release(claim: Claim, token: string): Promise<boolean> {
@@ -38,7 +39,25 @@ export class CustomNode implements NodeDriver {
   }
 
   resend(ending: Ending, claim: Claim, token: string): Promise<boolean> {
-    return this[ending](claim, token);
+    return ending.kind === 'settle' ? this.settle(claim, token, ending.record) : this.release(claim, token);
+  }
+
+  async look(job: JobKeyNames, limit: number): Promise<JobView> {
+    return this.node.look(job, limit);
+  }
+
+  async pause(key: string, pause?: Pause): Promise<Pause | undefined> {
+    return this.node.pause(key, pause);
+  }
+
+  async register(register: Register, id: string, keep: number, content?: string): Promise<boolean> {
+    const isThere = await this.node.register(register, id, keep, content);
+    this.lastAnswer = performance.now();
+    return isThere;
+  }
+
+  async registered(register: Register): Promise<readonly string[]> {
+    return this.node.registered(register);
   }
 
   async open(): Promise<NodeReport> {
@@ -61,14 +80,11 @@ export class CustomNode implements NodeDriver {
     return 'unknown';
   }
 
-  explain(error: unknown): NodeUnreachableError {
-    if (error instanceof NodeUnreachableError) {
-      this.log.troubled(error.reason);
-      return error;
-    }
-    const why = error instanceof Error ? error.message : String(error);
-    this.log.troubled(why);
-    return new NodeUnreachableError(this.address, why);
+  explain(error: unknown, isVote = true): NodeUnreachableError {
+    const isExplained = error instanceof NodeUnreachableError;
+    const why = isExplained ? error.reason : messageOf(error);
+    if (isVote) this.log.troubled(why);
+    return isExplained ? error : new NodeUnreachableError(this.address, why);
   }
 
   unanswered(): boolean {
@@ -81,4 +97,8 @@ export class CustomNode implements NodeDriver {
     this.resendLost('overdue');
     return answer;
   }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

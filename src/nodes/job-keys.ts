@@ -1,3 +1,6 @@
+import { createHash } from 'node:crypto';
+import type { Register } from './job-view.js';
+
 /** The Redis keys of one job, all in one Cluster slot. */
 export class JobKeys {
   /** The lock: byte for byte the key that the usual recipe uses, `JOB_LOCKER_report`. */
@@ -29,6 +32,21 @@ export class JobKeys {
     return this.other('last');
   }
 
+  /** The token of the newest run that was begun and is not settled. */
+  get begun(): string {
+    return this.other('begun');
+  }
+
+  /** The list of run records. */
+  get records(): string {
+    return this.other('runs');
+  }
+
+  /** The pause of the job, or the end of its pause. */
+  get pause(): string {
+    return this.other('pause');
+  }
+
   /** The marker of `every` and of `@Interval`. */
   get every(): string {
     return this.other('every');
@@ -42,6 +60,21 @@ export class JobKeys {
   /** The marker of one tick, by its nominal time in milliseconds since the epoch. */
   tick(at: number): string {
     return this.other(`tick:${at}`);
+  }
+
+  /** Taken, and never released, by the instance that reports that no run has followed the run of this tick. */
+  overdue(at: number): string {
+    return this.other(`overdue:${at}`);
+  }
+
+  /** Where the instances of the application register; of the nameless job, which no job can be. */
+  get fleet(): Register {
+    return { ends: this.other('fleet:ends'), entries: this.other('fleet') };
+  }
+
+  /** Taken, and never released, by the instance that reports a drift. */
+  drift(what: string): string {
+    return this.other(`drift:${createHash('sha1').update(what).digest('hex').slice(0, 16)}`);
   }
 
   /** The lock of one run among several that may overlap. */

@@ -1,3 +1,5 @@
+import type { JobKeyNames, JobView, Pause, Register } from './job-view.js';
+
 /**
  * What one run asks the nodes for. A node grants all of it or nothing.
  *
@@ -16,6 +18,24 @@ export interface Claim {
   readonly mayOverlap?: boolean;
   /** Counter of losing claims, used to rank them (`Conflict.rank`); omitted if no rank is needed. */
   readonly loserCounter?: Marker;
+  /** The key that holds the `Pause` of the job; omitted if the claim is granted in spite of it. */
+  readonly pause?: string;
+  /** Where the run is put on record; omitted if it is not. */
+  readonly history?: History;
+  /** What its token says about its run; omitted if it is not for a run. */
+  readonly run?: string;
+}
+
+/** Where the runs of a job are put on record. */
+export interface History {
+  /** The key that holds the token of the newest run that was begun, until it is settled; omitted if runs may overlap. */
+  readonly begun?: string;
+  /** The key of the list of records, newest first. */
+  readonly records: string;
+  /** How many records are kept. */
+  readonly limit: number;
+  /** How long both keys live after they were last written, in milliseconds. */
+  readonly keep: number;
 }
 
 /** A key, and how long it lives after the claim. */
@@ -52,6 +72,10 @@ export type Vote =
       readonly kind: 'granted';
       /** The token of the claim that was taken over, if any. */
       readonly dead?: string;
+      /** The newest settled tick before this one, in milliseconds since the epoch, if the node knows one. */
+      readonly last?: number;
+      /** The token of an earlier run that was begun and never settled, if any. It is put on record as `DIED`. */
+      readonly unfinished?: string;
     }
   | {
       /** This tick, or a later one, is settled. */
@@ -71,6 +95,10 @@ export type Vote =
       readonly kind: 'early';
       /** How long until it is due, in milliseconds. */
       readonly wait: number;
+    }
+  | {
+      /** The job is paused. */
+      readonly kind: 'paused';
     }
   | Conflict;
 
@@ -118,6 +146,8 @@ export interface NodeReport {
  * - **A renewal tells the truth.** `extend` also checks the marker and the newest settled tick; otherwise a holder
  *   whose tick was run elsewhere gets a free lock again and continues.
  * - **No tick after its successor.** `claim` refuses a tick that is not newer than the newest settled one.
+ * - **No tick of a paused job.** `claim` reads the pause in the same step; a pause that is older than the known one is
+ *   not written.
  * - **No tick before its time**, by the node's clock; otherwise an instance whose clock is ahead runs a tick that makes
  *   earlier ticks, still due elsewhere, too old.
  *
@@ -140,12 +170,26 @@ export interface LockNode {
   /**
    * Ends a run: frees the lock, keeps the markers, and records the tick as run, even if `token` no longer held the
    * lock, unless another token has the marker of the tick. Resolves to whether `token` held the lock.
+   *
+   * @param record What to add to the records of the job (`claim.history`), once even if it arrives twice.
    */
-  settle(claim: Claim, token: string): Promise<boolean>;
+  settle(claim: Claim, token: string, record?: string): Promise<boolean>;
   /**
    * Undoes the claim. After a takeover, the tick can be taken over again. Resolves to whether `token` held the lock.
    */
   release(claim: Claim, token: string): Promise<boolean>;
+  /** Tells what is known about a job. @param limit The maximum number of records. */
+  look(job: JobKeyNames, limit: number): Promise<JobView>;
+  /** Writes `pause`, if there is one, under `key`, unless a newer one is there. Resolves to what is there now. */
+  pause(key: string, pause?: Pause): Promise<Pause | undefined>;
+  /**
+   * Renews an entry of a register for `keep` milliseconds.
+   *
+   * @param content What to write; `undefined`: what is there. Resolves to `false` if nothing is there.
+   */
+  register(register: Register, id: string, keep: number, content?: string): Promise<boolean>;
+  /** Lists the entries of a register that have not ended. */
+  registered(register: Register): Promise<readonly string[]>;
   /** Connects if necessary, and inspects the server. Rejects if it cannot be reached now. */
   open(): Promise<NodeReport>;
   /** Closes what `open` opened, never a client of the application. */

@@ -4,25 +4,27 @@ import { shown } from '../display.js';
 import { InvalidOptionError } from '../errors.js';
 import { callback, readable } from '../options/checks.js';
 import {
+  DIED,
+  type JobKeyNames,
+  type JobView,
+  type Pause,
+  PAUSE_RETENTION,
+  type Register,
+} from './job-view.js';
+import {
   type Claim,
+  type Conflict,
   EARLY_CLAIM_TOLERANCE,
+  type History,
   LAST_TICK_RETENTION,
   type LockNode,
   type Marker,
   type NodeReport,
-  type Conflict,
   TAKEOVER_WINDOW,
   type Vote,
 } from './lock-node.js';
-
-interface Entry {
-  /** A token, or the newest settled tick. */
-  value: string;
-  /** For the marker of a tick: whether its claim may be taken over. */
-  isRecoverable?: boolean;
-  /** By the clock of `elapsed`. */
-  endsAt: number;
-}
+import { ExpiringEntries } from './expiring-entries.js';
+import { isInForce, isNewer } from './pause-order.js';
 
 /** A clock that throws `InvalidOptionError` unless it tells the time; it is read once to find out. */
 function checkedClock(clock: () => number): () => number {
@@ -51,11 +53,8 @@ function checkedClock(clock: () => number): () => number {
 export class MemoryNode implements LockNode {
   readonly address: string;
   private readonly identity = randomUUID();
-  private readonly entries = new Map<string, Entry>();
-  /** When the next sweep for expired keys is due: keys that are never read again must be removed, too. */
-  private sweepAt = 0;
+  private readonly entries: ExpiringEntries;
   private readonly now: () => number;
-  private readonly elapsed: () => number;
 
   /**
    * @param clock The current time, in milliseconds since the epoch; a test moves it by hand. Default: `Date.now` for
@@ -65,18 +64,19 @@ export class MemoryNode implements LockNode {
   constructor(clock?: () => number) {
     const checked = clock === undefined ? undefined : checkedClock(clock);
     this.now = checked ?? systemClock.now;
-    this.elapsed = checked ?? systemClock.elapsed;
+    this.entries = new ExpiringEntries(checked ?? systemClock.elapsed);
     this.address = `memory:${this.identity.slice(0, 8)}`;
   }
 
   claim(claim: Claim, token: string, ttl: number): Promise<Vote> {
     const answer = this.judge(claim, token);
     if (answer.kind !== 'granted') return Promise.resolve(answer);
-    this.sweep();
+    this.entries.sweep();
     this.lease(claim, token, ttl);
-    if (claim.tick && !claim.tick.recover) this.write(claim.tick.key, token, claim.tick.keep);
-    if (claim.every) this.write(claim.every.key, token, claim.every.keep);
-    return Promise.resolve(answer);
+    if (claim.tick && !claim.tick.recover) this.entries.write(claim.tick.key, token, claim.tick.keep);
+    if (claim.every) this.entries.write(claim.every.key, token, claim.every.keep);
+    const unfinished = claim.history && this.begin(claim.history, token);
+    return Promise.resolve(unfinished === undefined ? answer : { ...answer, unfinished });
   }
 
   extend(claim: Claim, token: string, ttl: number): Promise<boolean> {
@@ -85,30 +85,64 @@ export class MemoryNode implements LockNode {
     return Promise.resolve(true);
   }
 
-  settle(claim: Claim, token: string): Promise<boolean> {
-    const held = this.removeIfHeld(claim.lock, token);
-    const { tick } = claim;
-    if (tick && (this.read(tick.key) ?? token) === token) {
-      this.write(tick.key, token, tick.keep);
+  settle(claim: Claim, token: string, record?: string): Promise<boolean> {
+    const held = this.entries.removeIfHeld(claim.lock, token);
+    const { tick, history } = claim;
+    if (history?.begun !== undefined) this.entries.removeIfHeld(history.begun, token);
+    if (history && record !== undefined) this.record(history, record);
+    if (tick && (this.entries.read(tick.key) ?? token) === token) {
+      this.entries.write(tick.key, token, tick.keep);
       if (!(this.settledTick(tick.last) >= tick.at)) {
-        this.write(tick.last, String(tick.at), tick.keep + LAST_TICK_RETENTION);
+        this.entries.write(tick.last, String(tick.at), tick.keep + LAST_TICK_RETENTION);
       }
     }
     return Promise.resolve(held);
   }
 
   release(claim: Claim, token: string): Promise<boolean> {
-    const { lock, tick, every } = claim;
-    const held = this.read(lock) === token;
+    const { lock, tick, every, history } = claim;
+    const held = this.entries.read(lock) === token;
     if (tick?.isTakeover) {
-      this.shortenIfHeld(lock, token, TAKEOVER_WINDOW);
-      this.shortenIfHeld(tick.key, token, LAST_TICK_RETENTION);
+      this.entries.shortenIfHeld(lock, token, TAKEOVER_WINDOW);
+      this.entries.shortenIfHeld(tick.key, token, LAST_TICK_RETENTION);
     } else {
-      this.removeIfHeld(lock, token);
-      if (tick) this.removeIfHeld(tick.key, token);
+      this.entries.removeIfHeld(lock, token);
+      if (tick) this.entries.removeIfHeld(tick.key, token);
     }
-    if (every) this.removeIfHeld(every.key, token);
+    if (every) this.entries.removeIfHeld(every.key, token);
+    if (history?.begun !== undefined) this.entries.removeIfHeld(history.begun, token);
     return Promise.resolve(held);
+  }
+
+  look({ lock, last, begun, records, pause }: JobKeyNames, limit: number): Promise<JobView> {
+    const settled = this.settledTick(last);
+    return Promise.resolve({
+      holder: this.entries.read(lock),
+      last: Number.isNaN(settled) ? undefined : settled,
+      begun: this.entries.read(begun),
+      pause: this.pauseAt(pause),
+      records: this.recordsAt(records).slice(0, limit),
+    });
+  }
+
+  pause(key: string, pause?: Pause): Promise<Pause | undefined> {
+    const known = this.pauseAt(key);
+    if (pause && (!known || isNewer(pause, known))) {
+      const { until = Number.POSITIVE_INFINITY } = pause;
+      this.entries.write(key, JSON.stringify(pause), until + PAUSE_RETENTION - this.now());
+    }
+    return Promise.resolve(this.pauseAt(key));
+  }
+
+  register({ entries }: Register, id: string, keep: number, content?: string): Promise<boolean> {
+    const key = `${entries} ${id}`;
+    const known = content ?? this.entries.read(key);
+    if (known !== undefined) this.entries.write(key, known, keep);
+    return Promise.resolve(known !== undefined);
+  }
+
+  registered({ entries }: Register): Promise<readonly string[]> {
+    return Promise.resolve(this.entries.valuesOf(`${entries} `));
   }
 
   open(): Promise<NodeReport> {
@@ -123,51 +157,80 @@ export class MemoryNode implements LockNode {
     return Promise.resolve();
   }
 
-  private judge({ lock, tick, every, loserCounter }: Claim, token: string): Vote {
-    let holder = this.read(lock);
+  private judge({ lock, tick, every, pause, loserCounter }: Claim, token: string): Vote {
+    let holder = this.entries.read(lock);
     let dead: string | undefined;
+    const last = tick ? this.settledTick(tick.last) : Number.NaN;
     if (tick) {
-      const last = this.settledTick(tick.last);
       const ahead = last - this.now();
       if (last >= tick.at)
         return ahead > EARLY_CLAIM_TOLERANCE ? { kind: 'settled', ahead } : { kind: 'settled' };
       const wait = tick.at - this.now();
       if (wait > EARLY_CLAIM_TOLERANCE) return { kind: 'early', wait };
-      const runner = this.entry(tick.key);
+    }
+    const isPaused = pause !== undefined && isInForce(this.pauseAt(pause), this.now());
+    if (isPaused && holder !== token) return { kind: 'paused' };
+    if (tick) {
+      const runner = this.entries.entry(tick.key);
       if (tick.mustBeBegun && !runner) return { kind: 'unbegun' };
       if (runner && runner.value !== token) {
         if (!runner.isRecoverable || !tick.recover)
           return this.conflict('elsewhere', runner.value, loserCounter);
-        const lease = runner.endsAt - this.elapsed() - LAST_TICK_RETENTION;
+        const lease = this.entries.left(runner) - LAST_TICK_RETENTION;
         if (lease > 0) return this.conflict('elsewhere', runner.value, loserCounter, lease);
         dead = runner.value;
         if (holder === dead) holder = undefined;
       }
     }
-    const starter = every && this.entry(every.key);
+    const starter = every && this.entries.entry(every.key);
     if (every && starter && starter.value !== token && starter.value !== dead) {
       // The marker was written for a longer time, for example by a clock that was ahead.
-      starter.endsAt = Math.min(starter.endsAt, this.elapsed() + every.keep);
+      this.entries.shorten(starter, every.keep);
       return this.conflict(starter.value === holder ? 'elsewhere' : 'ran', starter.value, loserCounter);
     }
     if (holder !== undefined && holder !== token) return this.conflict('overlap', holder, loserCounter);
-    return dead === undefined ? { kind: 'granted' } : { kind: 'granted', dead };
+    return { kind: 'granted', dead, last: Number.isNaN(last) ? undefined : last };
+  }
+
+  /** Notes that a run has begun. Returns the token of an earlier one that never settled. */
+  private begin(history: History, token: string): string | undefined {
+    if (history.begun === undefined) return undefined;
+    const before = this.entries.read(history.begun);
+    this.entries.write(history.begun, token, history.keep);
+    if (before === undefined || before === token) return undefined;
+    this.record(history, `${DIED}${before}`);
+    return before;
+  }
+
+  private record({ records: key, limit, keep }: History, record: string): void {
+    const records = this.recordsAt(key);
+    if (records[0] !== record)
+      this.entries.write(key, JSON.stringify([record, ...records].slice(0, limit)), keep);
+  }
+
+  private recordsAt(key: string): string[] {
+    return JSON.parse(this.entries.read(key) ?? '[]') as string[];
+  }
+
+  private pauseAt(key: string): Pause | undefined {
+    const value = this.entries.read(key);
+    return value === undefined ? undefined : (JSON.parse(value) as Pause);
   }
 
   /** Whether another claim has, or had in the meantime, what this one was granted. */
   private isTaken({ lock, tick, every, mayOverlap }: Claim, token: string): boolean {
-    const isOther = (key: string): boolean => (this.read(key) ?? token) !== token;
+    const isOther = (key: string): boolean => (this.entries.read(key) ?? token) !== token;
     if (isOther(lock) || (tick && isOther(tick.key))) return true;
     const last = tick ? this.settledTick(tick.last) : Number.NaN;
-    const isFree = this.read(lock) === undefined;
+    const isFree = this.entries.read(lock) === undefined;
     if (tick && (last === tick.at || (last > tick.at && isFree && !mayOverlap))) return true;
     return every !== undefined && !mayOverlap && isOther(every.key);
   }
 
   /** Writes the keys that live as long as the lease, or somewhat longer if the tick can be taken over. */
   private lease({ lock, tick }: Claim, token: string, ttl: number): void {
-    this.write(lock, token, tick?.recover ? ttl + TAKEOVER_WINDOW : ttl);
-    if (tick?.recover) this.write(tick.key, token, ttl + LAST_TICK_RETENTION, true);
+    this.entries.write(lock, token, tick?.recover ? ttl + TAKEOVER_WINDOW : ttl);
+    if (tick?.recover) this.entries.write(tick.key, token, ttl + LAST_TICK_RETENTION, true);
   }
 
   private conflict(
@@ -177,41 +240,12 @@ export class MemoryNode implements LockNode {
     lease?: number,
   ): Conflict {
     if (!counter) return { kind, holder, lease };
-    const rank = Number(this.read(counter.key) ?? 0) + 1;
-    this.write(counter.key, String(rank), counter.keep);
+    const rank = Number(this.entries.read(counter.key) ?? 0) + 1;
+    this.entries.write(counter.key, String(rank), counter.keep);
     return { kind, holder, lease, rank };
   }
 
   private settledTick(key: string): number {
-    return Number(this.read(key) ?? Number.NaN);
-  }
-
-  private read(key: string): string | undefined {
-    return this.entry(key)?.value;
-  }
-
-  private entry(key: string): Entry | undefined {
-    const entry = this.entries.get(key);
-    return entry && entry.endsAt > this.elapsed() ? entry : undefined;
-  }
-
-  private write(key: string, value: string, ttl: number, isRecoverable = false): void {
-    this.entries.set(key, { value, endsAt: this.elapsed() + ttl, isRecoverable });
-  }
-
-  private removeIfHeld(key: string, token: string): boolean {
-    return this.read(key) === token && this.entries.delete(key);
-  }
-
-  private shortenIfHeld(key: string, token: string, ttl: number): void {
-    const entry = this.entry(key);
-    if (entry?.value === token) entry.endsAt = this.elapsed() + ttl;
-  }
-
-  private sweep(): void {
-    const now = this.elapsed();
-    if (now < this.sweepAt) return;
-    this.sweepAt = now + 1000;
-    for (const [key, entry] of this.entries) if (entry.endsAt <= now) this.entries.delete(key);
+    return Number(this.entries.read(key) ?? Number.NaN);
   }
 }

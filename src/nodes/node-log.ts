@@ -19,6 +19,33 @@ export interface Done {
   readonly ran: boolean;
 }
 
+/** What the log says of a node. */
+export interface Wording {
+  readonly fails: string;
+  readonly works: string;
+  readonly refuses: string;
+  readonly refusesMore: string;
+  readonly grants: string;
+}
+
+/** A node among others has a vote. */
+export const AMONG_OTHERS: Wording = {
+  fails: 'cannot vote',
+  works: 'votes again',
+  refuses: 'cannot vote on',
+  refusesMore: 'cannot vote on more jobs, which the log does not name',
+  grants: 'votes on',
+};
+
+/** A single Redis is a database like any other. */
+export const ALONE: Wording = {
+  fails: 'is unavailable',
+  works: 'is available again',
+  refuses: 'refuses the lock of',
+  refusesMore: 'refuses the locks of more jobs, which the log does not name',
+  grants: 'grants the lock of',
+};
+
 /** Logs when a node stops voting and when it votes again: once per change, not once per claim. */
 export class NodeLog {
   /** What prevents the node from voting, if anything does. */
@@ -30,11 +57,14 @@ export class NodeLog {
   /** The claims that the server refuses, while it votes on others. */
   private readonly refused = new Set<string>();
 
-  private readonly address: string;
+  /** What messages call the node, such as `Node 10.1.1.1:6379`. */
+  readonly title: string;
 
-  /** @param address The node, for messages. */
-  constructor(address: string) {
-    this.address = redacted(address);
+  constructor(
+    title: string,
+    private readonly wording: Wording = AMONG_OTHERS,
+  ) {
+    this.title = redacted(title);
   }
 
   /** The node has a connection again. What the server refused before, it may refuse again. */
@@ -47,7 +77,12 @@ export class NodeLog {
     if (this.trouble !== undefined && this.isOver(done)) this.recovered();
     if (this.refused.size === 0 || !(done.wrote && done.ran) || !this.refused.delete(identityOf(claim)))
       return;
-    logger.log(`Node ${this.address} votes on ${nameOf(claim)} again`);
+    logger.log(`${this.title} ${this.wording.grants} ${nameOf(claim)} again`);
+  }
+
+  /** The node has written what is no vote. Its user may still not be allowed to run the scripts of claims. */
+  wrote(): void {
+    if (this.refusal?.endsWith !== 'script') this.recovered();
   }
 
   /**
@@ -77,9 +112,9 @@ export class NodeLog {
     if (this.refused.has(identity) || this.refused.size > NAMED_AT_MOST) return;
     this.refused.add(identity);
     if (this.refused.size > NAMED_AT_MOST) {
-      logger.warn(`Node ${this.address} cannot vote on more jobs, which the log does not name`);
+      logger.warn(`${this.title} ${this.wording.refusesMore}`);
     } else {
-      logger.warn(`Node ${this.address} cannot vote on ${nameOf(claim)}: ${redacted(why)}${remedy}`);
+      logger.warn(`${this.title} ${this.wording.refuses} ${nameOf(claim)}: ${redacted(why)}${remedy}`);
     }
   }
 
@@ -97,7 +132,7 @@ export class NodeLog {
 
   private recovered(): void {
     if (this.trouble === undefined) return;
-    if (this.warning === undefined) logger.log(`Node ${this.address} votes again`);
+    if (this.warning === undefined) logger.log(`${this.title} ${this.wording.works}`);
     this.stop();
     this.trouble = undefined;
     this.refusal = undefined;
@@ -113,7 +148,7 @@ export class NodeLog {
 
   private warn(): void {
     this.stop();
-    logger.warn(`Node ${this.address} cannot vote: ${redacted(this.trouble ?? '')}`);
+    logger.warn(`${this.title} ${this.wording.fails}: ${redacted(this.trouble ?? '')}`);
   }
 }
 
@@ -122,8 +157,11 @@ function nameOf({ name, lock }: Claim): string {
 }
 
 /** The keys of a claim that stay the same from tick to tick. */
-export function lastingKeys({ lock, tick, every, mayOverlap }: Claim): string[] {
+export function lastingKeys({ lock, tick, every, pause, history, mayOverlap }: Claim): string[] {
   const keys = mayOverlap ? [] : [lock];
+  if (pause !== undefined) keys.push(pause);
+  if (history) keys.push(history.records);
+  if (history?.begun !== undefined) keys.push(history.begun);
   if (tick) keys.push(tick.last);
   if (every) keys.push(every.key);
   return keys;

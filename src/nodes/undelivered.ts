@@ -1,7 +1,7 @@
 import type { Claim } from './lock-node.js';
 
-/** How to end a claim: settle the run, or undo the claim. */
-export type Ending = 'settle' | 'release';
+/** How to end a claim: settle the run, and put it on record, or undo the claim. */
+export type Ending = { readonly kind: 'settle'; readonly record?: string } | { readonly kind: 'release' };
 
 /** A command that may not have reached the node. */
 export interface Undelivered {
@@ -55,7 +55,7 @@ export class UndeliveredCommands {
   /** The holder extends or settles the claim, which other nodes have granted: it must not be released any more. */
   keep(token: string): void {
     const entry = this.entries.get(token);
-    if (entry?.ending !== 'release') return;
+    if (entry?.ending.kind !== 'release') return;
     entry.isObsolete = true;
     this.delivered(entry);
   }

@@ -2,7 +2,7 @@ import { Redis } from 'ioredis';
 import { expect, it } from 'vitest';
 import { RedlockService } from '../../src/index.js';
 import { close, start } from './application.js';
-import { clientOf, useServer, useServers } from './redis.js';
+import { clientOf, keysOfJobs, useServer, useServers } from './redis.js';
 
 const server = useServer();
 
@@ -38,9 +38,10 @@ it('have the prefix of the options in front of every key', async () => {
   await client.flushall();
   const app = await start({ redlock: { nodes: server.it.url, keyPrefix: 'MINE' } });
   await app.get(RedlockService).run('report', async () => {
-    expect(await client.keys('*')).toEqual(['MINE_report']);
+    expect(await keysOfJobs(client)).toEqual(['MINE_report', '{MINE_report}:begun']);
   });
-  expect(await client.keys('*')).toEqual([]);
+  expect(await keysOfJobs(client)).toEqual(['{MINE_report}:runs']);
+  for (const key of await client.keys('*')) expect(key).toMatch(/^\{?MINE_/);
 });
 
 it('may go to another database, by URL and by options', async () => {
@@ -51,8 +52,8 @@ it('may go to another database, by URL and by options', async () => {
     await byUrl.get(RedlockService).lock('by url'),
     await byOptions.get(RedlockService).lock('by options'),
   ];
-  expect(await one.keys('*')).toEqual(['JOB_LOCKER_by url']);
-  expect(await two.keys('*')).toEqual(['JOB_LOCKER_by options']);
+  expect(await keysOfJobs(one)).toEqual(['JOB_LOCKER_by url']);
+  expect(await keysOfJobs(two)).toEqual(['JOB_LOCKER_by options']);
   for (const lock of locks) await lock?.release();
 });
 
@@ -65,7 +66,8 @@ it('go where the query of a URL says', async () => {
     },
   });
   const lock = await app.get(RedlockService).lock('by query');
-  expect(await three.keys('*')).toEqual(['shop:JOB_LOCKER_by query']);
+  expect(await keysOfJobs(three)).toEqual(['shop:JOB_LOCKER_by query']);
+  for (const key of await three.keys('*')) expect(key).toMatch(/^shop:/);
   expect(String(await client.client('LIST'))).toContain('name=by-url');
   await lock?.release();
 });

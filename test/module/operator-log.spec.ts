@@ -81,20 +81,20 @@ describe('an outage', () => {
     expect(about(logger.at('warn'), 'report')).toEqual([
       expect.stringMatching(
         new RegExp(
-          `^The tick of ${TICK} of "report" was not run by this instance: no quorum of the nodes votes\\. .*127`,
+          `^The tick of ${TICK} of "report" was not run by this instance: its lock could not be acquired\\. .*127`,
         ),
       ),
     ]);
     expect(about(logger.at('warn'), 'cleanup')).toHaveLength(1);
     expect(about(logger.at('warn'), 'by hand')).toEqual([expect.stringMatching(/^"by hand" was not run/)]);
-    expect(logger.at('warn').filter((line) => line.startsWith('No quorum'))).toHaveLength(1);
+    expect(logger.at('warn').filter((line) => line.startsWith('No lock can be acquired'))).toHaveLength(1);
     await server.restart();
     await expect
       .poll(() => app.get(RedlockService).run('probe', () => 1), { timeout: 5000 })
       .toMatchObject({ ran: true });
-    expect(logger.at('log').filter((line) => line.startsWith('A quorum'))).toEqual([
+    expect(logger.at('log').filter((line) => line.startsWith('Locks can be acquired again'))).toEqual([
       expect.stringMatching(
-        /^A quorum of the nodes votes again, after [\d.]+ s\. Not run by this instance meanwhile: "report" 3, "cleanup" 1, "by hand" 1/,
+        /^Locks can be acquired again, after [\d.]+ s\. Not run by this instance meanwhile: "report" 3, "cleanup" 1, "by hand" 1/,
       ),
     ]);
   });
@@ -110,8 +110,12 @@ describe('an outage', () => {
       // Both are answered, and granted nothing.
       await clientOf(server).set('JOB_LOCKER_report', 'somebody', 'PX', 2000);
       for (const app of apps) await fire(app, 'report');
-      expect(logger.at('warn').filter((line) => line.startsWith('No quorum'))).toHaveLength(2 * outages);
-      expect(logger.at('log').filter((line) => line.startsWith('A quorum'))).toHaveLength(2 * outages);
+      expect(logger.at('warn').filter((line) => line.startsWith('No lock can be acquired'))).toHaveLength(
+        2 * outages,
+      );
+      expect(logger.at('log').filter((line) => line.startsWith('Locks can be acquired again'))).toHaveLength(
+        2 * outages,
+      );
       await clientOf(server).del('JOB_LOCKER_report');
     }
   });
@@ -121,8 +125,8 @@ describe('an outage', () => {
     const logger = new RecordingLogger();
     const app = await start({ redlock: { nodes: server.url }, providers: [Jobs], logger });
     await fire(app, 'report');
-    expect(logger.at('warn').filter((line) => /quorum/i.test(line))).toEqual([
-      expect.stringMatching(/^No quorum of the nodes votes: jobs do what their onStoreDown says\. .*127/),
+    expect(logger.at('warn').filter((line) => /^No lock|its lock could not/.test(line))).toEqual([
+      expect.stringMatching(/^No lock can be acquired: jobs do what their onStoreDown says\. .*127/),
       expect.stringMatching(/^The tick of /),
     ]);
   });
@@ -137,7 +141,9 @@ describe('an outage', () => {
     expect(logger.at('warn').filter((line) => line.startsWith('More jobs'))).toHaveLength(1);
     await server.restart();
     await expect.poll(() => redlock.run('probe', () => 1), { timeout: 5000 }).toMatchObject({ ran: true });
-    expect(logger.at('log').find((line) => line.startsWith('A quorum'))).toContain('and 30 more jobs');
+    expect(logger.at('log').find((line) => line.startsWith('Locks can be acquired again'))).toContain(
+      'and 30 more jobs',
+    );
   });
 });
 

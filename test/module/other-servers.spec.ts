@@ -51,7 +51,7 @@ describe.skipIf(findEngine().kind === 'embedded')('a server', () => {
     await fire(app, 'quiet');
     expect(app.get(Jobs).runs).toBe(1);
     expect(told(logger)).toEqual([
-      expect.stringMatching(/^warn: Node \S+ votes, but could not be inspected \(INFO: ERR unknown command/),
+      expect.stringMatching(/^warn: Redis at \S+ could not be inspected \(INFO: ERR unknown command/),
     ]);
   });
 
@@ -63,7 +63,7 @@ describe.skipIf(findEngine().kind === 'embedded')('a server', () => {
     const app = await start({ redlock: { nodes: server.url }, providers: [Jobs], logger });
     await fire(app, 'quiet');
     expect(app.get(Jobs).runs).toBe(1);
-    expect(told(logger)).toEqual([expect.stringMatching(/votes, but could not be inspected \(INFO: NOPERM/)]);
+    expect(told(logger)).toEqual([expect.stringMatching(/could not be inspected \(INFO: NOPERM/)]);
   });
 
   it('that closes idle connections is no trouble', async () => {
@@ -95,11 +95,11 @@ describe.skipIf(findEngine().kind === 'embedded')('a server', () => {
     await client.call('REPLICAOF', 'NO', 'ONE');
     await vi.waitFor(async () => expect((await redlock.run('report', () => 1)).ran).toBe(true), 5000);
     expect(told(logger)).toEqual([
-      expect.stringMatching(/^warn: Node \S+ cannot vote: .*READONLY/),
-      expect.stringMatching(/^warn: No quorum/),
+      expect.stringMatching(/^warn: Redis at \S+ is unavailable: .*READONLY/),
+      expect.stringMatching(/^warn: No lock can be acquired/),
       expect.stringMatching(/^warn: "report" was not run by this instance/),
-      expect.stringMatching(/^log: Node \S+ votes again/),
-      expect.stringMatching(/^log: A quorum of the nodes votes again/),
+      expect.stringMatching(/^log: Redis at \S+ is available again/),
+      expect.stringMatching(/^log: Locks can be acquired again/),
     ]);
     await close(app);
   });
@@ -128,10 +128,8 @@ describe.skipIf(findEngine().kind === 'embedded')('a server', () => {
         expect((await redlock.run('good', () => 1)).ran).toBe(true);
       }
       expect(told(logger)).toEqual([
-        expect.stringMatching(/^warn: Node \S+ cannot vote on "bad": /),
-        expect.stringMatching(
-          /^warn: "bad" was not run by this instance: no quorum of the nodes votes on it/,
-        ),
+        expect.stringMatching(/^warn: Redis at \S+ refuses the lock of "bad": /),
+        expect.stringMatching(/^warn: "bad" was not run by this instance: its lock was refused/),
       ]);
       for (const line of told(logger)) expect(line).toMatch(why);
     },
@@ -187,7 +185,7 @@ describe.skipIf(findEngine().kind === 'embedded')('a server', () => {
     await start({ redlock: { nodes: server.url }, logger });
     expect(told(logger)).toEqual([
       expect.stringMatching(
-        /^warn: Node \S+ may be unable to vote: it refuses scripts \(EVAL: ERR unknown command/,
+        /^warn: Redis at \S+ refuses scripts, without which it grants no locks \(EVAL: ERR unknown command/,
       ),
     ]);
   });
@@ -202,7 +200,7 @@ describe.skipIf(findEngine().kind === 'embedded')('a server', () => {
       await redlock.run('good', () => 1);
     }
     expect(told(logger)).toEqual([
-      expect.stringMatching(/cannot vote on "bad": NOPERM/),
+      expect.stringMatching(/refuses the lock of "bad": NOPERM/),
       expect.stringMatching(/^warn: "bad" was not run/),
     ]);
   });
@@ -217,9 +215,29 @@ describe.skipIf(findEngine().kind === 'embedded')('a server', () => {
       expect((await redlock.run('job', () => 1)).ran).toBe(true);
     }
     expect(told(logger)).toEqual([
-      expect.stringMatching(/cannot vote on "job": WRONGTYPE.*\{JOB_LOCKER_job\}:every: delete/),
+      expect.stringMatching(/refuses the lock of "job": WRONGTYPE.*\{JOB_LOCKER_job\}:every: delete/),
       expect.stringMatching(/^warn: "job" was not run/),
     ]);
+  });
+
+  it('whose records something else has written runs each tick once nevertheless', async () => {
+    const server = await started();
+    const client = clientOf(server);
+    const logger = new RecordingLogger();
+    const app = await start({ redlock: { nodes: server.url }, providers: [Jobs], logger });
+    await client.set('{JOB_LOCKER_quiet}:runs', 'mine');
+    // As though a run had died.
+    await client.set('{JOB_LOCKER_quiet}:begun', 'a#b/0/c/d/e');
+    await fire(app, 'quiet');
+    await fire(app, 'quiet');
+    expect(app.get(Jobs).runs).toBe(1);
+    expect(await client.exists('{JOB_LOCKER_quiet}:last')).toBe(1);
+    expect(await client.exists('JOB_LOCKER_quiet')).toBe(0);
+    expect(told(logger).join('\n')).toMatch(/WRONGTYPE/);
+    await client.del('{JOB_LOCKER_quiet}:runs');
+    await client.lpush('{JOB_LOCKER_quiet}:begun', 'mine');
+    expect((await app.get(RedlockService).run('quiet', () => 1)).ran).toBe(false);
+    expect(await client.exists('JOB_LOCKER_quiet')).toBe(0);
   });
 
   it('that refuses the keys of many jobs names some of them, and grants the others', async () => {
@@ -231,9 +249,9 @@ describe.skipIf(findEngine().kind === 'embedded')('a server', () => {
       await redlock.run(`job ${job}`, () => 1, { every: '1s' });
       expect((await redlock.run('other', () => 1)).ran).toBe(true);
     }
-    expect(told(logger).filter((line) => line.includes('cannot vote on "'))).toHaveLength(20);
-    expect(told(logger).filter((line) => line.includes('cannot vote on more jobs'))).toHaveLength(1);
-    expect(told(logger).filter((line) => /cannot vote: |votes again/.test(line))).toEqual([]);
+    expect(told(logger).filter((line) => line.includes('refuses the lock of "'))).toHaveLength(20);
+    expect(told(logger).filter((line) => line.includes('refuses the locks of more jobs'))).toHaveLength(1);
+    expect(told(logger).filter((line) => /unavailable: |available again/.test(line))).toEqual([]);
   });
 
   it('that refuses the database at a later connection grants nothing in another one', async () => {
@@ -250,7 +268,22 @@ describe.skipIf(findEngine().kind === 'embedded')('a server', () => {
     expect(await client.dbsize()).toBe(0);
   });
 
-  it('that had no memory for a moment is forgotten about, and a later outage is told of', async () => {
+  it('whose user may not write the register of instances votes nevertheless, and health() says why it is not well', async () => {
+    const server = await started();
+    const client = clientOf(server);
+    await client.acl('SETUSER', 'worker', 'on', '>secret', '~*', '+@all', '-zadd');
+    const logger = new RecordingLogger();
+    const nodes = server.url.replace('//', '//worker:secret@');
+    const redlock = (await start({ redlock: { nodes }, logger })).get(RedlockService);
+    for (let round = 0; round < 3; round++) {
+      const { nodes: health } = await redlock.health();
+      expect(health).toMatchObject([{ votes: false, trouble: expect.stringContaining('zadd') }]);
+      expect(await redlock.run('report', () => 1)).toMatchObject({ ran: true });
+    }
+    expect(told(logger)).toEqual([]);
+  });
+
+  it('that had no memory for a moment is found to vote again, by an instance that only loses', async () => {
     const server = await started();
     const client = clientOf(server);
     const logger = new RecordingLogger();
@@ -261,7 +294,10 @@ describe.skipIf(findEngine().kind === 'embedded')('a server', () => {
     await client.config('SET', 'maxmemory', 0);
     // This instance only loses from now on.
     expect(await redlock.run('held', () => 1)).toMatchObject({ ran: false, reason: 'overlap' });
-    expect(told(logger).at(-1)).toMatch(/^log: Node \S+ votes again/);
+    // The answer to a loser needs no memory. The instance renews its entry in the register, which does.
+    await expect
+      .poll(() => told(logger).at(-1), { timeout: 15_000 })
+      .toMatch(/^log: Redis at \S+ is available again/);
     await held?.release();
   });
 });

@@ -58,7 +58,7 @@ describe('a node that answers everything, but later than nodeTimeout', () => {
     expect(app.get(Jobs).runs).toEqual([]);
     expect(skipped.toSorted()).toEqual(['run: overload', 'skip: overload', 'throw: overload']);
     const lines = [...logger.at('warn'), ...logger.at('error')];
-    expect(lines.filter((line) => line.includes('No quorum'))).toEqual([]);
+    expect(lines.filter((line) => line.includes('No lock can be acquired'))).toEqual([]);
     for (const job of ['skip', 'run', 'throw']) {
       expect(lines.filter((line) => line.includes(`of "${job}" was not run`))).toHaveLength(1);
     }
@@ -108,8 +108,8 @@ describe('many jobs at the same moment', () => {
     expect(performance.now() - begin).toBeLessThan(5000);
     expect(new Set(outcomes.slice(1))).toEqual(new Set(['store-down']));
     const warnings = (): string[] => logger.at('warn').filter((line) => !line.includes('not run'));
-    await expect.poll(() => warnings().filter((line) => line.includes('cannot vote'))).toHaveLength(1);
-    expect(warnings().filter((line) => line.includes('No quorum'))).toHaveLength(1);
+    await expect.poll(() => warnings().filter((line) => line.includes('is unavailable'))).toHaveLength(1);
+    expect(warnings().filter((line) => line.includes('No lock can be acquired'))).toHaveLength(1);
     expect(warnings()).toHaveLength(2);
 
     // What was in flight is too late for the server, and nothing else was sent.

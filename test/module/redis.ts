@@ -10,6 +10,12 @@ export function clientOf({ port }: RedisServer, options: RedisOptions = {}): Red
   return client;
 }
 
+/** The keys on a server, in order, without those under which instances register. */
+export async function keysOfJobs(client: Redis): Promise<string[]> {
+  const keys = await client.keys('*');
+  return keys.filter((key) => !/\{\w+_\}:fleet(:ends)?$/.test(key)).toSorted();
+}
+
 /** Servers for all tests of a file or of a `describe`. */
 export function useServers(count: number): RedisServer[] {
   const servers: RedisServer[] = [];

@@ -117,6 +117,8 @@ const MISPLACED: [what: string, options: unknown][] = [
   ['a URL as the name of an option', { [`redis://:${SECRET}@127.0.0.1`]: true }],
   ['a URL as the name of an option of a node', { nodes: { [`redis://:${SECRET}@127.0.0.1`]: true } }],
   ['a URL for a duration', { ttl: `redis://:${SECRET}@127.0.0.1` }],
+  ['a list for a password', { nodes: { host: 'a', password: [SECRET] } }],
+  ['a password for TLS', { nodes: { host: 'a', tls: SECRET } }],
   ['a list for a duration', { ttl: [`redis://:${SECRET}@127.0.0.1`] }],
   [
     'a client with a URL for a host',

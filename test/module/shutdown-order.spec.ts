@@ -151,7 +151,8 @@ it('a lock that a module holds is kept until that module has released it', async
   await close(app);
   expect(performance.now() - begun).toBeLessThan(2000);
   expect(leader.seen).toEqual([false, 'flush once']);
-  expect(await clientOf(server.it).keys('*')).toEqual([]);
+  const keys = await clientOf(server.it).keys('*');
+  expect(keys.filter((key) => !key.includes('}:fleet'))).toEqual([]);
 });
 
 it('a tick that comes due while the application shuts down is not claimed', async () => {

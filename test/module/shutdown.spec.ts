@@ -149,7 +149,9 @@ it('makes no new claims, and says so', async () => {
   expect(await app.get(RedlockService).lock('report')).toBeNull();
   expect(await app.get(RedlockService).run('report', () => 1)).toEqual({ ran: false, reason: 'shutdown' });
   expect(reasons).toEqual(['shutdown', 'shutdown']);
-  expect(await client.keys('*')).toEqual([]);
+  // Its entry in the register ends by itself.
+  const keys = await client.keys('*');
+  expect(keys.filter((key) => !key.includes('}:fleet'))).toEqual([]);
 });
 
 it('asks no node any more once it has begun', async () => {

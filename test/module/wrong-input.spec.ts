@@ -384,7 +384,7 @@ describe('at the start', () => {
       await clientOf(replica).replicaof('127.0.0.1', server.it.port);
       const message = await startWith([replica.url]);
       for (const part of [
-        `nodes[0] (127.0.0.1:${replica.port}) cannot vote`,
+        `nodes[0] (127.0.0.1:${replica.port}) cannot be used`,
         'read-only replica',
         'use its master',
       ]) {
@@ -398,7 +398,7 @@ describe('at the start', () => {
   it('a database that the server does not have is refused: its locks would be in the first one', async () => {
     const message = await startWith([`${server.it.url}/99`]);
     for (const part of [
-      `nodes[0] (127.0.0.1:${server.it.port}) cannot vote`,
+      `nodes[0] (127.0.0.1:${server.it.port}) cannot be used`,
       'refuses database 99',
       'DB index',
     ]) {

@@ -10,6 +10,7 @@ import {
 import { MemoryNode } from '../../src/nodes/memory-node.js';
 import { LOCK_NODE_CONTRACT } from '../../src/testing/index.js';
 import { RedisServer } from '../engine/redis-server.js';
+import { BROKEN_KNOWLEDGE } from './broken-knowledge.js';
 import { nodeAt, nodeOf } from './support.js';
 
 describe('a MemoryNode keeps the contract:', () => {
@@ -416,6 +417,7 @@ const BROKEN: Record<string, new (clock: () => number) => MemoryNode> = {
       return super.claim({ ...claim, lock: claim.lock.trim().slice(0, 5000) }, token, ttl);
     }
   },
+  ...BROKEN_KNOWLEDGE,
 };
 
 describe('the contract finds the store that breaks the clause:', () => {

@@ -1,12 +1,8 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { findEngine, freePort, RedisServer } from '../engine/redis-server.js';
+import { findEngine, RedisServer } from '../engine/redis-server.js';
+import { Sentinel } from '../engine/sentinel.js';
 import { claimOf, LogSpy, newName, nodeOf, rawClient, SETTINGS } from './support.js';
 
 const TTL = 30_000;
@@ -61,55 +57,6 @@ describe.skipIf(findEngine().kind === 'embedded')('a Sentinel group', () => {
     for (const line of log.lines) expect(line).toContain(node.address);
   }, 45_000);
 });
-
-/** A Sentinel of its own for one master: a process that ends with this one. */
-class Sentinel {
-  private constructor(
-    readonly port: number,
-    private readonly end: () => Promise<void>,
-    private readonly client: Redis,
-  ) {}
-
-  static async watching(master: RedisServer): Promise<Sentinel> {
-    const port = await freePort();
-    const folder = mkdtempSync(join(tmpdir(), 'sentinel-'));
-    const file = join(folder, 'sentinel.conf');
-    const lines = [
-      `port ${port}`,
-      'bind 127.0.0.1',
-      `dir ${folder}`,
-      `sentinel monitor jobs 127.0.0.1 ${master.port} 1`,
-      'sentinel down-after-milliseconds jobs 500',
-      'sentinel failover-timeout jobs 5000',
-    ];
-    writeFileSync(file, lines.join('\n'));
-    const [program] = findEngine().command(port, []);
-    // The shell reads a pipe that closes when this process ends, however that comes about.
-    const script = '"$1" "$2" --sentinel & server=$!; read -r line; kill -9 "$server"; rm -rf "$3"';
-    const shell = spawn('sh', ['-c', script, 'sentinel', program, file, folder], {
-      detached: true,
-      stdio: ['pipe', 'ignore', 'ignore'],
-    });
-    const ended = once(shell, 'exit');
-    const client = rawClient({ port });
-    await client.ping();
-    const end = async (): Promise<void> => {
-      client.disconnect();
-      shell.stdin.end();
-      await ended;
-      rmSync(folder, { recursive: true, force: true });
-    };
-    return new Sentinel(port, end, client);
-  }
-
-  async replicas(): Promise<number> {
-    return ((await this.client.call('SENTINEL', 'REPLICAS', 'jobs')) as unknown[]).length;
-  }
-
-  stop(): Promise<void> {
-    return this.end();
-  }
-}
 
 async function until(condition: () => Promise<boolean>): Promise<void> {
   await vi.waitFor(async () => assert(await condition()), { timeout: 30_000, interval: 100 });

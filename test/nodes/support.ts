@@ -111,6 +111,10 @@ export function deadNode(): LockNode {
     extend: fail,
     settle: fail,
     release: fail,
+    look: fail,
+    pause: fail,
+    register: fail,
+    registered: fail,
     open: fail,
     close: () => Promise.resolve(),
   };

@@ -13,6 +13,14 @@ export function addressOf(client: Redis | Cluster): string {
   return path == null ? hostAndPort({ host, port }) : redacted(path);
 }
 
+/** What messages call a client that is the only node. */
+export function titleOf(client: Redis | Cluster): string {
+  const address = addressOf(client);
+  if (client.isCluster) return `Redis Cluster ${address.replace('cluster ', '')}`;
+  const { sentinels } = (client as Redis).options;
+  return sentinels ? `Redis Sentinel group ${address.replace('sentinel ', '')}` : `Redis at ${address}`;
+}
+
 function hostAndPort(at: unknown): string {
   if (typeof at === 'number') return `localhost:${at}`;
   if (typeof at === 'string') return hostAndPortOf(at);

@@ -30,16 +30,23 @@ export async function inspectServer(
   const time = milliseconds(reply);
   const timing: NodeReport & { readonly warnings: string[] } =
     time === undefined
-      ? { warnings: [`votes, but its clock could not be compared (TIME: ${said(reply)})`] }
+      ? { warnings: [`does not tell its time, so its clock could not be compared (TIME: ${said(reply)})`] }
       : { warnings: [], clockOffset: time - (before + Date.now()) / 2 };
   if (time !== undefined) clock.note(time, asked);
   // A server that runs no scripts grants plain locks that it cannot release.
   const ran = await answerTo(client.eval('return 1', 0));
-  if (ran !== 1) timing.warnings.push(`may be unable to vote: it refuses scripts (EVAL: ${said(ran)})`);
+  if (ran !== 1)
+    timing.warnings.push(`refuses scripts, without which it grants no locks (EVAL: ${said(ran)})`);
   // The nodes of a Cluster differ in everything that follows.
   if (client.isCluster) return timing;
 
   const info = await answerTo(client.info());
+  if (typeof info === 'string' && /^\w+_mode:sentinel\r?$/m.test(info)) {
+    return {
+      warnings: [],
+      unfit: 'it is a Sentinel, which holds no locks: use the options sentinels and name',
+    };
+  }
   // Otherwise ioredis would ask again, and warn, on each new connection.
   if (info instanceof Error) client.options.enableReadyCheck = false;
   const seen: NodeReport =
@@ -64,7 +71,7 @@ async function misplaced(client: Redis, within: Within): Promise<string | undefi
 
 function notLookedOver(reply: unknown): string {
   return (
-    `votes, but could not be inspected (INFO: ${said(reply)}). Check that it is not a replica, is not in nodes twice, and has ` +
+    `could not be inspected (INFO: ${said(reply)}). Check that it is not a replica, is not in nodes twice, and has ` +
     'maxmemory-policy noeviction'
   );
 }

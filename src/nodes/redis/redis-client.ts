@@ -7,6 +7,8 @@ export interface RedisNodeSettings {
   readonly nodeTimeout: number;
   /** The name of the connections in `CLIENT LIST`. */
   readonly connectionName: string;
+  /** Whether it is the only node: its messages then speak of Redis, and not of votes. Default: `false`. */
+  readonly isAlone?: boolean;
 }
 
 /** A new connection that is silent for this many times `nodeTimeout` is closed; an old one is checked at most that often. */
@@ -20,13 +22,14 @@ export function newClient(options: RedisOptions, settings: RedisNodeSettings): R
     connectTimeout: Math.max(settings.nodeTimeout, 1000),
     connectionName: connectionName(settings),
     ...options,
-    ...required(),
+    ...required(options),
   });
 }
 
 /** A connection for locks only, to the same server as a client of the application, which is left alone. */
 export function clientLike(client: Redis | Cluster, settings: RedisNodeSettings): Redis | Cluster {
-  const options = { ...required(), connectionName: connectionName(settings) };
+  const given = client.isCluster ? (client as Cluster).options.redisOptions : (client as Redis).options;
+  const options = { ...required(given), connectionName: connectionName(settings) };
   if (!client.isCluster) return (client as Redis).duplicate(options);
   return (client as Cluster).duplicate([], {
     lazyConnect: true,
@@ -38,7 +41,7 @@ export function clientLike(client: Redis | Cluster, settings: RedisNodeSettings)
     clusterRetryStrategy: retryStrategy,
     // ioredis checks a Cluster by CLUSTER INFO; a ready check on each connection would exclude servers without INFO.
     redisOptions: {
-      ...(client as Cluster).options.redisOptions,
+      ...given,
       ...options,
       enableReadyCheck: false,
       socketTimeout: CLUSTER_SILENCE,
@@ -51,12 +54,18 @@ export function duplicateOf(client: Redis | Cluster): Redis | Cluster {
   return client.isCluster ? (client as Cluster).duplicate() : (client as Redis).duplicate();
 }
 
+/** Whether it connects by TLS. */
+export function isTls(client: Redis | Cluster): boolean {
+  const options = client.isCluster ? (client as Cluster).options.redisOptions : (client as Redis).options;
+  return options?.tls != null;
+}
+
 function connectionName(settings: RedisNodeSettings): string {
   return settings.connectionName.replace(/[^\x21-\x7e]/g, '_');
 }
 
 /** The options that a node's connection needs, whatever the application sets. */
-function required() {
+function required({ clientInfoTag, disableClientInfo }: RedisOptions = {}) {
   return {
     lazyConnect: true,
     // A command that cannot be answered now counts as a vote against at once: nothing may be queued and run late.
@@ -75,6 +84,8 @@ function required() {
     // Timeouts are handled by the node.
     commandTimeout: undefined,
     enableAutoPipelining: false,
+    // A user with few permissions would be refused CLIENT SETINFO, and each refusal is in the ACL LOG.
+    disableClientInfo: disableClientInfo === true || clientInfoTag == null,
     // Only ordinary commands to a master, under their own names.
     readOnly: false,
     monitor: false,

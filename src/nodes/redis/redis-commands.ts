@@ -1,11 +1,33 @@
 import type { Cluster, Redis } from 'ioredis';
+import { type JobKeyNames, type JobView, type Pause, PAUSE_RETENTION, type Register } from '../job-view.js';
 import type { Claim, Vote } from '../lock-node.js';
 import type { NodeLog } from '../node-log.js';
 import type { Ending } from '../undelivered.js';
 import type { RedisConnection } from './redis-connection.js';
 import { isFinal, NotSent } from './redis-errors.js';
-import { argumentsOf, heldOf, isExpired, isPlain, voteOf } from './script-call.js';
-import { CLAIM, EXTEND, RELEASE, RELEASE_LOCK, type Script, SETTLE } from './scripts.js';
+import {
+  argumentsOf,
+  entriesOf,
+  heldOf,
+  isExpired,
+  isPlain,
+  pauseOf,
+  storedPause,
+  viewOf,
+  voteOf,
+} from './script-call.js';
+import {
+  CLAIM,
+  EXTEND,
+  LOOK,
+  PAUSE,
+  REGISTER,
+  REGISTERED,
+  RELEASE,
+  RELEASE_LOCK,
+  type Script,
+  SETTLE,
+} from './scripts.js';
 import type { ServerClock } from './server-clock.js';
 
 /** The server has answered, but no longer in time to grant anything. */
@@ -43,12 +65,33 @@ export class RedisCommands {
   }
 
   /** @param isWhole Whether to send the source: a retry after NOSCRIPT would put the script behind other commands. */
-  async end(ending: Ending, claim: Claim, token: string, isWhole: boolean): Promise<boolean> {
-    const script = isPlain(claim) ? RELEASE_LOCK : ending === 'settle' ? SETTLE : RELEASE;
-    const isHeld = heldOf(await this.send(script, claim, token, 0, 0, isWhole));
+  async end(how: Ending, claim: Claim, token: string, isWhole: boolean): Promise<boolean> {
+    const script = isPlain(claim) ? RELEASE_LOCK : how.kind === 'settle' ? SETTLE : RELEASE;
+    const record = how.kind === 'settle' ? how.record : undefined;
+    const isHeld = heldOf(await this.send(script, argumentsOf(script, claim, token, 0, 0, record), isWhole));
     // Even a server that can grant nothing, such as one without memory, can release a lock.
     this.log.answered(claim, { wrote: isHeld && script === SETTLE, ran: true });
     return isHeld;
+  }
+
+  async look({ lock, last, begun, records, pause }: JobKeyNames, limit: number): Promise<JobView> {
+    return viewOf(await this.send(LOOK, [5, lock, last, begun, records, pause, limit], false));
+  }
+
+  async pause(key: string, pause?: Pause): Promise<Pause | undefined> {
+    const written = pause ? [pause.version, storedPause(pause), forgottenAt(pause)] : [];
+    return pauseOf(await this.send(PAUSE, [1, key, ...written], false));
+  }
+
+  async register(register: Register, id: string, keep: number, content?: string): Promise<boolean> {
+    const values = content === undefined ? [id, keep] : [id, keep, content];
+    const isThere = heldOf(await this.send(REGISTER, [2, register.ends, register.entries, ...values], false));
+    if (isThere) this.log.wrote();
+    return isThere;
+  }
+
+  async registered({ ends, entries }: Register): Promise<string[]> {
+    return entriesOf(await this.send(REGISTERED, [2, ends, entries], false));
   }
 
   /**
@@ -86,23 +129,20 @@ export class RedisCommands {
       if (asked >= until) throw new AnsweredLate();
       // Each server of a Cluster has its own clock.
       const deadline = this.connection.client.isCluster ? 0 : this.clock.after(this.nodeTimeout);
-      const reply = await this.send(script, claim, token, ttl, deadline, script === EXTEND);
+      const values = argumentsOf(script, claim, token, ttl, deadline);
+      const reply = await this.send(script, values, script === EXTEND);
       if (!isExpired(reply)) return reply;
       this.clock.note(reply[1], asked);
     }
   }
 
-  /** @param deadline The latest time at which the server may run it, by its own clock; 0: at any time. */
+  /** @param values The number of keys, the keys, and the arguments. */
   private async send(
     script: Script,
-    claim: Claim,
-    token: string,
-    ttl: number,
-    deadline: number,
+    values: [number, ...(string | number)[]],
     isWhole: boolean,
   ): Promise<unknown> {
     const client = this.ready();
-    const values = argumentsOf(script, claim, token, ttl, deadline);
     try {
       // An extension is one command: a second attempt could arrive after the settle, and take the lock again.
       const reply = await (isWhole
@@ -113,7 +153,7 @@ export class RedisCommands {
     } catch (error) {
       if (isFinal(error)) this.connection.heard();
       if (isWhole || !(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
-      return this.send(script, claim, token, ttl, deadline, true);
+      return this.send(script, values, true);
     }
   }
 
@@ -121,6 +161,10 @@ export class RedisCommands {
     if (!this.connection.isReady) throw new NotSent('not connected');
     return this.connection.client;
   }
+}
+
+function forgottenAt({ until }: Pause): number {
+  return until === undefined ? 0 : until + PAUSE_RETENTION;
 }
 
 const GRANTED: Vote = { kind: 'granted' };

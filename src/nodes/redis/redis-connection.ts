@@ -1,7 +1,9 @@
 import { once } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Cluster, Redis, RedisOptions } from 'ioredis';
-import { duplicateOf, HUNG_AFTER } from './redis-client.js';
+import { CLUSTER_CLOSED } from './causes.js';
+import { Diagnosis } from './diagnosis.js';
+import { duplicateOf, HUNG_AFTER, isTls } from './redis-client.js';
 import { isOfReadyCheck, isOfSelect, NotSent } from './redis-errors.js';
 import { letProcessEnd, reset, serversOf } from './redis-sockets.js';
 import { milliseconds } from './server-clock.js';
@@ -14,7 +16,7 @@ export interface ConnectionListener {
   /** The connection cannot be used, or has an error. */
   onTrouble(what: string): void;
   /** The connection was closed and is being re-established. */
-  onClose(): void;
+  onClose(why: string): void;
   /** The server's time, in milliseconds since the epoch, in reply to a command sent at `asked` (monotonic clock). */
   onTime(time: number, asked: number): void;
 }
@@ -31,6 +33,7 @@ const KEEP_WARM_EVERY = 10_000;
  * answers.
  */
 export class RedisConnection {
+  readonly diagnosis: Diagnosis;
   private current: Redis | Cluster;
   /** Whether the first connection has neither become ready nor failed yet. */
   private isNew = true;
@@ -39,7 +42,6 @@ export class RedisConnection {
   private isMisplaced = false;
   private suspicion: Suspicion | undefined;
   private warming: NodeJS.Timeout | undefined;
-  private handshake: NodeJS.Timeout | undefined;
   /** The earliest time for another attempt: a server that is merely slow must not get new connections all the time. */
   private lookAgainAt = Number.NEGATIVE_INFINITY;
   /** When the server last answered, on the monotonic clock. */
@@ -52,6 +54,7 @@ export class RedisConnection {
     private readonly listener: ConnectionListener,
   ) {
     this.current = client;
+    this.diagnosis = new Diagnosis(isTls(client), HUNG_AFTER * limit);
     this.attach();
   }
 
@@ -93,7 +96,8 @@ export class RedisConnection {
         isOfSelect(error) || isOfReadyCheck(error) ? ready() : Promise.reject(error as Error),
       );
     } catch (error) {
-      throw waiting.signal.aborted ? new NotSent(`no answer within ${this.limit} ms`) : error;
+      if (!waiting.signal.aborted) throw error;
+      throw new NotSent(this.diagnosis.ofSilence(this.limit, this.current.status === 'connecting'));
     } finally {
       clearTimeout(limit);
     }
@@ -127,18 +131,13 @@ export class RedisConnection {
 
   private readonly onConnect = (): void => {
     if (this.current.isCluster) return;
-    const { stream } = this.current as Redis;
-    const before = stream.bytesRead;
-    clearTimeout(this.handshake);
-    // `setImmediate`: after a blocked event loop, timers run before the answers that have arrived meanwhile.
-    const check = (): unknown => setImmediate(() => stream.bytesRead === before && stream.destroy());
-    this.handshake = setTimeout(check, HUNG_AFTER * this.limit).unref();
+    this.diagnosis.begin(this.current as Redis, (why) => this.listener.onTrouble(why));
   };
   private readonly onReady = (): void => {
-    clearTimeout(this.handshake);
+    this.diagnosis.end();
     this.isNew = false;
     this.keepWarm();
-    this.listener.onReady();
+    if (!this.isMisplaced) this.listener.onReady();
   };
   private readonly onError = (error: Error): void => {
     if (isOfReadyCheck(error)) {
@@ -146,15 +145,16 @@ export class RedisConnection {
       (this.current.options as RedisOptions).enableReadyCheck = false;
     } else {
       this.isMisplaced ||= isOfSelect(error);
-      this.listener.onTrouble(error.message);
+      this.listener.onTrouble(this.diagnosis.ofNew(error));
     }
   };
   private readonly onClose = (): void => {
-    clearTimeout(this.handshake);
+    const why = this.current.isCluster ? CLUSTER_CLOSED : this.diagnosis.ofEnd();
+    this.diagnosis.end();
     this.isNew = false;
     this.isMisplaced = false;
     this.endSuspicion();
-    this.listener.onClose();
+    this.listener.onClose(why);
   };
 
   private attach(): void {
@@ -164,7 +164,7 @@ export class RedisConnection {
   }
 
   private detach(): void {
-    clearTimeout(this.handshake);
+    this.diagnosis.end();
     this.current.off('connect', this.onConnect).off('ready', this.onReady);
     this.current.off('error', this.onError).off('close', this.onClose);
     this.current.on('error', () => {});
@@ -175,8 +175,9 @@ export class RedisConnection {
     if (this.isClosed) return;
     this.warming ??= setInterval(() => {
       if (this.isMisplaced) return this.current.disconnect(true);
-      if (!this.isReady || performance.now() - this.lastReply < KEEP_WARM_EVERY / 2) return;
-      for (const connection of serversOf(this.current)) void this.warm(connection);
+      // Of a Cluster, only one of the servers may have replied.
+      const isIdle = this.current.isCluster || performance.now() - this.lastReply >= KEEP_WARM_EVERY / 2;
+      if (this.isReady && isIdle) for (const each of serversOf(this.current)) void this.warm(each);
     }, KEEP_WARM_EVERY).unref();
   }
 

@@ -1,5 +1,3 @@
-import { COMMANDS } from './scripts.js';
-
 /** A command that was never sent. */
 export class NotSent extends Error {}
 
@@ -54,20 +52,4 @@ export function endOfRefusal({ message }: Error): EndOfRefusal {
 /** Whether the server refuses one command but may allow others. */
 export function isOfOneCommand(error: unknown): boolean {
   return error instanceof Error && error.name === 'ReplyError' && endOfRefusal(error) === 'script';
-}
-
-/** The reason given for a node whose connection has ended. */
-export const CLOSED = 'the connection was closed';
-
-/** Rewrites misleading error messages. */
-export function explained(why: string): string {
-  // `maxRetriesPerRequest` is an internal setting (0), so the user should not read about it.
-  if (/^Reached the max retries|^Connection is closed|enableOfflineQueue options is false/.test(why))
-    return CLOSED;
-  // The rest lists keys and tokens, which differ each time.
-  const told = why.replace(/, with args beginning with.*/s, '');
-  // Redis names the forbidden command only if it was called outside a script.
-  return /^NOPERM(?!.* '(info|select|client)[| '])|can't run this command/.test(why)
-    ? `${told}; its user needs ${COMMANDS} on the keys of all jobs`
-    : told;
 }

@@ -2,15 +2,17 @@ import type { Cluster, Redis, RedisOptions } from 'ioredis';
 import { NodeUnreachableError } from '../../errors.js';
 import type { NodeDriver } from '../bounded-node.js';
 import { Deadline } from '../deadline.js';
+import type { JobKeyNames, JobView, Pause, Register } from '../job-view.js';
 import type { Claim, NodeReport, Vote } from '../lock-node.js';
-import { GRACE, lastingKeys, NodeLog } from '../node-log.js';
+import { ALONE, AMONG_OTHERS, GRACE, lastingKeys, NodeLog } from '../node-log.js';
 import type { Ending } from '../undelivered.js';
-import { addressOf } from './address.js';
+import { addressOf, titleOf } from './address.js';
+import { CLOSED } from './causes.js';
 import { inspectServer } from './inspect-server.js';
 import { AnsweredLate, RedisCommands } from './redis-commands.js';
 import { clientLike, newClient, type RedisNodeSettings } from './redis-client.js';
 import { RedisConnection } from './redis-connection.js';
-import { CLOSED, endOfRefusal, explained, isFinal, isOfOneClaim, NotSent } from './redis-errors.js';
+import { endOfRefusal, isFinal, isOfOneClaim, isOfOneCommand, NotSent } from './redis-errors.js';
 import { ServerClock } from './server-clock.js';
 
 export type { RedisNodeSettings } from './redis-client.js';
@@ -25,16 +27,21 @@ export class RedisNode implements NodeDriver {
   private readonly inspection: Deadline;
   private resendLost: (which: 'all') => void = () => {};
 
-  private constructor(client: Redis | Cluster, { nodeTimeout }: RedisNodeSettings) {
+  private constructor(client: Redis | Cluster, { nodeTimeout, isAlone = false }: RedisNodeSettings) {
     this.address = addressOf(client);
-    this.log = new NodeLog(this.address);
+    this.log = isAlone
+      ? new NodeLog(titleOf(client), ALONE)
+      : new NodeLog(`Node ${this.address}`, AMONG_OTHERS);
     this.inspection = new Deadline(nodeTimeout, (error) =>
       error instanceof Error ? error : this.silent(`no answer within ${nodeTimeout} ms`),
     );
     this.connection = new RedisConnection(client, nodeTimeout, {
       onReady: () => this.onReady(),
-      onTrouble: (what) => this.log.troubled(what),
-      onClose: () => this.log.closed(CLOSED, GRACE),
+      onTrouble: (what) => {
+        // ioredis 5 also emits an error when the connection has been closed, which says less.
+        if (what !== CLOSED) this.log.troubled(what);
+      },
+      onClose: (why) => this.log.closed(why, GRACE),
       onTime: (time, asked) => this.clock.note(time, asked),
     });
     this.commands = new RedisCommands(this.connection, this.clock, this.log, nodeTimeout);
@@ -61,12 +68,28 @@ export class RedisNode implements NodeDriver {
     return this.commands.extend(claim, token, ttl);
   }
 
-  settle(claim: Claim, token: string): Promise<boolean> {
-    return this.commands.end('settle', claim, token, false);
+  settle(claim: Claim, token: string, record?: string): Promise<boolean> {
+    return this.commands.end({ kind: 'settle', record }, claim, token, false);
   }
 
   release(claim: Claim, token: string): Promise<boolean> {
-    return this.commands.end('release', claim, token, false);
+    return this.commands.end({ kind: 'release' }, claim, token, false);
+  }
+
+  look(job: JobKeyNames, limit: number): Promise<JobView> {
+    return this.commands.look(job, limit);
+  }
+
+  pause(key: string, pause?: Pause): Promise<Pause | undefined> {
+    return this.commands.pause(key, pause);
+  }
+
+  register(register: Register, id: string, keep: number, content?: string): Promise<boolean> {
+    return this.commands.register(register, id, keep, content);
+  }
+
+  registered(register: Register): Promise<readonly string[]> {
+    return this.commands.registered(register);
   }
 
   resend(ending: Ending, claim: Claim, token: string): Promise<boolean> {
@@ -106,19 +129,24 @@ export class RedisNode implements NodeDriver {
     return isFinal(error) ? 'refused' : 'unknown';
   }
 
-  explain(error: unknown): NodeUnreachableError {
+  explain(error: unknown, isVote = true): NodeUnreachableError {
     const { address, log } = this;
-    const message = error instanceof Error ? error.message : 'no error was given';
-    if (error instanceof AnsweredLate) return new NodeUnreachableError(address, message, 'slow');
+    const { title } = log;
+    const cause = error instanceof Error ? error : new Error('no error was given');
+    if (cause instanceof AnsweredLate) return new NodeUnreachableError(address, cause.message, 'slow', title);
     // A command that was not sent says nothing about the node.
-    if (error instanceof NotSent) return new NodeUnreachableError(address, log.trouble ?? message, 'unsent');
-    const why = message === log.trouble ? message : explained(message);
-    if (this.isOfOneClaim(error)) return new NodeUnreachableError(address, why, 'lock');
+    if (cause instanceof NotSent) {
+      return new NodeUnreachableError(address, log.trouble ?? cause.message, 'unsent', title);
+    }
+    const why = this.connection.diagnosis.of(cause);
+    const isReply = cause.name === 'ReplyError';
+    if (this.isOfOneClaim(cause)) return new NodeUnreachableError(address, why, 'lock', title);
     // A close is logged when it happens; this error may be about a connection that has been replaced.
-    if (why === CLOSED) return new NodeUnreachableError(address, why);
-    const isReply = error instanceof Error && error.name === 'ReplyError';
-    log.refusing(why, isReply ? endOfRefusal(error) : 'script');
-    return new NodeUnreachableError(address, why, 'server');
+    if (why === CLOSED) return new NodeUnreachableError(address, log.trouble ?? why, 'connection', title);
+    // Its user may not be allowed to do what is no vote.
+    if (!isVote && isOfOneCommand(cause)) return new NodeUnreachableError(address, why, 'lock', title);
+    log.refusing(why, isReply ? endOfRefusal(cause) : 'script');
+    return new NodeUnreachableError(address, why, 'server', title);
   }
 
   private silent(why: string): Error {
@@ -141,6 +169,6 @@ export class RedisNode implements NodeDriver {
     const keys = lastingKeys(claim).join(', ');
     const isForeignKey = /WRONGTYPE|attempt to/.test(error.message) && keys !== '';
     const remedy = isForeignKey ? `. Its keys are ${keys}: delete what something else has written` : '';
-    this.log.refusingClaim(claim, explained(error.message), remedy);
+    this.log.refusingClaim(claim, this.connection.diagnosis.of(error), remedy);
   }
 }

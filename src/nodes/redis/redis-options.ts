@@ -2,6 +2,7 @@ import { isIPv6 } from 'node:net';
 import type { RedisOptions } from 'ioredis';
 import { shown, shownUrl } from '../../display.js';
 import { InvalidOptionError } from '../../errors.js';
+import { checkKinds } from './redis-option-types.js';
 
 /** The options of an ioredis connection. `docs/redis-set-ups.md` says which of them the module overrides. */
 export const REDIS_OPTIONS = [
@@ -44,9 +45,8 @@ export function checkRedisOptions(where: string, option: string, options: object
   if (!isWhole(family ?? 0, 0, 6) || ![0, 4, 6].includes(family ?? 0)) {
     refuse('family', family, 'must be 4 or 6, or 0 for both');
   }
-  if (connectTimeout !== undefined && !(typeof connectTimeout === 'number' && connectTimeout > 0)) {
-    refuse('connectTimeout', connectTimeout, 'must be a positive number of milliseconds');
-  }
+  // Without it, ioredis would wait for a connection forever.
+  if (connectTimeout === null) refuse('connectTimeout', null, 'must be a positive number of milliseconds');
   const elsewhere = path ?? sentinels ?? Connector;
   if (names.includes('host') && (host ?? elsewhere) == null) refuse('host', host, HOST);
   if ((host ?? port ?? elsewhere) == null) {
@@ -66,6 +66,7 @@ const HOST = "must be a host name or an address, such as '10.1.1.1'";
  * if that cannot hold locks.
  */
 export function placeOfOptions(where: string, option: string, options: RedisOptions): string {
+  checkKinds(where, option, options);
   // ioredis writes null into the options of a connection for what was not set.
   const { sentinels, name, path, db, role } = options;
   const refuse = (key: string, received: unknown, problem: string): never => {

@@ -1,5 +1,6 @@
+import type { JobView, Pause } from '../job-view.js';
 import type { Claim, Conflict, TickClaim, Vote } from '../lock-node.js';
-import { CLAIM, RELEASE_LOCK, type Script } from './scripts.js';
+import { CLAIM, PAUSED, RELEASE_LOCK, RESUMED, type Script } from './scripts.js';
 
 /** The reply to a claim or an extension that reached the server after its deadline: the server's time. */
 export type ExpiredReply = ['late', number];
@@ -16,16 +17,23 @@ export function isExpired(reply: unknown): reply is ExpiredReply {
 }
 
 /** Whether it claims a lock only. */
-export function isPlain({ tick, every }: Claim): boolean {
-  return !tick && !every;
+export function isPlain({ tick, every, history }: Claim): boolean {
+  return !tick && !every && !history;
 }
 
 /** The vote in the reply to a claim. Throws for an unknown reply. */
 export function voteOf(reply: unknown): Vote {
   if (reply === 1) return GRANTED;
   const [kind, detail, lease, rank] = (Array.isArray(reply) ? reply : []) as unknown[];
-  if (kind === 'unbegun') return { kind };
-  if (kind === 'granted' && typeof detail === 'string') return { kind, dead: detail };
+  if (kind === 'unbegun' || kind === 'paused') return { kind };
+  if (
+    kind === 'granted' &&
+    typeof detail === 'string' &&
+    typeof lease === 'number' &&
+    typeof rank === 'string'
+  ) {
+    return { kind, dead: detail || undefined, last: lease || undefined, unfinished: rank || undefined };
+  }
   if (typeof detail === 'number') {
     if (kind === 'settled') return detail > 0 ? { kind, ahead: detail } : { kind };
     if (kind === 'early') return { kind, wait: detail };
@@ -58,18 +66,23 @@ function isConflict(kind: unknown): kind is Conflict['kind'] {
  * The number of keys, the keys, and the arguments of a script.
  *
  * @param deadline The latest time to execute it, by the server's clock; 0: at any time.
+ * @param record For a settle: what to put on record.
  */
 export function argumentsOf(
   script: Script,
-  { lock, tick, every, loserCounter, mayOverlap }: Claim,
+  { lock, tick, every, pause, history, loserCounter, mayOverlap }: Claim,
   token: string,
   ttl: number,
   deadline: number,
+  record?: string,
 ): [number, ...(string | number)[]] {
   if (script === RELEASE_LOCK) return [1, lock, token];
   const keys = [lock];
   if (tick) keys.push(tick.key, tick.last);
   if (every) keys.push(every.key);
+  if (pause !== undefined) keys.push(pause);
+  if (history) keys.push(history.records);
+  if (history?.begun !== undefined) keys.push(history.begun);
   const counter = script === CLAIM ? loserCounter : undefined;
   if (counter) keys.push(counter.key);
   return [
@@ -84,10 +97,64 @@ export function argumentsOf(
     counter?.keep ?? 0,
     deadline,
     mayOverlap ? 1 : 0,
+    pause === undefined ? 0 : 1,
+    history?.limit ?? 0,
+    history?.keep ?? 0,
+    ...(record === undefined ? [] : [record]),
   ];
 }
 
 function modeOf({ recover, isTakeover, mustBeBegun }: TickClaim): 0 | 1 | 2 | 3 {
   if (isTakeover) return mustBeBegun ? 3 : 2;
   return recover ? 1 : 0;
+}
+
+/** A pause as it is stored: its state and version, when it ends, and its detail. */
+export function storedPause({ isPaused, version, until = 0, detail }: Pause): string {
+  return `${isPaused ? PAUSED : RESUMED}${version} ${until} ${detail}`;
+}
+
+/** The knowledge about a job in the reply of `LOOK`. Throws for an unknown reply. */
+export function viewOf(reply: unknown): JobView {
+  const [holder, last, begun, pause, records] = (Array.isArray(reply) ? reply : []) as unknown[];
+  if (
+    typeof holder !== 'string' ||
+    typeof last !== 'number' ||
+    typeof begun !== 'string' ||
+    typeof pause !== 'string' ||
+    !isListOfStrings(records)
+  ) {
+    throw new UnknownReply(reply);
+  }
+  return {
+    holder: holder || undefined,
+    last: last || undefined,
+    begun: begun || undefined,
+    pause: pauseOf(pause),
+    records,
+  };
+}
+
+/** Reads what `storedPause` returned; `undefined` for an empty string. Throws for anything else. */
+export function pauseOf(stored: unknown): Pause | undefined {
+  if (stored === '') return undefined;
+  const parts = /^([PR])(\d+) (\d+) (.*)$/s.exec(typeof stored === 'string' ? stored : '');
+  if (!parts) throw new UnknownReply(stored);
+  const [, kind, version, until, detail = ''] = parts;
+  return {
+    isPaused: kind === PAUSED,
+    version: Number(version),
+    until: Number(until) || undefined,
+    detail,
+  };
+}
+
+/** The entries in the reply of `REGISTERED`. Throws for an unknown reply. */
+export function entriesOf(reply: unknown): string[] {
+  if (isListOfStrings(reply)) return reply;
+  throw new UnknownReply(reply);
+}
+
+function isListOfStrings(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every((each) => typeof each === 'string');
 }

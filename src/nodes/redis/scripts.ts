@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { DIED } from '../job-view.js';
 import { EARLY_CLAIM_TOLERANCE, LAST_TICK_RETENTION, TAKEOVER_WINDOW } from '../lock-node.js';
 
 /** A Lua script, and its hash in Redis. */
@@ -10,26 +11,46 @@ export interface Script {
 /** Follows the token in the marker of a tick that can be taken over. */
 const RECOVER = ' (recover)';
 
+/** The first character of a pause, and of the end of a pause. Its version, when it ends (0: never) and the detail follow. */
+export const PAUSED = 'P';
+export const RESUMED = 'R';
+
 /** The commands that a node's user must be allowed to call, for messages. */
-export const COMMANDS = 'evalsha, eval, get, set, del, incr, pexpire, pttl, time';
+export const COMMANDS =
+  'evalsha, eval, get, set, del, incr, pexpire, pttl, time, lpush, ltrim, lindex, lrange, pexpireat, zadd, zrem, zrangebyscore, hset, hdel, hexists, hvals';
 
 function script(lua: string): Script {
   return { lua, sha: createHash('sha1').update(lua).digest('hex') };
 }
 
-// KEYS: lock; with a tick, its marker and last; with `every`, its marker; with `late` (claims only), its counter. ARGV:
-// token, ttl, tick (0: none), keep of its marker, mode, keep of `every` (0: none), keep of `late`, deadline by the
-// server's clock (0: none), whether runs may overlap (0 or 1). Modes: 0: no recovery; 1: the tick recovers; 2:
-// takeover; 3: takeover if the tick was begun. The marker of a tick is the token of its runner, followed by RECOVER if
-// the claim may be taken over.
+// KEYS: lock; with a tick, its marker and last; with `every`, its marker; with `paused`, the pause; with `limit`, records
+// and, unless runs may overlap, begun; with `late`, its counter. ARGV: token, ttl, tick (0: none), keep of its marker, mode, keep of `every` (0:
+// none), keep of `late` (0: none; claims only), deadline by the server's clock (0: none), whether runs may overlap (0 or
+// 1), whether a pause counts (0 or 1), limit of records (0: none), their keep, and the record (settles only). Modes: 0:
+// no recovery; 1: the tick recovers; 2: takeover; 3: takeover if the tick was begun. The marker of a tick is the token of
+// its runner, followed by RECOVER if the claim may be taken over.
 const ARGUMENTS = `
 local token, ttl, tick, keep = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
 local mode, every, late = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
-local everyKey = KEYS[tick > 0 and 4 or 2]
+local limit, remember = tonumber(ARGV[11]), ARGV[12]
+local used = 1
+local function key() used = used + 1 return KEYS[used] end
+local tickKey, lastKey, everyKey, pauseKey, begunKey, recordsKey
+if tick > 0 then tickKey = key() lastKey = key() end
+if every > 0 then everyKey = key() end
+if ARGV[10] == '1' then pauseKey = key() end
+if limit > 0 then recordsKey = key() end
+if limit > 0 and ARGV[9] == '0' then begunKey = key() end
 local recover = mode > 0
 local mark = recover and token .. '${RECOVER}' or token
 local function lease() redis.call('set', KEYS[1], token, 'PX', recover and ttl + ${TAKEOVER_WINDOW} or ttl) end
-local function begin() redis.call('set', KEYS[2], mark, 'PX', recover and ttl + ${LAST_TICK_RETENTION} or keep) end
+local function begin() redis.call('set', tickKey, mark, 'PX', recover and ttl + ${LAST_TICK_RETENTION} or keep) end
+local function record(what, call)
+  if call('lindex', recordsKey, 0) == what then return end
+  call('lpush', recordsKey, what)
+  call('ltrim', recordsKey, 0, limit - 1)
+  call('pexpire', recordsKey, remember)
+end
 `;
 
 // A command that waited in the buffer of a hung server may be for an instance that is gone, which could not release
@@ -42,8 +63,9 @@ if deadline > 0 and now > deadline then return {'late', now} end
 `;
 
 /**
- * Grants all or nothing. Returns 1, or `{ 'granted', dead }` for a takeover; the vote against: `{ vote }`, `{ vote, wait }`,
- * `{ vote, ahead }` or `{ vote, holder, lease, rank }`; or, if it comes too late, `{ 'late', now }`.
+ * Grants all or nothing. Returns 1, or `{ 'granted', dead, last, unfinished }` if it knows any of these; the vote
+ * against: `{ vote }`, `{ vote, wait }`, `{ vote, ahead }` or `{ vote, holder, lease, rank }`; or, if it comes too late,
+ * `{ 'late', now }`.
  */
 export const CLAIM = script(`${ARGUMENTS}${IN_TIME}
 local function refuse(vote, holder, left)
@@ -54,20 +76,25 @@ local function refuse(vote, holder, left)
   end
   return {vote, holder, left or 0, rank}
 end
+local last = 0
 if tick > 0 then
-  local last = tonumber(redis.call('get', KEYS[3]) or 0)
+  last = tonumber(redis.call('get', lastKey) or 0)
   if last >= tick then return {'settled', last - now > ${EARLY_CLAIM_TOLERANCE} and last - now or 0} end
   if tick - now > ${EARLY_CLAIM_TOLERANCE} then return {'early', tick - now} end
 end
 local holder = redis.call('get', KEYS[1])
+if pauseKey and holder ~= token then
+  local ends = string.match(redis.call('get', pauseKey) or '', '^${PAUSED}%d+ (%d+)')
+  if ends == '0' or (ends and tonumber(ends) > now) then return {'paused'} end
+end
 local dead
 if tick > 0 then
-  local marker = redis.call('get', KEYS[2])
+  local marker = redis.call('get', tickKey)
   if mode == 3 and not marker then return {'unbegun'} end
   if marker and marker ~= mark and marker ~= token then
     local isRecoverable = string.sub(marker, -${RECOVER.length}) == '${RECOVER}'
     local runner = isRecoverable and string.sub(marker, 1, -${RECOVER.length + 1}) or marker
-    local left = isRecoverable and recover and redis.call('pttl', KEYS[2]) - ${LAST_TICK_RETENTION} or 0
+    local left = isRecoverable and recover and redis.call('pttl', tickKey) - ${LAST_TICK_RETENTION} or 0
     if not isRecoverable or not recover or left > 0 then return refuse('elsewhere', runner, left) end
     dead = runner
     if holder == runner then holder = token end
@@ -82,10 +109,15 @@ if every > 0 then
   end
 end
 if holder and holder ~= token then return refuse('overlap', holder) end
+local unfinished = begunKey and redis.call('get', begunKey)
+if unfinished == token then unfinished = false end
 lease()
 if tick > 0 then begin() end
 if every > 0 then redis.call('set', everyKey, token, 'PX', every) end
-if dead then return {'granted', dead} end
+if begunKey then redis.call('set', begunKey, token, 'PX', remember) end
+-- From here on, the claim is granted, whatever the records are.
+if unfinished then record('${DIED}' .. unfinished, redis.pcall) end
+if dead or unfinished or last > 0 then return {'granted', dead or '', last, unfinished or ''} end
 return 1
 `);
 
@@ -97,9 +129,9 @@ export const EXTEND = script(`${ARGUMENTS}${IN_TIME}
 local holder = redis.call('get', KEYS[1])
 if holder and holder ~= token then return 0 end
 if tick > 0 then
-  local marker = redis.call('get', KEYS[2])
+  local marker = redis.call('get', tickKey)
   if marker and marker ~= mark then return 0 end
-  local last = tonumber(redis.call('get', KEYS[3]) or 0)
+  local last = tonumber(redis.call('get', lastKey) or 0)
   if last == tick or (last > tick and not holder and ARGV[9] == '0') then return 0 end
 end
 if every > 0 and ARGV[9] == '0' then
@@ -118,13 +150,15 @@ return 1
 export const SETTLE = script(`${ARGUMENTS}
 local held = 0
 if redis.call('get', KEYS[1]) == token then held = redis.call('del', KEYS[1]) end
-if tick > 0 then
-  local marker = redis.call('get', KEYS[2])
-  if marker and marker ~= mark and marker ~= token then return held end
-  redis.call('set', KEYS[2], token, 'PX', keep)
-  local last = redis.call('get', KEYS[3])
-  if not last or tonumber(last) < tick then redis.call('set', KEYS[3], ARGV[3], 'PX', keep + ${LAST_TICK_RETENTION}) end
+local marker = tick > 0 and redis.call('get', tickKey)
+if tick > 0 and (not marker or marker == mark or marker == token) then
+  redis.call('set', tickKey, token, 'PX', keep)
+  local last = redis.call('get', lastKey)
+  if not last or tonumber(last) < tick then redis.call('set', lastKey, ARGV[3], 'PX', keep + ${LAST_TICK_RETENTION}) end
 end
+if begunKey and redis.call('get', begunKey) == token then redis.call('del', begunKey) end
+-- Last: a record that cannot be written must not undo the rest.
+if limit > 0 and ARGV[13] then record(ARGV[13], redis.call) end
 return held
 `);
 
@@ -139,8 +173,9 @@ local function undo(key, value, left)
   return redis.call('del', key)
 end
 local held = undo(KEYS[1], token, ${TAKEOVER_WINDOW})
-if tick > 0 then undo(KEYS[2], mark, ${LAST_TICK_RETENTION}) end
+if tick > 0 then undo(tickKey, mark, ${LAST_TICK_RETENTION}) end
 if every > 0 and redis.call('get', everyKey) == token then redis.call('del', everyKey) end
+if begunKey and redis.call('get', begunKey) == token then redis.call('del', begunKey) end
 return held
 `);
 
@@ -148,4 +183,55 @@ return held
 export const RELEASE_LOCK = script(`
 if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end
 return 0
+`);
+
+/** What is known about a job. KEYS: lock, last, begun, records, pause. ARGV: the maximum number of records. */
+export const LOOK = script(`
+local limit = tonumber(ARGV[1])
+local function get(key) return redis.call('get', key) or '' end
+return {
+  get(KEYS[1]), tonumber(redis.call('get', KEYS[2]) or 0), get(KEYS[3]), get(KEYS[5]),
+  limit > 0 and redis.call('lrange', KEYS[4], 0, limit - 1) or {},
+}
+`);
+
+/**
+ * Writes a pause, unless a newer one is there. KEYS: pause. ARGV: version, value, when to forget it (0: never), or nothing
+ * to write nothing. Returns what is there now.
+ */
+export const PAUSE = script(`
+local known = redis.call('get', KEYS[1]) or ''
+if not ARGV[1] then return known end
+if known ~= '' then
+  local version = tonumber(string.match(known, '^.(%d+)') or 0)
+  if version > tonumber(ARGV[1]) or (version == tonumber(ARGV[1]) and known >= ARGV[2]) then return known end
+end
+redis.call('set', KEYS[1], ARGV[2])
+if ARGV[3] ~= '0' then redis.call('pexpireat', KEYS[1], ARGV[3]) end
+return ARGV[2]
+`);
+
+// KEYS: ends, entries. The entries that have ended are removed by whoever comes next.
+const CURRENT_ENTRIES = `
+local time = redis.call('time')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+for _, id in ipairs(redis.call('zrangebyscore', KEYS[1], '-inf', now)) do
+  redis.call('zrem', KEYS[1], id)
+  redis.call('hdel', KEYS[2], id)
+end
+`;
+
+/** Renews an entry of a register. ARGV: id, keep, content (or nothing). Returns 1, or 0 if nothing is there to renew. */
+export const REGISTER = script(`${CURRENT_ENTRIES}
+if ARGV[3] then redis.call('hset', KEYS[2], ARGV[1], ARGV[3]) end
+if redis.call('hexists', KEYS[2], ARGV[1]) == 0 then return 0 end
+redis.call('zadd', KEYS[1], now + ARGV[2], ARGV[1])
+redis.call('pexpire', KEYS[1], ARGV[2])
+redis.call('pexpire', KEYS[2], ARGV[2])
+return 1
+`);
+
+/** The contents of a register. */
+export const REGISTERED = script(`${CURRENT_ENTRIES}
+return redis.call('hvals', KEYS[2])
 `);

@@ -1,0 +1,127 @@
+import { quoted } from '../../display.js';
+import { COMMANDS } from './scripts.js';
+
+/** The reason given for a node whose connection has ended. */
+export const CLOSED = 'the connection was closed';
+/** The same for a Cluster, of which ioredis does not tell more. */
+export const CLUSTER_CLOSED = 'its servers cannot be reached, or its state is not ok (see CLUSTER INFO)';
+
+/** What is known about a connection, in addition to its error. */
+export interface Circumstances {
+  readonly isTls: boolean;
+  /** What the server has sent so far, if the connection could not be used yet. */
+  readonly greeting?: string;
+}
+
+const CORRECT = 'correct the host or the port in nodes';
+const NO_TLS = 'it does not speak TLS ($1): use a redis URL instead of a rediss URL, or its TLS port';
+
+/** What an error means, and what to do about it. The whole message is replaced. */
+const CAUSES: readonly [message: RegExp, cause: string][] = [
+  // `maxRetriesPerRequest` is an internal setting (0), so the user should not read about it.
+  [/^Reached the max retries.*|^Connection is closed.*|.*enableOfflineQueue options is false.*/s, CLOSED],
+  [/^NOAUTH.*/s, 'it requires a password (NOAUTH): set the password in nodes'],
+  [
+    /^(WRONGPASS|ERR invalid password).*/s,
+    'it refuses the user name or the password ($1): correct them in nodes',
+  ],
+  [
+    /^LOADING.*/s,
+    'it is loading its data into memory (LOADING): wait, it is used as soon as it has finished',
+  ],
+  [
+    /^ERR (max number of clients).*/s,
+    'it has reached its maximum number of connections ($1): raise its maxclients, or close other connections',
+  ],
+  [
+    /^DENIED.*/s,
+    'it is in protected mode (DENIED), which allows only connections from its own machine: set a password on it',
+  ],
+  [/^MOVED .*/s, 'it is one server of a Cluster (MOVED): pass a Cluster of ioredis in nodes'],
+  [/^ERR This instance has cluster support disabled.*/s, 'it is not a Cluster: pass its URL in nodes'],
+  [
+    /^ERR unknown command ['`]sentinel.*/is,
+    'what the option sentinels lists are not Sentinels: list these, with their ports, or use host and port',
+  ],
+  [/^ERR No such master.*/s, 'no Sentinel knows a group of that name: correct the option name in nodes'],
+  [/.*(wrong version number|packet length too long|record layer failure).*/s, NO_TLS],
+  [
+    /.*alert (certificate required|handshake failure|bad certificate).*/s,
+    'it refuses the TLS handshake ($1): it may require a client certificate, set with tls: { cert, key }',
+  ],
+  [
+    /^(self[- ]signed certificate.*|unable to (?:verify|get) .*)/s,
+    'its certificate is not trusted ($1): set tls: { ca } in nodes, or NODE_EXTRA_CA_CERTS',
+  ],
+  [/^(certificate has expired|certificate is not yet valid).*/s, 'its $1: renew it, or correct the clock'],
+  [
+    /^Hostname\/IP does not match certificate's altnames: (.*)/s,
+    'its certificate is for other hosts: $1 Use one of them as the host, or as servername in tls',
+  ],
+  [/.*error:[\dA-F]+:SSL routines:[^:]*:([^:]+):.*/s, 'the TLS connection failed ($1)'],
+  [
+    /^(?:Unknown RESP type \d+|Protocol error, got) "(.)".*/s,
+    `it does not speak the Redis protocol (it sends "$1"): ${CORRECT}`,
+  ],
+];
+
+/** What has happened, in words that say what to do about it if the message of the error does not. */
+export function explained(error: Error, circumstances: Circumstances = { isTls: false }): string {
+  const message = messageOf(error);
+  if (message === CLOSED || /\b(EPIPE|ECONNRESET)\b|socket disconnected before secure TLS/.test(message)) {
+    return closed(message, circumstances);
+  }
+  const foreign = notRedis(circumstances.greeting);
+  if (foreign !== undefined) return foreign;
+  if (/\bETIMEDOUT$/.test(message) && circumstances.isTls) {
+    return `no TLS connection in time (${message}): does it speak TLS? If it does not, use a redis URL instead of a rediss URL`;
+  }
+  return message;
+}
+
+function messageOf(error: Error): string {
+  // Of a Cluster or a Sentinel group, the error of a server says more than that of the whole.
+  const last = Reflect.get(error, 'lastNodeError') as unknown;
+  if (last instanceof Error) return ofGroup('server of the Cluster', last);
+  const ofSentinel = /^All sentinels are unreachable.*? Last error: (.*)/s.exec(error.message)?.[1];
+  if (ofSentinel !== undefined) return ofGroup('Sentinel', new Error(ofSentinel));
+  // The rest is about our scripts, or lists keys and tokens, which differ each time.
+  const told = error.message.replace(
+    /, with args beginning with.*| script: [\da-f]{40}, on @user_script.*/s,
+    '',
+  );
+  // Redis names the forbidden command only if it was called outside a script.
+  if (/^NOPERM(?!.* '(info|select|client)[| '])|can't run this command/.test(told)) {
+    return `${told}; its user needs ${COMMANDS} on the keys of all jobs`;
+  }
+  const known = CAUSES.find(([pattern]) => pattern.test(told));
+  return known ? told.replace(...known) : told;
+}
+
+function ofGroup(member: string, last: Error): string {
+  const message = messageOf(last);
+  if (message === CLOSED) return `no ${member} can be reached`;
+  return message === last.message ? `no ${member} can be used: ${message}` : message;
+}
+
+/** What the end of a connection means. */
+function closed(message: string, { isTls, greeting }: Circumstances): string {
+  if (greeting === undefined) return message === CLOSED ? CLOSED : `the connection was lost (${message})`;
+  const foreign = notRedis(greeting);
+  if (foreign !== undefined) return foreign;
+  const how = message === CLOSED ? '' : ` (${message})`;
+  const tls = isTls
+    ? 'it requires a client certificate or does not speak TLS'
+    : 'it requires TLS (a rediss URL)';
+  return `it closed the connection at once${how}: it has reached its maxclients, ${tls}, or it is not Redis`;
+}
+
+/** What the first words of a server say, if they cannot be those of a Redis that can be used. */
+function notRedis(greeting = ''): string | undefined {
+  if (greeting.startsWith('-ERR max number')) return messageOf(new Error(greeting.slice(1)));
+  // The alert of a TLS server that was not greeted by TLS.
+  if (greeting.startsWith('\x15\x03')) return 'it requires TLS: use a rediss URL';
+  if (greeting === '' || /^[-+:$*%_,#!=(~>|]/.test(greeting)) return undefined;
+  const line = greeting.split(/[\r\n]/, 1).join('');
+  return `it is not a Redis server, because it answers ${quoted(line)}: ${CORRECT}`;
+}

@@ -1,0 +1,89 @@
+import type { Redis } from 'ioredis';
+import { CLOSED, explained } from './causes.js';
+
+/** How much of what a server sends is kept, in characters: the reply to `INFO` is shorter. */
+const KEPT = 20_000;
+
+/** A new connection that cannot be used yet. */
+interface Handshake {
+  /** What the server has sent so far. */
+  greeting: string;
+  /** Whether the connection was given up because the server sent nothing. */
+  isGivenUp: boolean;
+  end(): void;
+}
+
+/** Finds out why a connection cannot be used. Errors of sockets do not tell: what the server has sent before them does. */
+export class Diagnosis {
+  private handshake: Handshake | undefined;
+  /** What errors mean, as far as only the moment of the error tells. */
+  private readonly meanings = new WeakMap<Error, string>();
+
+  /** @param patience A server that sends nothing on a new connection for so long is given up, in milliseconds. */
+  constructor(
+    private readonly isTls: boolean,
+    private readonly patience: number,
+  ) {}
+
+  /**
+   * A connection has been opened.
+   *
+   * @param onLoading Called when the server says that it is loading its data: ioredis waits, and does not say so.
+   */
+  begin({ stream }: Redis, onLoading: (why: string) => void): void {
+    this.end();
+    const read = (chunk: Buffer): void => {
+      const sent = chunk.toString('latin1');
+      handshake.greeting = (handshake.greeting + sent).slice(0, KEPT);
+      if (/^loading:1\r?$/m.test(sent)) onLoading(explained(new Error('LOADING')));
+    };
+    const giveUp = (): void => {
+      if (handshake.greeting !== '') return;
+      handshake.isGivenUp = true;
+      stream.destroy();
+    };
+    // `setImmediate`: after a blocked event loop, timers run before the answers that have arrived meanwhile.
+    const timer = setTimeout(() => setImmediate(giveUp), this.patience).unref();
+    const end = (): void => {
+      clearTimeout(timer);
+      stream.off('data', read);
+    };
+    const handshake: Handshake = { greeting: '', isGivenUp: false, end };
+    this.handshake = handshake;
+    // Before ioredis reads it, and perhaps emits an error.
+    stream.prependListener('data', read);
+  }
+
+  /** The connection can be used, or has ended. */
+  end(): void {
+    this.handshake?.end();
+    this.handshake = undefined;
+  }
+
+  /** What an error that has just occurred means. */
+  ofNew(error: Error): string {
+    const { isTls, handshake } = this;
+    const meaning = explained(error, { isTls, greeting: handshake?.greeting });
+    this.meanings.set(error, meaning);
+    return meaning;
+  }
+
+  /** What an error means. */
+  of(error: Error): string {
+    return this.meanings.get(error) ?? explained(error, { isTls: this.isTls });
+  }
+
+  /** Why the connection has ended. */
+  ofEnd(): string {
+    return this.handshake?.isGivenUp ? noAnswer(this.patience) : this.ofNew(new Error(CLOSED));
+  }
+
+  /** @param isConnecting Whether the connection has not been opened yet. */
+  ofSilence(limit: number, isConnecting: boolean): string {
+    return noAnswer(limit) + (isConnecting && this.isTls ? ': does it speak TLS?' : '');
+  }
+}
+
+function noAnswer(limit: number): string {
+  return `no answer within ${limit} ms`;
+}
