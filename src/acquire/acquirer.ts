@@ -1,13 +1,34 @@
 import { type Clock, sleep } from '../clock.js';
 import type { Claim } from '../nodes/lock-node.js';
 import { Backpressure, type FailedVote } from './backpressure.js';
-import { type Denial, givenUp, type Grant, isDown, OVERLOAD, type VoteResult } from './outcome.js';
-import { nextDelay, RETRY } from './retry-policy.js';
+import {
+  type Denial,
+  givenUp,
+  type Grant,
+  isDown,
+  OVERLOAD,
+  type Undecided,
+  type VoteResult,
+} from './outcome.js';
+import { LockWaits } from './lock-waits.js';
+import { isBackup, nextDelay, RETRY, waitsForRun } from './retry-policy.js';
 import type { Store } from './store.js';
+
+/** How long a claim of a scheduled call keeps trying, in milliseconds. */
+export interface Patience {
+  /**
+   * How long until the next tick of the job is due. If the nodes are overloaded, the claim is given up then, but no
+   * earlier than `RETRY.overloadLimit` allows. Default: as long as it waits for a lock that is held.
+   */
+  readonly untilNext?: number;
+  /** With `overlap: 'buffer-one'`: how long to wait for a run in progress; not 0. */
+  readonly buffer?: number | undefined;
+}
 
 /** Retries a claim until it is granted or denied. */
 export class Acquirer {
   private readonly backpressure: Backpressure;
+  private readonly waits: LockWaits;
 
   /** @param nodeTimeout How long a node may take to answer, in milliseconds. */
   constructor(
@@ -16,30 +37,31 @@ export class Acquirer {
     private readonly clock: Clock,
   ) {
     this.backpressure = new Backpressure(nodeTimeout, clock);
+    this.waits = new LockWaits(clock);
   }
 
   /**
    * @param ttl The lease, in milliseconds.
    * @param wait How long to keep trying while another claim holds the lock, in milliseconds.
    * @param signal Ends the attempts when it aborts.
-   * @param untilNext How long until the next tick of the job is due, in milliseconds. If the nodes are overloaded, the
-   * claim is given up then, but no earlier than `RETRY.overloadLimit` allows.
    */
   async acquire(
     claim: Claim,
     ttl: number,
     wait: number,
     signal: AbortSignal,
-    untilNext = wait,
+    { untilNext = wait, buffer }: Patience = {},
   ): Promise<Grant | Denial> {
     const { nodeTimeout, clock } = this;
-    const until = clock.elapsed() + Math.max(untilNext, RETRY.overloadLimit * nodeTimeout);
+    const start = clock.elapsed();
+    const until = start + Math.max(untilNext, RETRY.overloadLimit * nodeTimeout);
     const { tick } = claim;
-    const about = { isTick: tick !== undefined, recovers: tick?.recover ?? false };
-    let begin = clock.elapsed();
+    const about = { isTick: tick !== undefined, recovers: tick?.recover ?? false, nodeTimeout };
+    let begin = start;
     let waited = 0;
     let asked = claim;
     let hasSplit = false;
+    let isBuffered = false;
     let took = 0;
     let hasSlot = false;
     try {
@@ -54,7 +76,7 @@ export class Acquirer {
           begin += Math.max((failed?.since ?? clock.elapsed()) - queuedAt, 0);
           if (slot && hasSlot && (signal.aborted || clock.elapsed() >= until)) return OVERLOAD;
         }
-        const isInTurn: boolean = hasSplit && attempt % RETRY.askAllEvery !== 0;
+        const isInTurn: boolean = (hasSplit || isBuffered) && attempt % RETRY.askAllEvery !== 0;
         const sentAt = clock.elapsed();
         const result: VoteResult = failed?.denial ?? (await this.vote(asked, ttl, attempt, isInTurn));
         if (result.kind === 'granted') return result;
@@ -62,28 +84,39 @@ export class Acquirer {
         took = Math.max(took, failed?.took ?? now - sentAt);
         const elapsed = now - begin;
         const isOutOfTime = now >= until;
-        const progress = { result, attempt, elapsed, waited, wait, isOutOfTime, took, nodeTimeout };
-        const delay = nextDelay({ ...progress, ...about }, Math.random());
-        if (delay === undefined) return givenUp(result);
+        const bufferLeft = buffer && start + buffer - now;
+        const progress = { result, attempt, elapsed, waited, wait, isOutOfTime, took, bufferLeft };
+        const delay = nextDelay({ ...progress, ...about, total: now - start }, Math.random());
+        isBuffered = waitsForRun(progress);
+        if (delay === undefined) return isBuffered ? leftToOthers(givenUp(result)) : givenUp(result);
         if (result.kind === 'early') {
           // Waiting for the tick to become due does not count, either.
           begin += delay;
           waited += delay;
         }
-        // A retry asks all nodes, and must not be counted as another loser.
-        asked = { ...claim, loserCounter: undefined };
+        // A retry asks all nodes, and must not be counted as another loser, unless it waits only if it has a low rank.
+        if (buffer === undefined || !isUncounted(result)) asked = { ...claim, loserCounter: undefined };
         hasSplit ||= result.kind === 'split';
         // While no quorum votes, a claim keeps its slot between attempts: those that wait follow its result.
         if (hasSlot && !isDown(result)) {
           this.backpressure.leave();
           hasSlot = false;
         }
-        await sleep(clock, delay, signal);
+        if (isBuffered) {
+          await this.waits.sleep(claim.lock, delay, signal);
+          // An outage that comes now has only begun.
+          begin += clock.elapsed() - now;
+        } else await sleep(clock, delay, signal);
         if (signal.aborted) return givenUp(result);
       }
     } finally {
       if (hasSlot) this.backpressure.leave();
     }
+  }
+
+  /** This instance has freed a lock: its ticks that wait for that run try again at once. */
+  freed(lock: string): void {
+    this.waits.freed(lock);
   }
 
   private async vote(claim: Claim, ttl: number, attempt: number, isInTurn: boolean): Promise<VoteResult> {
@@ -94,4 +127,15 @@ export class Acquirer {
     else this.backpressure.answered(sentAt, now);
     return result;
   }
+}
+
+/** The first losers wait for the run in progress; the others need not, as though the tick were being run. */
+function leftToOthers(denial: Denial): Denial {
+  return isBackup(denial) ? denial : { ...denial, reason: 'elsewhere' };
+}
+
+/** Whether the claim has got no rank, because no answer has come, or none about other claims. */
+function isUncounted(result: Denial | Undecided): boolean {
+  if (result.kind === 'denied') return result.reason === 'store-down' || result.reason === 'overload';
+  return result.kind === 'early';
 }

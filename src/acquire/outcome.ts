@@ -9,15 +9,25 @@ export interface Grant {
   readonly validUntil: number;
   /** The token of the claim that was taken over, if any. */
   readonly dead?: string;
+  /** The newest settled tick before this one, in milliseconds since the epoch, if a node knows one. */
+  readonly last?: number;
+  /** The token of an earlier run of the job that never settled, if any. */
+  readonly unfinished?: string;
   /**
    * Extends the lease to `ttl` milliseconds from now. Resolves to the new `validUntil`. Rejects with a `TakenError` if
    * a majority says that another claim has or had the lock, and with another error if there is no majority.
    */
   extend(ttl: number): Promise<number>;
-  /** Ends the run: frees the lock and records the tick as run. Rejects without a majority. */
-  settle(): Promise<void>;
+  /**
+   * Ends the run: frees the lock and records the tick as run. Rejects without a majority.
+   *
+   * @param record What to add to the records of the job.
+   */
+  settle(record?: string): Promise<void>;
   /** Undoes the claim. Rejects without a majority. */
   release(): Promise<void>;
+  /** Leaves the lock to end with its lease: it is neither extended nor released any more. */
+  abandon(): void;
 }
 
 /** A claim that is not granted, and the reason. */
@@ -49,8 +59,8 @@ export type Undecided =
   | { readonly kind: 'denied by lead'; readonly denial: Denial }
   /** The tick will be due on enough of the nodes in `wait` milliseconds. */
   | { readonly kind: 'early'; readonly wait: number }
-  /** No claim has a majority. */
-  | { readonly kind: 'split' };
+  /** No claim has a majority. `isPauseUnclear`: the job is paused on some of the nodes only. */
+  | { readonly kind: 'split'; readonly isPauseUnclear?: boolean };
 
 /** The denial that follows from a conflict with another claim. */
 export function deniedBy({ kind, lease, rank, holder }: Conflict, causes: readonly Error[] = []): Denial {
@@ -61,6 +71,9 @@ export function deniedBy({ kind, lease, rank, holder }: Conflict, causes: readon
 export function settledBefore(vote: { readonly ahead?: number }, causes: readonly Error[] = []): Denial {
   return { kind: 'denied', reason: 'settled', ahead: vote.ahead, causes };
 }
+
+/** The denial of a tick of a paused job. */
+export const PAUSED: Denial = { kind: 'denied', reason: 'paused', causes: [] };
 
 /** The denial of a claim that had no slot, or no answer, in time. */
 export const OVERLOAD: Denial = { kind: 'denied', reason: 'overload', causes: [] };

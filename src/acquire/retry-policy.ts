@@ -1,4 +1,4 @@
-import type { Denial, Undecided } from './outcome.js';
+import { type Denial, givenUp, type Undecided } from './outcome.js';
 
 /** Every delay and limit of an acquisition, in milliseconds unless stated otherwise. */
 export const RETRY = {
@@ -17,6 +17,13 @@ export const RETRY = {
    * the lock before that run is taken over.
    */
   overlap: { delay: 50, limit: 250, slowness: 4 },
+  /**
+   * With `overlap: 'buffer-one'`, a tick waits longer for that run. The mean delay between attempts is a part of how long
+   * it has waited, within these limits. It gives up a little before the next tick is due, because a job with
+   * `waitForCompletion` would otherwise not fire for that one. If the first attempt got no answer, the rank may have
+   * counted this loser before, so up to `recounted` of them wait.
+   */
+  buffer: { part: 1 / 8, least: 50, most: 1000, margin: 50, recounted: 8 },
   /** The delay while no majority of the nodes can be reached. */
   storeDown: 25,
   /** How long a claim is retried, at least, while the nodes are overloaded, as a multiple of `nodeTimeout`. */
@@ -34,13 +41,17 @@ export interface Progress {
   readonly result: Denial | Undecided;
   /** The number of attempts before this one. */
   readonly attempt: number;
-  /** Time since the first attempt, not counting the waits for a slot and for the tick to become due. */
+  /** Time since the first attempt, without the waits for a slot, for the tick to become due, and of `'buffer-one'`. */
   readonly elapsed: number;
   /** How long the acquisition has waited for the tick to become due. */
   readonly waited: number;
   /** How long the caller is willing to wait for a lock that is held. */
   readonly wait: number;
   readonly isTick: boolean;
+  /** Time since the claim was made, with all waits. */
+  readonly total: number;
+  /** How much longer the tick may wait for a run in progress; `undefined` unless `overlap` is `'buffer-one'`. */
+  readonly bufferLeft: number | undefined;
   /** Whether another instance may take the tick over. */
   readonly recovers: boolean;
   /** Whether the next tick is due, so that an overloaded claim is given up. */
@@ -58,6 +69,7 @@ export interface Progress {
 export function nextDelay(progress: Progress, random: number): number | undefined {
   const { result, attempt, elapsed, waited, wait, isTick, recovers, isOutOfTime, took, nodeTimeout } =
     progress;
+  if (waitsForRun(progress)) return bufferDelay(progress, random);
   switch (result.kind) {
     case 'early':
       return waited < RETRY.early.limit ? Math.min(result.wait, RETRY.early.delay) : undefined;
@@ -84,6 +96,20 @@ export function nextDelay(progress: Progress, random: number): number | undefine
   }
 }
 
+/** Whether a tick with `overlap: 'buffer-one'` has found a run in progress. */
+export function waitsForRun({ result, bufferLeft }: Pick<Progress, 'result' | 'bufferLeft'>): boolean {
+  return bufferLeft !== undefined && givenUp(result).reason === 'overlap';
+}
+
+function bufferDelay(progress: Progress, random: number): number | undefined {
+  const { result, attempt, total, bufferLeft = 0 } = progress;
+  const { part, least, most, recounted } = RETRY.buffer;
+  const { rank = 0 } = givenUp(result);
+  if (rank > (attempt === 0 ? RETRY.backups : recounted) || bufferLeft <= 0) return undefined;
+  const mean = Math.min(Math.max(total * part, least), most);
+  return Math.min(mean * (0.5 + random), bufferLeft);
+}
+
 /**
  * Whether a claim is still retried after `elapsed` milliseconds without a quorum. A connection that was cut comes back
  * quickly. One that was dropped silently, so that an attempt took `nodeTimeout`, takes longer to replace.
@@ -93,6 +119,6 @@ export function outlasts(elapsed: number, took: number, nodeTimeout: number): bo
 }
 
 /** Whether this loser should retry. Without a rank, every loser does. */
-function isBackup({ rank = 0 }: Denial): boolean {
+export function isBackup({ rank = 0 }: Denial): boolean {
   return rank <= RETRY.backups;
 }

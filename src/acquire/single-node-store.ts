@@ -6,6 +6,7 @@ import {
   type Denial,
   type Grant,
   isUnsent,
+  PAUSED,
   settledBefore,
   undecided,
   UNBEGUN,
@@ -24,11 +25,13 @@ export class SingleNodeStore implements Store {
   ) {}
 
   async vote(claim: Claim, ttl: number): Promise<VoteResult> {
-    const grant = new SingleNodeGrant(this.node, this.clock, claim, this.newToken());
+    const grant = new SingleNodeGrant(this.node, this.clock, claim, this.newToken(claim.run));
     try {
       const vote = await grant.claim(ttl);
       if (vote.kind !== 'granted') return resultOf(vote);
       grant.dead = vote.dead;
+      grant.last = vote.last;
+      grant.unfinished = vote.unfinished;
       if (grant.validUntil > this.clock.elapsed()) return grant;
       // Released first, so that it does not block the retry.
       await grant.release().catch(() => {});
@@ -45,6 +48,8 @@ class SingleNodeGrant implements Grant {
   readonly kind = 'granted';
   validUntil = 0;
   dead: string | undefined;
+  last: number | undefined;
+  unfinished: string | undefined;
 
   constructor(
     private readonly node: LockNode,
@@ -66,9 +71,11 @@ class SingleNodeGrant implements Grant {
     return (this.validUntil = extended);
   }
 
-  async settle(): Promise<void> {
-    confirm(await this.node.settle(this.what, this.token));
+  async settle(record?: string): Promise<void> {
+    confirm(await this.node.settle(this.what, this.token, record));
   }
+
+  abandon(): void {}
 
   async release(): Promise<void> {
     confirm(await this.node.release(this.what, this.token));
@@ -85,6 +92,8 @@ function resultOf(vote: Exclude<Vote, { kind: 'granted' }>): Denial | Undecided 
       return settledBefore(vote);
     case 'unbegun':
       return UNBEGUN;
+    case 'paused':
+      return PAUSED;
     case 'early':
       return { kind: 'early', wait: vote.wait };
     default:

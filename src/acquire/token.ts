@@ -1,22 +1,67 @@
 import { randomBytes } from 'node:crypto';
 
-/** Creates the tokens of claims: each is unique and names its instance. */
-export type TokenSource = () => string;
+/** What started a run. `'call'`: a plain call. */
+export type Trigger = 'schedule' | 'recover' | 'catch-up' | 'manual' | 'call';
+
+/** The run that a claim is for, as its token describes it. Times are in milliseconds since the epoch. */
+export interface ClaimedRun {
+  readonly runId: string;
+  readonly trigger: Trigger;
+  /** When the claim was made, by the clock of its instance. */
+  readonly startedAt: number;
+  /** The nominal time of the tick, if there is one. */
+  readonly tick: number | undefined;
+}
+
+/** A run, and the instance that claimed it. */
+export interface TokenContent extends ClaimedRun {
+  readonly instanceId: string;
+}
+
+const TRIGGERS: readonly Trigger[] = ['schedule', 'recover', 'catch-up', 'manual', 'call'];
+
+const RADIX = 36;
+let made = 0;
+let start: string | undefined;
 
 /**
- * Random bytes alone are not enough: two processes that are restored from one memory snapshot draw the same ones. They
- * differ in the time of the draw, in nanoseconds, and usually in their process id.
- *
- * @param instanceId The name of the instance in the log.
+ * A unique id. Random bytes alone are not enough: two processes that are restored from one memory snapshot draw the same
+ * ones. They differ in the time of the draw, in nanoseconds, and usually in their process id.
  */
+export function uniqueId(): string {
+  start ??= randomBytes(4).toString('hex');
+  return `${start}.${process.pid}.${process.hrtime.bigint().toString(RADIX)}.${(++made).toString(RADIX)}`;
+}
+
+/** Creates the tokens of claims: each is unique, and names its instance and its run. */
+export type TokenSource = (run?: string) => string;
+
+/** @param instanceId The name of the instance. */
 export function tokensOf(instanceId: string): TokenSource {
-  let made = 0;
-  const start = randomBytes(4).toString('hex');
-  return () =>
-    `${instanceId}#${start}.${process.pid}.${process.hrtime.bigint().toString(36)}.${(++made).toString(36)}`;
+  // A claim that is repeated needs a new token: the release of an earlier attempt may still be on its way.
+  return (run = uniqueId()) => `${instanceId}#${run}/${(++made).toString(RADIX)}`;
+}
+
+/** What a token says about a run. */
+export function describeRun({ runId, trigger, startedAt, tick }: ClaimedRun): string {
+  return `${runId}/${TRIGGERS.indexOf(trigger)}/${startedAt.toString(RADIX)}/${tick?.toString(RADIX) ?? ''}`;
 }
 
 /** The instance that created a token; empty for a token from another package. */
 export function instanceOf(token: string): string {
   return token.slice(0, Math.max(token.lastIndexOf('#'), 0));
+}
+
+/** What a token says; `undefined` if it is not that of a run. */
+export function contentOf(token: string): TokenContent | undefined {
+  const [runId, trigger, startedAt, tick, attempt] = token.slice(token.lastIndexOf('#') + 1).split('/');
+  const found = TRIGGERS[Number(trigger)];
+  if (!runId || !found || !startedAt || attempt === undefined) return undefined;
+  return {
+    instanceId: instanceOf(token),
+    runId,
+    trigger: found,
+    startedAt: Number.parseInt(startedAt, RADIX),
+    tick: tick ? Number.parseInt(tick, RADIX) : undefined,
+  };
 }

@@ -54,6 +54,11 @@ export function isDeclared(prototype: object, key: string | symbol): boolean {
 /** Checks the name of a job. */
 export const jobName = text('report');
 
+/** What stands for all names of a method whose name depends on the call; otherwise `undefined`. */
+export function patternOf({ name, key }: ExclusiveMethod, instance: object): string | undefined {
+  return typeof name === 'function' ? `${placeOf(instance, key)}(…)` : undefined;
+}
+
 /**
  * The name of the job for a call. Throws `InvalidOptionError` if a name function returns anything but a non-empty
  * string.

@@ -1,4 +1,5 @@
 import { Inject } from '@nestjs/common';
+import { severalCopies } from '../copies.js';
 import { InvalidOptionError, NotInjectedError } from '../errors.js';
 import type { JobName, JobOptions } from '../options/options.js';
 import { ExclusiveJobs } from '../services/exclusive-jobs.service.js';
@@ -111,7 +112,7 @@ function refuseStandard(context: unknown): void {
 /** The `ExclusiveJobs` of an object; `undefined` if a test has replaced it with a mock. */
 function jobsOf(instance: object, place: string): ExclusiveJobs | undefined {
   const injected: unknown = Reflect.get(Object(instance) as object, JOBS);
-  const jobs = ExclusiveJobs.is(injected) ? injected : ExclusiveJobs.boundTo(instance);
+  const jobs = ExclusiveJobs.behind(injected) ?? ExclusiveJobs.boundTo(instance);
   if (jobs || injected !== undefined) return jobs;
-  throw new NotInjectedError(place);
+  throw new NotInjectedError(place, severalCopies());
 }

@@ -96,6 +96,16 @@ export const boolean: Check<boolean> = (where, option, value) => {
   throw new InvalidOptionError(where, option, 'must be true or false', { received: value });
 };
 
+export function wholeNumber(least: number, most: number): Check<number> {
+  return (where, option, value) => {
+    if (Number.isInteger(value) && (value as number) >= least && (value as number) <= most)
+      return value as number;
+    throw new InvalidOptionError(where, option, `must be a whole number from ${least} to ${most}`, {
+      received: value,
+    });
+  };
+}
+
 /** @param example A valid value, for the message. */
 export function text(example: string): Check<string> {
   return (where, option, value) => {

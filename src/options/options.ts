@@ -40,6 +40,12 @@ export interface RedisClient {
  */
 export type OnStoreDown = 'skip' | 'run' | 'throw';
 
+/**
+ * What a tick does while another run of its job is in progress: `'skip'`, wait until that run ends (`'buffer-one'`), or
+ * run at the same time (`'allow'`).
+ */
+export type Overlap = 'skip' | 'buffer-one' | 'allow';
+
 /** The options of `RedlockModule.forRoot`. */
 export interface RedlockModuleOptions {
   /**
@@ -72,8 +78,22 @@ export interface RedlockModuleOptions {
    * or `'throw'` a `StoreDownError`. Default: `'skip'`.
    */
   onStoreDown?: OnStoreDown;
+  /**
+   * Spreads the claims of jobs that are due at the same moment: each job waits for an offset that follows from its
+   * name, the same on all instances, and shorter than this. For all jobs whose period is longer. Default: none.
+   */
+  spread?: Duration;
   /** How long runs in progress may continue at shutdown before their `signal` aborts. Default: `'10s'`. */
   shutdownTimeout?: Duration;
+  /** How many runs of each job are kept on record, for `RedlockService.history`; `0`: none. Default: `50`. */
+  history?: number;
+  /** Whether records contain the name and the first line of errors. Default: `true`. */
+  recordErrors?: boolean;
+  /**
+   * How late a scheduled job must be for the event `overdue`. Default: two periods of its schedule or five minutes,
+   * whichever is longer.
+   */
+  overdueAfter?: Duration;
   /** `false` makes every decorated method run as if it were undecorated. Default: `true`. */
   enabled?: boolean;
   /** The name of this instance in events, logs and `CLIENT LIST`. Default: host, process id and a random part. */
@@ -100,6 +120,12 @@ export interface RedlockOptionsFactory {
  */
 export type JobName<Args extends unknown[] = never[]> = string | ((...args: Args) => string);
 
+/** A limit for `missed`. */
+export interface MissedWithin {
+  /** How long after its time a missed tick is run at most. */
+  within: Duration;
+}
+
 /** The options of a job. Defaults come from the module. */
 export interface JobOptions {
   /** The lease of this job. At least three times the module's `nodeTimeout`. Default: the module's `ttl`. */
@@ -111,9 +137,10 @@ export interface JobOptions {
   every?: Duration;
   /**
    * `'skip'`: skip a tick if another run of the job is in progress and does not end within 250 ms (longer while the
-   * nodes are slow). `'allow'`: runs may overlap, but each tick still runs once. Default: `'skip'`.
+   * nodes are slow). `'buffer-one'`: the tick starts when that run ends, unless the next tick is due by then. `'allow'`:
+   * runs may overlap, but each tick still runs once. Default: `'skip'`.
    */
-  overlap?: 'skip' | 'allow';
+  overlap?: Overlap;
   /**
    * How long a run of this job may take before its `signal` aborts with a `RunTimeoutError`. Default: the module's
    * `maxRuntime`.
@@ -128,6 +155,24 @@ export interface JobOptions {
   recover?: boolean;
   /** What this job does when no majority of the nodes can be reached. Default: the module's `onStoreDown`. */
   onStoreDown?: OnStoreDown;
+  /**
+   * What to do about a tick of `@Cron` that ran on no instance, because the fleet was down, the nodes were, or the job
+   * was paused: `'skip'` it, run the latest one `'once'` as soon as that is possible, or only `{ within }` that time.
+   * Not for ticks that found an earlier run in progress, nor at the first deployment of a job or of its schedule. At
+   * most a day and a period after the last run. Default: `'skip'`.
+   */
+  missed?: 'skip' | 'once' | MissedWithin;
+  /** How many runs of this job are kept on record; `0`: none. Default: the module's `history`. */
+  history?: number;
+  /** How late this job must be for the event `overdue`. Default: the module's `overdueAfter`. */
+  overdueAfter?: Duration;
+  /**
+   * Each tick is claimed later by an offset that follows from the name of the job, the same on all instances, and
+   * shorter than this: jobs that are due at the same moment do not start together. The tick remains the scheduled time.
+   * Must be shorter than the shortest period of the schedule. No effect on plain calls. Default: the module's `spread`,
+   * if it is shorter than the period; otherwise none.
+   */
+  spread?: Duration;
 }
 
 /** The options of the module with every default filled in; durations in milliseconds. */
@@ -138,6 +183,7 @@ export interface ResolvedOptions {
   readonly shutdownTimeout: number;
   readonly enabled: boolean;
   readonly instanceId: string;
+  readonly recordErrors: boolean;
   /** Whether `nodes` was omitted, so that the log warns where the locks are. */
   readonly nodesLeftOut: boolean;
   /** The defaults for the options of a job. */
@@ -148,8 +194,16 @@ export interface ResolvedOptions {
 export interface ResolvedJobOptions {
   readonly ttl: number;
   readonly every: number | undefined;
-  readonly overlap: 'skip' | 'allow';
+  readonly overlap: Overlap;
   readonly maxRuntime: number | undefined;
   readonly recover: boolean;
   readonly onStoreDown: OnStoreDown;
+  /** How long after its time a missed tick is made up for, in milliseconds; `undefined`: never. */
+  readonly missed: number | undefined;
+  readonly history: number;
+  readonly overdueAfter: number | undefined;
+  /** As the job itself sets it. */
+  readonly spread: number | undefined;
+  /** As the module sets it, for jobs that do not. */
+  readonly defaultSpread: number | undefined;
 }

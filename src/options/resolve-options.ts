@@ -12,9 +12,16 @@ import {
   MODULE,
   oneOf,
   text,
+  wholeNumber,
 } from './checks.js';
 import { lease, milliseconds } from './duration.js';
 import type { JobOptions, RedlockModuleOptions, ResolvedJobOptions, ResolvedOptions } from './options.js';
+
+/** The most records of one job: they are one value of Redis, which is read at once. */
+export const LARGEST_HISTORY = 10_000;
+
+/** How many records are kept, or read. */
+export const historySize = wholeNumber(0, LARGEST_HISTORY);
 
 const onStoreDown = oneOf('skip', 'run', 'throw');
 
@@ -33,6 +40,33 @@ const keyPrefix: Check<string> = (where, option, value) => {
   );
 };
 
+/** The longest name of an instance, in characters: each token and each run record contains it. */
+const LONGEST_INSTANCE_ID = 300;
+
+const instanceId: Check<string> = (where, option, value) => {
+  const id = text('worker-1')(where, option, value);
+  if (id.length <= LONGEST_INSTANCE_ID) return id;
+  throw new InvalidOptionError(where, option, `must not be longer than ${LONGEST_INSTANCE_ID} characters`);
+};
+
+/** How long after its time a missed tick is made up for, in milliseconds; `undefined`: never. */
+const missed: Check<number | undefined> = (where, option, value) => {
+  if (value === 'skip') return undefined;
+  if (value === 'once') return Number.POSITIVE_INFINITY;
+  if (typeof value === 'object' && value !== null) {
+    const { within } = checkedOptions(where, value, { within: milliseconds });
+    if (within !== undefined) return within;
+  }
+  throw new InvalidOptionError(
+    where,
+    option,
+    "must be 'skip', 'once' or { within }, such as { within: '6h' }",
+    {
+      received: value,
+    },
+  );
+};
+
 const MODULE_CHECKS = {
   // Checked only if the module is enabled.
   nodes: anything,
@@ -42,9 +76,13 @@ const MODULE_CHECKS = {
   nodeTimeout: milliseconds,
   maxRuntime: milliseconds,
   onStoreDown,
+  spread: milliseconds,
   shutdownTimeout: milliseconds,
+  history: historySize,
+  recordErrors: boolean,
+  overdueAfter: milliseconds,
   enabled: boolean,
-  instanceId: text('worker-1'),
+  instanceId,
 } satisfies Record<keyof RedlockModuleOptions, Check<unknown>>;
 
 /** The names of the options of the module. */
@@ -68,6 +106,7 @@ export function resolveOptions(options: unknown): ResolvedOptions {
     shutdownTimeout: given.shutdownTimeout ?? 10_000,
     enabled,
     instanceId: given.instanceId ?? newInstanceId(),
+    recordErrors: given.recordErrors ?? true,
     job: {
       ttl: lease(nodeTimeout)(MODULE, 'ttl', given.ttl === undefined ? 30_000 : given.ttl),
       every: undefined,
@@ -75,6 +114,11 @@ export function resolveOptions(options: unknown): ResolvedOptions {
       maxRuntime,
       recover: false,
       onStoreDown: whenDown,
+      missed: undefined,
+      history: given.history ?? 50,
+      overdueAfter: given.overdueAfter,
+      spread: undefined,
+      defaultSpread: given.spread,
     },
   };
 }
@@ -84,10 +128,14 @@ export function jobChecks(nodeTimeout: number) {
   return {
     ttl: lease(nodeTimeout),
     every: milliseconds,
-    overlap: oneOf('skip', 'allow'),
+    overlap: oneOf('skip', 'buffer-one', 'allow'),
     maxRuntime: milliseconds,
     recover: boolean,
     onStoreDown,
+    missed,
+    history: historySize,
+    overdueAfter: milliseconds,
+    spread: milliseconds,
   } satisfies Record<keyof JobOptions, Check<unknown>>;
 }
 
@@ -98,6 +146,13 @@ export function resolveJobOptions(
   defaults: ResolvedJobOptions,
 ): ResolvedJobOptions {
   const options = { ...defaults, ...checked };
+  if (options.missed !== undefined && options.history === 0) {
+    throw new InvalidOptionError(
+      where,
+      'missed',
+      'cannot be combined with history: 0: run records tell which ticks were missed',
+    );
+  }
   if (!options.recover || options.overlap !== 'allow') return options;
   throw new InvalidOptionError(
     where,

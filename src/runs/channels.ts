@@ -8,6 +8,9 @@ const EVENTS = {
   failed: channel('nestjs-exclusive:failed'),
   skipped: channel('nestjs-exclusive:skipped'),
   aborted: channel('nestjs-exclusive:aborted'),
+  missed: channel('nestjs-exclusive:missed'),
+  overdue: channel('nestjs-exclusive:overdue'),
+  drift: channel('nestjs-exclusive:drift'),
 } satisfies Record<keyof RedlockEventMap, unknown>;
 
 const RUN = tracingChannel<string, RunEvent>('nestjs-exclusive:run');
@@ -17,6 +20,9 @@ export function publish<Name extends keyof RedlockEventMap>(name: Name, event: R
   const { [name]: events } = EVENTS;
   if (events.hasSubscribers) events.publish(event);
 }
+
+/** Calls the routine of a run, in whatever it is to be wrapped in, and returns what it returns. */
+export type AroundRun = <T>(event: RunEvent, routine: () => T) => T;
 
 /** Calls `routine` as a traced operation, if somebody has subscribed to the tracing channel. */
 export function traced<T>(event: RunEvent, routine: () => T): T | Promise<T> {

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { JobKeys } from '../nodes/job-keys.js';
 import type { Claim } from '../nodes/lock-node.js';
+import { type ClaimedRun, describeRun } from '../acquire/token.js';
 import type { ResolvedJobOptions } from '../options/options.js';
 import type { Tick } from '../schedule/cron-ticks.js';
 
@@ -11,26 +12,35 @@ export type Past = 'begun' | 'perhaps begun' | 'run here';
 const EVERY_SLACK = 1000;
 /** How long the losers of a claim are counted, in milliseconds. */
 const LOSER_COUNTER_TTL = 10_000;
+/** How long the records of a job are kept after its last run, in milliseconds, or twice its period if that is longer. */
+const RECORDS_KEPT = 30 * 24 * 60 * 60 * 1000;
 
 /** The claim for one call of a job. */
 export function claimOf(
   keyPrefix: string,
   name: string,
-  { overlap, recover, every: period }: ResolvedJobOptions,
+  { overlap, recover, every: period, history: limit }: ResolvedJobOptions,
   tick: Tick | undefined,
   past: Past | undefined,
+  run: ClaimedRun,
 ): Claim {
   const keys = new JobKeys(keyPrefix, name);
   const mayOverlap = overlap === 'allow';
   const lock = mayOverlap ? keys.run(tick && past === undefined ? String(tick.at) : randomUUID()) : keys.lock;
+  const keep = Math.max(RECORDS_KEPT, 2 * (tick?.keep ?? period ?? 0));
+  const history =
+    limit > 0
+      ? { records: keys.records, begun: mayOverlap ? undefined : keys.begun, limit, keep }
+      : undefined;
+  const about = { name, lock, mayOverlap, history, run: describeRun(run) };
   // The tick has already been won in this firing.
-  if (past === 'run here') return { name, lock };
+  if (past === 'run here') return about;
   const every = period && Math.ceil(period - Math.min(period / 10, EVERY_SLACK));
   const counted = tick ? LOSER_COUNTER_TTL : every && Math.min(every, LOSER_COUNTER_TTL);
   const isTakeover = past !== undefined;
   return {
-    name,
-    lock,
+    ...about,
+    pause: run.trigger === 'call' || run.trigger === 'manual' ? undefined : keys.pause,
     tick: tick && {
       key: keys.tick(tick.at),
       last: keys.last,
@@ -41,7 +51,6 @@ export function claimOf(
       mustBeBegun: past === 'perhaps begun',
     },
     every: every ? { key: keys.every, keep: every } : undefined,
-    mayOverlap,
     // A takeover must ask all nodes: the lead node may have forgotten the tick.
     loserCounter: counted && !isTakeover ? { key: keys.late(tick?.at ?? 'every'), keep: counted } : undefined,
   };

@@ -1,21 +1,12 @@
 import { Logger } from '@nestjs/common';
 import type { Clock, Timer } from '../clock.js';
 import type { Grant } from '../acquire/outcome.js';
+import type { ClaimedRun } from '../acquire/token.js';
 import { TakenError } from '../acquire/store.js';
 import { quoted } from '../display.js';
 import { errorOf, LockLostError, NodeUnreachableError, ShutdownError, RunTimeoutError } from '../errors.js';
+import type { LeaseSettings } from './lease-settings.js';
 import { watchfulSignal } from './watchful-signal.js';
-
-/** What a lease needs to know about its lock. Durations in milliseconds. */
-export interface LeaseSettings {
-  readonly name: string;
-  readonly ttl: number;
-  readonly maxRuntime: number | undefined;
-  /** Whether the lease belongs to a run, not to a lock from `lock()`. */
-  readonly isRun: boolean;
-  /** Whether another instance may run its tick again. Default: `false`. */
-  readonly recovers?: boolean;
-}
 
 /** A renewal without a majority is repeated after this fraction of the ttl. */
 const REPEAT_PART = 1 / 20;
@@ -31,13 +22,16 @@ const logger = new Logger('RedlockModule');
  */
 export class Lease {
   readonly name: string;
-  readonly isRun: boolean;
+  /** The run that it belongs to; `undefined` for a lock from `lock()`. */
+  readonly run: ClaimedRun | undefined;
   /** Whether another instance runs the tick again if this one cannot end it. */
   readonly recovers: boolean;
   /** Called once the lock has been released. */
   onEnded: (() => void) | undefined;
   /** Called when `signal` aborts. */
   onAbort: ((reason: Error) => void) | undefined;
+  /** Called when the run is settled: returns what is put on record. */
+  record: (() => string) | undefined;
   private controller: AbortController | undefined;
   private abortReason: Error | undefined;
   private ttl: number;
@@ -50,11 +44,11 @@ export class Lease {
 
   constructor(
     private readonly grant: Grant,
-    { name, ttl, maxRuntime, isRun, recovers = false }: LeaseSettings,
+    { name, ttl, maxRuntime, run, recovers = false }: LeaseSettings,
     private readonly clock: Clock,
   ) {
     this.name = name;
-    this.isRun = isRun;
+    this.run = run;
     this.recovers = recovers;
     this.ttl = ttl;
     this.keep();
@@ -75,9 +69,14 @@ export class Lease {
     return this.controller.signal;
   }
 
-  /** The token of the claim that was taken over, if any. */
-  get dead(): string | undefined {
-    return this.grant.dead;
+  /** What its grant says about the runs before. */
+  get before(): Pick<Grant, 'dead' | 'last' | 'unfinished'> {
+    return this.grant;
+  }
+
+  /** The reason why `signal` has aborted, if it has. */
+  get aborted(): Error | undefined {
+    return this.abortReason;
   }
 
   /**
@@ -151,7 +150,7 @@ export class Lease {
 
   private async giveBack(how: 'settle' | 'release'): Promise<void> {
     try {
-      await this.grant[how]();
+      await (how === 'settle' ? this.grant.settle(this.record?.()) : this.grant.release());
     } catch (error) {
       // Expected for a lock that was lost.
       if (this.abortReason instanceof LockLostError) return;

@@ -1,3 +1,4 @@
+import type { Trigger } from '../acquire/token.js';
 import type { SkipReason } from './run-outcome.js';
 
 /** The properties of every event. */
@@ -6,16 +7,71 @@ export interface RunEvent {
   readonly runId: string;
   /** The name of the job or lock. */
   readonly name: string;
+  /** The same, or `ClassName.method(…)` if the name depends on the arguments of a call: for labels of metrics. */
+  readonly pattern: string;
   /** The nominal time of the tick; `null` for a plain call. */
   readonly tick: Date | null;
   /** The name of this instance. */
   readonly instanceId: string;
+  /** What started the call. */
+  readonly trigger: Trigger;
 }
 
 /** A run that has ended. */
 export interface EndedRunEvent extends RunEvent {
   /** How long the routine ran, in milliseconds. */
   readonly duration: number;
+}
+
+/**
+ * Why ticks ran on no instance. `'overlap'`: an earlier run was in progress. `'paused'`: the job was paused. `'died'`: a
+ * run was begun, and never settled, or the ticks after it found its lock. `'store-down'`: no majority of the nodes could
+ * be reached from this instance. `'overload'`: there were too many claims for the nodes. `'unknown'`: this instance knows of no reason, for example because no instance was up.
+ */
+export type MissedCause = 'overlap' | 'paused' | 'died' | 'store-down' | 'overload' | 'unknown';
+
+/** Consecutive ticks of a job that ran on no instance. */
+export interface MissedEvent {
+  /** The name of the job. */
+  readonly name: string;
+  /** The same, or `ClassName.method(…)` if the name depends on the arguments of a call. */
+  readonly pattern: string;
+  /** The name of this instance, which has won the tick that follows. */
+  readonly instanceId: string;
+  /** The first tick that was missed. */
+  readonly from: Date;
+  /** The last tick that was missed. */
+  readonly to: Date;
+  /** How many there are. If there are more than 1,000, only the newest 1,000 are counted. */
+  readonly count: number;
+  /** Why. */
+  readonly cause: MissedCause;
+}
+
+/** A job that has not run for too long. */
+export interface OverdueEvent {
+  /** The name of the job. */
+  readonly name: string;
+  /** The same, or `ClassName.method(…)` if the name depends on the arguments of a call. */
+  readonly pattern: string;
+  /** The name of the instance that has noticed. */
+  readonly instanceId: string;
+  /** The tick that should have been the next to run. */
+  readonly expected: Date;
+  /** How long ago that was, in milliseconds. */
+  readonly by: number;
+}
+
+/** Instances of one fleet that disagree. */
+export interface DriftEvent {
+  /** The job that they disagree on; `null` if it is about the nodes. */
+  readonly name: string | null;
+  /** The name of this instance, which has noticed. */
+  readonly instanceId: string;
+  /** What they disagree on, as a sentence. */
+  readonly message: string;
+  /** The instances that do not agree with this one. */
+  readonly instances: readonly string[];
 }
 
 /** The events of a `RedlockService`, by name. */
@@ -39,6 +95,12 @@ export interface RedlockEventMap {
     /** The reason: a `LockLostError`, a `RunTimeoutError` or a `ShutdownError`. */
     readonly error: Error;
   };
+  /** Ticks ran on no instance. Emitted by the instance that wins the next one. */
+  missed: MissedEvent;
+  /** A job has not run for longer than `overdueAfter`. Emitted by one instance, once, until the job runs again. */
+  overdue: OverdueEvent;
+  /** Instances disagree on a job or on the nodes, and have for ten minutes. */
+  drift: DriftEvent;
 }
 
 /** A listener for one kind of event. If it throws or rejects, the error is logged, and nothing else is affected. */

@@ -1,21 +1,38 @@
 import type { ResolvedJobOptions } from '../options/options.js';
 import type { Firing } from '../schedule/firing.js';
-import type { Tick } from '../schedule/cron-ticks.js';
+import type { Trigger } from '../acquire/token.js';
+import type { CronTicks, Tick } from '../schedule/cron-ticks.js';
 import type { Past } from './claim-builder.js';
 
 /** One call of a job. */
 export interface RunRequest {
   readonly name: string;
+  /** What stands for all names of a method whose name depends on the arguments of a call. Default: the name. */
+  readonly pattern?: string;
   readonly options: ResolvedJobOptions;
   /** The firing in which this call was made, if any. */
   readonly firing?: Firing;
   /** The tick that this call belongs to, if any. Default: that of the firing. */
   readonly tick?: Tick;
+  /** The schedule of that tick. Default: that of the firing. */
+  readonly ticks?: CronTicks;
+  /** What started it. Default: what follows from the rest of the request. */
+  readonly trigger?: Trigger;
+  /** Over how long the claims of its ticks are spread, in milliseconds. */
+  readonly spread?: number;
   /**
    * What is known about the tick. `'begun'`: by another instance whose lease may have ended. `'perhaps begun'`.
    * `'run here'`: earlier in the same firing, so only the lock is claimed.
    */
   readonly past?: Past;
+}
+
+/** What started a run. */
+export function triggerOf({ trigger, tick, firing, past }: RunRequest): Trigger {
+  if (trigger) return trigger;
+  if (past === 'run here') return 'call';
+  if (past) return 'recover';
+  return tick || firing?.kind === 'interval' ? 'schedule' : 'call';
 }
 
 /** The request with `onStoreDown: 'skip'`: without a quorum it is unknown whether a begun tick needs another run. */

@@ -1,6 +1,8 @@
+import { createHash } from 'node:crypto';
 import type { CronTime } from 'cron';
 import type { Clock } from '../clock.js';
-import { TickSearch } from './tick-search.js';
+import { shortestPeriod } from './shortest-period.js';
+import { TickSearch, zoneOfOffset } from './tick-search.js';
 import { turn } from './turns.js';
 
 /** One scheduled moment of a job. */
@@ -32,9 +34,29 @@ export class CronTicks {
   private known: readonly number[] = [];
   private readonly search: TickSearch;
   private isPreparing = false;
+  private hash: string | undefined;
+  private shortest: number | undefined;
 
   constructor(private readonly cron: CronTime) {
     this.search = new TickSearch(cron);
+  }
+
+  /** The expression, or the date as an ISO string. */
+  get expression(): string {
+    const { source } = this.cron;
+    return typeof source === 'string' ? source : (source.toISO() ?? '');
+  }
+
+  /** The time zone; `null` for that of the process. An offset is written as `UTC+02:00`. */
+  get timeZone(): string | null {
+    const { timeZone, utcOffset } = this.cron;
+    return timeZone ?? (utcOffset === undefined ? null : zoneOfOffset(utcOffset));
+  }
+
+  /** Tells schedules apart. Instances without a time zone of their own may differ in that of their process. */
+  get fingerprint(): string {
+    const zone = this.timeZone ?? Intl.DateTimeFormat().resolvedOptions().timeZone;
+    return (this.hash ??= createHash('sha1').update(`${this.expression} ${zone}`).digest('hex').slice(0, 8));
   }
 
   /** The latest tick up to `now` plus a few milliseconds; `undefined` if there has been none. */
@@ -46,6 +68,18 @@ export class CronTicks {
     const found = this.search.around(limit);
     this.remember(found, limit);
     return tickOf(found);
+  }
+
+  /** The tick before the tick `at`; `undefined` if there is none. */
+  previous(at: number): number | undefined {
+    const index = this.known.indexOf(at);
+    if (index > 0) return this.known[index - 1];
+    return this.cron.realDate ? undefined : this.search.around(at - 1)[0];
+  }
+
+  /** The shortest time between two ticks, in milliseconds; infinity for a date. */
+  get period(): number {
+    return (this.shortest ??= shortestPeriod(this.cron));
   }
 
   /** The first tick after `now`; infinity if there is none. */
@@ -65,7 +99,8 @@ export class CronTicks {
     if (this.cron.realDate) return false;
     const limit = now + TIMER_SLACK;
     const due = this.known.findLastIndex((tick) => tick <= limit);
-    if (due > 0) this.known = this.known.slice(due);
+    // The one before the due tick tells whether ticks were missed.
+    if (due > 1) this.known = this.known.slice(due - 1);
     if (this.known.filter((tick) => tick > limit).length >= UPCOMING) return false;
     const last = this.known.at(-1) ?? limit;
     const next = this.search.after(last);

@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Clock } from '../clock.js';
+import type { RunOutcome } from '../runs/run-outcome.js';
 import type { CronTicks, Tick } from './cron-ticks.js';
 
 /** The minimum time that an interval firing stays open, in milliseconds. */
@@ -9,7 +10,7 @@ const MINUTE = 60_000;
  * One call by the scheduler on this instance, with everything that it awaits or starts. Whether a call of a job belongs
  * to a tick depends on the firing in which it is made, never on its arguments: a decorator may change them.
  */
-export type Firing = CronFiring | IntervalFiring;
+export type Firing = CronFiring | IntervalFiring | ManualFiring;
 
 /** Counts the scheduler's calls in a firing that have not ended. */
 class PendingCalls {
@@ -55,7 +56,7 @@ export class CronFiring {
    */
   constructor(
     readonly source: object,
-    private readonly ticks: CronTicks,
+    readonly ticks: CronTicks,
     private readonly firedAt: number,
     private readonly clock: Clock,
     tick?: Tick,
@@ -72,6 +73,11 @@ export class CronFiring {
     return this.found.tick;
   }
 
+  /** The shortest period of the schedule, in milliseconds. */
+  get period(): number {
+    return this.ticks.period;
+  }
+
   /** Whether its calls have ended, and no late instance could still claim this tick. */
   get isOver(): boolean {
     if (this.calls.arePending || !this.tick) return false;
@@ -85,18 +91,30 @@ export class IntervalFiring {
   readonly calls = new PendingCalls();
 
   /**
-   * @param every The interval, in milliseconds.
+   * @param period The interval, in milliseconds.
    * @param firedAt When it fired, in milliseconds since the epoch.
    */
   constructor(
-    private readonly every: number,
-    private readonly firedAt: number,
+    readonly period: number,
+    readonly firedAt: number,
     private readonly clock: Clock,
   ) {}
 
   /** Whether its calls have ended, and the next interval is over. */
   get isOver(): boolean {
-    return !this.calls.arePending && this.clock.now() > this.firedAt + Math.max(this.every, MINUTE);
+    return !this.calls.arePending && this.clock.now() > this.firedAt + Math.max(this.period, MINUTE);
+  }
+}
+
+/** `RedlockService.trigger` called a job. */
+export class ManualFiring {
+  readonly kind = 'manual';
+  readonly calls = new PendingCalls();
+  /** How the call of the job ended, if the method has called it. */
+  outcome: RunOutcome<unknown> | undefined;
+
+  get isOver(): boolean {
+    return !this.calls.arePending;
   }
 }
 

@@ -60,6 +60,21 @@ export function scheduleOf(method: object, shared = new SharedTicks()): Schedule
   return { kind: type === TIMEOUT_TYPE ? 'timeout' : 'none' };
 }
 
+/** The shortest period of a schedule, in milliseconds; infinity if it has none, or if `cron` refuses its expression. */
+export function periodOf(schedule: Schedule): number {
+  if (schedule.kind === 'interval') return schedule.every;
+  return (schedule.kind === 'cron' ? ticksOf(schedule)?.period : undefined) ?? Number.POSITIVE_INFINITY;
+}
+
+/** The ticks of a schedule; `undefined` if `cron` refuses it, and so could not mount it. */
+export function ticksOf(schedule: CronSchedule): CronTicks | undefined {
+  try {
+    return schedule.ticks;
+  } catch {
+    return undefined;
+  }
+}
+
 /** The schedule in the options of `@Cron`. */
 export function cronTimeOf({ cronTime, timeZone, utcOffset }: CronOptions): CronTime {
   // `CronTime` accepts at most one of the two; `cron` refuses a job with both when it is mounted.

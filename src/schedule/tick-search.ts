@@ -70,7 +70,7 @@ export class TickSearch {
 }
 
 /** The time zone of a `utcOffset`, in minutes, as `cron` names it. */
-function zoneOfOffset(minutes: number): string {
+export function zoneOfOffset(minutes: number): string {
   const hours = Math.trunc(minutes / 60);
   const rest = Math.abs(minutes - hours * 60);
   return `UTC${minutes < 0 ? '-' : '+'}${String(Math.abs(hours)).padStart(2, '0')}:${String(rest).padStart(2, '0')}`;

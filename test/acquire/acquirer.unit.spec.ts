@@ -5,6 +5,7 @@ import type { Claim, LockNode, Vote } from '../../src/nodes/lock-node.js';
 import { MemoryNode } from '../../src/nodes/memory-node.js';
 import { createStore } from '../../src/acquire/create-store.js';
 import type { Grant } from '../../src/acquire/outcome.js';
+import type { ClaimedRun } from '../../src/acquire/token.js';
 import { resolveOptions } from '../../src/options/resolve-options.js';
 import { OperatorLog } from '../../src/services/operator-log.service.js';
 import { LeaseRegistry } from '../../src/services/lease-registry.service.js';
@@ -226,6 +227,8 @@ it('a loser at the lead node tries again, in case the claim that passed fails', 
   expect(await clock.until(answer)).toHaveProperty('validUntil');
 });
 
+const RUN: ClaimedRun = { runId: 'run', trigger: 'schedule', startedAt: 0, tick: undefined };
+
 it('many claims that wait at the same time cause no warning', async () => {
   const warn = vi.fn<(warning: Error) => void>();
   process.on('warning', warn);
@@ -234,7 +237,7 @@ it('many claims that wait at the same time cause no warning', async () => {
     new OperatorLog(resolveOptions({}), clock),
     clock,
   );
-  const settings = { name: 'job', ttl: TTL, maxRuntime: undefined, isRun: true };
+  const settings = { name: 'job', ttl: TTL, maxRuntime: undefined, run: RUN };
   const waiting = Array.from({ length: 30 }, () =>
     leases.acquire(claimOf(newName(), clock.now() + 60_000), settings),
   );

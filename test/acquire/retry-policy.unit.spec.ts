@@ -5,6 +5,10 @@ import type { SkipReason } from '../../src/runs/run-outcome.js';
 
 const denied = (reason: SkipReason, rank?: number): Denial => ({ kind: 'denied', reason, rank, causes: [] });
 const byLead = (rank?: number): Undecided => ({ kind: 'denied by lead', denial: denied('elsewhere', rank) });
+const overlapByLead = (rank?: number): Undecided => ({
+  kind: 'denied by lead',
+  denial: denied('overlap', rank),
+});
 const early = (wait: number): Undecided => ({ kind: 'early', wait });
 const SPLIT: Undecided = { kind: 'split' };
 const DOWN = denied('store-down');
@@ -19,6 +23,8 @@ function delayAfter(result: Progress['result'], progress: Partial<Progress> = {}
     isTick: true,
     recovers: false,
     isOutOfTime: false,
+    total: 0,
+    bufferLeft: undefined,
     took: 0,
     nodeTimeout: 500,
   };
@@ -85,6 +91,60 @@ describe('the next attempt comes', () => {
       undefined,
       undefined,
     ],
+    ['after 25 to 75 ms, for a tick that is buffered', denied('overlap'), { bufferLeft: 9000 }, 25, 75],
+    ['the same, for the second loser at the lead node', overlapByLead(2), { bufferLeft: 9000 }, 25, 75],
+    [
+      'after a part of how long a buffered tick has waited',
+      denied('overlap'),
+      { total: 4000, bufferLeft: 9000 },
+      250,
+      750,
+    ],
+    [
+      'after 500 to 1500 ms at most, for a buffered tick',
+      denied('overlap'),
+      { total: 3_600_000, bufferLeft: 9000 },
+      500,
+      1500,
+    ],
+    [
+      'when the time of a buffered tick is over, for the last time',
+      denied('overlap'),
+      { total: 8960, bufferLeft: 40 },
+      40,
+      40,
+    ],
+    ['never, when that time is over', denied('overlap'), { bufferLeft: 0 }, undefined, undefined],
+    [
+      'never, for the third tick that is buffered',
+      denied('overlap', 3),
+      { bufferLeft: 9 },
+      undefined,
+      undefined,
+    ],
+    [
+      'after 25 to 75 ms, for the eighth one, if its first attempt got no answer',
+      denied('overlap', 8),
+      { bufferLeft: 9000, attempt: 1 },
+      25,
+      75,
+    ],
+    [
+      'never, for the ninth one then',
+      denied('overlap', 9),
+      { bufferLeft: 9, attempt: 1 },
+      undefined,
+      undefined,
+    ],
+    ['nor for the third one at the lead node', overlapByLead(3), { bufferLeft: 9 }, undefined, undefined],
+    [
+      'never, for a buffered tick that is run elsewhere',
+      denied('elsewhere'),
+      { bufferLeft: 9000 },
+      undefined,
+      undefined,
+    ],
+    ['after 25 ms, for a buffered tick without a quorum', DOWN, { bufferLeft: 9000 }, 25, 25],
     ['after 50 to 150 ms, for lock() with a wait', denied('overlap'), { isTick: false, wait: 9000 }, 50, 150],
     ['exactly when that wait ends', denied('overlap'), { isTick: false, wait: 9000, elapsed: 8990 }, 10, 10],
     ['after 25 ms, without a quorum', DOWN, {}, 25, 25],

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { describe, expect, it } from 'vitest';
 import { Exclusive, InvalidOptionError, type JobName, RedlockService } from '../../src/index.js';
 import { build, start } from '../module/application.js';
-import { clientOf, useServer } from '../module/redis.js';
+import { clientOf, keysOfJobs, useServer } from '../module/redis.js';
 
 @Injectable()
 abstract class Import {
@@ -93,7 +93,7 @@ describe('a function for a name', () => {
       '@Exclusive on Jobs.work: the result of the name function must be a non-empty string',
     );
     expect(app.get(Jobs)).toMatchObject({ calls: 0 });
-    expect(await clientOf(server.it).keys('*')).toEqual([]);
+    expect(await keysOfJobs(clientOf(server.it))).toEqual([]);
   });
 
   it('that throws rejects the call with that very error, and locks nothing', async () => {
@@ -108,7 +108,7 @@ describe('a function for a name', () => {
         .catch((error: unknown) => error),
     ).toBe(fault);
     expect(app.get(Jobs)).toMatchObject({ calls: 0 });
-    expect(await clientOf(server.it).keys('*')).toEqual([]);
+    expect(await keysOfJobs(clientOf(server.it))).toEqual([]);
   });
 });
 
@@ -153,11 +153,12 @@ describe('wrong options of a job', () => {
     ['ttl', { ttl: '1s' }, 'must be at least 1500 ms'],
     ['every', { every: 'soon' }, 'received "soon"'],
     ['maxRuntime', { maxRuntime: -1 }, 'received -1'],
-    ['overlap', { overlap: 'both' }, "must be 'skip' or 'allow'; received \"both\""],
+    ['overlap', { overlap: 'both' }, "must be 'skip', 'buffer-one' or 'allow'; received \"both\""],
     ['recover', { recover: 'yes' }, 'must be true or false; received "yes"'],
     ['recover', { recover: true, overlap: 'allow' }, "cannot be combined with overlap: 'allow'"],
     ['unknown option', { recovery: true }, '"recovery" (known options: ttl, every'],
     ['onStoreDown', { onStoreDown: 'wait' }, "must be 'skip', 'run' or 'throw'; received \"wait\""],
+    ['spread', { spread: '1 fortnight' }, 'received "1 fortnight"'],
     ['options', ['report'], 'must be an object, not an array'],
     ['ttl', { ttl: null }, 'received null'],
   ])('are refused at the start: %s', async (option, options, problem) => {

@@ -15,8 +15,11 @@ export class Methods {
   @Exclusive({ ttl: '1m' })
   onlyOptions(): void {}
 
-  @Exclusive('import', { every: '1h', overlap: 'skip', maxRuntime: 60_000, recover: true })
+  @Exclusive('import', { every: '1h', overlap: 'skip', maxRuntime: 60_000, recover: true, spread: '30s' })
   import(): void {}
+
+  @Exclusive({ overlap: 'buffer-one', recover: true })
+  buffered(): void {}
 
   @Exclusive((tenant: string) => `report:${tenant}`, { onStoreDown: 'throw' })
   ofTenant(_tenant: string, _since: Date): void {}
@@ -124,7 +127,7 @@ export class WrongOptions {
   @Exclusive({ maxRuntime: null })
   maxRuntime(): void {}
 
-  // @ts-expect-error neither 'skip' nor 'allow'
+  // @ts-expect-error none of 'skip', 'buffer-one' and 'allow'
   @Exclusive('job', { overlap: 'wait' })
   overlap(): void {}
 
@@ -135,4 +138,8 @@ export class WrongOptions {
   // @ts-expect-error none of 'skip', 'run' and 'throw'
   @Exclusive('job', { onStoreDown: 'ignore' })
   onStoreDown(): void {}
+
+  // @ts-expect-error no duration
+  @Exclusive('job', { spread: true })
+  spread(): void {}
 }

@@ -54,6 +54,7 @@ export function taken(): void {
     nodeTimeout: 500,
     maxRuntime: '10m',
     onStoreDown: 'run',
+    spread: '30s',
     shutdownTimeout: '10s',
     enabled: true,
     instanceId: 'worker-1',
@@ -85,6 +86,8 @@ export function refused(): void {
   RedlockModule.forRoot({ ttl: { seconds: 30 } });
   // @ts-expect-error none of 'skip', 'run' and 'throw'
   RedlockModule.forRoot({ onStoreDown: 'Skip' });
+  // @ts-expect-error no duration
+  RedlockModule.forRoot({ spread: '30 secs ago' });
   // @ts-expect-error no boolean
   RedlockModule.forRoot({ enabled: 'true' });
   // @ts-expect-error no boolean

@@ -8,6 +8,7 @@ import type {
   RedlockService,
   RunOutcome,
   SkipReason,
+  Trigger,
 } from '../../src/index.js';
 
 /** Is compiled, and never called. */
@@ -79,11 +80,13 @@ export function current(redlock: RedlockService): void {
 /** Is compiled, and never called. */
 export function on(redlock: RedlockService): void {
   expectTypeOf(redlock.on('started', () => {})).toEqualTypeOf<() => void>();
-  redlock.on('started', ({ runId, name, tick, instanceId, ...rest }) => {
+  redlock.on('started', ({ runId, name, pattern, tick, instanceId, trigger, ...rest }) => {
     expectTypeOf(runId).toEqualTypeOf<string>();
     expectTypeOf(name).toEqualTypeOf<string>();
+    expectTypeOf(pattern).toEqualTypeOf<string>();
     expectTypeOf(tick).toEqualTypeOf<Date | null>();
     expectTypeOf(instanceId).toEqualTypeOf<string>();
+    expectTypeOf(trigger).toEqualTypeOf<Trigger>();
     expectTypeOf(rest).toEqualTypeOf<{}>();
   });
   redlock.on('finished', ({ duration }) => expectTypeOf(duration).toEqualTypeOf<number>());
@@ -106,5 +109,6 @@ export const reasons: Reasons = {
   early: true,
   'store-down': true,
   overload: true,
+  paused: true,
   shutdown: true,
 };

@@ -5,14 +5,9 @@ import { answersOthers, deniedBy, type Denial, type Grant, isUnsent, type Undeci
 import { TakenError, validUntil } from '../store.js';
 import type { LeadNode, LeadVote } from './lead-node.js';
 import type { RedlockAdapter, RedlockClaim, RedlockVoter } from './redlock-adapter.js';
+import { straggle } from './stragglers.js';
 import { Tally } from './tally.js';
 
-/**
- * Once a majority has answered and the vote is contested, stragglers get this long, in milliseconds, or this many times
- * as long as the majority took, whichever is longer; doubled with each further attempt. Otherwise a hung node would
- * keep each contender's partial votes blocking the others for `nodeTimeout`.
- */
-const STRAGGLER_GRACE = { milliseconds: 50, factor: 4 };
 /** From this attempt on, a contested vote waits even for nodes that are known to be slow. */
 const WAIT_FOR_SLOW_FROM = 4;
 
@@ -21,8 +16,10 @@ export class Ballot implements Grant {
   readonly kind = 'granted';
   validUntil = 0;
   dead: string | undefined;
-  /** Whether releasing the lock settles the run. */
-  settles = false;
+  last: number | undefined;
+  unfinished: string | undefined;
+  /** Set if releasing the lock settles the run. */
+  settles: { readonly record?: string } | undefined;
   private readonly tally: Tally;
   private readonly votes: readonly NodeVote[];
   private readonly redlock: RedlockClaim;
@@ -39,6 +36,7 @@ export class Ballot implements Grant {
     readonly leadNode: LeadNode,
     private readonly clock: Clock,
     readonly claim: Claim,
+    readonly token: string,
     private readonly attempt: number,
     readonly leadVote: LeadVote | undefined,
   ) {
@@ -59,25 +57,24 @@ export class Ballot implements Grant {
 
   /** Counts a vote; `undefined` if it is no longer waited for. */
   count(vote: Vote | Error | undefined): void {
-    if (vote && 'dead' in vote) this.dead ??= vote.dead;
+    if (vote && 'kind' in vote && vote.kind === 'granted') {
+      this.dead ??= vote.dead;
+      this.unfinished ??= vote.unfinished;
+      if (vote.last !== undefined) this.last = Math.max(this.last ?? vote.last, vote.last);
+    }
     this.tally.add(vote);
     if (!this.tally.isContested) return;
     const missing = this.votes.filter((each) => each.isAwaited);
     const stopWaiting = (): void => missing.forEach((each) => each.stopWaiting());
     if (missing.every(({ node }) => this.mayBeSkipped(node))) return stopWaiting();
-    this.straggling ??= this.clock.setTimeout(stopWaiting, this.straggle()).unref();
+    this.straggling ??= this.clock
+      .setTimeout(stopWaiting, straggle(this.clock.elapsed() - this.asked, this.attempt))
+      .unref();
   }
 
   /** Whether not to wait for a node: it failed when it was last asked, or, in early attempts, it is slow. */
   private mayBeSkipped(node: LockNode): boolean {
     return this.leadNode.isDown(node) || (this.attempt < WAIT_FOR_SLOW_FROM && this.leadNode.isSlow(node));
-  }
-
-  /** How long stragglers may take once a majority has answered, in milliseconds. */
-  private straggle(): number {
-    const took = this.clock.elapsed() - this.asked;
-    const { milliseconds, factor } = STRAGGLER_GRACE;
-    return Math.max(milliseconds, factor * took) * 2 ** Math.min(this.attempt, 4);
   }
 
   /** Resolves to the reason why the claim was not granted. */
@@ -100,13 +97,17 @@ export class Ballot implements Grant {
     return (this.validUntil = validUntil(asked, ttl));
   }
 
-  settle(): Promise<void> {
-    this.settles = true;
+  settle(record?: string): Promise<void> {
+    this.settles = { record };
     return this.release();
   }
 
   release(): Promise<void> {
     return this.redlock.release();
+  }
+
+  abandon(): void {
+    this.redlock.abandon();
   }
 }
 
@@ -145,8 +146,8 @@ class NodeVote implements RedlockVoter {
     this.onGivenUp();
   }
 
-  claim(token: string, ttl: number): Promise<number> {
-    const { claim, leadVote } = this.ballot;
+  claim(ttl: number): Promise<number> {
+    const { claim, token, leadVote } = this.ballot;
     const isLead = leadVote?.node === this.node;
     return new Promise((resolve, reject) => {
       const ask = async (): Promise<void> => {
@@ -155,9 +156,9 @@ class NodeVote implements RedlockVoter {
         try {
           // Only the lead node counts the losers.
           const what = isLead || !claim.loserCounter ? claim : { ...claim, loserCounter: undefined };
-          resolve(this.voted(await this.node.claim(what, token, ttl), token));
+          resolve(this.voted(await this.node.claim(what, token, ttl)));
         } catch (error) {
-          reject(this.failed(error, token));
+          reject(this.failed(error));
         }
       };
       this.onGivenUp = () => resolve(0);
@@ -166,10 +167,11 @@ class NodeVote implements RedlockVoter {
     });
   }
 
-  async extend(token: string, ttl: number): Promise<number> {
+  async extend(ttl: number): Promise<number> {
+    const { claim, token } = this.ballot;
     this.taken = false;
     try {
-      const isHeld = await this.node.extend(this.ballot.claim, token, ttl);
+      const isHeld = await this.node.extend(claim, token, ttl);
       // A node that denied the claim may grant the lock now.
       if (isHeld) this.answer = 'granted';
       this.taken = !isHeld;
@@ -179,36 +181,36 @@ class NodeVote implements RedlockVoter {
     }
   }
 
-  async end(token: string): Promise<number> {
-    const { claim, settles, validUntil: wonUntil } = this.ballot;
+  async end(): Promise<number> {
+    const { claim, token, settles, validUntil: wonUntil } = this.ballot;
     try {
       // redlock knows the outcome before all nodes have answered.
-      if (this.answer === 'asked' && wonUntil > 0) return Number(await this.endBehindClaim(token));
-      if (settles) return Number(await this.node.settle(claim, token));
+      if (this.answer === 'asked' && wonUntil > 0) return Number(await this.endBehindClaim());
+      if (settles) return Number(await this.node.settle(claim, token, settles.record));
       // Anything granted from now on is released when it arrives.
       this.isReleased = true;
       if (this.answer === 'granted') return Number(await this.node.release(claim, token));
       // The node may have granted the claim anyway.
-      if (this.answer === 'failed') this.releaseUnheard(token);
+      if (this.answer === 'failed') this.releaseUnheard();
       return 0;
     } catch (error) {
       throw errorOf(error);
     }
   }
 
-  private voted(vote: Vote, token: string): number {
+  private voted(vote: Vote): number {
     const isGranted = vote.kind === 'granted';
     this.answer = isGranted ? 'granted' : 'denied';
     this.recordLatency(this.clock.elapsed() - this.asked, vote);
-    if (this.isReleased && isGranted) this.releaseUnheard(token);
+    if (this.isReleased && isGranted) this.releaseUnheard();
     if (!this.isGivenUp) this.ballot.count(vote);
     return Number(isGranted);
   }
 
-  private failed(error: unknown, token: string): Error {
+  private failed(error: unknown): Error {
     const cause = errorOf(error);
     this.answer = isUnsent(cause) ? 'denied' : 'failed';
-    if (this.isReleased && this.answer === 'failed') this.releaseUnheard(token);
+    if (this.isReleased && this.answer === 'failed') this.releaseUnheard();
     // A node that refuses one lock, or answers too late, is not down.
     this.recordLatency(
       answersOthers(cause) ? this.clock.elapsed() - this.asked : Number.POSITIVE_INFINITY,
@@ -226,21 +228,21 @@ class NodeVote implements RedlockVoter {
   }
 
   /** Sends the release behind an in-flight claim that was probably granted, so that the lock is free at once. */
-  private async endBehindClaim(token: string): Promise<boolean> {
-    if (await this.undo(token).catch(() => false)) return true;
+  private async endBehindClaim(): Promise<boolean> {
+    if (await this.undo().catch(() => false)) return true;
     // The release overtook the claim.
     this.isReleased = true;
-    if (this.answer === 'granted' || this.answer === 'failed') this.releaseUnheard(token);
+    if (this.answer === 'granted' || this.answer === 'failed') this.releaseUnheard();
     return false;
   }
 
   /** Releases the claim without waiting for the outcome. */
-  private releaseUnheard(token: string): void {
-    void this.undo(token).catch(() => {});
+  private releaseUnheard(): void {
+    void this.undo().catch(() => {});
   }
 
-  private async undo(token: string): Promise<boolean> {
-    const { claim, settles } = this.ballot;
-    return settles ? this.node.settle(claim, token) : this.node.release(claim, token);
+  private async undo(): Promise<boolean> {
+    const { claim, token, settles } = this.ballot;
+    return settles ? this.node.settle(claim, token, settles.record) : this.node.release(claim, token);
   }
 }

@@ -5,22 +5,25 @@ import type { Store } from '../store.js';
 import { type TokenSource, tokensOf } from '../token.js';
 import { Ballot } from './ballot.js';
 import { LeadNode } from './lead-node.js';
+import { PauseRegister } from './pause-register.js';
 import { RedlockAdapter } from './redlock-adapter.js';
 
 /** Several nodes that decide by majority. */
 export class QuorumStore implements Store {
   private readonly leadNode: LeadNode;
   private readonly adapter: RedlockAdapter;
+  private readonly pauses: PauseRegister;
   /** Whether a majority answered the last conclusive vote. An instance that is cut off must not hold the lead node. */
   private isReached = true;
 
   constructor(
     private readonly nodes: readonly LockNode[],
     private readonly clock: Clock,
-    newToken: TokenSource = tokensOf(''),
+    private readonly newToken: TokenSource = tokensOf(''),
   ) {
     this.leadNode = new LeadNode(nodes, clock);
-    this.adapter = new RedlockAdapter(nodes.length, newToken);
+    this.pauses = new PauseRegister(nodes, clock);
+    this.adapter = new RedlockAdapter(nodes.length);
   }
 
   /**
@@ -30,10 +33,15 @@ export class QuorumStore implements Store {
   async vote(claim: Claim, ttl: number, attempt = 0, isInTurn = false): Promise<VoteResult> {
     const leadVote = (claim.loserCounter || isInTurn) && this.isReached ? this.leadNode.ask() : undefined;
     const { adapter, nodes, leadNode, clock } = this;
-    const ballot = new Ballot(adapter, nodes, leadNode, clock, claim, attempt, leadVote);
+    const token = this.newToken(claim.run);
+    const ballot = new Ballot(adapter, nodes, leadNode, clock, claim, token, attempt, leadVote);
     const result = (await ballot.acquire(ttl)) ? ballot : await ballot.denial();
     if (result.kind !== 'denied by lead') {
       this.isReached = !isDown(result);
+    }
+    // A node that was down missed the pause, or its end. The claim is repeated soon.
+    if (result.kind === 'split' && result.isPauseUnclear && claim.pause !== undefined) {
+      await this.pauses.repair(claim.pause);
     }
     return result;
   }

@@ -1,15 +1,14 @@
 import { createHash } from 'node:crypto';
 import Redlock, { type Lock } from 'redlock';
-import type { TokenSource } from '../token.js';
 
 /**
  * What redlock asks one node about one claim; 1 means yes, 0 means no. Must reject with Errors only: redlock crashes
  * the process on anything else.
  */
 export interface RedlockVoter {
-  claim(token: string, ttl: number): Promise<number>;
-  extend(token: string, ttl: number): Promise<number>;
-  end(token: string): Promise<number>;
+  claim(ttl: number): Promise<number>;
+  extend(ttl: number): Promise<number>;
+  end(): Promise<number>;
 }
 
 // redlock treats scripts as opaque strings and passes them to its clients. Our clients only tell the three apart, so
@@ -40,12 +39,12 @@ export class RedlockAdapter {
   private readonly voters = new Map<string, readonly RedlockVoter[]>();
   private lastName = 0;
 
-  constructor(nodes: number, newToken: TokenSource) {
+  constructor(nodes: number) {
     const clients: object[] = Array.from({ length: nodes }, (_, index) => new Client(index, this.voters));
     if (nodes % 2 === 0) clients.push(NEVER_VOTES);
     this.redlock = new Redlock(clients as unknown as RedlockClients, SETTINGS, SCRIPTS);
-    // redlock's own tokens do not name the instance, and cost 6 % of a claim on five nodes (npm run bench).
-    Reflect.set(this.redlock, '_random', newToken);
+    // Nobody sees redlock's own tokens, which cost 6 % of a claim on five nodes (npm run bench).
+    Reflect.set(this.redlock, '_random', () => 'unused');
   }
 
   /** @param voters One for each node. */
@@ -87,6 +86,11 @@ export class RedlockClaim {
     this.lock = await this.redlock.extend(lock, ttl);
   }
 
+  /** Forgets the voters: the claim is neither extended nor released. */
+  abandon(): void {
+    this.onOver();
+  }
+
   /** Rejects without a majority. */
   async release(): Promise<void> {
     const over = this.redlock.release(this.held());
@@ -111,11 +115,11 @@ class Client {
   evalsha(
     script: string,
     _keyCount: number,
-    [name, token, ttl]: readonly [string, string, number],
+    [name, , ttl]: readonly [string, string, number],
   ): Promise<number> {
     const voter = this.voters.get(name)?.[this.index];
     if (!voter) return Promise.reject(new Error('That claim is over'));
-    if (script === ACQUIRE) return voter.claim(token, ttl);
-    return script === EXTEND ? voter.extend(token, ttl) : voter.end(token);
+    if (script === ACQUIRE) return voter.claim(ttl);
+    return script === EXTEND ? voter.extend(ttl) : voter.end();
   }
 }

@@ -1,5 +1,13 @@
 import type { Vote } from '../../nodes/lock-node.js';
-import { deniedBy, type Denial, settledBefore, undecided, UNBEGUN, type Undecided } from '../outcome.js';
+import {
+  deniedBy,
+  type Denial,
+  PAUSED,
+  settledBefore,
+  undecided,
+  UNBEGUN,
+  type Undecided,
+} from '../outcome.js';
 
 /** Counts the votes on one claim as they arrive. */
 export class Tally {
@@ -46,6 +54,7 @@ export class Tally {
     const holders = new Map<string, number>();
     const waits: number[] = [];
     let unbegun = 0;
+    let paused = 0;
     for (const vote of this.against) {
       if (vote.kind === 'settled') return settledBefore(vote, causes);
       if (vote.kind === 'early') {
@@ -56,6 +65,10 @@ export class Tally {
         if (++unbegun >= majority) return UNBEGUN;
         continue;
       }
+      if (vote.kind === 'paused') {
+        if (++paused >= majority) return PAUSED;
+        continue;
+      }
       const votes = (holders.get(vote.holder) ?? 0) + 1;
       if (votes >= majority) return deniedBy(vote, causes);
       holders.set(vote.holder, votes);
@@ -64,7 +77,7 @@ export class Tally {
     if (this.done < this.nodes) return undefined;
     // A majority is possible once the tick is due on enough of the nodes that voted `early`.
     const wait = waits.toSorted((a, b) => a - b)[majority - this.granted - 1];
-    return wait === undefined ? { kind: 'split' } : { kind: 'early', wait };
+    return wait === undefined ? { kind: 'split', isPauseUnclear: paused > 0 } : { kind: 'early', wait };
   }
 }
 

@@ -1,0 +1,62 @@
+import type { Clock } from '../../clock.js';
+import { quoted } from '../../display.js';
+import { errorOf, StoreDownError } from '../../errors.js';
+import type { Pause } from '../../nodes/job-view.js';
+import type { LockNode } from '../../nodes/lock-node.js';
+import { isNewer } from '../../nodes/pause-order.js';
+
+/**
+ * The pause of a job as one value on all nodes, of which a minority may fail. A write reads the newest version from a
+ * majority first, and writes a newer one to a majority. So of any two majorities, one node knows the newest.
+ *
+ * Attiya, Bar-Noy and Dolev, "Sharing Memory Robustly in Message-Passing Systems" (1995).
+ */
+export class PauseRegister {
+  constructor(
+    private readonly nodes: readonly LockNode[],
+    private readonly clock: Clock,
+  ) {}
+
+  /**
+   * Writes a pause, or the end of one.
+   *
+   * @param name The name of the job, for the error.
+   * @throws StoreDownError if no majority of the nodes has confirmed it. It may count anyway.
+   */
+  async write(name: string, key: string, pause: Omit<Pause, 'version'>): Promise<void> {
+    const known = await this.askMajority(name, (node) => node.pause(key));
+    const version = Math.max(this.clock.now(), 1 + Math.max(0, ...known.map((each) => each?.version ?? 0)));
+    await this.askMajority(name, (node) => node.pause(key, { ...pause, version }));
+  }
+
+  /** Tells all nodes the newest value that any of them knows. Those that do not answer are left alone. */
+  async repair(key: string): Promise<void> {
+    const answers = await Promise.allSettled(this.nodes.map((node) => node.pause(key)));
+    const known = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []));
+    const newest = newestOf(known);
+    if (newest) await Promise.allSettled(this.nodes.map((node) => node.pause(key, newest)));
+  }
+
+  private async askMajority<Answer>(
+    name: string,
+    ask: (node: LockNode) => Promise<Answer>,
+  ): Promise<Answer[]> {
+    const answers = await Promise.allSettled(this.nodes.map(ask));
+    const values = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []));
+    if (2 * values.length > this.nodes.length) return values;
+    const failures = answers.flatMap((answer) =>
+      answer.status === 'rejected' ? [errorOf(answer.reason)] : [],
+    );
+    throw new StoreDownError(
+      name,
+      failures,
+      `Could not pause or resume ${quoted(name)} on a majority of the nodes`,
+    );
+  }
+}
+
+function newestOf(known: readonly (Pause | undefined)[]): Pause | undefined {
+  let newest: Pause | undefined;
+  for (const each of known) if (each && (!newest || isNewer(each, newest))) newest = each;
+  return newest;
+}

@@ -1,0 +1,85 @@
+import type { CronJob } from 'cron';
+import { InvalidOptionError } from '../errors.js';
+import type { RedlockEventMap } from '../runs/run-event.js';
+import { type Check, oneOf, text } from './checks.js';
+import { type Duration, lease, milliseconds } from './duration.js';
+import type { JobOptions } from './options.js';
+import { historySize, jobChecks } from './resolve-options.js';
+
+/** Options of `RedlockService.lock`. */
+export interface LockOptions {
+  /**
+   * The lease: how long the lock outlives a process that dies. At least three times the module's `nodeTimeout`.
+   * Default: the module's `ttl`.
+   */
+  ttl?: Duration;
+  /** How long to keep trying while another claim holds the lock. Default: no retry. */
+  wait?: Duration;
+}
+
+/** Options of `RedlockService.run`. */
+export interface RunOptions extends JobOptions {
+  /**
+   * The calling cron job, if it is not in `SchedulerRegistry`: this run is then for its latest tick, and each tick runs
+   * once. A job in the registry is recognized without it.
+   */
+  job?: CronJob;
+}
+
+/** Options of `RedlockService.history`. */
+export interface HistoryOptions {
+  /** How many records to return at most. Default: all that are kept (the option `history`). */
+  limit?: number;
+}
+
+/** Options of `RedlockService.pause`. */
+export interface PauseOptions {
+  /** How long the pause lasts. Default: until `resume`. */
+  for?: Duration;
+  /** Why: shown by `status`, as it is. At most 500 characters. */
+  note?: string;
+}
+
+type ChecksOf<Options> = Record<keyof Options, Check<unknown>>;
+
+/** The longest note of a pause, in characters. */
+const LONGEST_NOTE = 500;
+
+const note: Check<string> = (where, option, value) => {
+  const checked = text('migration 42')(where, option, value);
+  if (checked.length <= LONGEST_NOTE) return checked;
+  throw new InvalidOptionError(where, option, `must not be longer than ${LONGEST_NOTE} characters`);
+};
+
+export const PAUSE_CHECKS = { for: milliseconds, note } satisfies ChecksOf<PauseOptions>;
+
+export const HISTORY_CHECKS = { limit: historySize } satisfies ChecksOf<HistoryOptions>;
+
+/** A cron job, from any copy of `cron`. */
+const cronJob: Check<CronJob> = (where, option, value) => {
+  const { cronTime } = Object(value) as { cronTime?: unknown };
+  const { getNextDateFrom } = Object(cronTime) as { getNextDateFrom?: unknown };
+  if (typeof getNextDateFrom === 'function') return value as CronJob;
+  throw new InvalidOptionError(where, option, 'must be a CronJob', { received: value });
+};
+
+export function lockChecks(nodeTimeout: number) {
+  return { ttl: lease(nodeTimeout), wait: milliseconds } satisfies ChecksOf<LockOptions>;
+}
+
+export function runChecks(nodeTimeout: number) {
+  return { ...jobChecks(nodeTimeout), job: cronJob } satisfies ChecksOf<RunOptions>;
+}
+
+const EVENTS: Readonly<Record<keyof RedlockEventMap, true>> = {
+  started: true,
+  finished: true,
+  failed: true,
+  skipped: true,
+  aborted: true,
+  missed: true,
+  overdue: true,
+  drift: true,
+};
+/** The name of an event. */
+export const eventName = oneOf(...(Object.keys(EVENTS) as (keyof RedlockEventMap)[]));

@@ -1,0 +1,33 @@
+import { InvalidOptionError } from '../errors.js';
+import type { ResolvedJobOptions } from '../options/options.js';
+import { periodOf, type Schedule } from '../schedule/schedule-of.js';
+
+/**
+ * Over how long the claims of a job are spread, in milliseconds; `undefined` if they are not. The default of the module
+ * is only for jobs whose period is longer.
+ *
+ * @param schedule The shortest period of its schedule, in milliseconds.
+ * @throws InvalidOptionError if the job sets a `spread` that is not shorter than its period.
+ */
+export function spreadOf(
+  where: string,
+  { spread, defaultSpread }: ResolvedJobOptions,
+  schedule: { readonly period: number },
+): number | undefined {
+  const wanted = spread ?? defaultSpread;
+  if (wanted === undefined || wanted < schedule.period) return wanted;
+  if (spread === undefined) return undefined;
+  throw new InvalidOptionError(
+    where,
+    'spread',
+    `must be shorter than the shortest period of the schedule, which is ${schedule.period} ms`,
+    { received: spread },
+  );
+}
+
+/** Throws `InvalidOptionError` if the job sets a `spread` that its schedule does not allow. */
+export function checkSpread(where: string, options: ResolvedJobOptions, schedule: Schedule): void {
+  if (options.spread === undefined) return;
+  if (schedule.kind !== 'timeout') return void spreadOf(where, options, { period: periodOf(schedule) });
+  throw new InvalidOptionError(where, 'spread', 'has no effect on an @Timeout method, which has no ticks');
+}
