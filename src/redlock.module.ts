@@ -20,15 +20,28 @@ import {
 } from './redlock.module-definition.js';
 import type { RedlockModuleOptions, ResolvedOptions } from './options/options.js';
 import { MODULE_OPTIONS, resolveOptions } from './options/resolve-options.js';
+import { CatchUp } from './services/catch-up.service.js';
 import { ExclusiveJobs } from './services/exclusive-jobs.service.js';
 import { JobRunner } from './services/job-runner.service.js';
+import { Fleet } from './services/fleet.service.js';
+import { FleetDrift } from './services/fleet-drift.service.js';
+import { JobCatalog } from './services/job-catalog.service.js';
+import { JobRecords } from './services/job-records.service.js';
+import { JobStatuses } from './services/job-status.service.js';
+import { KnownJobs } from './services/known-jobs.service.js';
 import { LeaseRegistry } from './services/lease-registry.service.js';
 import { InnermostHooks, Lifecycle } from './services/lifecycle.service.js';
+import { MissedTicks } from './services/missed-ticks.service.js';
+import { NodeHealthWatch } from './services/node-health.service.js';
 import { NodeInspection } from './services/node-inspection.service.js';
+import { Operations } from './services/operations.service.js';
 import { OperatorLog } from './services/operator-log.service.js';
+import { OverdueJobs } from './services/overdue-jobs.service.js';
+import { Pauses } from './services/pauses.service.js';
 import { Recovery } from './services/recovery.service.js';
 import { RedlockEvents } from './services/redlock-events.service.js';
 import { RedlockService } from './services/redlock.service.js';
+import { RunExecutor } from './services/run-executor.service.js';
 import { SchedulerFirings } from './services/scheduler-firings.service.js';
 
 /** Shared by all `RedlockModule`s of an application; its hooks run last at startup and first at shutdown. */
@@ -65,10 +78,23 @@ export class InnermostModule {}
     RedlockEvents,
     SchedulerFirings,
     LeaseRegistry,
+    JobRecords,
+    KnownJobs,
+    MissedTicks,
+    RunExecutor,
     JobRunner,
     ExclusiveJobs,
+    JobCatalog,
+    Operations,
     RedlockService,
+    Pauses,
+    JobStatuses,
+    OverdueJobs,
+    NodeHealthWatch,
+    Fleet,
+    FleetDrift,
     Recovery,
+    CatchUp,
     Lifecycle,
   ],
   exports: [RedlockService, ExclusiveJobs],

@@ -128,7 +128,7 @@ const isLeftOut = (value: unknown): boolean =>
 
 const useFactory = (): object => ({});
 
-const JOB_OPTIONS = ['ttl', 'every', 'overlap', 'maxRuntime', 'recover', 'onStoreDown'];
+const JOB_OPTIONS = ['ttl', 'every', 'overlap', 'maxRuntime', 'recover', 'onStoreDown', 'spread'];
 
 describe('any value, for the module, is accepted or refused', () => {
   accepts('the options', (value) => RedlockModule.forRoot(value as never));
@@ -137,7 +137,7 @@ describe('any value, for the module, is accepted or refused', () => {
   accepts('the clock of a MemoryNode', (value) => new MemoryNode(value as never));
 
   const moduleOptions = ['nodes', 'keyPrefix', 'ttl', 'nodeTimeout', 'maxRuntime', 'onStoreDown'];
-  for (const option of [...moduleOptions, 'shutdownTimeout', 'enabled', 'instanceId', 'isGlobal']) {
+  for (const option of [...moduleOptions, 'spread', 'shutdownTimeout', 'enabled', 'instanceId', 'isGlobal']) {
     accepts(option, (value) => RedlockModule.forRoot({ [option]: value }));
   }
 

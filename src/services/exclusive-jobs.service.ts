@@ -1,6 +1,12 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { DiscoveryService } from '@nestjs/core';
-import { type ExclusiveMethod, methodsOf, nameOf, placeOf } from '../decorators/exclusive-method.js';
+import {
+  type ExclusiveMethod,
+  methodsOf,
+  nameOf,
+  patternOf,
+  placeOf,
+} from '../decorators/exclusive-method.js';
 import type { Clock } from '../clock.js';
 import { listed } from '../display.js';
 import { InvalidOptionError } from '../errors.js';
@@ -12,6 +18,7 @@ import { currentFiring } from '../schedule/firing.js';
 import { type Schedule, scheduleOf } from '../schedule/schedule-of.js';
 import { turn } from '../schedule/turns.js';
 import type { RunRequest } from '../runs/run-request.js';
+import { checkSpread, spreadOf } from '../runs/spread.js';
 import { JobRunner } from './job-runner.service.js';
 import { JobNames } from '../runs/job-names.js';
 import { runContext } from '../runs/run-context.js';
@@ -20,6 +27,8 @@ import { SchedulerFirings } from './scheduler-firings.service.js';
 /** A job that an instance declares. */
 export interface DeclaredJob {
   readonly name: string;
+  /** What stands for all names of the method, if its name depends on the call. */
+  readonly pattern: string | undefined;
   readonly options: ResolvedJobOptions;
   readonly schedule: Schedule;
   /** Calls the method through all its decorators, as the scheduler does. */
@@ -34,6 +43,8 @@ const bound = new WeakMap<object, ExclusiveJobs>();
 export class ExclusiveJobs {
   // Every object with a decorated method refers to this one. Its fields are private at run time because they lead to
   // the nodes, and so to their passwords.
+  /** A proxy has no private fields, but it leads here. */
+  readonly self = this;
   readonly #logger = new Logger('RedlockModule');
   readonly #resolved = new WeakMap<ExclusiveMethod, ResolvedJobOptions>();
   readonly #schedules = new WeakMap<object, Schedule>();
@@ -62,9 +73,10 @@ export class ExclusiveJobs {
     return bound.get(instance as object);
   }
 
-  /** Whether it is a real `ExclusiveJobs`, not a mock. */
-  static is(jobs: unknown): jobs is ExclusiveJobs {
-    return typeof jobs === 'object' && jobs !== null && #options in jobs;
+  /** The real `ExclusiveJobs` behind what was injected, which a tracer may have put into a proxy; `undefined` for a mock. */
+  static behind(injected: unknown): ExclusiveJobs | undefined {
+    const { self } = Object(injected) as { readonly self?: unknown };
+    return typeof self === 'object' && self !== null && #options in self ? self : undefined;
   }
 
   /**
@@ -80,13 +92,18 @@ export class ExclusiveJobs {
     for (const { method, instance } of this.all()) {
       // Nest injects into objects that it creates from a class, but not into those that a factory returns.
       bound.set(instance, this);
-      const { recover } = this.optionsOf(method, instance);
+      const options = this.optionsOf(method, instance);
+      const { recover, missed } = options;
       const schedule = this.scheduleOf(method, instance);
-      if (recover && (schedule.kind === 'interval' || schedule.kind === 'timeout')) {
+      checkSpread(whereOf(method, instance), options, schedule);
+      if (
+        (recover || missed !== undefined) &&
+        (schedule.kind === 'interval' || schedule.kind === 'timeout')
+      ) {
         throw new InvalidOptionError(
-          `@Exclusive on ${placeOf(instance, method.key)}`,
-          'recover',
-          `has no effect on an @${schedule.kind === 'interval' ? 'Interval' : 'Timeout'} method, which has no ticks to recover`,
+          whereOf(method, instance),
+          recover ? 'recover' : 'missed',
+          `has no effect on an @${schedule.kind === 'interval' ? 'Interval' : 'Timeout'} method, which has no ticks`,
         );
       }
       if (schedule.kind !== 'none') scheduled.push(placeOf(instance, method.key));
@@ -120,13 +137,10 @@ export class ExclusiveJobs {
       const options = this.optionsOf(method, instance);
       const call = (): unknown =>
         Reflect.apply(Reflect.get(instance, method.key) as () => unknown, instance, []);
-      let name: string;
-      try {
-        name = nameOf(method, instance, []);
-      } catch {
-        continue;
-      }
-      yield { name, options, schedule: this.scheduleOf(method, instance), call };
+      const name = nameIn(method, instance, []);
+      if (name === undefined) continue;
+      const pattern = patternOf(method, instance);
+      yield { name, pattern, options, schedule: this.scheduleOf(method, instance), call };
     }
   }
 
@@ -150,27 +164,39 @@ export class ExclusiveJobs {
     args: never[],
     routine: () => unknown,
   ): Promise<unknown> {
-    const outcome = await this.#runner.run(this.requestOf(method, instance, args), routine);
+    const request = this.requestOf(method, instance, args);
+    const outcome = await this.#runner.run(request, routine);
+    if (request.firing?.kind === 'manual') request.firing.outcome ??= outcome;
     return outcome.ran ? outcome.value : undefined;
   }
 
   private requestOf(method: ExclusiveMethod, instance: object, args: never[]): RunRequest {
     const name = nameOf(method, instance, args);
+    const pattern = patternOf(method, instance);
     const options = this.optionsOf(method, instance);
     const schedule = this.scheduleOf(method, instance);
     const firing = currentFiring();
-    if (firing?.kind === 'cron') return { name, options, firing };
-    if (schedule.kind !== 'interval') return { name, options };
+    const where = whereOf(method, instance);
+    if (firing?.kind === 'cron') {
+      return { name, pattern, options, firing, spread: spreadOf(where, options, firing) };
+    }
+    if (firing?.kind === 'manual') {
+      return { name, pattern, options: { ...options, every: undefined }, firing, trigger: 'manual' };
+    }
+    if (schedule.kind !== 'interval') return { name, pattern, options };
     // If the scheduler's calls cannot be told from others, every call counts: otherwise every instance would run.
-    if (!firing && this.#firings.recognizesIntervals) return { name, options };
-    return { name, options: { ...options, every: options.every ?? schedule.every }, firing };
+    if (!firing && this.#firings.recognizesIntervals) return { name, pattern, options };
+    const spread = firing && spreadOf(where, options, firing);
+    const every = options.every ?? schedule.every;
+    return { name, pattern, options: { ...options, every }, firing, spread };
   }
 
-  private optionsOf(method: ExclusiveMethod, instance: object): ResolvedJobOptions {
+  /** The options of a decorated method, with the defaults of the module. */
+  optionsOf(method: ExclusiveMethod, instance: object): ResolvedJobOptions {
     const known = this.#resolved.get(method);
     if (known) return known;
     const { nodeTimeout, job } = this.#options;
-    const where = `@Exclusive on ${placeOf(instance, method.key)}`;
+    const where = whereOf(method, instance);
     const checked = checkedOptions(where, method.options, jobChecks(nodeTimeout));
     const options = resolveJobOptions(where, checked, job);
     this.#resolved.set(method, options);
@@ -191,6 +217,23 @@ export class ExclusiveJobs {
     this.#schedules.set(method, schedule);
     return schedule;
   }
+}
+
+/** The name of a call with these arguments; `undefined` if they do not fit. */
+export function nameIn(
+  method: ExclusiveMethod,
+  instance: object,
+  args: readonly unknown[],
+): string | undefined {
+  try {
+    return nameOf(method, instance, args as never[]);
+  } catch {
+    return undefined;
+  }
+}
+
+function whereOf(method: ExclusiveMethod, instance: object): string {
+  return `@Exclusive on ${placeOf(instance, method.key)}`;
 }
 
 /** Whether a run of an overriding method calls the overridden one under the same name. */

@@ -3,9 +3,11 @@ import { type Clock, sleep, systemClock } from '../clock.js';
 import { CLOCK } from '../redlock.module-definition.js';
 import type { Claim } from '../nodes/lock-node.js';
 import { Acquirer } from '../acquire/acquirer.js';
-import type { Denial, Grant } from '../acquire/outcome.js';
+import { type Denial, type Grant, isDown } from '../acquire/outcome.js';
 import { ShutdownError } from '../errors.js';
-import { Lease, type LeaseSettings } from '../runs/lease.js';
+import type { ClaimTiming } from '../runs/claim-timing.js';
+import { Lease } from '../runs/lease.js';
+import type { LeaseSettings } from '../runs/lease-settings.js';
 import { OperatorLog } from './operator-log.service.js';
 
 /** How long an aborted run may take to stop before its lock is released anyway, in milliseconds. */
@@ -20,6 +22,7 @@ const UNGUARDED: Grant = {
   extend: () => Promise.resolve(Number.POSITIVE_INFINITY),
   settle: () => Promise.resolve(),
   release: () => Promise.resolve(),
+  abandon: () => {},
 };
 
 /** All leases that this instance holds. Closed at shutdown, when no more are acquired. */
@@ -28,8 +31,12 @@ export class LeaseRegistry {
   private readonly held = new Set<Lease>();
   /** The number of run claims in progress. */
   private claims = 0;
+  /** Called when no majority of the nodes has answered a claim. */
+  onOutage: (() => void) | undefined;
   /** Called when no run claim is in progress any more, or a lease has ended. */
   private readonly onQuiet = new Set<() => void>();
+  /** Called when a claim has found no quorum. */
+  onStoreDown: (() => void) | undefined;
   /** Abort when no more runs, or no more locks, may be acquired. */
   private readonly closing = { runs: new AbortController(), locks: new AbortController() };
 
@@ -39,19 +46,22 @@ export class LeaseRegistry {
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
-  /** Makes a claim, and keeps the lease if it is granted. For `wait` and `untilNext`, see `Acquirer`. */
-  async acquire(claim: Claim, settings: LeaseSettings, wait = 0, untilNext = wait): Promise<Lease | Denial> {
-    const { isRun } = settings;
+  /** Makes a claim, and keeps the lease if it is granted. */
+  async acquire(claim: Claim, settings: LeaseSettings, timing: ClaimTiming = {}): Promise<Lease | Denial> {
+    const { delay = 0, wait = 0, ...patience } = timing;
+    const isRun = settings.run !== undefined;
     const { signal } = isRun ? this.closing.runs : this.closing.locks;
-    if (signal.aborted) return SHUTDOWN;
     // Counted until the lease is registered: otherwise a shutdown in between would not wait for the run.
     if (isRun) this.claims++;
     try {
-      const answer = await this.acquirer.acquire(claim, settings.ttl, wait, signal, untilNext);
+      if (delay > 0) await sleep(this.clock, delay, signal);
+      if (signal.aborted) return SHUTDOWN;
+      const answer = await this.acquirer.acquire(claim, settings.ttl, wait, signal, patience);
       if (!signal.aborted || answer.kind === 'granted') this.log.answered(answer);
+      if (isDown(answer)) this.onOutage?.();
       if (answer.kind === 'denied') return signal.aborted ? SHUTDOWN : answer;
       // A run that is granted during shutdown still runs: the other instances have already lost the tick.
-      if (isRun || !signal.aborted) return this.hold(answer, settings);
+      if (isRun || !signal.aborted) return this.hold(answer, settings, claim.lock);
       // A lock that is granted after the end would never be released.
       await answer.release().catch(() => {});
       return SHUTDOWN;
@@ -65,9 +75,14 @@ export class LeaseRegistry {
     return this.hold(UNGUARDED, settings);
   }
 
+  /** How many leases it holds, of runs and of locks. */
+  get size(): number {
+    return this.held.size;
+  }
+
   /** The runs in progress. */
   get runs(): Lease[] {
-    return [...this.held].filter(({ isRun }) => isRun);
+    return [...this.held].filter(({ run }) => run);
   }
 
   /** Stops new runs. */
@@ -97,11 +112,12 @@ export class LeaseRegistry {
     await Promise.all([...this.held].map((lease) => lease.finish()));
   }
 
-  private hold(grant: Grant, settings: LeaseSettings): Lease {
+  private hold(grant: Grant, settings: LeaseSettings, lock = ''): Lease {
     const lease = new Lease(grant, settings, this.clock);
     this.held.add(lease);
     lease.onEnded = () => {
       this.held.delete(lease);
+      this.acquirer.freed(lock);
       this.noteQuiet();
     };
     return lease;

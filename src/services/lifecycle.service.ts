@@ -10,13 +10,21 @@ import {
 import { ModulesContainer } from '@nestjs/core';
 import { listed, quoted, redacted } from '../display.js';
 import { InvalidOptionError } from '../errors.js';
+import { inBackground } from '../in-background.js';
 import { isSameStore } from '../nodes/same-store.js';
 import { MODULE } from '../options/checks.js';
 import { RESOLVED_OPTIONS } from '../redlock.module-definition.js';
 import type { ResolvedOptions } from '../options/options.js';
+import { CatchUp } from './catch-up.service.js';
 import { ExclusiveJobs } from './exclusive-jobs.service.js';
+import { Fleet } from './fleet.service.js';
+import { FleetDrift } from './fleet-drift.service.js';
+import { JobCatalog } from './job-catalog.service.js';
 import { LeaseRegistry } from './lease-registry.service.js';
+import { MissedTicks } from './missed-ticks.service.js';
 import { NodeInspection } from './node-inspection.service.js';
+import { OverdueJobs } from './overdue-jobs.service.js';
+import { Pauses } from './pauses.service.js';
 import { Recovery } from './recovery.service.js';
 import { SchedulerFirings } from './scheduler-firings.service.js';
 
@@ -83,15 +91,24 @@ export class InnermostHooks implements OnApplicationBootstrap, OnModuleDestroy {
 @Injectable()
 export class Lifecycle implements OnModuleInit, OnApplicationShutdown {
   private readonly logger = new Logger('RedlockModule');
+  /** Resolves when all schedules are known, and the instance is registered. */
+  prepared: Promise<void> | undefined;
 
   constructor(
     private readonly hooks: InnermostHooks,
     @Inject(RESOLVED_OPTIONS) readonly options: ResolvedOptions,
     private readonly firings: SchedulerFirings,
     private readonly jobs: ExclusiveJobs,
+    private readonly catalog: JobCatalog,
     private readonly nodes: NodeInspection,
     private readonly recovery: Recovery,
     private readonly leases: LeaseRegistry,
+    private readonly fleet: Fleet,
+    private readonly overdue: OverdueJobs,
+    private readonly drift: FleetDrift,
+    private readonly catchUp: CatchUp,
+    private readonly pauses: Pauses,
+    private readonly missed: MissedTicks,
   ) {
     hooks.add(this);
   }
@@ -119,12 +136,29 @@ export class Lifecycle implements OnModuleInit, OnApplicationShutdown {
   started(): void {
     if (!this.options.enabled) return;
     this.recovery.start();
-    void this.jobs.prepareTicks();
+    this.catchUp.look();
+    this.fleet.onBeat = async () => {
+      this.catchUp.lookAtPaused();
+      await this.overdue.check();
+      await this.drift.check();
+    };
+    this.fleet.onQuorum = () => this.catchUp.look();
+    this.leases.onOutage = () => this.fleet.suspect();
+    this.missed.onPaused = (name) => this.catchUp.paused(name);
+    this.pauses.onChange = (name) => this.catchUp.lookFor(name);
+    this.prepared = inBackground('Preparing the schedules', () => this.prepare());
+  }
+
+  private async prepare(): Promise<void> {
+    await this.catalog.noteSchedules();
+    this.fleet.start();
+    await this.jobs.prepareTicks();
   }
 
   /** At shutdown: no new runs, then up to `shutdownTimeout` for the runs in progress. Another signal ends the wait. */
   async drain(): Promise<void> {
     this.leases.close();
+    this.fleet.stop();
     const names = this.leases.runs.map(({ name }) => name);
     if (names.length > 0) {
       this.logger.log(

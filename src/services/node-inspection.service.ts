@@ -1,11 +1,13 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { Clock, Timer } from '../clock.js';
+import { BoundedNode } from '../nodes/bounded-node.js';
 import type { LockNode, NodeReport } from '../nodes/lock-node.js';
 import { redacted } from '../display.js';
 import { errorOf, InvalidOptionError } from '../errors.js';
 import { MODULE } from '../options/checks.js';
 import { CLOCK, LOCK_NODES, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
 import type { ResolvedOptions } from '../options/options.js';
+import { NodeHealthWatch } from './node-health.service.js';
 import { OperatorLog } from './operator-log.service.js';
 
 /** How often the nodes are inspected, in milliseconds: every five minutes. */
@@ -28,6 +30,7 @@ export class NodeInspection {
     @Inject(LOCK_NODES) private readonly nodes: readonly LockNode[],
     @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
     private readonly log: OperatorLog,
+    private readonly health: NodeHealthWatch,
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
@@ -71,6 +74,10 @@ export class NodeInspection {
     const missing = answers.flatMap((answer) =>
       answer.status === 'rejected' ? [errorOf(answer.reason)] : [],
     );
+    for (const [index, node] of this.nodes.entries()) {
+      const offset = reports[index]?.clockOffset;
+      if (offset !== undefined) this.health.told(node, offset);
+    }
     if (2 * missing.length < this.nodes.length) this.log.quorumAnswered();
     else this.log.quorumLost(missing);
     this.warn(new Map(this.flaws(reports)));
@@ -85,16 +92,16 @@ export class NodeInspection {
 
   private *flaws(reports: readonly (NodeReport | undefined)[]): Iterable<[string, string]> {
     for (const [index, report] of reports.entries()) {
-      const address = redacted(this.nodes[index]?.address ?? '');
+      const title = titleOf(this.nodes[index]);
       for (const warning of report?.warnings ?? []) {
-        yield [`${address} ${warning}`, `Node ${address} ${redacted(warning)}`];
+        yield [`${title} ${warning}`, `${title} ${redacted(warning)}`];
       }
       const offset = report?.clockOffset ?? 0;
       if (Math.abs(offset) >= CLOCK_WARNING) {
         const seconds = (Math.abs(offset) / 1000).toFixed(1);
         yield [
-          `${address} clock`,
-          `The clock of node ${address} is ${seconds} s ${offset > 0 ? 'ahead of' : 'behind'} the clock of this ` +
+          `${title} clock`,
+          `The clock of ${title.replace('Node', 'node')} is ${seconds} s ${offset > 0 ? 'ahead of' : 'behind'} the clock of this ` +
             'instance. Ticks are kept apart while all clocks are within 30 s of each other: synchronize them (NTP)',
         ];
       }
@@ -110,7 +117,7 @@ export class NodeInspection {
         const address = redacted(this.nodes[index]?.address ?? '');
         return new InvalidOptionError(MODULE, `nodes[${index}]`, `(${address}) ${problem}`);
       };
-      if (unfit !== undefined) return error(`cannot vote: ${redacted(unfit)}`);
+      if (unfit !== undefined) return error(`cannot be used: ${redacted(unfit)}`);
       if (identity === undefined) continue;
       const twin = seen.get(identity);
       if (twin !== undefined) {
@@ -122,4 +129,8 @@ export class NodeInspection {
     }
     return undefined;
   }
+}
+
+function titleOf(node: LockNode | undefined): string {
+  return node instanceof BoundedNode ? node.title : redacted(`Node ${node?.address}`);
 }

@@ -21,6 +21,21 @@ const REMEMBERED = 1000;
 /** The end of a line that is logged once an hour. */
 const COUNT_ALL = 'Logged once an hour for each job; to count all ticks, listen to the event "skipped"';
 
+/** What the log says of several nodes. */
+const QUORUM = {
+  lost: 'No quorum of the nodes votes',
+  missing: 'no quorum of the nodes votes',
+  missingForOne: 'no quorum of the nodes votes on it',
+  reached: 'A quorum of the nodes votes again',
+};
+/** A single node is a database like any other. */
+const SINGLE: typeof QUORUM = {
+  lost: 'No lock can be acquired',
+  missing: 'its lock could not be acquired',
+  missingForOne: 'its lock was refused',
+  reached: 'Locks can be acquired again',
+};
+
 /** A period in which no majority of the nodes voted. */
 interface Outage {
   /** When it began, on the monotonic clock. */
@@ -43,11 +58,14 @@ export class OperatorLog {
   private overload = { since: Number.NEGATIVE_INFINITY, jobs: 0 };
   /** When each job was last reported for a reason, on the monotonic clock. */
   private readonly reported = new Map<string, number>();
+  private readonly words: typeof QUORUM;
 
   constructor(
     @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
     @Inject(CLOCK) private readonly clock: Clock,
-  ) {}
+  ) {
+    this.words = Array.isArray(options.nodes) && options.nodes.length > 1 ? QUORUM : SINGLE;
+  }
 
   /** The result of one claim. */
   answered(result: Grant | Denial): void {
@@ -78,9 +96,7 @@ export class OperatorLog {
       return;
     }
     this.outage = { since: now, refusedAt, skipped: new Map() };
-    this.logger.warn(
-      `No quorum of the nodes votes: jobs do what their onStoreDown says. ${messagesOf(causes)}`,
-    );
+    this.logger.warn(`${this.words.lost}: jobs do what their onStoreDown says. ${messagesOf(causes)}`);
   }
 
   private quorumReached(): void {
@@ -94,7 +110,7 @@ export class OperatorLog {
     const more = outage.skipped.size - counts.length;
     if (more > 0) counts.push(`and ${more} more jobs`);
     const skipped = counts.length > 0 ? `. Not run by this instance meanwhile: ${counts.join(', ')}` : '';
-    this.logger.log(`A quorum of the nodes votes again, after ${seconds} s${skipped}`);
+    this.logger.log(`${this.words.reached}, after ${seconds} s${skipped}`);
   }
 
   /** A call was not run, for a reason that may apply to every instance. */
@@ -159,16 +175,14 @@ export class OperatorLog {
     if (skipped.size === NAMED_IN_OUTAGE + 1) {
       return this.logger.warn('More jobs are not run in this outage; they are counted at its end');
     }
-    this.logger.warn(
-      `${what} was not run by this instance: no quorum of the nodes votes. ${messagesOf(causes)}`,
-    );
+    this.logger.warn(`${what} was not run by this instance: ${this.words.missing}. ${messagesOf(causes)}`);
   }
 
   /** The nodes still vote on other jobs. */
   private skippedAlone(name: string, what: string, causes: readonly Error[]): void {
     if (!this.mayReport('refused', name)) return;
     this.logger.warn(
-      `${what} was not run by this instance: no quorum of the nodes votes on it. ${messagesOf(causes)} (logged once an hour)`,
+      `${what} was not run by this instance: ${this.words.missingForOne}. ${messagesOf(causes)} (logged once an hour)`,
     );
   }
 

@@ -46,7 +46,11 @@ export class Recovery {
     for (let looks = 0; tick && looks < LOOK_BACK; looks++) {
       const found = tick;
       const firing = (): CronFiring => new CronFiring(call, ticks, this.clock.now(), this.clock, found);
-      const outcome = await this.runner.resume({ name, options, tick }, firing, call);
+      const outcome = await this.runner.resume(
+        { name, options, tick, ticks, past: 'perhaps begun' },
+        firing,
+        call,
+      );
       // The nodes may answer later, and a run that holds the lock may end.
       if (outcome === 'unknown')
         this.clock.setTimeout(() => void this.look(job, schedule), options.ttl).unref();

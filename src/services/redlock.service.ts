@@ -1,62 +1,37 @@
 import { Inject, Injectable } from '@nestjs/common';
-import type { CronJob } from 'cron';
 import { JobKeys } from '../nodes/job-keys.js';
-import { InvalidOptionError, StoreDownError } from '../errors.js';
+import { StoreDownError } from '../errors.js';
 import type { Clock } from '../clock.js';
-import { callback, type Check, checkedOptions, oneOf } from '../options/checks.js';
+import { callback, checkedOptions } from '../options/checks.js';
 import { CLOCK, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
-import { type Duration, lease as leaseOf, milliseconds } from '../options/duration.js';
-import type { JobOptions, ResolvedOptions } from '../options/options.js';
-import { jobChecks, resolveJobOptions } from '../options/resolve-options.js';
+import type { ResolvedOptions } from '../options/options.js';
+import { resolveJobOptions } from '../options/resolve-options.js';
+import {
+  eventName,
+  type HistoryOptions,
+  lockChecks,
+  type LockOptions,
+  type PauseOptions,
+  runChecks,
+  type RunOptions,
+} from '../options/service-options.js';
+import type { FleetInstance } from '../records/fleet-card.js';
+import type { Health } from '../records/health.js';
+import type { DeclaredJobInfo, JobStatus } from '../records/job-status.js';
+import type { RunRecord } from '../records/run-record.js';
 import { jobName } from '../decorators/exclusive-method.js';
 import { currentFiring } from '../schedule/firing.js';
 import type { RunOutcome } from '../runs/run-outcome.js';
 import { JobRunner } from './job-runner.service.js';
+import { HeldLock, type RedlockLock } from '../runs/held-lock.js';
 import { Lease } from '../runs/lease.js';
 import { LeaseRegistry } from './lease-registry.service.js';
 import type { RedlockEventMap, RedlockListener } from '../runs/run-event.js';
+import { Operations } from './operations.service.js';
 import { RedlockEvents } from './redlock-events.service.js';
+import { spreadOf } from '../runs/spread.js';
 import { type CurrentRun, runContext } from '../runs/run-context.js';
 import { SchedulerFirings } from './scheduler-firings.service.js';
-
-/** Options of `RedlockService.lock`. */
-export interface LockOptions {
-  /**
-   * The lease: how long the lock outlives a process that dies. At least three times the module's `nodeTimeout`.
-   * Default: the module's `ttl`.
-   */
-  ttl?: Duration;
-  /** How long to keep trying while another claim holds the lock. Default: no retry. */
-  wait?: Duration;
-}
-
-/** Options of `RedlockService.run`. */
-export interface RunOptions extends JobOptions {
-  /**
-   * The calling cron job, if it is not in `SchedulerRegistry`: this run is then for its latest tick, and each tick runs
-   * once. A job in the registry is recognized without it.
-   */
-  job?: CronJob;
-}
-
-/** A lock that this instance holds, renewed until it is released. */
-export interface RedlockLock extends AsyncDisposable {
-  /** The name that was locked. */
-  readonly name: string;
-  /** When the lock expires if it is not renewed again, by the clock of this process. Each renewal moves it. */
-  readonly expiresAt: Date;
-  /** Aborts before another instance can acquire the lock: with a `LockLostError`, or a `ShutdownError` at shutdown. */
-  readonly signal: AbortSignal;
-  /**
-   * Renews the lock now, and uses `ttl` (milliseconds or a duration; default: the current ttl) from now on.
-   *
-   * @throws LockLostError if the lock is lost or released, or no majority of the nodes renews it; InvalidOptionError
-   * for a `ttl` below three times `nodeTimeout`. Once `signal` has aborted: its reason.
-   */
-  extend(ttl?: Duration): Promise<void>;
-  /** Releases the lock. A second call does nothing. Never throws: a failure is logged; the lock ends with its lease. */
-  release(): Promise<void>;
-}
 
 /** Locks, and runs under locks, for code outside decorated methods. */
 @Injectable()
@@ -68,6 +43,7 @@ export class RedlockService {
   readonly #runner: JobRunner;
   readonly #events: RedlockEvents;
   readonly #firings: SchedulerFirings;
+  readonly #operations: Operations;
   readonly #lockChecks;
   readonly #runChecks;
 
@@ -79,6 +55,7 @@ export class RedlockService {
     runner: JobRunner,
     events: RedlockEvents,
     firings: SchedulerFirings,
+    operations: Operations,
   ) {
     this.#options = options;
     this.#clock = clock;
@@ -86,9 +63,10 @@ export class RedlockService {
     this.#runner = runner;
     this.#events = events;
     this.#firings = firings;
+    this.#operations = operations;
     const { nodeTimeout } = options;
-    this.#lockChecks = { ttl: leaseOf(nodeTimeout), wait: milliseconds } satisfies ChecksOf<LockOptions>;
-    this.#runChecks = { ...jobChecks(nodeTimeout), job: cronJob } satisfies ChecksOf<RunOptions>;
+    this.#lockChecks = lockChecks(nodeTimeout);
+    this.#runChecks = runChecks(nodeTimeout);
   }
 
   /**
@@ -103,8 +81,8 @@ export class RedlockService {
     jobName('lock()', 'name', name);
     const { ttl = job.ttl, wait = 0 } = checkedOptions('lock()', options, this.#lockChecks);
     const claim = { name, lock: new JobKeys(keyPrefix, name).lock };
-    const settings = { name, ttl, maxRuntime: undefined, isRun: false };
-    const answer = await this.#leases.acquire(claim, settings, wait);
+    const settings = { name, ttl, maxRuntime: undefined };
+    const answer = await this.#leases.acquire(claim, settings, { wait });
     if (answer instanceof Lease) return new HeldLock(answer, nodeTimeout);
     if (answer.reason === 'store-down' && job.onStoreDown === 'throw')
       throw new StoreDownError(name, answer.causes);
@@ -133,14 +111,19 @@ export class RedlockService {
     jobName('run()', 'name', name);
     callback('run()', 'routine', routine);
     const { job, ...checked } = checkedOptions('run()', options, this.#runChecks);
-    const request = { name, options: resolveJobOptions('run()', checked, this.#options.job) };
+    const jobOptions = resolveJobOptions('run()', checked, this.#options.job);
+    const request = { name, options: jobOptions };
     const current = currentFiring();
     const firing = current?.kind === 'cron' ? current : undefined;
-    if (!job || firing?.source === job) return this.#runner.run({ ...request, firing }, routine);
+    if (!job || firing?.source === job) {
+      const spread = firing && spreadOf('run()', jobOptions, firing);
+      return this.#runner.run({ ...request, firing, spread }, routine);
+    }
     const ticks = this.#firings.ticks.of(job.cronTime);
     const tick = ticks.latest(this.#clock.now());
     ticks.prepareSoon(this.#clock);
-    return this.#runner.run({ ...request, tick }, routine);
+    const spread = spreadOf('run()', jobOptions, ticks);
+    return this.#runner.run({ ...request, tick, ticks, spread }, routine);
   }
 
   /** The run that the caller is part of, across everything that it awaits; `undefined` outside a run. */
@@ -149,8 +132,96 @@ export class RedlockService {
   }
 
   /**
-   * Calls `listener` for each event of this instance: `started`, `finished`, `failed`, `skipped` or `aborted`. If a
-   * listener throws, the error is logged, and nothing else is affected.
+   * The recorded runs of a job on all instances, newest first. A run that was begun and never settled is one of them, as
+   * `'died'`, once its lease has ended.
+   *
+   * @throws InvalidOptionError for an invalid name or option; StoreDownError if no node answers.
+   */
+  async history(name: string, options: HistoryOptions = {}): Promise<RunRecord[]> {
+    return this.#operations.history(name, options);
+  }
+
+  /**
+   * When a job last ran, when it is due next, and whether it runs, is late or is paused.
+   *
+   * @throws InvalidOptionError for an invalid name; StoreDownError if no node answers.
+   */
+  async status(name: string): Promise<JobStatus> {
+    return this.#operations.status(name);
+  }
+
+  /** The jobs that this instance declares with `@Exclusive`, with their schedules and options. */
+  jobs(): DeclaredJobInfo[] {
+    return this.#operations.jobs();
+  }
+
+  /**
+   * The next ticks of a job; empty if this instance knows no schedule of it.
+   *
+   * @param amount How many. Default: 10.
+   * @throws InvalidOptionError for an invalid name or amount.
+   */
+  preview(name: string, amount = 10): Date[] {
+    return this.#operations.preview(name, amount);
+  }
+
+  /**
+   * The instances that have been up within the last half minute, oldest first.
+   *
+   * @throws StoreDownError if no node answers.
+   */
+  async fleet(): Promise<FleetInstance[]> {
+    return this.#operations.fleet();
+  }
+
+  /** Asks all nodes now. Never rejects. For a readiness probe, not for a liveness probe. */
+  async health(): Promise<Health> {
+    return this.#operations.health();
+  }
+
+  /**
+   * Pauses a job on all instances, also those that start later: its ticks are skipped as `'paused'`. A run in progress
+   * continues; plain calls and `trigger` still run.
+   *
+   * @throws InvalidOptionError for an invalid name or option; StoreDownError if no majority of the nodes confirms it.
+   */
+  async pause(name: string, options: PauseOptions = {}): Promise<void> {
+    await this.#operations.pause(name, options);
+  }
+
+  /**
+   * Ends the pause of a job.
+   *
+   * @throws InvalidOptionError for an invalid name; StoreDownError if no majority of the nodes confirms it.
+   */
+  async resume(name: string): Promise<void> {
+    await this.#operations.resume(name);
+  }
+
+  /** Pauses all jobs that this instance declares under a fixed name. For options and errors, see `pause`. */
+  async pauseAll(options: PauseOptions = {}): Promise<void> {
+    await Promise.all(this.#operations.names.map((name) => this.pause(name, options)));
+  }
+
+  /** Ends the pauses of all jobs that this instance declares under a fixed name. For errors, see `resume`. */
+  async resumeAll(): Promise<void> {
+    await Promise.all(this.#operations.names.map((name) => this.resume(name)));
+  }
+
+  /**
+   * Runs a job that this instance declares now, whatever its schedule says, even if it is paused, unless a run of it is
+   * in progress. If the name of the job depends on the arguments of the method, pass them.
+   *
+   * @returns `{ ran: true, value }`, or `{ ran: false, reason }`.
+   * @throws What the method throws; InvalidOptionError if this instance does not declare the job.
+   */
+  async trigger(name: string, ...args: unknown[]): Promise<RunOutcome<unknown>> {
+    return this.#operations.trigger(name, args);
+  }
+
+  /**
+   * Calls `listener` for each event of this instance: `started`, `finished`, `failed`, `skipped`, `aborted`, `missed`,
+   * `overdue` or `drift`. If a listener throws, the error is logged, and nothing else is affected.
    *
    * @returns A function that removes the listener.
    * @throws InvalidOptionError for an unknown event, or if `listener` is not a function.
@@ -160,49 +231,4 @@ export class RedlockService {
     callback('on()', 'listener', listener);
     return this.#events.on(event, listener);
   }
-}
-
-type ChecksOf<Options> = Record<keyof Options, Check<unknown>>;
-
-const EVENTS: Readonly<Record<keyof RedlockEventMap, true>> = {
-  started: true,
-  finished: true,
-  failed: true,
-  skipped: true,
-  aborted: true,
-};
-const eventName = oneOf(...(Object.keys(EVENTS) as (keyof RedlockEventMap)[]));
-
-/** A cron job, from any copy of `cron`. */
-const cronJob: Check<CronJob> = (where, option, value) => {
-  const { cronTime } = Object(value) as { cronTime?: unknown };
-  const { getNextDateFrom } = Object(cronTime) as { getNextDateFrom?: unknown };
-  if (typeof getNextDateFrom === 'function') return value as CronJob;
-  throw new InvalidOptionError(where, option, 'must be a CronJob', { received: value });
-};
-
-class HeldLock implements RedlockLock {
-  readonly name: string;
-  readonly #lease: Lease;
-  readonly #nodeTimeout: number;
-
-  constructor(lease: Lease, nodeTimeout: number) {
-    this.name = lease.name;
-    this.#lease = lease;
-    this.#nodeTimeout = nodeTimeout;
-  }
-
-  get signal(): AbortSignal {
-    return this.#lease.signal;
-  }
-
-  get expiresAt(): Date {
-    return this.#lease.expiresAt;
-  }
-
-  // Own functions, so that they can be destructured from the lock.
-  readonly extend = async (ttl?: Duration): Promise<void> =>
-    this.#lease.extend(ttl === undefined ? undefined : leaseOf(this.#nodeTimeout)('extend()', 'ttl', ttl));
-  readonly release = (): Promise<void> => this.#lease.end('release');
-  readonly [Symbol.asyncDispose] = this.release;
 }

@@ -5,8 +5,7 @@ import type { CronJob } from 'cron';
 import type { Clock } from '../clock.js';
 import { CLOCK } from '../redlock.module-definition.js';
 import { CronFiring, currentFiring, fire, holdFiring, IntervalFiring } from '../schedule/firing.js';
-import type { CronTicks } from '../schedule/cron-ticks.js';
-import { type CronOptions, type CronSchedule, cronTimeOf } from '../schedule/schedule-of.js';
+import { type CronOptions, type CronSchedule, cronTimeOf, ticksOf } from '../schedule/schedule-of.js';
 import { SharedTicks } from '../schedule/shared-ticks.js';
 
 /** The object to which `@nestjs/schedule` passes its decorated methods before it mounts them. Not exported there. */
@@ -69,6 +68,11 @@ export class SchedulerFirings {
           isActive(job) && (name === undefined ? this.ticks.of(job.cronTime) === ticks : key === name),
       ),
     );
+  }
+
+  /** Whether a cron job that has fired was stopped since, for good or for a while. */
+  isStopped(source: object): boolean {
+    return 'cronTime' in source && !isActive(source as CronJob);
   }
 
   private watchRegistry(registry: SchedulerRegistry): void {
@@ -145,15 +149,6 @@ function can(instance: unknown, ...methods: string[]): boolean {
   } catch {
     // For example, a request-scoped proxy that cannot be read now.
     return false;
-  }
-}
-
-/** The ticks of a schedule; `undefined` if `cron` refuses it, and so could not mount it. */
-function ticksOf(schedule: CronSchedule): CronTicks | undefined {
-  try {
-    return schedule.ticks;
-  } catch {
-    return undefined;
   }
 }
 

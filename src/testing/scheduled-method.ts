@@ -12,7 +12,11 @@ import { InvalidOptionError } from '../errors.js';
 import type { ExclusiveMethod } from '../decorators/exclusive-method.js';
 import { ExclusiveJobs } from '../services/exclusive-jobs.service.js';
 import type { SkipReason } from '../runs/run-outcome.js';
-import type { RunEvent } from '../runs/run-event.js';
+import type { MissedEvent, RunEvent } from '../runs/run-event.js';
+import { LARGEST_HISTORY } from '../options/resolve-options.js';
+import { type RunRecord, runRecord } from '../records/run-record.js';
+import { JobRecords } from '../services/job-records.service.js';
+import { MissedTicks } from '../services/missed-ticks.service.js';
 import { RedlockEvents } from '../services/redlock-events.service.js';
 
 /** The result of one firing on one instance. */
@@ -27,6 +31,10 @@ export interface FiredRun {
   readonly error?: unknown;
   /** Why the method did not run there; omitted if it ran. */
   readonly reason?: SkipReason;
+  /** What the run was put on record as; omitted if it did not run there, or with `history: 0`. */
+  readonly record?: RunRecord;
+  /** The ticks that ran on no instance, as the run there has revealed; omitted if there are none. */
+  readonly missed?: readonly MissedEvent[];
 }
 
 /** The current call, across everything that it awaits. */
@@ -94,22 +102,32 @@ export class ScheduledMethod {
   /** Calls the method as the scheduler does. */
   async call(): Promise<FiredRun> {
     const call = {};
-    const answer = { instance: this.index };
+    let answer: Pick<FiredRun, 'instance' | 'record' | 'missed'> = { instance: this.index };
     // The first event of the call is its own; the run may emit others, for jobs that it calls.
-    let first: { reason?: SkipReason } | undefined;
+    let first: (RunEvent & { reason?: SkipReason }) | undefined;
     const note = (event: RunEvent & { reason?: SkipReason }): void => {
       if (calls.getStore() === call) first ??= event;
     };
+    const missed: MissedEvent[] = [];
     const events = this.app.get(RedlockEvents, { strict: false });
-    const ends = [events.on('started', note), events.on('skipped', note)];
+    const ends = [
+      events.on('started', note),
+      events.on('skipped', note),
+      events.on('missed', (event) => missed.push(event)),
+    ];
+    const report = async (): Promise<void> => {
+      if (first && !first.reason) answer = { ...answer, ...(await this.reportOf(first, missed)) };
+    };
     // A cron job passes its `onComplete`, which @nestjs/schedule leaves undefined; the others pass nothing.
     const args = this.schedule.kind === 'cron' ? [undefined] : [];
     const method = Reflect.get(this.target, this.method.key) as (...args: unknown[]) => unknown;
     try {
       const value = await calls.run(call, () => this.fire(() => Reflect.apply(method, this.target, args)));
+      await report();
       const reason = first?.reason;
       return reason ? { ...answer, ran: false, reason } : { ...answer, ran: true, value };
     } catch (error) {
+      await report();
       const reason = first?.reason;
       if (reason) return { ...answer, ran: false, reason, error };
       const { enabled } = this.app.get<ResolvedOptions>(RESOLVED_OPTIONS, { strict: false });
@@ -117,6 +135,23 @@ export class ScheduledMethod {
     } finally {
       for (const end of ends) end();
     }
+  }
+
+  /** What is known about a run that has ended. */
+  private async reportOf(
+    { name, runId }: RunEvent,
+    missed: readonly MissedEvent[],
+  ): Promise<Pick<FiredRun, 'record' | 'missed'>> {
+    await this.app.get(MissedTicks, { strict: false }).compared();
+    const view = this.app.get(JobRecords, { strict: false }).view(name, LARGEST_HISTORY);
+    // Without an answer, as in a test of an outage, there is no record.
+    const found = await view.catch(() => undefined);
+    const record = found?.records.find((each) => each.runId === runId);
+    const ofJob = missed.filter((event) => event.name === name);
+    return {
+      ...(record && { record: runRecord(record) }),
+      ...(ofJob.length > 0 && { missed: ofJob }),
+    };
   }
 
   /** Calls `callback` in a firing, as the scheduler does. */

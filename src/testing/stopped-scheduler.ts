@@ -4,9 +4,13 @@ import type { CronJob } from 'cron';
 /** Registers all scheduled jobs of an application, but lets none of them fire by itself. */
 export class StoppedScheduler extends SchedulerRegistry {
   override addCronJob(name: string, job: CronJob): void {
+    const wasActive = job.isActive;
     void job.stop();
+    const setActive = (isActive: boolean): void =>
+      void Reflect.defineProperty(job, 'isActive', { value: isActive, configurable: true });
+    setActive(wasActive);
     // Code that registers a job starts it afterwards, as does `initialDelay`.
-    job.start = () => {};
+    job.start = () => setActive(true);
     super.addCronJob(name, job);
   }
 

@@ -13,12 +13,15 @@ import {
   givenOptions,
   MODULE,
   readable,
+  wholeNumber,
 } from '../options/checks.js';
 import { type Duration, milliseconds } from '../options/duration.js';
 import type { NodeOption } from '../options/options.js';
 import { MODULE_OPTIONS, resolveOptions } from '../options/resolve-options.js';
 import { MemoryNode } from '../nodes/memory-node.js';
 import type { NodeReport } from '../nodes/lock-node.js';
+import { Fleet } from '../services/fleet.service.js';
+import { Lifecycle } from '../services/lifecycle.service.js';
 import { ManualClock } from './manual-clock.js';
 import { type FiredRun, ScheduledMethod } from './scheduled-method.js';
 import { StoppedScheduler } from './stopped-scheduler.js';
@@ -43,14 +46,14 @@ const FIRE = 'TestFleet.fire()';
 /** More instances than this in one process are a mistake. */
 const MOST_INSTANCES = 1000;
 
-const count: Check<number> = (where, option, value) => {
-  if (Number.isInteger(value) && (value as number) >= 1 && (value as number) <= MOST_INSTANCES) {
-    return value as number;
+/** The part of an instance that registers it, unless the application has no `RedlockModule`. */
+function fleetOf(app: TestingModule): Fleet | undefined {
+  try {
+    return app.get(Fleet, { strict: false });
+  } catch {
+    return undefined;
   }
-  throw new InvalidOptionError(where, option, `must be a whole number from 1 to ${MOST_INSTANCES}`, {
-    received: value,
-  });
-};
+}
 
 /** Whether Nest can import it: a class, a dynamic module, a promise of one, or a forward reference. */
 function isModule(value: unknown): boolean {
@@ -60,7 +63,7 @@ function isModule(value: unknown): boolean {
 }
 
 const FLEET_CHECKS = {
-  instances: count,
+  instances: wholeNumber(1, MOST_INSTANCES),
   now: date,
   // Checked with the other options of the module.
   nodes: anything,
@@ -91,6 +94,8 @@ export class TestFleet {
   private firings = 0;
   /** The time that the clock was told to move to. */
   private target = 0;
+  /** Resolves when the clock has come to the firing in progress. */
+  private moving: Promise<void> | undefined;
 
   private constructor(
     /** The instances: `fleet.instances[0].get(ReportService)`. */
@@ -135,10 +140,16 @@ export class TestFleet {
         .useClass(StoppedScheduler);
       await override?.(builder, instance);
       const app = await builder.compile();
-      return app.init().catch(async (error: unknown) => {
+      try {
+        await app.init();
+      } catch (error) {
         await app.close().catch(() => {});
         throw error;
-      });
+      }
+      const fleet = fleetOf(app);
+      fleet?.beatByHand();
+      if (fleet) await app.get(Lifecycle, { strict: false }).prepared;
+      return app;
     };
     const starts = await clock.until(
       Promise.allSettled(Array.from({ length: instances }, (_, index) => start(index))),
@@ -156,8 +167,8 @@ export class TestFleet {
   }
 
   /**
-   * Lets time pass without firing anything: runs in progress renew their locks, or reach their `maxRuntime`, and ticks
-   * with `recover` are taken over.
+   * Lets time pass without firing anything: runs in progress renew their locks, or reach their `maxRuntime`, ticks with
+   * `recover` are taken over, and jobs that have not run for too long are noticed (the event `overdue`).
    *
    * @param duration Milliseconds, or a string such as `'10m'`; at most 24 days.
    * @throws InvalidOptionError for anything else.
@@ -165,7 +176,11 @@ export class TestFleet {
   async advance(duration: Duration): Promise<void> {
     const step = milliseconds('TestFleet.advance()', 'duration', duration);
     this.target = this.reached + step;
+    // A firing that has just begun comes first.
+    await this.moving;
     await this.clock.advance(this.target - this.clock.now());
+    const looks = this.instances.map(async (app) => fleetOf(app)?.beatAndLook());
+    await this.clock.until(Promise.all(looks));
   }
 
   /**
@@ -194,10 +209,13 @@ export class TestFleet {
     }
     this.target = at ? at.getTime() : next;
     const duration = this.target - this.clock.now();
-    if (duration > 0) await this.clock.advance(duration);
+    if (duration > 0) await (this.moving = this.clock.advance(duration));
     const first = this.firings++ % methods.length;
     const inTurn = [...methods.slice(first), ...methods.slice(0, first)];
-    const runs = await this.clock.until(Promise.all(inTurn.map((method) => method.call())));
+    const calls = Promise.all(inTurn.map((method) => method.call()));
+    const beats = Promise.all(this.instances.map(async (app) => fleetOf(app)?.beat()));
+    const runs = await this.clock.until(calls);
+    await this.clock.until(beats);
     return runs.toSorted((a, b) => a.instance - b.instance);
   }
 

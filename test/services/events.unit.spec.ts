@@ -20,7 +20,8 @@ it('tell of each run what became of it, in this order', async () => {
   const redlock = (await start({ redlock: { instanceId: 'me' } })).get(RedlockService);
   const seen: [string, RunEvent][] = [];
   for (const name of EVENTS) redlock.on(name, (event) => seen.push([name, event]));
-  const about = { runId: expect.any(String), name: 'report', tick: null, instanceId: 'me' };
+  const job = { name: 'report', pattern: 'report', tick: null };
+  const about = { runId: expect.any(String), ...job, instanceId: 'me', trigger: 'call' };
   const fault = new Error('no paper');
 
   let current: CurrentRun | undefined;
@@ -56,7 +57,7 @@ it('have types of their own', async () => {
 it('are refused where they are unknown, and so is a listener that is not a function', async () => {
   const redlock = (await start({})).get(RedlockService);
   expect(() => redlock.on('skiped' as never, () => {})).toThrow(
-    "on(): event must be 'started', 'finished', 'failed', 'skipped' or 'aborted'; received \"skiped\"",
+    "on(): event must be 'started', 'finished', 'failed', 'skipped', 'aborted', 'missed', 'overdue' or 'drift'; received \"skiped\"",
   );
   for (const listener of [undefined, null, {}, 'log']) {
     expect(() => redlock.on('skipped', listener as never)).toThrow('on(): listener must be a function');

@@ -1,14 +1,17 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { createStore } from '../../src/acquire/create-store.js';
 import type { Grant } from '../../src/acquire/outcome.js';
+import type { ClaimedRun } from '../../src/acquire/token.js';
 import { sleep } from '../../src/clock.js';
 import { LockLostError, MemoryNode, RunTimeoutError } from '../../src/index.js';
 import type { Claim } from '../../src/nodes/lock-node.js';
-import { Lease, type LeaseSettings } from '../../src/runs/lease.js';
+import { Lease } from '../../src/runs/lease.js';
+import type { LeaseSettings } from '../../src/runs/lease-settings.js';
 import { ManualClock } from '../../src/testing/manual-clock.js';
 
 const CLAIM: Claim = { lock: 'JOB_LOCKER_report' };
 const TTL = 30_000;
+const RUN: ClaimedRun = { runId: 'run', trigger: 'call', startedAt: 0, tick: undefined };
 
 let clock: ManualClock;
 let node: DeafNode;
@@ -33,7 +36,7 @@ async function leaseOf(ttl: number, settings: Partial<LeaseSettings> = {}): Prom
   const grant = await createStore([node], clock).vote(CLAIM, ttl);
   return new Lease(
     grant as Grant,
-    { name: 'report', ttl, maxRuntime: undefined, isRun: true, ...settings },
+    { name: 'report', ttl, maxRuntime: undefined, run: RUN, ...settings },
     clock,
   );
 }

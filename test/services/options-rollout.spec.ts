@@ -82,9 +82,11 @@ const CHANGES: [string, JobOptions, JobOptions][] = [
   ['a limit of the runtime', {}, { maxRuntime: '1m' }],
   ['overlap, allowed', {}, { overlap: 'allow' }],
   ['overlap, no longer allowed', { overlap: 'allow' }, {}],
+  ['overlap, buffered', {}, { overlap: 'buffer-one' }],
   ['every, added', {}, { every: '1h' }],
   ['every, shortened', { every: '1h' }, { every: '1s' }],
   ['onStoreDown', {}, { onStoreDown: 'run' }],
+  ['spread', {}, { spread: '1m' }],
 ];
 
 describe('an option that changes in a rolling update', () => {

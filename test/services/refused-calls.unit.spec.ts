@@ -37,7 +37,7 @@ describe('the service refuses before it asks any node', () => {
     [
       'an unknown option of a run',
       (redlock) => redlock.run('a', () => 1, { jobb: 1 } as never),
-      'run(): unknown option "jobb" (known options: ttl, every, overlap, maxRuntime, recover, onStoreDown, job)',
+      'run(): unknown option "jobb" (known options: ttl, every, overlap, maxRuntime, recover, onStoreDown, missed, history, overdueAfter, spread, job)',
     ],
     [
       'null for an option of a run',

@@ -6,6 +6,7 @@ import { Exclusive, MemoryNode, RedlockService } from '../../src/index.js';
 import { JobKeys } from '../../src/nodes/job-keys.js';
 import type { Claim } from '../../src/nodes/index.js';
 import { sleep } from '../../src/clock.js';
+import { Lifecycle } from '../../src/services/lifecycle.service.js';
 import { ManualClock } from '../../src/testing/manual-clock.js';
 import { byHand, fire, newYear, ONCE_A_YEAR, start, startFleet } from '../module/application.js';
 
@@ -75,11 +76,38 @@ describe('a tick whose instance dies in the middle of the run', () => {
 
   it('is waited for by eight of the losers', async () => {
     const apps = await startFleet(10, parts());
+    // By then, each of them has looked for ticks whose instance died earlier.
+    for (const app of apps) await app.get(Lifecycle).prepared;
     await claimAndDie('recovers', true);
     await fireAll(apps, 'recovers');
     const claims = vi.spyOn(node, 'claim');
     await clock.advance(TTL + 250);
     expect(claims).toHaveBeenCalledTimes(8);
+  });
+
+  it('is run again when the job is resumed, if it was paused meanwhile, and not before', async () => {
+    const apps = await startFleet(2, parts());
+    const [redlock] = apps.map((app) => app.get(RedlockService));
+    await claimAndDie('recovers', true);
+    await fireAll(apps, 'recovers');
+    await clock.until(redlock!.pause('recovers'));
+    await clock.advance(10 * TTL);
+    expect(starts).toEqual([]);
+    await clock.until(redlock!.resume('recovers'));
+    await clock.advance(TTL + 500);
+    expect(ticks).toEqual([newYear()]);
+    await clock.advance(10 * TTL);
+    expect(starts).toHaveLength(1);
+  });
+
+  it('is not run again by an instance that found the job paused when the tick was due', async () => {
+    const apps = await startFleet(2, parts());
+    const [redlock] = apps.map((app) => app.get(RedlockService));
+    await clock.until(redlock!.pause('recovers'));
+    await fireAll(apps, 'recovers');
+    await clock.until(redlock!.resume('recovers'));
+    await clock.advance(10 * TTL);
+    expect(starts).toEqual([]);
   });
 
   it('is not run again without recover, and a plain call is free after the ttl', async () => {
@@ -100,7 +128,7 @@ describe('a tick whose instance dies in the middle of the run', () => {
     const claims = vi.spyOn(node, 'claim');
     await start(parts());
     // It looks for such ticks when the event loop is free, in real time.
-    await vi.waitFor(() => expect(claims).toHaveBeenCalled());
+    await vi.waitFor(() => expect(claims).toHaveBeenCalled(), 10_000);
     await clock.advance(TTL - 1);
     expect(starts).toEqual([]);
     await clock.advance(251);

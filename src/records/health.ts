@@ -1,0 +1,33 @@
+/** A node, as this instance sees it. */
+export interface NodeHealth {
+  /** Its address, without a password. */
+  readonly address: string;
+  /** Whether it answered when it was last asked. */
+  readonly votes: boolean;
+  /** Since when that has been so. */
+  readonly since: Date;
+  /** How long its last answer took, in milliseconds; `null` if it did not answer. */
+  readonly latency: number | null;
+  /** Its clock minus that of this instance, in milliseconds; `null` if that is not known. */
+  readonly clockOffset: number | null;
+  /** Why it does not vote; `null` if it does. */
+  readonly trouble: string | null;
+}
+
+/** A job that has not run for too long. */
+export interface OverdueJob {
+  /** The name of the job. */
+  readonly name: string;
+  /** How long a run has been due, in milliseconds. */
+  readonly by: number;
+}
+
+/** The state of the nodes and the jobs, as this instance sees it. */
+export interface Health {
+  /** Whether a majority of the nodes answers, so that jobs run. */
+  readonly quorum: boolean;
+  /** The nodes, in the order of the option. */
+  readonly nodes: readonly NodeHealth[];
+  /** The jobs that are overdue, and by how many milliseconds. */
+  readonly overdue: readonly OverdueJob[];
+}

@@ -1,0 +1,94 @@
+import type { JobPause } from './job-pause.js';
+import type { RecordedOutcome } from './run-record.js';
+
+/** A run in progress. */
+export interface RunningJob {
+  /** Identifies the run. */
+  readonly runId: string;
+  /** The name of the instance that runs it. */
+  readonly instanceId: string;
+  /** The nominal time of the tick; `null` for a plain or manual call. */
+  readonly tick: Date | null;
+  /** When it was claimed, by the clock of that instance. */
+  readonly startedAt: Date;
+}
+
+/** What the fleet knows about a job. */
+export interface JobStatus {
+  /** The name of the job. */
+  readonly name: string;
+  /** The newest tick that has run; `null` if none has, or if it is too long ago. */
+  readonly lastTick: Date | null;
+  /** How the newest recorded run ended; `null` without records. */
+  readonly lastOutcome: RecordedOutcome | null;
+  /** When it is due next; `null` if this instance knows no schedule of this job. */
+  readonly nextTick: Date | null;
+  /**
+   * How long a run has been due, in milliseconds; `null` if none is due, a run is in progress, the job is paused, or this
+   * instance knows no schedule of this job.
+   */
+  readonly overdueBy: number | null;
+  /** The run in progress; `null` if there is none, or if runs may overlap. */
+  readonly running: RunningJob | null;
+  /** The pause; `null` if the job is not paused. */
+  readonly paused: JobPause | null;
+}
+
+/** When a job that this instance declares is due. */
+export type JobSchedule =
+  | {
+      /** `@Cron`, or a job with `run(…, { job })`. */
+      readonly kind: 'cron';
+      /** The expression, or a date as an ISO string. */
+      readonly expression: string;
+      /** The time zone; `null`: that of the process. */
+      readonly timeZone: string | null;
+    }
+  | {
+      /** `@Interval`. */
+      readonly kind: 'interval';
+      /** In milliseconds. */
+      readonly every: number;
+    }
+  | {
+      /** `@Timeout`, or no schedule: none, or one that `cron` refuses. */
+      readonly kind: 'timeout' | 'none';
+    };
+
+/** A job that this instance declares with `@Exclusive`. Durations are in milliseconds. */
+export interface DeclaredJobInfo {
+  /** Its name; `ClassName.method(…)` if the name depends on the arguments of a call. */
+  readonly name: string;
+  /** Whether the name depends on the arguments of a call. */
+  readonly isPattern: boolean;
+  /** The decorated method, such as `ReportService.report`. */
+  readonly declaredAs: string;
+  /** When it is due. */
+  readonly schedule: JobSchedule;
+  /** Its options, with the defaults of the module. */
+  readonly options: DeclaredJobOptions;
+}
+
+/** The options in force for a job; see `JobOptions`. Durations are in milliseconds; `null`: none, or the default. */
+export interface DeclaredJobOptions {
+  /** The lease. */
+  readonly ttl: number;
+  /** The minimum time between two starts. */
+  readonly every: number | null;
+  /** What a tick does that finds an earlier run in progress. */
+  readonly overlap: string;
+  /** After how long the `signal` of a run aborts. */
+  readonly maxRuntime: number | null;
+  /** Whether a tick whose instance dies is run again. */
+  readonly recover: boolean;
+  /** What it does without a quorum. */
+  readonly onStoreDown: string;
+  /** What it does about missed ticks; a number: how long after its time one is made up for. */
+  readonly missed: 'skip' | 'once' | number;
+  /** Over how long the claims of its ticks are spread. */
+  readonly spread: number | null;
+  /** How many runs are kept on record. */
+  readonly history: number;
+  /** How late it must be to be overdue. */
+  readonly overdueAfter: number | null;
+}

@@ -1,0 +1,108 @@
+import { contentOf } from '../acquire/token.js';
+import type { ResolvedJobOptions } from '../options/options.js';
+import type { MissedCause } from '../runs/run-event.js';
+import type { CronTicks } from '../schedule/cron-ticks.js';
+import { turn } from '../schedule/turns.js';
+import type { RunRecord } from './run-record.js';
+import type { SkippedTicks } from './skipped-ticks.js';
+
+/** How many missed ticks are counted at most, the newest. */
+const MOST = 1000;
+/** How many ticks are searched for in one turn: each search can take some milliseconds. */
+const IN_ONE_TURN = 4;
+
+/** Consecutive missed ticks with one cause. Times are in milliseconds since the epoch. */
+export interface Missed {
+  readonly from: number;
+  to: number;
+  count: number;
+  readonly cause: MissedCause;
+}
+
+/** What is known about why ticks were missed. */
+export interface Evidence {
+  /** What this instance remembers. */
+  readonly skipped: SkippedTicks;
+  /** The token of a run that was begun and not settled on at least one node. */
+  readonly unfinished: string | undefined;
+  /** The newest records of the job. */
+  readonly records: readonly RunRecord[];
+  /** The causes that say nothing about this job, so that ticks with them are left out. */
+  readonly ignored?: readonly MissedCause[];
+}
+
+/** The newest ticks after `last` and before `tick`, oldest first, computed in turns. Milliseconds since the epoch. */
+export async function ticksBetween(ticks: CronTicks, last: number, tick: number): Promise<number[]> {
+  const missed: number[] = [];
+  for (let at = ticks.previous(tick); at !== undefined && at > last; at = ticks.previous(at)) {
+    if (missed.length === MOST || at >= (missed.at(-1) ?? tick)) break;
+    missed.push(at);
+    if (missed.length % IN_ONE_TURN === 0) await turn();
+  }
+  return missed.toReversed();
+}
+
+/** The causes that say nothing about a job with these options. */
+export function ignoredCauses({ overlap, every, onStoreDown }: ResolvedJobOptions): MissedCause[] {
+  // A tick that is not settled may still be running; and with `every`, not every tick is meant to run.
+  if (overlap === 'allow' || every !== undefined) return ['unknown', 'overlap'];
+  // Another instance may have run it without a quorum.
+  return onStoreDown === 'run' ? ['unknown'] : [];
+}
+
+/** Groups missed ticks by their cause. */
+export function explained(missed: readonly number[], evidence: Evidence): Missed[] {
+  const groups: Missed[] = [];
+  const died = diedRuns(evidence);
+  for (const tick of missed) {
+    const cause = causeOf(tick, evidence, died);
+    if (cause === undefined || evidence.ignored?.includes(cause)) continue;
+    const group = groups.at(-1);
+    if (group?.cause === cause) {
+      group.to = tick;
+      group.count++;
+    } else {
+      groups.push({ from: tick, to: tick, count: 1, cause });
+    }
+  }
+  return groups;
+}
+
+/** A run that was begun and never settled. */
+interface DiedRun {
+  readonly runId: string;
+  readonly tick: number | undefined;
+}
+
+function diedRuns({ unfinished, records }: Evidence): DiedRun[] {
+  const died = records.filter(({ outcome }) => outcome === 'died');
+  const runs = died.map(({ runId, tick }): DiedRun => ({ runId, tick: tick?.getTime() }));
+  const last = unfinished === undefined ? undefined : contentOf(unfinished);
+  // A node that was down when the run was settled does not know that it was.
+  if (last && !records.some(({ runId }) => runId === last.runId)) runs.push(last);
+  return runs;
+}
+
+/** @returns `undefined` if the tick has run after all. */
+function causeOf(
+  tick: number,
+  { skipped, records }: Evidence,
+  died: readonly DiedRun[],
+): MissedCause | undefined {
+  const skip = skipped.at(tick);
+  const holder = skip?.holder === undefined ? undefined : contentOf(skip.holder)?.runId;
+  if (died.some((run) => run.tick === tick || run.runId === holder)) return 'died';
+  switch (skip?.fate) {
+    case 'unguarded':
+      return undefined;
+    case 'overlap':
+    case 'paused':
+    case 'store-down':
+    case 'overload':
+      return skip.fate;
+    default:
+  }
+  const isDuring = ({ startedAt, duration }: RunRecord): boolean =>
+    duration !== null && startedAt.getTime() <= tick && tick <= startedAt.getTime() + duration;
+  return records.some(isDuring) ? 'overlap' : 'unknown';
+}

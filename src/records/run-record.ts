@@ -1,0 +1,156 @@
+import { contentOf, type Trigger } from '../acquire/token.js';
+import { redacted, shown } from '../display.js';
+import { DIED } from '../nodes/job-view.js';
+import { VERSION } from '../version.js';
+
+/**
+ * How a run ended. `'aborted'`: its `signal` had aborted before it ended. `'died'`: it was begun and never settled, for
+ * example because its process was killed.
+ */
+export type RecordedOutcome = 'finished' | 'failed' | 'aborted' | 'died';
+
+/** One run of a job, as the nodes remember it. */
+export interface RunRecord {
+  /** Identifies the run: the same as in its events and in `current()`. */
+  readonly runId: string;
+  /** The nominal time of the tick; `null` for a plain or manual call. */
+  readonly tick: Date | null;
+  /** The name of the instance that ran it. */
+  readonly instanceId: string;
+  /** When it started, by the clock of that instance. */
+  readonly startedAt: Date;
+  /** How long it ran, in milliseconds; `null` if it died. */
+  readonly duration: number | null;
+  /** How it ended. */
+  readonly outcome: RecordedOutcome;
+  /**
+   * The name and the first line of the error, at most 200 characters, without credentials; `null` if there was none, or
+   * with `recordErrors: false`.
+   */
+  readonly error: string | null;
+  /**
+   * What started it: the scheduler, a takeover (`recover`), `missed` (`'catch-up'`), `trigger()` (`'manual'`) or a plain
+   * call.
+   */
+  readonly trigger: Trigger;
+  /** The version of nestjs-exclusive that ran it; `null` if it died. */
+  readonly package: string | null;
+}
+
+/** A record, and the schedule that its tick belongs to. */
+export interface StoredRecord extends RunRecord {
+  /** The fingerprint of the schedule; `null` if it is not known. */
+  readonly schedule: string | null;
+}
+
+/** What a record is stored as. Times are in milliseconds since the epoch. */
+interface Stored {
+  readonly run: string;
+  readonly tick?: number;
+  readonly on: string;
+  readonly at: number;
+  readonly ms: number;
+  readonly outcome: Exclude<RecordedOutcome, 'died'>;
+  readonly error?: string;
+  readonly by: Trigger;
+  readonly v: string;
+  readonly schedule?: string;
+}
+
+/** The maximum length of an error, in characters. */
+const LONGEST = 200;
+/** How much of an error is looked at, in characters. */
+const LONGEST_READ = 10_000;
+
+/** The text under which a run is put on record. */
+export function encodeRecord({
+  tick,
+  duration,
+  error,
+  schedule,
+  ...run
+}: Omit<StoredRecord, 'package'>): string {
+  const stored: Stored = {
+    run: run.runId,
+    tick: tick?.getTime(),
+    on: run.instanceId,
+    at: run.startedAt.getTime(),
+    ms: Math.round(duration ?? 0),
+    outcome: run.outcome as Stored['outcome'],
+    error: error ?? undefined,
+    by: run.trigger,
+    v: VERSION,
+    schedule: schedule ?? undefined,
+  };
+  return JSON.stringify(stored);
+}
+
+/** Reads a record; `undefined` for what this package has not written. */
+export function decodeRecord(text: string): StoredRecord | undefined {
+  if (text.startsWith(DIED)) return diedWith(text.slice(DIED.length));
+  const stored = parsed(text);
+  if (typeof stored?.run !== 'string' || typeof stored.at !== 'number') return undefined;
+  return {
+    runId: stored.run,
+    tick: stored.tick === undefined ? null : new Date(stored.tick),
+    instanceId: stored.on,
+    startedAt: new Date(stored.at),
+    duration: stored.ms,
+    outcome: stored.outcome,
+    error: stored.error ?? null,
+    trigger: stored.by,
+    package: stored.v,
+    schedule: stored.schedule ?? null,
+  };
+}
+
+/** The record of a run that was begun and never settled, from its token. */
+export function diedWith(token: string): StoredRecord | undefined {
+  const run = contentOf(token);
+  if (!run) return undefined;
+  return {
+    runId: run.runId,
+    tick: run.tick === undefined ? null : new Date(run.tick),
+    instanceId: run.instanceId,
+    startedAt: new Date(run.startedAt),
+    duration: null,
+    outcome: 'died',
+    error: null,
+    trigger: run.trigger,
+    package: null,
+    schedule: null,
+  };
+}
+
+/** The record without its schedule. */
+export function runRecord(record: StoredRecord): RunRecord {
+  const copy: Partial<StoredRecord> & RunRecord = { ...record };
+  delete (copy as { schedule?: unknown }).schedule;
+  return copy;
+}
+
+/** An error for a record: its name and its first line. */
+export function recordedError(error: unknown): string {
+  const [first = ''] = textOf(error)
+    .slice(0, LONGEST_READ)
+    .split(/[\r\n]/, 1);
+  return redacted(first).slice(0, LONGEST);
+}
+
+/** Code outside this package may have thrown anything. */
+function textOf(error: unknown): string {
+  if (typeof error === 'string') return error;
+  try {
+    return error instanceof Error ? `${error.name}: ${error.message}` : shown(error);
+  } catch {
+    return 'an error that cannot be read';
+  }
+}
+
+function parsed(text: string): Stored | undefined {
+  try {
+    return JSON.parse(text) as Stored;
+  } catch {
+    return undefined;
+  }
+}

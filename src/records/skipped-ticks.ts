@@ -1,0 +1,33 @@
+import type { SkipReason } from '../runs/run-outcome.js';
+
+/** What became of a tick here. `'unguarded'`: it ran without a quorum (`onStoreDown: 'run'`). */
+export type Fate = SkipReason | 'unguarded';
+
+/** Consecutive ticks with the same fate. Times are in milliseconds since the epoch. */
+interface Skipped {
+  readonly from: number;
+  to: number;
+  readonly fate: Fate;
+  /** The token that held the lock, if there was one. */
+  readonly holder: string | undefined;
+}
+
+/** How many changes of the fate are remembered for each job. */
+const MOST = 50;
+
+/** What became of the ticks of a job, on this instance, since the last one that it won. */
+export class SkippedTicks {
+  private readonly ranges: Skipped[] = [];
+
+  /** @param holder The token that held the lock, if there was one. */
+  add(tick: number, fate: Fate, holder?: string): void {
+    const last = this.ranges.at(-1);
+    if (last?.fate === fate && last.holder === holder && tick >= last.to) last.to = tick;
+    else this.ranges.push({ from: tick, to: tick, fate, holder });
+    if (this.ranges.length > MOST) this.ranges.shift();
+  }
+
+  at(tick: number): Skipped | undefined {
+    return this.ranges.find(({ from, to }) => from <= tick && tick <= to);
+  }
+}

@@ -1,0 +1,55 @@
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import { Acquirer } from '../acquire/acquirer.js';
+import type { Clock } from '../clock.js';
+import { JobKeys } from '../nodes/job-keys.js';
+import type { ResolvedOptions } from '../options/options.js';
+import { type Drift, driftOf, ROLLOUT } from '../records/drift.js';
+import { CLOCK, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
+import { Fleet } from './fleet.service.js';
+import { RedlockEvents } from './redlock-events.service.js';
+
+/** How long a reported drift is remembered, in milliseconds: a day. */
+const REPORTED_FOR = 24 * 60 * 60 * 1000;
+
+/** Reports, once, what the instances of the fleet disagree on. One instance looks, every ten minutes. */
+@Injectable()
+export class FleetDrift {
+  private readonly logger = new Logger('RedlockModule');
+  private readonly keys;
+  private nextLook: number;
+
+  constructor(
+    @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
+    @Inject(CLOCK) private readonly clock: Clock,
+    private readonly fleet: Fleet,
+    private readonly acquirer: Acquirer,
+    private readonly events: RedlockEvents,
+  ) {
+    this.nextLook = clock.elapsed() + ROLLOUT;
+    this.keys = new JobKeys(options.keyPrefix, '');
+  }
+
+  /** Looks for drift, if it is time, unless another instance has just done so. */
+  async check(): Promise<void> {
+    if (this.clock.elapsed() < this.nextLook) return;
+    this.nextLook = this.clock.elapsed() + ROLLOUT;
+    if (!(await this.isFirst('look', ROLLOUT / 2))) return;
+    const fleet = await this.fleet.list().catch(() => []);
+    for (const drift of driftOf(fleet, this.clock.now())) {
+      if (await this.isFirst(`${drift.name} ${drift.message}`, REPORTED_FOR)) this.report(drift);
+    }
+  }
+
+  private report(drift: Drift): void {
+    this.logger.warn(drift.message);
+    this.events.emit('drift', { ...drift, instanceId: this.options.instanceId });
+  }
+
+  /** Whether no other instance has done this recently. */
+  private async isFirst(what: string, recently: number): Promise<boolean> {
+    const claim = { lock: this.keys.drift(what) };
+    const answer = await this.acquirer.acquire(claim, recently, 0, new AbortController().signal);
+    if (answer.kind === 'granted') answer.abandon();
+    return answer.kind === 'granted';
+  }
+}

@@ -1,0 +1,120 @@
+import { Injectable } from '@nestjs/common';
+import { nameOf, patternOf, placeOf } from '../decorators/exclusive-method.js';
+import { InvalidOptionError } from '../errors.js';
+import type { DeclaredJobInfo, DeclaredJobOptions, JobSchedule } from '../records/job-status.js';
+import type { RunOutcome } from '../runs/run-outcome.js';
+import { fire, ManualFiring } from '../schedule/firing.js';
+import type { ResolvedJobOptions } from '../options/options.js';
+import { spreadOf } from '../runs/spread.js';
+import { periodOf, type Schedule, ticksOf } from '../schedule/schedule-of.js';
+import { turn } from '../schedule/turns.js';
+import { type DeclaredJob, ExclusiveJobs, nameIn } from './exclusive-jobs.service.js';
+import { type KnownJob, KnownJobs } from './known-jobs.service.js';
+import { SchedulerFirings } from './scheduler-firings.service.js';
+
+/** The decorated methods of this instance, for those who look at them, or call them by the name of their job. */
+@Injectable()
+export class JobCatalog {
+  constructor(
+    private readonly jobs: ExclusiveJobs,
+    private readonly known: KnownJobs,
+    private readonly firings: SchedulerFirings,
+  ) {}
+
+  /** All decorated methods, as others see them. */
+  list(): DeclaredJobInfo[] {
+    return [...this.jobs.all()].map(({ method, instance }) => {
+      const declaredAs = placeOf(instance, method.key);
+      const isPattern = typeof method.name === 'function';
+      const schedule = this.jobs.scheduleOf(method, instance);
+      const options = this.jobs.optionsOf(method, instance);
+      return {
+        name: patternOf(method, instance) ?? nameOf(method, instance, []),
+        isPattern,
+        declaredAs,
+        schedule: shownSchedule(schedule),
+        options: shownOptions(options, schedule),
+      };
+    });
+  }
+
+  /**
+   * Calls the method of a job, through all its decorators, whatever its schedule says.
+   *
+   * @param args The arguments of the call.
+   * @throws InvalidOptionError if this instance does not declare the job.
+   */
+  async trigger(name: string, args: readonly unknown[]): Promise<RunOutcome<unknown>> {
+    for (const { method, instance } of this.jobs.all()) {
+      if (nameIn(method, instance, args) !== name) continue;
+      const firing = new ManualFiring();
+      const call = (): unknown =>
+        Reflect.apply(Reflect.get(instance, method.key) as () => unknown, instance, args);
+      const value = await fire(firing, call);
+      return firing.outcome ?? { ran: true, value };
+    }
+    throw new InvalidOptionError(
+      'trigger()',
+      'name',
+      'must be that of a job that this instance declares with @Exclusive; if the name depends on arguments, pass them, too',
+      { received: name },
+    );
+  }
+
+  /** Remembers the schedules that the scheduler of this instance follows, in turns: each is parsed once. */
+  async noteSchedules(): Promise<void> {
+    for (const job of this.jobs.declared()) {
+      await turn();
+      this.note(job);
+    }
+  }
+
+  /** The job of that name, if this instance follows its schedule. */
+  find(name: string): KnownJob | undefined {
+    const known = this.known.get(name);
+    if (known) return known;
+    for (const job of this.jobs.declared()) if (job.name === name) this.note(job);
+    return this.known.get(name);
+  }
+
+  private note(job: DeclaredJob): void {
+    const { options, schedule } = job;
+    if (schedule.kind === 'cron' && this.firings.isMounted(schedule)) {
+      this.known.add(job, schedule.ticks);
+    } else if (schedule.kind === 'interval' && this.firings.hasScheduler) {
+      this.known.add(job, options.every ?? schedule.every);
+    }
+  }
+}
+
+function shownOptions(options: ResolvedJobOptions, schedule: Schedule): DeclaredJobOptions {
+  const { ttl, every, overlap, maxRuntime, recover, onStoreDown, missed, history, overdueAfter } = options;
+  const spread = schedule.kind === 'none' ? undefined : spreadOf('', options, { period: periodOf(schedule) });
+  return {
+    ttl,
+    every: every ?? null,
+    overlap,
+    maxRuntime: maxRuntime ?? null,
+    recover,
+    onStoreDown,
+    missed: shownMissed(missed),
+    spread: spread ?? null,
+    history,
+    overdueAfter: overdueAfter ?? null,
+  };
+}
+
+function shownMissed(window = 0): DeclaredJobOptions['missed'] {
+  if (window === 0) return 'skip';
+  return window === Number.POSITIVE_INFINITY ? 'once' : window;
+}
+
+function shownSchedule(schedule: Schedule): JobSchedule {
+  if (schedule.kind === 'cron') {
+    const ticks = ticksOf(schedule);
+    if (!ticks) return { kind: 'none' };
+    const { expression, timeZone } = ticks;
+    return { kind: 'cron', expression, timeZone };
+  }
+  return schedule.kind === 'interval' ? { kind: 'interval', every: schedule.every } : { kind: schedule.kind };
+}

@@ -1,0 +1,38 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { quoted } from '../display.js';
+import { errorOf, StoreDownError } from '../errors.js';
+import { JobKeys } from '../nodes/job-keys.js';
+import type { JobView } from '../nodes/job-view.js';
+import type { LockNode } from '../nodes/lock-node.js';
+import type { ResolvedOptions } from '../options/options.js';
+import { type MergedView, mergedView } from '../records/merged-view.js';
+import { LOCK_NODES, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
+
+/** Reads what the nodes know about jobs. */
+@Injectable()
+export class JobRecords {
+  constructor(
+    @Inject(LOCK_NODES) private readonly nodes: readonly LockNode[],
+    @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
+  ) {}
+
+  /**
+   * Asks all nodes once, and merges the answers.
+   *
+   * @param limit The maximum number of records to read from each node.
+   * @throws StoreDownError if no node answers.
+   */
+  async view(name: string, limit: number): Promise<MergedView> {
+    const { lock, last, begun, records, pause } = new JobKeys(this.options.keyPrefix, name);
+    const job = { lock, last, begun, records, pause };
+    const answers = await Promise.allSettled(this.nodes.map((node) => node.look(job, limit)));
+    const views: JobView[] = [];
+    const causes: Error[] = [];
+    for (const answer of answers) {
+      if (answer.status === 'fulfilled') views.push(answer.value);
+      else causes.push(errorOf(answer.reason));
+    }
+    if (views.length === 0) throw new StoreDownError(name, causes, `No node tells about ${quoted(name)}`);
+    return mergedView(views);
+  }
+}

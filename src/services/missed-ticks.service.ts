@@ -1,0 +1,147 @@
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import type { Denial } from '../acquire/outcome.js';
+import { contentOf } from '../acquire/token.js';
+import type { Clock } from '../clock.js';
+import { quoted } from '../display.js';
+import { inBackground } from '../in-background.js';
+import type { ResolvedOptions } from '../options/options.js';
+import { explained, ignoredCauses, ticksBetween } from '../records/missed-ticks.js';
+import type { RunRecord, StoredRecord } from '../records/run-record.js';
+import { SkippedTicks } from '../records/skipped-ticks.js';
+import { CLOCK, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
+import type { Lease } from '../runs/lease.js';
+import type { MissedCause, MissedEvent } from '../runs/run-event.js';
+import type { RunRequest } from '../runs/run-request.js';
+import type { CronTicks, Tick } from '../schedule/cron-ticks.js';
+import { turn } from '../schedule/turns.js';
+import { JobRecords } from './job-records.service.js';
+import { type KnownJob, KnownJobs } from './known-jobs.service.js';
+import { RedlockEvents } from './redlock-events.service.js';
+
+/** How many records are read to find out why ticks were missed. */
+const RECORDS = 20;
+
+const WHY: Readonly<Record<Exclude<MissedCause, 'overlap' | 'paused'>, string>> = {
+  died: 'a run was begun and never finished, probably because its process ended',
+  'store-down': 'no quorum of the nodes voted',
+  overload: 'there were too many claims at once for the nodes',
+  unknown: 'this instance does not know why; perhaps none was up',
+};
+
+/** Notices the ticks that ran on no instance: whoever wins a tick compares it with the one that was settled before. */
+@Injectable()
+export class MissedTicks {
+  private readonly logger = new Logger('RedlockModule');
+  private readonly comparing = new Set<Promise<void>>();
+  /** Called when a tick of a paused job is skipped. */
+  onPaused: ((name: string) => void) | undefined;
+
+  constructor(
+    @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
+    @Inject(CLOCK) private readonly clock: Clock,
+    private readonly jobs: KnownJobs,
+    private readonly records: JobRecords,
+    private readonly events: RedlockEvents,
+  ) {}
+
+  /** This instance did not run a call. */
+  skipped(request: RunRequest, { reason, holder }: Denial): void {
+    const { name, tick } = request;
+    const job = this.note(request, reason === 'elsewhere' || reason === 'settled');
+    if (tick) job?.skipped.add(tick.at, reason, reason === 'overlap' ? holder : undefined);
+    if (reason === 'paused') this.onPaused?.(name);
+  }
+
+  /** This instance runs a call although no quorum votes. */
+  unguarded(request: RunRequest): void {
+    const job = this.note(request, true);
+    if (request.tick) job?.skipped.add(request.tick.at, 'unguarded');
+  }
+
+  /** This instance has won a call, which is about to run. */
+  won(request: RunRequest, { before, run }: Lease): void {
+    const job = this.note(request, true);
+    const { tick, ticks, past } = request;
+    if (!tick || !ticks || !job || past === 'run here') return;
+    const { skipped } = job;
+    job.skipped = new SkippedTicks();
+    if (run?.trigger === 'recover') return;
+    const begun = before.unfinished === undefined ? undefined : contentOf(before.unfinished)?.tick;
+    // If no tick was ever settled, the one that was begun is the first that can be missed.
+    const last = before.last ?? (begun === undefined ? undefined : begun - 1);
+    if (last === undefined) return;
+    const comparison = inBackground('Looking for missed ticks', () =>
+      this.compare(job, last, tick, ticks, skipped, before.unfinished),
+    );
+    this.comparing.add(comparison);
+    void comparison.finally(() => this.comparing.delete(comparison));
+  }
+
+  /** Resolves when all ticks that were won have been compared with the ticks before. */
+  async compared(): Promise<void> {
+    await Promise.all(this.comparing);
+  }
+
+  /** The job of a request, and how far it has come. */
+  private note(request: RunRequest, hasProgressed: boolean): KnownJob | undefined {
+    const { options, tick, ticks, firing } = request;
+    const schedule = ticks ?? options.every;
+    if (schedule === undefined) return undefined;
+    const job = this.jobs.add(request, schedule);
+    if (firing?.kind === 'cron') job.source = firing.source;
+    const at = tick?.at ?? this.clock.now();
+    if (hasProgressed && !(job.progress !== undefined && job.progress >= at)) job.progress = at;
+    return job;
+  }
+
+  private async compare(
+    { name, pattern, options, since }: KnownJob,
+    last: number,
+    tick: Tick,
+    ticks: CronTicks,
+    skipped: SkippedTicks,
+    unfinished: string | undefined,
+  ): Promise<void> {
+    // The routine goes first.
+    await turn();
+    const previous = ticks.previous(tick.at);
+    if (previous === undefined || previous <= last) return;
+    const missed = await ticksBetween(ticks, last, tick.at);
+    const records = await this.recordsOf(name);
+    const isLast = (record: RunRecord): boolean => record.tick?.getTime() === last;
+    // The schedule may have changed, for example with a deployment.
+    const isSame = records.find(isLast)?.schedule === ticks.fingerprint;
+    const known = missed.filter((at) => isSame || at >= since);
+    const ignored = ignoredCauses(options);
+    const { instanceId } = this.options;
+    for (const { from, to, count, cause } of explained(known, { skipped, unfinished, records, ignored })) {
+      const range = { from: new Date(from), to: new Date(to), count };
+      this.warn({ name, cause, ...range });
+      this.events.emit('missed', { name, pattern, instanceId, ...range, cause });
+    }
+  }
+
+  private warn({
+    name,
+    from,
+    to,
+    count,
+    cause,
+  }: Pick<MissedEvent, 'name' | 'from' | 'to' | 'count' | 'cause'>): void {
+    // The skips have been logged, once an hour, and a pause is intended.
+    if (cause === 'overlap' || cause === 'paused') return;
+    const what =
+      count === 1
+        ? `The tick of ${from.toISOString()}`
+        : `${count} ticks, from ${from.toISOString()} to ${to.toISOString()},`;
+    this.logger.warn(`${what} of ${quoted(name)} ran on no instance: ${WHY[cause]}`);
+  }
+
+  private async recordsOf(name: string): Promise<readonly StoredRecord[]> {
+    try {
+      return (await this.records.view(name, RECORDS)).records;
+    } catch {
+      return [];
+    }
+  }
+}

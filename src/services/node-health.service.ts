@@ -1,0 +1,61 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { Clock } from '../clock.js';
+import { redacted } from '../display.js';
+import { errorOf } from '../errors.js';
+import type { LockNode } from '../nodes/lock-node.js';
+import type { NodeHealth } from '../records/health.js';
+import { CLOCK, LOCK_NODES } from '../redlock.module-definition.js';
+
+/** Remembers how each node has answered. */
+@Injectable()
+export class NodeHealthWatch {
+  private readonly known = new Map<LockNode, NodeHealth>();
+  private readonly offsets = new Map<LockNode, number>();
+
+  constructor(
+    @Inject(LOCK_NODES) private readonly nodes: readonly LockNode[],
+    @Inject(CLOCK) private readonly clock: Clock,
+  ) {}
+
+  /** All nodes that have been asked, in the order of the option. */
+  get all(): NodeHealth[] {
+    return this.nodes.flatMap((node) => this.known.get(node) ?? []);
+  }
+
+  /** Whether a majority of the nodes answers. */
+  get hasQuorum(): boolean {
+    return 2 * this.all.filter(({ votes }) => votes).length > this.nodes.length;
+  }
+
+  /** The largest clock difference that has been measured, in milliseconds. */
+  get clockOffset(): number | null {
+    const offsets = [...this.offsets.values()];
+    return offsets.length === 0 ? null : offsets.reduce((a, b) => (Math.abs(b) > Math.abs(a) ? b : a));
+  }
+
+  /** A node has told the time. @param offset Its clock minus that of this process, in milliseconds. */
+  told(node: LockNode, offset: number): void {
+    this.offsets.set(node, Math.round(offset));
+  }
+
+  /** Asks a node, and remembers whether and how fast it has answered. Never rejects. */
+  async measure(node: LockNode, ask: () => Promise<void>): Promise<void> {
+    const asked = this.clock.elapsed();
+    let trouble: string | null = null;
+    try {
+      await ask();
+    } catch (error) {
+      trouble = redacted(errorOf(error).message);
+    }
+    const before = this.known.get(node);
+    const votes = trouble === null;
+    this.known.set(node, {
+      address: redacted(node.address),
+      votes,
+      since: before?.votes === votes ? before.since : new Date(this.clock.now()),
+      latency: votes ? this.clock.elapsed() - asked : null,
+      clockOffset: this.offsets.get(node) ?? null,
+      trouble,
+    });
+  }
+}

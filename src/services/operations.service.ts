@@ -1,0 +1,94 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { Clock } from '../clock.js';
+import { jobName } from '../decorators/exclusive-method.js';
+import { checkedOptions } from '../options/checks.js';
+import { historySize, LARGEST_HISTORY } from '../options/resolve-options.js';
+import {
+  HISTORY_CHECKS,
+  type HistoryOptions,
+  PAUSE_CHECKS,
+  type PauseOptions,
+} from '../options/service-options.js';
+import type { FleetInstance } from '../records/fleet-card.js';
+import type { Health } from '../records/health.js';
+import type { DeclaredJobInfo, JobStatus } from '../records/job-status.js';
+import { type RunRecord, runRecord } from '../records/run-record.js';
+import { CLOCK } from '../redlock.module-definition.js';
+import type { RunOutcome } from '../runs/run-outcome.js';
+import { Fleet } from './fleet.service.js';
+import { JobCatalog } from './job-catalog.service.js';
+import { JobRecords } from './job-records.service.js';
+import { JobStatuses } from './job-status.service.js';
+import { upcoming } from './known-jobs.service.js';
+import { NodeHealthWatch } from './node-health.service.js';
+import { OverdueJobs } from './overdue-jobs.service.js';
+import { Pauses } from './pauses.service.js';
+
+/** What an operator asks and orders, behind `RedlockService`, which documents it. */
+@Injectable()
+export class Operations {
+  constructor(
+    @Inject(CLOCK) private readonly clock: Clock,
+    private readonly declared: JobCatalog,
+    private readonly records: JobRecords,
+    private readonly statuses: JobStatuses,
+    private readonly pauses: Pauses,
+    private readonly instances: Fleet,
+    private readonly nodes: NodeHealthWatch,
+    private readonly overdue: OverdueJobs,
+  ) {}
+
+  async history(name: string, options: HistoryOptions): Promise<RunRecord[]> {
+    jobName('history()', 'name', name);
+    const { limit = LARGEST_HISTORY } = checkedOptions('history()', options, HISTORY_CHECKS);
+    const { records } = await this.records.view(name, limit);
+    return records.slice(0, limit).map(runRecord);
+  }
+
+  async status(name: string): Promise<JobStatus> {
+    jobName('status()', 'name', name);
+    this.declared.find(name);
+    return this.statuses.status(name);
+  }
+
+  jobs(): DeclaredJobInfo[] {
+    return this.declared.list();
+  }
+
+  preview(name: string, amount: number): Date[] {
+    jobName('preview()', 'name', name);
+    historySize('preview()', 'amount', amount);
+    const schedule = this.declared.find(name)?.schedule;
+    return schedule === undefined ? [] : upcoming(schedule, this.clock.now(), amount);
+  }
+
+  fleet(): Promise<FleetInstance[]> {
+    return this.instances.list();
+  }
+
+  async health(): Promise<Health> {
+    await this.instances.beat();
+    return { quorum: this.nodes.hasQuorum, nodes: this.nodes.all, overdue: this.overdue.current };
+  }
+
+  async pause(name: string, options: PauseOptions): Promise<void> {
+    jobName('pause()', 'name', name);
+    const { for: duration, note } = checkedOptions('pause()', options, PAUSE_CHECKS);
+    await this.pauses.pause(name, duration, note);
+  }
+
+  async resume(name: string): Promise<void> {
+    jobName('resume()', 'name', name);
+    await this.pauses.resume(name);
+  }
+
+  async trigger(name: string, args: readonly unknown[]): Promise<RunOutcome<unknown>> {
+    jobName('trigger()', 'name', name);
+    return this.declared.trigger(name, args);
+  }
+
+  /** The names that do not depend on the arguments of a call. */
+  get names(): string[] {
+    return this.jobs().flatMap((job) => (job.isPattern ? [] : [job.name]));
+  }
+}

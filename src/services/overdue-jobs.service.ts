@@ -1,0 +1,140 @@
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import { Acquirer } from '../acquire/acquirer.js';
+import type { Clock } from '../clock.js';
+import { quoted } from '../display.js';
+import { JobKeys } from '../nodes/job-keys.js';
+import type { ResolvedOptions } from '../options/options.js';
+import { decodePause, endOfPause } from '../records/job-pause.js';
+import type { OverdueJob } from '../records/health.js';
+import { CLOCK, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
+import { turn } from '../schedule/turns.js';
+import { JobRecords } from './job-records.service.js';
+import { JobStatuses } from './job-status.service.js';
+import { dueAfter, type KnownJob, KnownJobs } from './known-jobs.service.js';
+import { RedlockEvents } from './redlock-events.service.js';
+import { SchedulerFirings } from './scheduler-firings.service.js';
+
+/** How late a job must be at least, in milliseconds, unless `overdueAfter` is set. */
+const LEAST = 5 * 60 * 1000;
+/** How long a reported silence is remembered, in milliseconds, so that no other instance reports it: seven days. */
+const REPORTED_FOR = 7 * 24 * 60 * 60 * 1000;
+/** How many jobs whose progress is not known are looked up in one round. */
+const LOOKUPS = 100;
+
+/** Notices jobs that run on no instance at all, and reports each silence once. */
+@Injectable()
+export class OverdueJobs {
+  private readonly logger = new Logger('RedlockModule');
+  /** The run that was missed, by the name of the job, for each silence that has been reported here. */
+  private readonly reported = new Map<string, number>();
+  /** When the run after the newest one is due, for each job: `cron` takes time to answer. */
+  private readonly due = new WeakMap<KnownJob, { readonly progress: number; readonly at: number }>();
+  private isChecking = false;
+
+  constructor(
+    @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
+    @Inject(CLOCK) private readonly clock: Clock,
+    private readonly jobs: KnownJobs,
+    private readonly statuses: JobStatuses,
+    private readonly records: JobRecords,
+    private readonly acquirer: Acquirer,
+    private readonly firings: SchedulerFirings,
+    private readonly events: RedlockEvents,
+  ) {}
+
+  /** The jobs that are overdue now, as far as this instance knows, and by how many milliseconds. */
+  get current(): OverdueJob[] {
+    const now = this.clock.now();
+    return [...this.reported].map(([name, expected]) => ({ name, by: now - expected }));
+  }
+
+  /** Looks for overdue jobs. Asks the nodes only about those that may be. */
+  async check(): Promise<void> {
+    if (this.isChecking) return;
+    this.isChecking = true;
+    try {
+      await this.checkAll();
+    } finally {
+      this.isChecking = false;
+    }
+  }
+
+  private async checkAll(): Promise<void> {
+    let lookups = LOOKUPS;
+    for (const job of this.jobs.all()) {
+      if (job.progress === undefined) {
+        // Most jobs run before they can be overdue, which tells as much.
+        const isNew = this.clock.now() - job.since <= (job.options.overdueAfter ?? LEAST);
+        if (!isNew && lookups-- > 0) await this.look(job);
+      } else if (await this.mayBeLate(job, job.progress)) {
+        await this.look(job);
+      } else {
+        this.reported.delete(job.name);
+      }
+    }
+  }
+
+  /** Whether a job is late, as far as is known here. */
+  private async mayBeLate(job: KnownJob, progress: number): Promise<boolean> {
+    const { options, pausedUntil = progress, source } = job;
+    const last = Math.max(progress, pausedUntil);
+    if (source && this.firings.isStopped(source)) return false;
+    if (this.clock.now() - last <= (options.overdueAfter ?? LEAST)) return false;
+    let due = this.due.get(job);
+    if (due?.progress !== last) {
+      // Each question to `cron` takes time.
+      await turn();
+      due = { progress: last, at: dueAfter(job, last) };
+      this.due.set(job, due);
+    }
+    return this.isLate(job, due.at);
+  }
+
+  private async look(job: KnownJob): Promise<void> {
+    const { name, schedule } = job;
+    const now = this.clock.now();
+    let expected: number | undefined;
+    try {
+      const view = await this.records.view(name, 2);
+      expected = this.statuses.expected(job, view);
+      const start = typeof schedule === 'number' ? view.records[0]?.startedAt.getTime() : view.last;
+      const newest = start ?? job.since;
+      job.progress = Math.max(job.progress ?? newest, newest);
+      job.pausedUntil = endOfPause(view.pause, now);
+      // A run in progress is no silence, and a pause is intended.
+      if (view.running || decodePause(view.pause, now)) expected = undefined;
+    } catch {
+      // Without an answer, what this instance knows must do.
+      expected = dueAfter(job, Math.max(job.progress ?? job.since, job.pausedUntil ?? job.since));
+    }
+    if (expected === undefined || !this.isLate(job, expected)) return void this.reported.delete(name);
+    if (this.reported.get(name) === expected) return;
+    this.reported.set(name, expected);
+    if (await this.isFirst(name, expected)) this.report(job, expected);
+  }
+
+  private isLate(job: KnownJob, expected: number): boolean {
+    const { overdueAfter } = job.options;
+    const late = this.clock.now() - expected;
+    if (late <= (overdueAfter ?? LEAST)) return false;
+    return overdueAfter !== undefined || late > 2 * (dueAfter(job, expected) - expected);
+  }
+
+  /** Whether no other instance has reported this silence. Without a quorum, each reports it. */
+  private async isFirst(name: string, expected: number): Promise<boolean> {
+    const lock = new JobKeys(this.options.keyPrefix, name).overdue(expected);
+    const answer = await this.acquirer.acquire({ lock }, REPORTED_FOR, 0, new AbortController().signal);
+    if (answer.kind === 'granted') answer.abandon();
+    return answer.kind === 'granted' || answer.reason === 'store-down';
+  }
+
+  private report({ name, pattern }: KnownJob, at: number): void {
+    const by = this.clock.now() - at;
+    const { instanceId } = this.options;
+    this.logger.warn(
+      `${quoted(name)} is overdue: no instance has run it since it was due at ${new Date(at).toISOString()}, ` +
+        `${Math.round(by / 1000)} s ago`,
+    );
+    this.events.emit('overdue', { name, pattern, instanceId, expected: new Date(at), by });
+  }
+}

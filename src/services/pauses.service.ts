@@ -1,0 +1,48 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { PauseRegister } from '../acquire/quorum/pause-register.js';
+import type { Clock } from '../clock.js';
+import { JobKeys } from '../nodes/job-keys.js';
+import type { LockNode } from '../nodes/lock-node.js';
+import type { ResolvedOptions } from '../options/options.js';
+import { encodePause } from '../records/job-pause.js';
+import { CLOCK, LOCK_NODES, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
+
+/** Pauses jobs on the whole fleet. */
+@Injectable()
+export class Pauses {
+  private readonly register: PauseRegister;
+  /** Called with the name of each job that this instance pauses or resumes. */
+  onChange: ((name: string) => void) | undefined;
+
+  constructor(
+    @Inject(LOCK_NODES) nodes: readonly LockNode[],
+    @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
+    @Inject(CLOCK) private readonly clock: Clock,
+  ) {
+    this.register = new PauseRegister(nodes, clock);
+  }
+
+  /**
+   * @param duration In milliseconds; `undefined`: until it is resumed.
+   * @throws StoreDownError if no majority of the nodes confirms it.
+   */
+  async pause(name: string, duration: number | undefined, note: string | undefined): Promise<void> {
+    const now = this.clock.now();
+    const detail = encodePause(this.options.instanceId, now, note);
+    const until = duration === undefined ? undefined : now + duration;
+    await this.register.write(name, this.keyOf(name), { isPaused: true, until, detail });
+    this.onChange?.(name);
+  }
+
+  /** @throws StoreDownError if no majority of the nodes confirms it. */
+  async resume(name: string): Promise<void> {
+    const now = this.clock.now();
+    const detail = encodePause(this.options.instanceId, now, undefined);
+    await this.register.write(name, this.keyOf(name), { isPaused: false, until: now, detail });
+    this.onChange?.(name);
+  }
+
+  private keyOf(name: string): string {
+    return new JobKeys(this.options.keyPrefix, name).pause;
+  }
+}

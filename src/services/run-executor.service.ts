@@ -1,0 +1,121 @@
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import { uniqueId } from '../acquire/token.js';
+import type { Clock } from '../clock.js';
+import type { ResolvedOptions } from '../options/options.js';
+import { encodeRecord, recordedError } from '../records/run-record.js';
+import { CLOCK, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
+import { type AroundRun, traced } from '../runs/channels.js';
+import type { Lease } from '../runs/lease.js';
+import { LeasedRun } from '../runs/leased-run.js';
+import { type CurrentRun, runContext } from '../runs/run-context.js';
+import type { RunEvent } from '../runs/run-event.js';
+import type { SkipReason } from '../runs/run-outcome.js';
+import { type RunRequest, triggerOf } from '../runs/run-request.js';
+import type { Firing } from '../schedule/firing.js';
+import { RedlockEvents } from './redlock-events.service.js';
+
+/** How the routine of a run has ended. */
+interface Ending {
+  readonly outcome: 'finished' | 'failed';
+  readonly error?: unknown;
+}
+
+/** Calls the routines of runs that were won, emits their events, and settles them with a record. */
+@Injectable()
+export class RunExecutor {
+  private readonly logger = new Logger('RedlockModule');
+  /** The firing in which a run was won. */
+  private readonly firingOf = new WeakMap<CurrentRun, Firing>();
+
+  /** Wraps the routines; `nestjs-exclusive/opentelemetry` replaces it. */
+  around: AroundRun = (_event, routine) => routine();
+
+  constructor(
+    @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
+    private readonly events: RedlockEvents,
+    @Inject(CLOCK) private readonly clock: Clock,
+  ) {}
+
+  /** Whether the caller is part of a run that was won in this firing. */
+  isInRunOf(firing: Firing): boolean {
+    const run = runContext.getStore();
+    return run !== undefined && this.firingOf.get(run) === firing;
+  }
+
+  /** Runs `routine` under the lease, and ends the lease. Rejects with what `routine` throws. */
+  async execute<T>(lease: Lease, request: RunRequest, routine: (run: CurrentRun) => T): Promise<Awaited<T>> {
+    const event = {
+      ...this.eventOf(request, lease.run?.runId),
+      trigger: lease.run?.trigger ?? triggerOf(request),
+    };
+    lease.onAbort = (reason) => this.aborted(reason, event);
+    const run = new LeasedRun(event, lease, request.tick?.at ?? null, this.options.nodeTimeout);
+    if (request.firing) this.firingOf.set(run, request.firing);
+    this.events.emit('started', event);
+    const begin = this.clock.elapsed();
+    const duration = (): number => this.clock.elapsed() - begin;
+    let ending: Ending | undefined;
+    if (request.options.history > 0) {
+      const startedAt = new Date(this.clock.now());
+      lease.record = () => this.recordOf(event, request, lease, startedAt, duration(), ending);
+    }
+    try {
+      const wrapped = (): T => this.around(event, () => routine(run));
+      const value = await runContext.run(run, () => traced(event, wrapped));
+      ending = { outcome: 'finished' };
+      lease.checkTime();
+      this.events.emit('finished', { ...event, duration: duration() });
+      return value;
+    } catch (error) {
+      ending = { outcome: 'failed', error };
+      lease.checkTime();
+      this.events.emit('failed', { ...event, duration: duration(), error });
+      throw error;
+    } finally {
+      await lease.finish();
+    }
+  }
+
+  /** A call was not run by this instance. */
+  skipped(request: RunRequest, reason: SkipReason): void {
+    this.events.emit('skipped', { ...this.eventOf(request), reason });
+  }
+
+  private aborted(error: Error, event: RunEvent): void {
+    this.logger.warn(error.message);
+    this.events.emit('aborted', { ...event, error });
+  }
+
+  /** @param ending `undefined` if the routine has not ended. */
+  private recordOf(
+    event: RunEvent,
+    { ticks }: RunRequest,
+    { aborted }: Lease,
+    startedAt: Date,
+    duration: number,
+    ending: Ending | undefined,
+  ): string {
+    const outcome = aborted || !ending ? 'aborted' : ending.outcome;
+    const error = ending && 'error' in ending ? ending.error : aborted;
+    return encodeRecord({
+      ...event,
+      startedAt,
+      duration,
+      outcome,
+      error: error === undefined || !this.options.recordErrors ? null : recordedError(error),
+      schedule: ticks?.fingerprint ?? null,
+    });
+  }
+
+  private eventOf(request: RunRequest, runId = uniqueId()): RunEvent {
+    const { name, pattern = name, tick } = request;
+    return {
+      runId,
+      name,
+      pattern,
+      tick: tick ? new Date(tick.at) : null,
+      instanceId: this.options.instanceId,
+      trigger: triggerOf(request),
+    };
+  }
+}

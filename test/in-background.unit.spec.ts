@@ -1,0 +1,12 @@
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { inBackground } from '../src/in-background.js';
+import { LogSpy } from './nodes/support.js';
+
+let log: LogSpy;
+beforeEach(() => void (log = new LogSpy()));
+afterEach(() => log.restore());
+
+it('bookkeeping that fails is logged, and rejects nowhere', async () => {
+  await inBackground('Counting', () => Promise.reject(new Error('no numbers')));
+  expect(JSON.stringify(log)).toContain('Counting failed: Error: no numbers');
+});

@@ -1,0 +1,80 @@
+import { describe, expect, it } from 'vitest';
+import { driftOf, ROLLOUT } from '../../src/records/drift.js';
+import { decodeCard, encodeCard, type FleetInstance } from '../../src/records/fleet-card.js';
+
+const NOW = Date.UTC(2031, 4, 7, 9, 30);
+const job = (name: string, fingerprint: string, declaredAs = 'Jobs.run') => ({
+  name,
+  declaredAs,
+  fingerprint,
+});
+
+function instance(instanceId: string, minutesUp: number, rest: Partial<FleetInstance> = {}): FleetInstance {
+  return {
+    instanceId,
+    host: 'host',
+    pid: 1,
+    version: '1.0.0',
+    startedAt: new Date(NOW - minutesUp * 60_000),
+    nodes: ['a:1', 'b:2'],
+    clockOffset: 0,
+    jobs: [job('report', 'same')],
+    ...rest,
+  };
+}
+
+const names = (...fleet: FleetInstance[]): (string | null)[] => driftOf(fleet, NOW).map(({ name }) => name);
+
+describe('instances drift apart', () => {
+  it('if they declare a job with different schedules or options, and are named', () => {
+    const [drift, ...others] = driftOf(
+      [instance('a', 60), instance('b', 30, { jobs: [job('report', 'other')] }), instance('c', 20)],
+      NOW,
+    );
+    expect(others).toEqual([]);
+    expect(drift).toMatchObject({ name: 'report', instances: ['b'] });
+    expect(drift?.message).toMatch(
+      /"report" has different schedules, time zones or options: "a" differs from "b"/,
+    );
+  });
+
+  it('if different methods declare it, as two applications with one prefix do', () => {
+    const [drift] = driftOf(
+      [instance('a', 60), instance('b', 30, { jobs: [job('report', 'same', 'Invoices.send')] })],
+      NOW,
+    );
+    expect(drift?.message).toMatch(/is declared by different methods.*keyPrefix/);
+  });
+
+  it('if they use other nodes, in whatever order these are listed', () => {
+    expect(names(instance('a', 60), instance('b', 30, { nodes: ['a:1', 'c:3'] }))).toEqual([null]);
+    expect(names(instance('a', 60), instance('b', 30, { nodes: ['b:2', 'a:1'] }))).toEqual([]);
+  });
+
+  it('not while a rolling update may be in progress', () => {
+    const changed = { jobs: [job('report', 'other')] };
+    const minutes = ROLLOUT / 60_000;
+    expect(names(instance('a', 60), instance('b', minutes - 1, changed))).toEqual([]);
+    expect(names(instance('a', 60), instance('b', minutes, changed))).toEqual(['report']);
+  });
+
+  it('not by declaring other jobs', () => {
+    expect(names(instance('a', 60), instance('b', 30, { jobs: [job('import', 'other')] }))).toEqual([]);
+    expect(names()).toEqual([]);
+  });
+});
+
+it('a card is read as it was written, and nothing else is a card', () => {
+  const card = instance('a', 60);
+  expect(decodeCard(encodeCard(card))).toEqual(card);
+  for (const text of ['', 'null', '{}', '{"jobs":7}']) expect(decodeCard(text)).toBeUndefined();
+});
+
+it.each(['instanceId', 'host', 'pid', 'version', 'startedAt', 'nodes', 'jobs'])(
+  'a card without %s, which another version may have written, is no card',
+  (field) => {
+    const card = JSON.parse(encodeCard(instance('a', 60))) as Record<string, unknown>;
+    expect(decodeCard(JSON.stringify({ ...card, [field]: undefined }))).toBeUndefined();
+    expect(decodeCard(JSON.stringify({ ...card, [field]: [7] }))).toBeUndefined();
+  },
+);

@@ -1,0 +1,139 @@
+import { Injectable } from '@nestjs/common';
+import { Cron } from '@nestjs/schedule';
+import type { TestingModule } from '@nestjs/testing';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { Exclusive, MemoryNode, type MissedEvent, RedlockService } from '../../src/index.js';
+import { ExclusiveJobs } from '../../src/services/exclusive-jobs.service.js';
+import { ManualClock } from '../../src/testing/manual-clock.js';
+import { close, fire, start } from '../module/application.js';
+
+const MINUTE = 60_000;
+const HOURLY = '0 * * * *';
+const TTL = 30_000;
+
+/** A node that can be out of reach. */
+class FailingNode extends MemoryNode {
+  isDown = false;
+
+  override claim(...args: Parameters<MemoryNode['claim']>): ReturnType<MemoryNode['claim']> {
+    return this.isDown ? Promise.reject(new Error('is down')) : super.claim(...args);
+  }
+
+  override register(...args: Parameters<MemoryNode['register']>): ReturnType<MemoryNode['register']> {
+    return this.isDown ? Promise.reject(new Error('is down')) : super.register(...args);
+  }
+
+  override look(...args: Parameters<MemoryNode['look']>): ReturnType<MemoryNode['look']> {
+    return this.isDown ? Promise.reject(new Error('is down')) : super.look(...args);
+  }
+}
+
+let clock: ManualClock;
+let node: FailingNode;
+/** The hours and minutes of the ticks of `report` that were run. */
+let ticks: string[];
+beforeEach(() => {
+  clock = new ManualClock(Date.UTC(2031, 4, 7, 10));
+  node = new FailingNode(clock.now);
+  ticks = [];
+});
+
+@Injectable()
+class Jobs {
+  constructor(readonly redlock: RedlockService) {}
+
+  @Cron(HOURLY, { name: 'report', timeZone: 'UTC', waitForCompletion: true })
+  @Exclusive('report', { ttl: TTL, missed: 'once' })
+  report(): void {
+    ticks.push(this.redlock.current()?.tick?.toISOString().slice(11, 16) ?? 'none');
+  }
+
+  @Cron(HOURLY, { name: 'cleaning', timeZone: 'UTC', waitForCompletion: true })
+  @Exclusive('cleaning', { ttl: TTL })
+  cleaning(): void {}
+}
+
+/** The application looks for missed ticks when the event loop is free, in real time. */
+const eventually = (check: () => void): Promise<void> => vi.waitFor(check, { timeout: 20_000 });
+
+/** An application that starts at one minute to eleven; its jobs have run at ten o'clock. */
+async function beforeEleven(): Promise<{ app: TestingModule; redlock: RedlockService }> {
+  const parts = { redlock: { nodes: node }, providers: [Jobs], clock };
+  const before = await start(parts);
+  for (const job of ['report', 'cleaning']) await clock.until(fire(before, job));
+  await close(before);
+  await clock.advance(59 * MINUTE);
+  ticks = [];
+  const looks = vi.spyOn(node, 'look');
+  const app = await start(parts);
+  await eventually(() => expect(looks).toHaveBeenCalled());
+  return { app, redlock: app.get(RedlockService) };
+}
+
+describe('a tick that was missed', () => {
+  it('is run after an outage that falls between two looks at the nodes', async () => {
+    const { app } = await beforeEleven();
+    await clock.advance(MINUTE + 500);
+    node.isDown = true;
+    await clock.until(fire(app, 'report'));
+    await clock.advance(1000);
+    expect(ticks).toEqual([]);
+    node.isDown = false;
+    await clock.advance(1000);
+    await eventually(() => expect(ticks).toEqual(['11:00']));
+  });
+
+  it('is run when the pause ends by itself', async () => {
+    const { app, redlock } = await beforeEleven();
+    const looks = vi.spyOn(node, 'look').mockClear();
+    await clock.until(redlock.pause('report', { for: '2m' }));
+    await eventually(() => expect(looks).toHaveBeenCalled());
+    await clock.advance(MINUTE);
+    await clock.until(fire(app, 'report'));
+    await clock.advance(MINUTE - 1);
+    expect(ticks).toEqual([]);
+    await clock.advance(2);
+    await eventually(() => expect(ticks).toEqual(['11:00']));
+  });
+
+  it('is run once the lock is free, if that is held when the job is resumed', async () => {
+    const { app, redlock } = await beforeEleven();
+    await clock.until(redlock.pause('report'));
+    await clock.advance(MINUTE);
+    await clock.until(fire(app, 'report'));
+    const lock = await clock.until(redlock.lock('report'));
+    const claims = vi.spyOn(node, 'claim');
+    await clock.until(redlock.resume('report'));
+    await eventually(() => expect(claims).toHaveBeenCalled());
+    await clock.advance(1000);
+    await clock.until(lock?.release() ?? Promise.reject(new Error('not locked')));
+    expect(ticks).toEqual([]);
+    await clock.advance(TTL);
+    await eventually(() => expect(ticks).toEqual(['11:00']));
+  });
+
+  it('is reported as paused, whatever an operator has run meanwhile', async () => {
+    const { app, redlock } = await beforeEleven();
+    const missed: MissedEvent[] = [];
+    redlock.on('missed', (event) => missed.push(event));
+    await clock.until(redlock.pause('cleaning'));
+    await clock.advance(MINUTE);
+    await clock.until(fire(app, 'cleaning'));
+    await clock.until(redlock.trigger('cleaning'));
+    await clock.until(redlock.resume('cleaning'));
+    await clock.advance(60 * MINUTE);
+    await clock.until(fire(app, 'cleaning'));
+    await eventually(() => expect(missed.map(({ cause }) => cause)).toEqual(['paused']));
+  });
+});
+
+it('a paused job makes nobody list all jobs again at each tick', async () => {
+  const { app, redlock } = await beforeEleven();
+  const lists = vi.spyOn(ExclusiveJobs.prototype, 'declared');
+  for (const job of ['report', 'cleaning']) {
+    await clock.until(redlock.pause(job));
+    await clock.advance(60 * MINUTE);
+    await clock.until(fire(app, job));
+  }
+  expect(lists).not.toHaveBeenCalled();
+});

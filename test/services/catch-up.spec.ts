@@ -1,0 +1,89 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { Injectable } from '@nestjs/common';
+import { Cron } from '@nestjs/schedule';
+import { describe, expect, it } from 'vitest';
+import { Exclusive, RedlockService } from '../../src/index.js';
+import { close, startFleet } from '../module/application.js';
+import { useServers } from '../module/redis.js';
+
+const PERIOD = 10_000;
+
+interface Run {
+  readonly tick: number;
+  readonly at: number;
+}
+
+const runs: Run[] = [];
+
+@Injectable()
+class Jobs {
+  constructor(private readonly redlock: RedlockService) {}
+
+  @Cron('*/10 * * * * *')
+  @Exclusive('report', { missed: 'once' })
+  async report(): Promise<void> {
+    runs.push({ tick: this.redlock.current()?.tick?.getTime() ?? 0, at: Date.now() });
+    await pause(20);
+  }
+}
+
+/** Waits until `milliseconds` after the next tick, or after the one that follows, if that is too soon. */
+async function afterTick(milliseconds: number): Promise<number> {
+  const tick = (Math.floor(Date.now() / PERIOD) + 1) * PERIOD;
+  await pause(tick + milliseconds - Date.now());
+  return tick;
+}
+
+describe.each([
+  ['one node', 1],
+  ['three nodes', 3],
+])('a tick that falls into an outage of Redis is made up for, on %s', (_what, count) => {
+  const servers = useServers(count);
+
+  it(
+    'within two seconds of its return, by one of three instances, before the next tick',
+    { timeout: 90_000 },
+    async () => {
+      runs.length = 0;
+      const redlock = { nodes: servers.map(({ url }) => url) };
+      const apps = await startFleet(3, { redlock, providers: [Jobs] });
+      const first = await afterTick(8500);
+      expect(runs.map(({ tick }) => tick)).toEqual([first]);
+      for (const server of servers) server.pause();
+      await pause(3000);
+      for (const server of servers) server.resume();
+      const back = Date.now();
+      await expect.poll(() => runs.length, { timeout: 4000, interval: 20 }).toBe(2);
+      expect(runs[1]?.tick).toBe(first + PERIOD);
+      expect((runs[1]?.at ?? 0) - back).toBeLessThan(2000);
+      await afterTick(1000);
+      expect(runs.map(({ tick }) => tick)).toEqual([first, first + PERIOD, first + 2 * PERIOD]);
+      const history = await apps[0]!.get(RedlockService).history('report');
+      expect(history.map(({ trigger }) => trigger)).toEqual(['schedule', 'catch-up', 'schedule']);
+    },
+  );
+
+  it(
+    'and so is one that falls into a full stop of the fleet, as soon as the first instance is back',
+    { timeout: 90_000 },
+    async () => {
+      runs.length = 0;
+      const parts = {
+        redlock: { nodes: servers.map(({ url }) => url), keyPrefix: 'STOP' },
+        providers: [Jobs],
+      };
+      const apps = await startFleet(3, parts);
+      const first = await afterTick(5000);
+      for (const app of apps) await close(app);
+      await afterTick(2000);
+      expect(runs).toHaveLength(1);
+      const begin = Date.now();
+      await startFleet(3, parts);
+      await expect.poll(() => runs.length, { timeout: 5000, interval: 20 }).toBe(2);
+      expect(runs[1]).toMatchObject({ tick: first + PERIOD });
+      expect((runs[1]?.at ?? 0) - begin).toBeLessThan(2000);
+      await afterTick(1000);
+      expect(runs.map(({ tick }) => tick)).toEqual([first, first + PERIOD, first + 2 * PERIOD]);
+    },
+  );
+});

@@ -1,0 +1,70 @@
+import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { MemoryNode } from '../../src/index.js';
+import { sleep } from '../../src/clock.js';
+import { Fleet } from '../../src/services/fleet.service.js';
+import { ManualClock } from '../../src/testing/manual-clock.js';
+import { start } from '../module/application.js';
+
+/** A node that can be out of reach, or slow to answer. */
+class FailingNode extends MemoryNode {
+  isDown = false;
+  /** The node answers once this has settled. */
+  gate: Promise<void> = Promise.resolve();
+
+  override async register(...args: Parameters<MemoryNode['register']>): Promise<boolean> {
+    await this.gate;
+    if (this.isDown) throw new Error('is down');
+    return super.register(...args);
+  }
+}
+
+let clock: ManualClock;
+let node: FailingNode;
+let fleet: Fleet;
+const onQuorum = vi.fn<() => void>();
+const onBeat = vi.fn<() => Promise<void>>();
+const registers = vi.spyOn(FailingNode.prototype, 'register');
+beforeEach(async () => {
+  clock = new ManualClock();
+  node = new FailingNode(clock.now);
+  fleet = (await start({ redlock: { nodes: node }, clock })).get(Fleet);
+  fleet.onQuorum = onQuorum;
+  fleet.onBeat = onBeat;
+  await clock.advance(10_000);
+  for (const mock of [onQuorum, onBeat, registers]) mock.mockClear();
+});
+
+describe('an outage', () => {
+  it('is over when a majority of the nodes answers, which are asked every half second', async () => {
+    node.isDown = true;
+    fleet.suspect();
+    await clock.advance(5000);
+    expect(registers).toHaveBeenCalledTimes(10);
+    node.isDown = false;
+    await clock.advance(499);
+    expect(onQuorum).not.toHaveBeenCalled();
+    await clock.advance(1);
+    expect(onQuorum).toHaveBeenCalledOnce();
+    await clock.advance(60_000);
+    expect(onQuorum).toHaveBeenCalledOnce();
+  });
+
+  it('is not forgotten if it begins while the nodes are being asked', async () => {
+    node.gate = sleep(clock, 10_300);
+    await clock.advance(10_000);
+    expect(registers).toHaveBeenCalledOnce();
+    fleet.suspect();
+    await clock.advance(300 + 499);
+    expect(onQuorum).not.toHaveBeenCalled();
+    await clock.advance(1);
+    expect(onQuorum).toHaveBeenCalledOnce();
+  });
+
+  it('makes nobody look at the jobs more often than otherwise', async () => {
+    node.isDown = true;
+    fleet.suspect();
+    await clock.advance(60_000);
+    expect(registers.mock.calls.length).toBeGreaterThan(100);
+    expect(onBeat.mock.calls.length).toBeLessThanOrEqual(12);
+  });
+});

@@ -1,0 +1,158 @@
+import { Injectable, Module, type Type } from '@nestjs/common';
+import { Cron, ScheduleModule } from '@nestjs/schedule';
+import { describe, expect, it } from 'vitest';
+import {
+  Exclusive,
+  type JobOptions,
+  MemoryNode,
+  type MissedEvent,
+  RedlockModule,
+  type RedlockModuleOptions,
+  RedlockService,
+} from '../../src/index.js';
+import { TestFleet } from '../../src/testing/index.js';
+import { closeAfterTest } from '../close-after-test.js';
+import { Gate } from './gate.js';
+
+const at = (time: string): Date => new Date(`2031-05-07T${time}Z`);
+
+/** A job once a minute. */
+function application(gate: Gate, options: JobOptions, redlock: RedlockModuleOptions = {}): Type {
+  @Injectable()
+  class Jobs {
+    @Cron('0 * * * * *', { timeZone: 'UTC' })
+    @Exclusive('report', options)
+    async report(): Promise<void> {
+      await gate.until;
+    }
+  }
+  @Module({ imports: [ScheduleModule.forRoot(), RedlockModule.forRoot(redlock)], providers: [Jobs] })
+  class AppModule {}
+  return AppModule;
+}
+
+interface Started {
+  fleet: TestFleet;
+  redlock: RedlockService;
+  gate: Gate;
+  /** What the events say, as `cause first-last count`. */
+  missed: string[];
+}
+
+async function startFleet(options: JobOptions = {}, instances = 2): Promise<Started> {
+  const gate = new Gate();
+  const fleet = await TestFleet.create(application(gate, options), { instances, now: at('09:30:05') });
+  closeAfterTest(fleet);
+  const missed: string[] = [];
+  const note = ({ name, cause, from, to, count }: MissedEvent): void =>
+    void missed.push(`${name} ${cause} ${shown(from)}-${shown(to)} ${count}`);
+  for (const app of fleet.instances) app.get(RedlockService).on('missed', note);
+  return { fleet, gate, missed, redlock: fleet.instances[0]!.get(RedlockService) };
+}
+
+const shown = (date: Date): string => date.toISOString().slice(11, 16);
+
+describe('the instance that wins a tick', () => {
+  it('notices nothing at the first run of a job, and while each tick runs', async () => {
+    const { fleet, missed } = await startFleet();
+    for (let tick = 0; tick < 5; tick++) await fleet.fire('report');
+    expect(missed).toEqual([]);
+  });
+
+  it('notices the ticks at which no instance fired', async () => {
+    const { fleet, missed } = await startFleet();
+    await fleet.fire('report', at('09:31:00'));
+    const runs = await fleet.fire('report', at('09:35:00'));
+    expect(missed).toEqual(['report unknown 09:32-09:34 3']);
+    expect(runs.flatMap((run) => run.missed ?? [])).toMatchObject([{ cause: 'unknown', count: 3 }]);
+    expect(runs.filter((run) => run.missed)).toHaveLength(1);
+    await fleet.fire('report');
+    expect(missed).toHaveLength(1);
+  });
+
+  it('notices the ticks of a paused job, and who paused it is in its status', async () => {
+    const { fleet, missed, redlock } = await startFleet();
+    await fleet.fire('report');
+    await redlock.pause('report');
+    await fleet.fire('report');
+    await fleet.fire('report');
+    await redlock.resume('report');
+    await fleet.fire('report');
+    expect(missed).toEqual(['report paused 09:32-09:33 2']);
+  });
+
+  it('notices the ticks that found a run in progress', async () => {
+    const { fleet, gate, missed } = await startFleet({ ttl: '10m' });
+    gate.close();
+    const first = fleet.fire('report', at('09:31:00'));
+    await fleet.fire('report', at('09:32:00'));
+    await fleet.fire('report', at('09:33:00'));
+    gate.open();
+    await first;
+    await fleet.fire('report', at('09:34:00'));
+    expect(missed).toEqual(['report overlap 09:32-09:33 2']);
+  });
+
+  it.each<[string, JobOptions]>([
+    ['runs may overlap', { overlap: 'allow', ttl: '10m' }],
+    ['of `every`', { every: '150s' }],
+  ])('invents nothing if a tick is not settled because %s', async (_why, options) => {
+    const { fleet, gate, missed } = await startFleet(options);
+    await fleet.fire('report', at('09:31:00'));
+    if (options.overlap) gate.close();
+    const first = fleet.fire('report', at('09:32:00'));
+    const second = fleet.fire('report', at('09:33:00'));
+    const third = fleet.fire('report', at('09:34:00'));
+    gate.open();
+    await Promise.all([first, second, third]);
+    await fleet.fire('report', at('09:35:00'));
+    expect(missed).toEqual([]);
+  });
+
+  it('invents nothing after a deployment that changes the expression', async () => {
+    const gate = new Gate();
+    let now = at('09:30:05').getTime();
+    const memory = new MemoryNode(() => now);
+    const missed: MissedEvent[] = [];
+    const deploy = async (expression: string, time: Date): Promise<TestFleet> => {
+      @Injectable()
+      class Jobs {
+        @Cron(expression, { timeZone: 'UTC' })
+        @Exclusive('report')
+        async report(): Promise<void> {
+          await gate.until;
+        }
+      }
+      @Module({ imports: [ScheduleModule.forRoot(), RedlockModule.forRoot()], providers: [Jobs] })
+      class AppModule {}
+      now = time.getTime();
+      const fleet = await TestFleet.create(AppModule, { instances: 2, now: time, nodes: memory });
+      closeAfterTest(fleet);
+      for (const app of fleet.instances) app.get(RedlockService).on('missed', (event) => missed.push(event));
+      return fleet;
+    };
+    const fire = async (fleet: TestFleet, time: Date): Promise<void> => {
+      now = time.getTime();
+      expect((await fleet.fire('report', time)).filter(({ ran }) => ran)).toHaveLength(1);
+    };
+    const hourly = await deploy('0 0 * * * *', at('09:30:05'));
+    await fire(hourly, at('10:00:00'));
+    const each = await deploy('0 * * * * *', at('10:30:05'));
+    await fire(each, at('10:31:00'));
+    expect(missed).toEqual([]);
+    // From then on, ticks of the new schedule are missed.
+    await fire(each, at('10:33:00'));
+    expect(missed).toMatchObject([{ cause: 'unknown', from: at('10:32:00'), count: 1 }]);
+    // The same schedule after a restart: the ticks in between are missed.
+    const again = await deploy('0 * * * * *', at('10:36:05'));
+    await fire(again, at('10:37:00'));
+    expect(missed[1]).toMatchObject({ cause: 'unknown', from: at('10:34:00'), count: 3 });
+  });
+
+  it('counts 1,000 ticks at most', { timeout: 60_000 }, async () => {
+    const { fleet, missed } = await startFleet({}, 1);
+    await fleet.fire('report', at('09:31:00'));
+    await fleet.fire('report', new Date(at('09:31:00').getTime() + 1380 * 60_000));
+    expect(missed).toEqual([expect.stringMatching(/^report unknown .* 1000$/)]);
+  });
+});

@@ -1,0 +1,215 @@
+import { Injectable, Module, type Type } from '@nestjs/common';
+import { Cron, Interval, ScheduleModule } from '@nestjs/schedule';
+import { describe, expect, it } from 'vitest';
+import { Exclusive, type JobOptions, MemoryNode, RedlockModule, RedlockService } from '../../src/index.js';
+import { TestFleet } from '../../src/testing/index.js';
+import { closeAfterTest } from '../close-after-test.js';
+import { Gate } from './gate.js';
+
+const at = (time: string): Date => new Date(`2031-05-07T${time}Z`);
+const shown = (date: Date): string => date.toISOString().slice(11, 16);
+
+function application(options: JobOptions, gate: Gate): Type {
+  @Injectable()
+  class Jobs {
+    @Cron('0 * * * * *', { timeZone: 'UTC' })
+    @Exclusive('report', options)
+    async report(): Promise<void> {
+      await gate.until;
+    }
+
+    @Interval(60_000)
+    @Exclusive('minute', options)
+    async minute(): Promise<void> {}
+  }
+  @Module({ imports: [ScheduleModule.forRoot(), RedlockModule.forRoot()], providers: [Jobs] })
+  class AppModule {}
+  return AppModule;
+}
+
+async function startFleet(options: JobOptions = {}, instances = 3) {
+  const gate = new Gate();
+  const fleet = await TestFleet.create(application(options, gate), { instances, now: at('09:30:05') });
+  closeAfterTest(fleet);
+  const overdue: string[] = [];
+  for (const app of fleet.instances) {
+    app.get(RedlockService).on('overdue', ({ name, expected, by }) => {
+      if (name === 'report') overdue.push(`${name} ${shown(expected)} ${Math.round(by / 1000)}`);
+    });
+  }
+  const redlock = fleet.instances[0]!.get(RedlockService);
+  const pass = async (minutes: number): Promise<void> => {
+    for (let each = 0; each < minutes; each++) await fleet.advance('1m');
+  };
+  return { fleet, gate, overdue, redlock, pass };
+}
+
+describe('a job is overdue', () => {
+  it('five minutes late, once for each silence, on one of several instances', async () => {
+    const { fleet, overdue, redlock, pass } = await startFleet();
+    await fleet.fire('report', at('09:31:00'));
+    await pass(6);
+    expect(overdue).toEqual([]);
+    expect((await redlock.health()).overdue).not.toContainEqual(expect.objectContaining({ name: 'report' }));
+    expect((await redlock.status('report')).overdueBy).toBe(5 * 60_000);
+    await pass(10);
+    expect(overdue).toEqual(['report 09:32 360']);
+    expect((await redlock.health()).overdue).toContainEqual({ name: 'report', by: 15 * 60_000 });
+    await fleet.fire('report');
+    await pass(1);
+    expect((await redlock.health()).overdue).not.toContainEqual(expect.objectContaining({ name: 'report' }));
+    await pass(10);
+    expect(overdue).toHaveLength(2);
+  });
+
+  it('after as long as the option says', async () => {
+    const { fleet, overdue, pass } = await startFleet({ overdueAfter: '2m' });
+    await fleet.fire('report', at('09:31:00'));
+    await pass(3);
+    expect(overdue).toEqual([]);
+    await pass(1);
+    expect(overdue).toEqual(['report 09:32 180']);
+  });
+
+  it('if it is new and has not run', async () => {
+    const { overdue, pass } = await startFleet();
+    await pass(5);
+    expect(overdue).toEqual([]);
+    await pass(3);
+    expect(overdue).toEqual([expect.stringMatching(/^report 09:31 /)]);
+  });
+
+  it('not while a run is in progress', async () => {
+    const { fleet, gate, overdue, redlock, pass } = await startFleet({ ttl: '1m' });
+    gate.close();
+    const run = fleet.fire('report', at('09:31:00'));
+    await pass(20);
+    expect(overdue).toEqual([]);
+    expect(await redlock.status('report')).toMatchObject({
+      overdueBy: null,
+      running: { tick: at('09:31:00'), startedAt: at('09:31:00') },
+    });
+    gate.open();
+    await run;
+  });
+
+  it('not while it is paused, nor when it has just been resumed', async () => {
+    const { fleet, overdue, redlock, pass } = await startFleet();
+    await fleet.fire('report', at('09:31:00'));
+    await redlock.pause('report');
+    await pass(60);
+    expect((await redlock.status('report')).overdueBy).toBeNull();
+    await redlock.resume('report');
+    await pass(5);
+    expect(overdue).toEqual([]);
+    await pass(3);
+    expect(overdue).toEqual([expect.stringMatching(/^report 10:32 /)]);
+  });
+
+  it('not when a pause has just ended by itself', async () => {
+    const { fleet, overdue, redlock, pass } = await startFleet();
+    await fleet.fire('report', at('09:31:00'));
+    await redlock.pause('report', { for: '1h' });
+    await pass(65);
+    expect(overdue).toEqual([]);
+    await pass(3);
+    expect(overdue).toEqual([expect.stringMatching(/^report 10:32 /)]);
+  });
+
+  it('not if it is skipped because of `every`', async () => {
+    const { fleet, overdue, pass } = await startFleet({ every: '1h' });
+    await fleet.fire('report', at('09:31:00'));
+    await pass(58);
+    expect(overdue).toEqual([]);
+  });
+
+  it('not if each instance has run it without a quorum', async () => {
+    let isDown = false;
+    let now = at('09:30:05').getTime();
+    class Node extends MemoryNode {
+      override claim(...args: Parameters<MemoryNode['claim']>) {
+        return isDown ? Promise.reject(new Error('down')) : super.claim(...args);
+      }
+    }
+    const gate = new Gate();
+    const fleet = await TestFleet.create(application({ onStoreDown: 'run' }, gate), {
+      instances: 1,
+      now: at('09:30:05'),
+      nodes: new Node(() => now),
+    });
+    closeAfterTest(fleet);
+    const told: string[] = [];
+    const redlock = fleet.instances[0]!.get(RedlockService);
+    redlock.on('overdue', ({ name }) => name === 'report' && told.push('overdue'));
+    redlock.on('missed', ({ cause }) => told.push(cause));
+    for (let minute = 31; minute < 45; minute++) {
+      isDown = minute > 32 && minute < 43;
+      now = at(`09:${minute}:00`).getTime();
+      expect(await fleet.fire('report', at(`09:${minute}:00`))).toMatchObject([{ ran: true }]);
+      await fleet.advance('10s');
+    }
+    expect(told).toEqual([]);
+  });
+});
+
+describe('the status of a job', () => {
+  it('has nulls for what is not known', async () => {
+    const { redlock } = await startFleet();
+    expect(await redlock.status('nobody')).toEqual({
+      name: 'nobody',
+      lastTick: null,
+      lastOutcome: null,
+      nextTick: null,
+      overdueBy: null,
+      running: null,
+      paused: null,
+    });
+  });
+
+  it('tells when it ran, when it is due, and who has paused it, until when and why', async () => {
+    const { fleet, redlock } = await startFleet();
+    await fleet.fire('report', at('09:31:00'));
+    await redlock.pause('report', { for: '2h', note: '<b>migration</b> 42' });
+    const [, , third] = fleet.instances;
+    const status = await third!.get(RedlockService).status('report');
+    const [first] = await redlock.fleet();
+    expect(status).toEqual({
+      name: 'report',
+      lastTick: at('09:31:00'),
+      lastOutcome: 'finished',
+      nextTick: at('09:32:00'),
+      overdueBy: null,
+      running: null,
+      paused: {
+        by: expect.any(String) as unknown,
+        at: at('09:31:00'),
+        until: at('11:31:00'),
+        note: '<b>migration</b> 42',
+      },
+    });
+    expect(first?.jobs.map(({ name }) => name)).toEqual(['report', 'minute']);
+  });
+
+  it('of an interval is due one interval after its last run', async () => {
+    const { fleet, redlock } = await startFleet();
+    await fleet.fire('minute');
+    expect(await redlock.status('minute')).toMatchObject({ lastTick: null, nextTick: at('09:32:05') });
+    expect(redlock.preview('minute', 2)).toEqual([at('09:32:05'), at('09:33:05')]);
+  });
+
+  it('comes with a preview of the next ticks, and the list of the jobs', async () => {
+    const { redlock } = await startFleet();
+    expect(redlock.preview('report', 3)).toEqual([at('09:31:00'), at('09:32:00'), at('09:33:00')]);
+    expect(redlock.preview('nobody')).toEqual([]);
+    expect(redlock.jobs()).toMatchObject([
+      {
+        name: 'report',
+        isPattern: false,
+        declaredAs: 'Jobs.report',
+        schedule: { kind: 'cron', expression: '0 * * * * *', timeZone: 'UTC' },
+        options: { ttl: 30_000, missed: 'skip', history: 50, every: null },
+      },
+      { name: 'minute', schedule: { kind: 'interval', every: 60_000 } },
+    ]);
+  });
+});
