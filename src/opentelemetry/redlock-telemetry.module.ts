@@ -1,0 +1,29 @@
+import { type DynamicModule, Module } from '@nestjs/common';
+import { boolean, checkedOptions } from '../options/checks.js';
+import { Telemetry, TELEMETRY, TELEMETRY_OPTIONS } from './telemetry.service.js';
+
+/** Options of `RedlockTelemetryModule.forRoot`. */
+export interface RedlockTelemetryOptions {
+  /**
+   * Whether a name that a name function makes, such as `report:acme`, becomes the label `job.name` of metrics and the
+   * name of spans: then each tenant has its own time series. Otherwise, they have `ClassName.method(…)` there. The
+   * attribute `job.name` of a span is always the whole name. Default: `false`.
+   */
+  readonly tenants?: boolean;
+}
+
+/**
+ * A span for each run and metrics of all jobs, by the OpenTelemetry SDK that the application has registered. Import it
+ * once, in the root module, next to `RedlockModule`.
+ */
+@Module({})
+export class RedlockTelemetryModule {
+  /** @throws InvalidOptionError for an invalid option, and at start if there is no `RedlockModule`. */
+  static forRoot(options: RedlockTelemetryOptions = {}): DynamicModule {
+    const { tenants = false } = checkedOptions(TELEMETRY, options, { tenants: boolean });
+    return {
+      module: RedlockTelemetryModule,
+      providers: [Telemetry, { provide: TELEMETRY_OPTIONS, useValue: { tenants } }],
+    };
+  }
+}

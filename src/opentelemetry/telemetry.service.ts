@@ -1,0 +1,88 @@
+import {
+  type Abstract,
+  Inject,
+  Injectable,
+  type OnApplicationShutdown,
+  type OnModuleInit,
+  type Type,
+} from '@nestjs/common';
+import { ModuleRef } from '@nestjs/core';
+import type { Clock } from '../clock.js';
+import { InvalidOptionError, ShutdownError } from '../errors.js';
+import { CLOCK } from '../redlock.module-definition.js';
+import { JobRecords } from '../services/job-records.service.js';
+import { KnownJobs } from '../services/known-jobs.service.js';
+import { LeaseRegistry } from '../services/lease-registry.service.js';
+import { NodeHealthWatch } from '../services/node-health.service.js';
+import { RedlockEvents } from '../services/redlock-events.service.js';
+import { RunExecutor } from '../services/run-executor.service.js';
+import { EventMetrics } from './event-metrics.js';
+import { InstanceMetrics } from './instance-metrics.js';
+import type { LabelOf } from './job-attributes.js';
+import { LastSuccesses } from './last-successes.js';
+import { onEnd } from './run-ends.js';
+import { RunSpans } from './run-spans.js';
+
+/** The module, as messages name it. */
+export const TELEMETRY = 'RedlockTelemetryModule';
+export const TELEMETRY_OPTIONS = Symbol('TELEMETRY_OPTIONS');
+
+/** Connects the `RedlockModule` of the application with OpenTelemetry; all of them, if it is not global. */
+@Injectable()
+export class Telemetry implements OnModuleInit, OnApplicationShutdown {
+  private readonly labelOf: LabelOf;
+  private readonly spans: RunSpans;
+  private instance: InstanceMetrics | undefined;
+
+  constructor(
+    private readonly modules: ModuleRef,
+    @Inject(TELEMETRY_OPTIONS) { tenants }: { readonly tenants: boolean },
+  ) {
+    this.labelOf = tenants ? ({ name }) => name : ({ pattern }) => pattern;
+    this.spans = new RunSpans(this.labelOf);
+  }
+
+  /** @throws InvalidOptionError if there is no `RedlockModule`. */
+  onModuleInit(): void {
+    const [clock] = this.all<Clock>(CLOCK);
+    // All of them have the same nodes.
+    const [records] = this.all(JobRecords);
+    const [nodes] = this.all(NodeHealthWatch);
+    if (!clock || !records || !nodes) {
+      throw new InvalidOptionError(
+        TELEMETRY,
+        'imports',
+        'of AppModule must contain RedlockModule.forRoot(...)',
+      );
+    }
+    const metrics = new EventMetrics(this.labelOf, clock);
+    const successes = new LastSuccesses(this.all(KnownJobs), records, clock);
+    for (const events of this.all(RedlockEvents)) {
+      events.on('started', (event) => metrics.started(event));
+      events.on('skipped', (event) => metrics.skipped(event));
+      events.on('missed', (event) => metrics.missed(event));
+      onEnd(events, (event, end) => {
+        metrics.ended(event, end);
+        successes.ended(event, end.outcome === 'finished');
+        this.spans.end(event.runId, end);
+      });
+    }
+    for (const executor of this.all(RunExecutor)) executor.around = this.spans.around;
+    this.instance = new InstanceMetrics(this.labelOf, successes, this.all(LeaseRegistry), nodes);
+  }
+
+  /** All other modules have been destroyed: a run that has not stopped by now is cut off. */
+  onApplicationShutdown(): void {
+    this.spans.endAll((name) => new ShutdownError(name));
+    this.instance?.stop();
+  }
+
+  /** The provider of each `RedlockModule`. */
+  private all<T>(token: Type<T> | Abstract<T> | symbol): T[] {
+    try {
+      return this.modules.get<T>(token, { strict: false, each: true });
+    } catch {
+      return [];
+    }
+  }
+}
