@@ -1,0 +1,42 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { messageOf } from '../display.js';
+import { InvalidOptionError } from '../errors.js';
+import { checkedOptions, text } from '../options/checks.js';
+import { milliseconds } from '../options/duration.js';
+import type { ActionOutcome } from './page-data.js';
+import type { RedlockApi } from './redlock-api.js';
+
+/** How long an answer waits for a run to end, in milliseconds: proxies end requests that take long. */
+const PATIENCE = 2000;
+
+const CHECKS = { name: text('report'), for: milliseconds, note: text('migration 42') };
+
+/** Does what a button of the page asks for. Throws what the service throws. */
+export async function act(redlock: RedlockApi, action: string, body: unknown): Promise<ActionOutcome> {
+  const { name: given, ...options } = checkedOptions(action, body, CHECKS);
+  const name = CHECKS.name(action, 'name', given);
+  switch (action) {
+    case 'pause':
+      await redlock.pause(name, options);
+      return { name, outcome: 'paused' };
+    case 'resume':
+      await redlock.resume(name);
+      return { name, outcome: 'resumed' };
+    case 'trigger':
+      return Promise.race([triggered(redlock, name), sleep(PATIENCE, { name, outcome: 'running' } as const)]);
+    default:
+      throw new InvalidOptionError('the dashboard', 'action', 'must be pause, resume or trigger', {
+        received: action,
+      });
+  }
+}
+
+/** What the routine returned is not for the page, and what it threw is an outcome. */
+async function triggered(redlock: RedlockApi, name: string): Promise<ActionOutcome> {
+  try {
+    const run = await redlock.trigger(name);
+    return run.ran ? { name, outcome: 'finished' } : { name, outcome: 'skipped', reason: run.reason };
+  } catch (error) {
+    return { name, outcome: 'failed', reason: messageOf(error) };
+  }
+}

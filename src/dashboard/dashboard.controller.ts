@@ -1,0 +1,120 @@
+import { Body, Get, Headers, Inject, Logger, Param, Post, Query, Req, Res } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import { messageOf, quoted } from '../display.js';
+import { RedlockError } from '../errors.js';
+import { act } from './actions.js';
+import { Assets } from './assets.js';
+import type { ResolvedSettings } from './dashboard-options.js';
+import { JobReader } from './job-reader.js';
+import { isFromThePage, type RequestHeaders } from './same-origin.js';
+import { DASHBOARD_SETTINGS } from './tokens.js';
+
+const HEADERS = {
+  'Content-Security-Policy':
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  'X-Content-Type-Options': 'nosniff',
+  'Referrer-Policy': 'no-referrer',
+};
+const ANYTHING = '{*rest}';
+const JSON_TYPE = 'application/json; charset=utf-8';
+const STATUS: Readonly<Record<string, number>> = { ERR_INVALID_OPTION: 400, ERR_STORE_DOWN: 503 };
+
+/**
+ * The page, its files and its data. Answers are sent through the adapter: interceptors of the application may change what
+ * a handler returns.
+ */
+export class DashboardController {
+  private readonly logger = new Logger('RedlockDashboard');
+
+  constructor(
+    @Inject(DASHBOARD_SETTINGS) private readonly settings: ResolvedSettings,
+    @Inject(HttpAdapterHost) private readonly host: HttpAdapterHost,
+    @Inject(Assets) private readonly assets: Assets,
+    @Inject(JobReader) private readonly reader: JobReader,
+  ) {
+    // The two adapters spell a wildcard differently. Nest reads the path of a route after it has created its controller.
+    const isFastify = host.httpAdapter?.getType() === 'fastify';
+    Reflect.defineMetadata('path', isFastify ? '*' : ANYTHING, Reflect.get(this, 'rest'));
+  }
+
+  @Get()
+  page(@Req() request: unknown, @Res() response: unknown): void {
+    const path = String(this.host.httpAdapter.getRequestUrl(request)).split('?', 1)[0] ?? '';
+    const folder = path.slice(path.lastIndexOf('/') + 1);
+    // A path that ends with a slash makes a difference to relative URLs.
+    const page = this.assets.page(folder === '' ? '' : `${folder}/`);
+    if (page === undefined) return this.json(response, { error: 'Not found' }, 404);
+    this.send(response, page, 'text/html; charset=utf-8', 'no-cache');
+  }
+
+  /** The name of a file contains a hash of its content. */
+  @Get('assets/:file')
+  asset(@Param('file') file: string, @Res() response: unknown): void {
+    const asset = this.assets.get(file);
+    if (asset === undefined) return this.json(response, { error: 'Not found' }, 404);
+    this.send(response, asset.content, asset.type, 'public, max-age=31536000, immutable');
+  }
+
+  @Get('api/overview')
+  async overview(@Res() response: unknown, @Query('since') since?: unknown): Promise<void> {
+    this.json(response, await this.reader.overview(String(since), this.settings.actions));
+  }
+
+  /** The name is in the query because it may contain any character. */
+  @Get('api/job')
+  async job(@Res() response: unknown, @Query('name') name?: unknown): Promise<void> {
+    const job = await this.reader.job(String(name));
+    this.json(response, job ?? { error: 'No such job' }, job ? 200 : 404);
+  }
+
+  @Get('api/fleet')
+  async fleet(@Res() response: unknown): Promise<void> {
+    this.json(response, await this.reader.fleet());
+  }
+
+  @Post('api/:action')
+  async action(
+    @Res() response: unknown,
+    @Param('action') action: string,
+    @Headers() headers: RequestHeaders,
+    @Body() body: unknown,
+  ): Promise<void> {
+    if (!this.settings.actions) return this.json(response, { error: 'Actions are turned off' }, 404);
+    if (!isFromThePage(headers)) return this.json(response, { error: 'Not from the page' }, 403);
+    try {
+      const outcome = await act(this.reader.redlock, action, body);
+      this.logger.log(`${quoted(outcome.name)}: ${action}, ${outcome.outcome}`);
+      await this.reader.read(outcome.name).renewed();
+      this.json(response, outcome);
+    } catch (error) {
+      const status = error instanceof RedlockError ? STATUS[error.code] : undefined;
+      this.json(response, { error: messageOf(error) }, status ?? 500);
+    }
+  }
+
+  /** Fastify does not send a path that ends with a slash to `page`. Must be the last route: it matches all others. */
+  @Get(ANYTHING)
+  rest(@Req() request: unknown, @Res() response: unknown): void {
+    const path = String(this.host.httpAdapter.getRequestUrl(request)).split('?', 1)[0] ?? '';
+    if (path.endsWith('/')) return this.page(request, response);
+    this.json(response, { error: 'Not found' }, 404);
+  }
+
+  private json(response: unknown, body: unknown, status = 200): void {
+    this.send(
+      response,
+      typeof body === 'string' ? body : JSON.stringify(body),
+      JSON_TYPE,
+      'no-store',
+      status,
+    );
+  }
+
+  private send(response: unknown, body: string, type: string, caching: string, status = 200): void {
+    const { httpAdapter } = this.host;
+    const headers = { ...HEADERS, 'Content-Type': type, 'Cache-Control': caching };
+    for (const [name, value] of Object.entries(headers)) httpAdapter.setHeader(response, name, value);
+    httpAdapter.reply(response, body, status);
+  }
+}

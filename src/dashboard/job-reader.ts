@@ -1,0 +1,161 @@
+import { randomBytes } from 'node:crypto';
+import { Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
+import { ModuleRef } from '@nestjs/core';
+import { sleep, systemClock } from '../clock.js';
+import { RedlockService } from '../services/redlock.service.js';
+import { EventMemory } from './event-memory.js';
+import { type KnownJob, ticksAt, viewOf } from './job-view.js';
+import type { FleetView, JobDetail, Overview } from './page-data.js';
+import type { RedlockApi } from './redlock-api.js';
+import type { DeclaredJobInfo, FleetInstance, Health } from './redlock-data.js';
+import { REFRESH, SharedRead } from './shared-read.js';
+import { StoreAccess } from './store-access.js';
+
+/** Jobs are read in slices with a pause in between, in milliseconds: at most a hundred jobs in a second. */
+const SLICE = { size: 20, pause: 200 };
+/** How long an overview waits for what is being read, in milliseconds. */
+const PATIENCE = 400;
+/** How many runs to read of a job, how many an overview has over all jobs, and at least of each. */
+const RUNS = { job: 200, overview: 20_000, least: 10 };
+const MOST_JOBS = 5000;
+const UPCOMING = 10;
+
+/** A job as it was last read. */
+interface KnownView extends KnownJob {
+  readonly readAt: number;
+  /** The `JobView` as JSON. */
+  readonly json: string;
+  /** The number of the change that made it so. */
+  readonly change: number;
+}
+
+/** Reads jobs while somebody looks, once for all viewers. */
+@Injectable()
+export class JobReader implements OnModuleInit, OnModuleDestroy {
+  redlock!: RedlockApi;
+  private events!: EventMemory;
+  /** Distinguishes the changes that this instance counts from those of others behind a load balancer. */
+  private readonly id = randomBytes(6).toString('hex');
+  private changes = 0;
+  private isOver = false;
+  private declared: ReadonlyMap<string, DeclaredJobInfo> = new Map();
+  private readonly known = new Map<string, KnownView>();
+  private readonly reads = new Map<string, SharedRead<void>>();
+  private readonly store = new StoreAccess();
+  private instances:
+    { readonly readAt: number; readonly fleet: FleetInstance[]; readonly health: Health } | undefined;
+  private readonly fleetRead = new SharedRead(() => this.readFleet());
+  private readonly sweep = new SharedRead(() => this.readAll());
+
+  constructor(private readonly modules: ModuleRef) {}
+
+  onModuleInit(): void {
+    this.redlock = this.modules.get(RedlockService, { strict: false });
+    this.events = new EventMemory(this.redlock);
+  }
+
+  onModuleDestroy(): void {
+    this.isOver = true;
+  }
+
+  /** @param since The cursors of the answers that the page has got, from this instance and perhaps from others. */
+  async overview(since: string, actions: boolean): Promise<string> {
+    await Promise.race([this.sweep.get(), sleep(systemClock, PATIENCE)]);
+    const seen = Number(new RegExp(`${this.id}\\.(\\d+)`).exec(since)?.[1] ?? -1);
+    const { changes, store, known } = this;
+    const cursor = `${this.id}.${changes}`;
+    const head: Omit<Overview, 'jobs'> = {
+      now: Date.now(),
+      refresh: REFRESH,
+      actions,
+      cursor,
+      total: known.size,
+      trouble: store.trouble,
+    };
+    const jobs = [...known.values()].filter(({ change }) => change > seen);
+    const list = jobs.map(({ readAt, json }) => `[${readAt},${json}]`).join();
+    return `${JSON.stringify(head).slice(0, -1)},"jobs":[${list}]}`;
+  }
+
+  /** `undefined` for a name that neither a decorator nor a run of any instance has. */
+  async job(name: string): Promise<JobDetail | undefined> {
+    await this.fleetRead.get();
+    this.recall();
+    if (!this.known.has(name)) return undefined;
+    await this.read(name).get();
+    const { info, records, readAt, ...job } = this.known.get(name) as KnownView;
+    const hasTicks = info && !info.isPattern && info.schedule.kind === 'cron';
+    return {
+      now: Date.now(),
+      readAt,
+      trouble: this.store.trouble,
+      job: viewOf({ ...job, info, records }, records.length),
+      records,
+      preview: hasTicks ? this.redlock.preview(name, UPCOMING).map(Number) : [],
+      options: info ? { ...info.options } : null,
+    };
+  }
+
+  async fleet(): Promise<FleetView> {
+    await this.fleetRead.get();
+    const { readAt = 0, fleet = [], health = null } = this.instances ?? {};
+    const { trouble } = this.store;
+    return { now: Date.now(), readAt, trouble, fleet, health, drift: this.events.drift };
+  }
+
+  /** The reading of one job. */
+  read(name: string): SharedRead<void> {
+    const read = this.reads.get(name) ?? new SharedRead(() => this.readJob(name));
+    if (this.known.has(name)) this.reads.set(name, read);
+    return read;
+  }
+
+  private async readAll(): Promise<void> {
+    await this.fleetRead.get();
+    this.recall();
+    const names = [...this.known.keys()];
+    for (let first = 0; first < names.length; first += SLICE.size) {
+      if (first > 0) await sleep(systemClock, SLICE.pause);
+      await Promise.all(names.slice(first, first + SLICE.size).map((name) => this.read(name).get()));
+      if (this.store.trouble || this.isOver) return;
+    }
+  }
+
+  private async readFleet(): Promise<void> {
+    const answer = await this.store.ask(() => Promise.all([this.redlock.fleet(), this.redlock.health()]));
+    if (answer) this.instances = { readAt: Date.now(), fleet: answer[0], health: answer[1] };
+  }
+
+  private async readJob(name: string): Promise<void> {
+    if (this.declared.get(name)?.isPattern) return;
+    const { redlock, known } = this;
+    const answer = await this.store.ask(() =>
+      Promise.all([redlock.status(name), redlock.history(name, { limit: RUNS.job })]),
+    );
+    if (!answer) return;
+    const [status, records] = answer;
+    const now = Date.now();
+    const next = status.nextTick ? +status.nextTick : undefined;
+    const ticks = ticksAt(now, known.get(name)?.ticks ?? [], next, () => redlock.preview(name, UPCOMING));
+    this.remember({ name, status, records, ticks, readAt: now });
+  }
+
+  /** Makes known all jobs that this instance, another one, or an event names, even if no node answers. */
+  private recall(): void {
+    this.declared = new Map(this.redlock.jobs().map((info) => [info.name, info]));
+    const ofFleet = this.instances?.fleet.flatMap(({ jobs }) => jobs.map(({ name }) => name)) ?? [];
+    for (const name of [...this.declared.keys(), ...ofFleet, ...this.events.names]) {
+      if (this.known.has(name) || this.known.size >= MOST_JOBS) continue;
+      this.remember({ name, status: undefined, records: [], ticks: [], readAt: 0 });
+    }
+  }
+
+  private remember(job: Omit<KnownView, 'json' | 'change' | 'info' | 'gaps'>): void {
+    const all = { ...job, info: this.declared.get(job.name), gaps: this.events.gapsOf(job.name) };
+    const limit = Math.max(RUNS.least, Math.floor(RUNS.overview / Math.max(this.known.size, 1)));
+    const json = JSON.stringify(viewOf(all, limit));
+    const before = this.known.get(job.name);
+    const change = before?.json === json ? before.change : ++this.changes;
+    this.known.set(job.name, { ...all, json, change });
+  }
+}

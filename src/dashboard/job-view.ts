@@ -1,0 +1,60 @@
+import type { GapTuple, JobView, RunTuple } from './page-data.js';
+import type { DeclaredJobInfo, JobStatus, RunRecord } from './redlock-data.js';
+
+/** How many ticks to remember that have passed. */
+const MOST_PASSED = 100;
+
+/** What is known of a job. */
+export interface KnownJob {
+  readonly name: string;
+  readonly info: DeclaredJobInfo | undefined;
+  readonly status: JobStatus | undefined;
+  readonly records: readonly RunRecord[];
+  readonly ticks: readonly number[];
+  readonly gaps: readonly GapTuple[];
+}
+
+/** A job as the overview shows it, with its newest `limit` runs. */
+export function viewOf({ name, info, status, records, ticks, gaps }: KnownJob, limit: number): JobView {
+  const run = new Set(records.map(({ tick }) => Number(tick)));
+  return {
+    name,
+    isPattern: info?.isPattern ?? false,
+    isDeclared: info !== undefined,
+    schedule: info?.schedule ?? { kind: 'none' },
+    overlap: info?.options.overlap ?? null,
+    status,
+    runs: records.slice(0, limit).map(tupleOf),
+    ticks: ticks.filter((tick) => !run.has(tick)),
+    gaps,
+  };
+}
+
+/**
+ * Moves on the known ticks: those that have passed stay for a while, as a tick without a record is one that was not run.
+ *
+ * @param preview Computes the next ticks, which takes long: called only if `next` is not the next known one.
+ */
+export function ticksAt(
+  now: number,
+  known: readonly number[],
+  next: number | undefined,
+  preview: () => readonly Date[],
+): number[] {
+  const passed = known.filter((tick) => tick <= now).slice(-MOST_PASSED);
+  const upcoming = known.filter((tick) => tick > now);
+  if (next === undefined) return passed;
+  return [
+    ...passed,
+    ...(upcoming[0] === next
+      ? upcoming
+      : preview()
+          .map(Number)
+          .filter((tick) => tick > now)),
+  ];
+}
+
+function tupleOf(record: RunRecord): RunTuple {
+  const { tick, startedAt, duration, outcome, instanceId, trigger, error } = record;
+  return [tick && +tick, +startedAt, duration, outcome, instanceId, trigger, error];
+}

@@ -1,0 +1,100 @@
+// What the server sends to the page, as JSON. Numbers that are times are milliseconds since the epoch.
+import type {
+  FleetInstance,
+  Health,
+  JobStatus,
+  RecordedOutcome,
+  RunRecord,
+  ScheduleInfo,
+  Trigger,
+} from './redlock-data.js';
+
+/** A value as `JSON.parse` returns it. */
+export type Json<T> = T extends Date
+  ? string
+  : T extends object
+    ? { readonly [Key in keyof T]: Json<T[Key]> }
+    : T;
+
+/** A run: tick, start, duration, outcome, instance, trigger, error. Short, because a page can show thousands. */
+export type RunTuple = readonly [
+  tick: number | null,
+  startedAt: number,
+  duration: number | null,
+  outcome: RecordedOutcome,
+  instanceId: string,
+  trigger: Trigger,
+  error: string | null,
+];
+
+/** Ticks that nobody ran, as this instance heard: how many from the first to the last, and why. */
+export type GapTuple = readonly [from: number, to: number, count: number, cause: string];
+
+/** One job in the overview and on the timeline. */
+export interface JobView {
+  readonly name: string;
+  /** Whether the name is a pattern, for which there is nothing to read. */
+  readonly isPattern: boolean;
+  /** Whether the answering instance declares the job, and so can run it. */
+  readonly isDeclared: boolean;
+  readonly schedule: ScheduleInfo;
+  readonly overlap: string | null;
+  /** Left out if the job has not been read. */
+  readonly status?: JobStatus;
+  /** Newest first. */
+  readonly runs: readonly RunTuple[];
+  /** Ticks that have passed without a record, and those to come, in order. */
+  readonly ticks: readonly number[];
+  readonly gaps: readonly GapTuple[];
+}
+
+/** The answer to `api/overview`. */
+export interface Overview {
+  /** The time of the server. */
+  readonly now: number;
+  /** How often to ask, in milliseconds. */
+  readonly refresh: number;
+  readonly actions: boolean;
+  /** To be sent with the next request, so that the answer leaves out what has not changed. */
+  readonly cursor: string;
+  /** How many jobs there are, whether read or not. */
+  readonly total: number;
+  readonly trouble: Trouble | null;
+  /** When each job was read, and the job. */
+  readonly jobs: readonly (readonly [readAt: number, job: JobView])[];
+}
+
+/** Since when no node answers. */
+export interface Trouble {
+  readonly since: number;
+  readonly message: string;
+}
+
+/** The answer to `api/job`. */
+export interface JobDetail {
+  readonly now: number;
+  readonly readAt: number;
+  readonly trouble: Trouble | null;
+  readonly job: JobView;
+  readonly records: readonly RunRecord[];
+  readonly preview: readonly number[];
+  /** The options in force on the answering instance; `null` if it does not declare the job. */
+  readonly options: Readonly<Record<string, unknown>> | null;
+}
+
+/** The answer to `api/fleet`. */
+export interface FleetView {
+  readonly now: number;
+  readonly readAt: number;
+  readonly trouble: Trouble | null;
+  readonly fleet: readonly FleetInstance[];
+  readonly health: Health | null;
+  readonly drift: readonly { readonly at: number; readonly name: string | null; readonly message: string }[];
+}
+
+/** The answer to an action. */
+export interface ActionOutcome {
+  readonly name: string;
+  readonly outcome: 'paused' | 'resumed' | 'finished' | 'failed' | 'skipped' | 'running';
+  readonly reason?: string;
+}

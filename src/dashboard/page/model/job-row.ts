@@ -1,0 +1,84 @@
+// A job as the pages show it: what the server sent, with all that follows from it.
+import { type Job, type Mark, marksOf } from './marks.js';
+import { type Statistics, statisticsOf } from './statistics.js';
+
+export interface JobRow {
+  readonly name: string;
+  readonly job: Job;
+  readonly readAt: number;
+  readonly marks: readonly Mark[];
+  readonly statistics: Statistics;
+  /** The newest run that has ended. */
+  readonly last: Mark | undefined;
+  readonly next: number | null;
+}
+
+/** What the filters of the overview offer. */
+export const STATES = ['all', 'running', 'failing', 'overdue', 'paused'] as const;
+export type State = (typeof STATES)[number];
+
+export function rowOf(job: Job, readAt: number, now: number): JobRow {
+  const marks = marksOf(job, now);
+  return {
+    name: job.name,
+    job,
+    readAt,
+    marks,
+    statistics: statisticsOf(marks),
+    last: marks.findLast(({ begin, kind }) => begin !== undefined && kind !== 'running'),
+    next: job.status?.nextTick ? Date.parse(job.status.nextTick) : null,
+  };
+}
+
+export function isIn(state: State, { job: { status }, last }: JobRow): boolean {
+  switch (state) {
+    case 'all':
+      return true;
+    case 'running':
+      return Boolean(status?.running);
+    case 'failing':
+      return last !== undefined && last.kind !== 'ran';
+    case 'overdue':
+      return Boolean(status?.overdueBy);
+    case 'paused':
+      return Boolean(status?.paused);
+  }
+}
+
+/** What the overview can be sorted by. Rows without a value come last, in either direction. */
+export const SORT_KEYS = {
+  name: ({ name }: JobRow) => name.toLowerCase(),
+  last: ({ last }: JobRow) => last?.at ?? null,
+  next: ({ next }: JobRow) => next,
+  success: ({ statistics }: JobRow) => statistics.successRate,
+  p95: ({ statistics }: JobRow) => statistics.p95,
+  missed: ({ statistics }: JobRow) => statistics.missed,
+} satisfies Record<string, (row: JobRow) => string | number | null>;
+export type SortKey = keyof typeof SORT_KEYS;
+
+export interface Order {
+  readonly by: SortKey;
+  readonly isDescending: boolean;
+}
+
+export function sorted(rows: readonly JobRow[], { by, isDescending }: Order): JobRow[] {
+  const keyOf: (row: JobRow) => string | number | null = SORT_KEYS[by];
+  const sign = isDescending ? -1 : 1;
+  return rows.toSorted((a, b) => {
+    const [one, other] = [keyOf(a), keyOf(b)];
+    if (one === other) return a.name < b.name ? -1 : 1;
+    if (one === null) return 1;
+    if (other === null) return -1;
+    return one < other ? -sign : sign;
+  });
+}
+
+/** The rows that contain the words of the filter in their name, schedule or time zone. */
+export function matches(row: JobRow, filter: string): boolean {
+  const { name, job } = row;
+  const where = `${name} ${JSON.stringify(job.schedule)}`.toLowerCase();
+  return filter
+    .toLowerCase()
+    .split(/\s+/)
+    .every((word) => where.includes(word));
+}

@@ -1,0 +1,136 @@
+// What the timeline draws of one job: its runs, and the ticks that nobody ran.
+import type { GapTuple, JobView, Json } from '../../page-data.js';
+import { regularStep } from './regular-step.js';
+import { inZone } from './words.js';
+
+export type Job = Json<JobView>;
+
+/** What can become of a tick, in the order of the legend. */
+export const KINDS = [
+  ...(['ran', 'failed', 'aborted', 'died', 'running'] as const),
+  ...(['missed', 'overlap', 'paused', 'due'] as const),
+];
+export type MarkKind = (typeof KINDS)[number];
+
+/** One tick, plain call or gap. Times are milliseconds since the epoch. */
+export interface Mark {
+  readonly kind: MarkKind;
+  /** The time of the tick; of a plain call, its start. */
+  readonly at: number;
+  /** When the run began; left out if there was none. */
+  readonly begin?: number;
+  /** When it ended; left out if that is unknown. */
+  readonly end?: number;
+  readonly isTick: boolean;
+  readonly instance?: string;
+  readonly trigger?: string;
+  readonly error?: string | null;
+  /** Why nobody ran it. */
+  readonly cause?: string;
+}
+
+/** A tick that is this late, in milliseconds, may still be claimed. */
+const GRACE = 15_000;
+/** A gap is drawn as this many ticks at most. */
+const MOST_IN_GAP = 100;
+
+const OUTCOMES = { finished: 'ran', failed: 'failed', aborted: 'aborted', died: 'died' } as const;
+
+/** The marks of a job, in the order of time. */
+export function marksOf(job: Job, now: number): Mark[] {
+  const runs: Mark[] = job.runs.map(([tick, begin, duration, outcome, instance, trigger, error]) => ({
+    kind: OUTCOMES[outcome],
+    at: tick ?? begin,
+    begin,
+    isTick: tick !== null,
+    instance,
+    trigger,
+    error,
+    ...(duration === null ? {} : { end: begin + duration }),
+  }));
+  const current = runningMark(job);
+  if (current && !runs.some(({ begin }) => begin === current.begin)) runs.push(current);
+  const seen = new Set(runs.map(({ at }) => at));
+  const gaps = [
+    ...explainedGaps(job.gaps),
+    ...silentGaps(job, runs, now),
+    ...ticksBetween(job, runs, now),
+  ].filter(({ at }) => !seen.has(at) && seen.add(at));
+  return [...runs, ...gaps.map((gap) => explained(gap, job, runs))].toSorted((a, b) => a.at - b.at);
+}
+
+function runningMark({ status }: Job): Mark | undefined {
+  if (!status?.running) return undefined;
+  const { tick, startedAt, instanceId } = status.running;
+  const begin = Date.parse(startedAt);
+  return {
+    kind: 'running',
+    at: tick === null ? begin : Date.parse(tick),
+    begin,
+    isTick: tick !== null,
+    instance: instanceId,
+  };
+}
+
+/** The gaps that an event has told of. */
+function explainedGaps(gaps: readonly GapTuple[]): Mark[] {
+  return gaps.flatMap(([from, to, count, cause]) => {
+    const ticks = Math.min(count, MOST_IN_GAP);
+    const step = ticks > 1 ? (to - from) / (ticks - 1) : 0;
+    return Array.from({ length: ticks }, (_one, index) => gapAt(Math.round(from + index * step), cause));
+  });
+}
+
+/**
+ * The known ticks without a record. Of a job without any record, nothing can be said; of a job whose runs may overlap,
+ * only one of the runs in progress is known.
+ */
+function silentGaps({ ticks, overlap }: Job, runs: readonly Mark[], now: number): Mark[] {
+  const canTell = runs.length > 0 && overlap !== 'allow';
+  return ticks.flatMap((at): Mark[] => {
+    if (at > now - GRACE) return [{ kind: 'due', at, isTick: true }];
+    return canTell ? [gapAt(at, 'unknown')] : [];
+  });
+}
+
+/**
+ * The ticks that are missing between those on record, and up to the next one: from before this page was open. Inferred
+ * only from an expression whose ticks are all equally far apart, and not across a change of clocks.
+ */
+function ticksBetween({ schedule, status, overlap }: Job, runs: readonly Mark[], now: number): Mark[] {
+  const step = schedule.kind === 'cron' ? regularStep(schedule.expression) : undefined;
+  if (step === undefined || schedule.kind !== 'cron' || overlap === 'allow') return [];
+  const next = status?.nextTick ? [Date.parse(status.nextTick)] : [];
+  const known = [...runs.flatMap(({ at, isTick }) => (isTick ? [at] : [])), ...next].toSorted(
+    (a, b) => a - b,
+  );
+  const offsetAt = (at: number): string => inZone(at, schedule.timeZone).offset;
+  return known.slice(1).flatMap((to, index) => {
+    const from = known[index] ?? to;
+    if (to - from <= step || (to - from) % step !== 0 || offsetAt(from) !== offsetAt(to)) return [];
+    const missing = Math.min((to - from) / step - 1, MOST_IN_GAP);
+    return Array.from({ length: missing }, (_one, number) =>
+      gapAt(from + (number + 1) * step, 'unknown'),
+    ).filter(({ at }) => at <= now - GRACE);
+  });
+}
+
+/** Finds the cause of a gap in what else is known: a run in progress, or a pause. */
+function explained(gap: Mark, { overlap, status }: Job, runs: readonly Mark[]): Mark {
+  if (gap.kind !== 'missed' || gap.cause !== 'unknown') return gap;
+  const paused = status?.paused;
+  if (
+    paused &&
+    gap.at >= Date.parse(paused.at) &&
+    gap.at < (paused.until ? Date.parse(paused.until) : Infinity)
+  ) {
+    return gapAt(gap.at, 'paused');
+  }
+  const isDuring = ({ kind, begin = Infinity, end = kind === 'running' ? Infinity : begin }: Mark): boolean =>
+    begin < gap.at && gap.at < end;
+  return overlap === 'skip' && runs.some(isDuring) ? gapAt(gap.at, 'overlap') : gap;
+}
+
+function gapAt(at: number, cause: string): Mark {
+  return { kind: cause === 'overlap' || cause === 'paused' ? cause : 'missed', at, isTick: true, cause };
+}

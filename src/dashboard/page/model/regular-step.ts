@@ -1,0 +1,35 @@
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+/** The fields of an expression that repeat within a day: how many values each has, and how far apart they are. */
+const FIELDS = [
+  [60, SECOND],
+  [60, MINUTE],
+  [24, HOUR],
+] as const;
+
+/**
+ * The time between any two ticks of a cron expression, in milliseconds, leaving aside changes of clocks; `undefined` if
+ * it differs, as with office hours, or if that is not obvious.
+ */
+export function regularStep(expression: string): number | undefined {
+  const given = expression.trim().split(/\s+/);
+  const [second = '', minute = '', hour = '', ...days] = given.length === 5 ? ['0', ...given] : given;
+  if (days.length !== 3 || days.some((field) => field !== '*' && field !== '?')) return undefined;
+  const fields = [second, minute, hour];
+  // Up to here, one value each; from here on, all values.
+  const first = fields.findIndex((field) => !/^\d+$/.test(field));
+  if (first < 0) return DAY;
+  if (fields.slice(first + 1).some((field) => every(field) !== 1)) return undefined;
+  const [count, unit] = FIELDS[first] ?? [0, 0];
+  const step = every(fields[first] ?? '');
+  return step !== undefined && count % step === 0 ? step * unit : undefined;
+}
+
+/** The n of a field that means every n-th value; `undefined` for any other field. */
+function every(field: string): number | undefined {
+  const parts = /^(?:\*|0-59|0-23)(?:\/([1-9]\d*))?$/.exec(field);
+  return parts ? Number(parts[1] ?? 1) : undefined;
+}

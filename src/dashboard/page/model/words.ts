@@ -1,0 +1,127 @@
+// How times, durations and schedules are said.
+import cronstrue from 'cronstrue';
+import type { ScheduleInfo } from '../../redlock-data.js';
+
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+/** Between a number and its unit: a space at which no line breaks. */
+const NEXT_TO = '\u00A0';
+/** Until then, seconds count. */
+const SOON = 10 * MINUTE;
+
+/** A duration in at most two units: `340 ms`, `4.2 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`. */
+export function duration(ms: number): string {
+  if (ms < SECOND) return `${Math.round(ms)}${NEXT_TO}ms`;
+  if (ms < 10 * SECOND) return `${(Math.floor(ms / 100) / 10).toFixed(1)}${NEXT_TO}s`;
+  return inUnits(ms);
+}
+
+/** A duration without fractions, for clocks that count. */
+function inUnits(ms: number): string {
+  if (ms < MINUTE) return `${Math.floor(ms / SECOND)}${NEXT_TO}s`;
+  if (ms < HOUR) return twoUnits(ms, MINUTE, 'min', SECOND, 's');
+  if (ms < DAY) return twoUnits(ms, HOUR, 'h', MINUTE, 'min');
+  return twoUnits(ms, DAY, 'd', HOUR, 'h');
+}
+
+function twoUnits(ms: number, large: number, largeName: string, small: number, smallName: string): string {
+  const rest = Math.floor((ms % large) / small);
+  return `${Math.floor(ms / large)}${NEXT_TO}${largeName}${rest === 0 ? '' : ` ${rest}${NEXT_TO}${smallName}`}`;
+}
+
+/** A duration in its largest unit. */
+const coarse = (ms: number): string => inUnits(ms).split(' ', 1).join();
+
+/** `5 s ago`, `in 3 min 20 s`, `now`. */
+export function relative(at: number, now: number): string {
+  const distance = at - now;
+  if (Math.abs(distance) < SECOND) return 'now';
+  // A countdown shows the seconds that are left; what is far away is less exact.
+  if (distance > 0) return `in ${distance > SOON && distance < HOUR ? coarse(distance) : inUnits(distance)}`;
+  return `${coarse(-distance)} ago`;
+}
+
+const ABSOLUTE = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'long' });
+
+/** A time with its date and its time zone. */
+export const absolute = (at: number): string => ABSOLUTE.format(at);
+
+const SHORT = new Intl.DateTimeFormat(undefined, {
+  weekday: 'short',
+  day: 'numeric',
+  month: 'short',
+  hourCycle: 'h23',
+  hour: '2-digit',
+  minute: '2-digit',
+  second: '2-digit',
+});
+
+/** A time for a column of times. */
+export const short = (at: number): string => SHORT.format(at);
+
+/** A tick in the time zone of its schedule, with the difference from UTC, which changes with the clocks. */
+export function inZone(
+  at: number,
+  timeZone: string | null,
+): { readonly time: string; readonly offset: string } {
+  const parts = zoneFormat(timeZone).formatToParts(at);
+  const offset = parts.find(({ type }) => type === 'timeZoneName')?.value ?? '';
+  const time = parts.map(({ type, value }) => (type === 'timeZoneName' ? '' : value)).join('');
+  return { time: time.trim(), offset };
+}
+
+const zoneFormats = new Map<string | null, Intl.DateTimeFormat>();
+
+function zoneFormat(timeZone: string | null): Intl.DateTimeFormat {
+  const known = zoneFormats.get(timeZone);
+  if (known) return known;
+  const options: Intl.DateTimeFormatOptions = {
+    weekday: 'short',
+    day: 'numeric',
+    month: 'short',
+    hourCycle: 'h23',
+    hour: '2-digit',
+    minute: '2-digit',
+    second: '2-digit',
+    timeZoneName: 'shortOffset',
+  };
+  let format: Intl.DateTimeFormat;
+  try {
+    format = new Intl.DateTimeFormat(undefined, { ...options, ...(timeZone !== null && { timeZone }) });
+  } catch {
+    // The scheduler knows the zone, and this browser does not.
+    format = new Intl.DateTimeFormat(undefined, options);
+  }
+  zoneFormats.set(timeZone, format);
+  return format;
+}
+
+/** A schedule in words, and the time zone that these are meant in. */
+export function schedule(info: ScheduleInfo): { readonly words: string; readonly zone: string } {
+  switch (info.kind) {
+    case 'cron':
+      return { words: cronInWords(info.expression), zone: info.timeZone ?? '' };
+    case 'interval':
+      return { words: `Every ${duration(info.every)}`, zone: '' };
+    case 'timeout':
+      return { words: 'Once, after the start', zone: '' };
+    case 'none':
+      return { words: 'No schedule', zone: '' };
+  }
+}
+
+function cronInWords(expression: string): string {
+  try {
+    return cronstrue.toString(expression, { use24HourTimeFormat: true });
+  } catch {
+    return expression;
+  }
+}
+
+/** A share as a percentage that says 100 only if nothing is missing. */
+export function percent(share: number): string {
+  const value = share * 100;
+  return `${value === 100 || value === 0 ? value : Math.min(99.9, value).toFixed(1)} %`;
+}

@@ -1,0 +1,218 @@
+import { useSignal } from '@preact/signals';
+import type { Json } from '../../page-data.js';
+import type { RunRecord } from '../../redlock-data.js';
+import { type JobRow, rowOf } from '../model/job-row.js';
+import { KINDS } from '../model/marks.js';
+import { absolute, duration, percent, relative, schedule, short } from '../model/words.js';
+import { Actions } from '../parts/actions.js';
+import { Badges } from '../parts/badges.js';
+import { DurationPlot } from '../parts/duration-plot.js';
+import { Opinions, OptionTable, Preview } from '../parts/job-facts.js';
+import { Scrolled } from '../parts/scrolled.js';
+import { LABELS, Legend, Shape } from '../parts/shapes.js';
+import { Relative } from '../parts/time.js';
+import { Timeline } from '../parts/timeline.js';
+import { useAnswer } from '../parts/use-answer.js';
+import { fetchFleet, fetchJob } from '../server.js';
+import { now, overview, rows } from '../state.js';
+
+/** How many runs the table shows before all of them are asked for. */
+const SHOWN_RUNS = 15;
+const KIND_OF = { finished: 'ran', failed: 'failed', aborted: 'aborted', died: 'died' } as const;
+
+export function JobPage({ name }: { name: string }) {
+  const { answer, error, renew } = useAnswer(() => fetchJob(name), name);
+  const fleet = useAnswer(fetchFleet, 'fleet').answer?.fleet;
+  const row = rows.value.get(name) ?? (answer && rowOf(answer.job, answer.readAt, answer.now));
+  if (!row)
+    return <main>{error ? <p class="empty">{error.message}</p> : <p class="empty">Asking …</p>}</main>;
+  const { statistics, job } = row;
+  const { words, zone } = schedule(job.schedule);
+  return (
+    <main class="job-page">
+      <div class="headline">
+        <div>
+          <h1>
+            <span class="name">{name}</span> <Badges row={row} />
+          </h1>
+          <p class="muted">
+            {words}
+            {job.schedule.kind === 'cron' && (
+              <>
+                {' · '}
+                <code>{job.schedule.expression}</code>
+                {' · '}
+                {zone || 'in the time zone of each process'}
+              </>
+            )}
+          </p>
+        </div>
+        {overview.value?.actions && !job.isPattern && <Actions row={row} onDone={() => void renew()} />}
+      </div>
+      <PauseNote row={row} />
+      <Figures row={row} />
+      <section aria-labelledby="ticks">
+        <h2 id="ticks">Ticks</h2>
+        <Timeline rows={[row]} initial={spanOf(row)} isNamed={false} />
+        <Legend kinds={KINDS} />
+      </section>
+      <section aria-labelledby="durations">
+        <h2 id="durations">Durations</h2>
+        <DurationPlot marks={row.marks} p95={statistics.p95} />
+      </section>
+      <section aria-labelledby="runs">
+        <h2 id="runs">Runs on record</h2>
+        {answer ? <Runs records={answer.records} /> : <p class="empty">Asking …</p>}
+      </section>
+      <div class="facts">
+        <section aria-labelledby="upcoming">
+          <h2 id="upcoming">Next ticks</h2>
+          <Scrolled labelledBy="upcoming">
+            <Preview ticks={answer?.preview ?? []} info={job.schedule} />
+          </Scrolled>
+        </section>
+        <section aria-labelledby="options">
+          <h2 id="options">Options in force</h2>
+          <Scrolled labelledBy="options">
+            <OptionTable options={answer?.options ?? null} />
+          </Scrolled>
+        </section>
+        <section aria-labelledby="instances">
+          <h2 id="instances">On each instance</h2>
+          <Scrolled labelledBy="instances">
+            <Opinions name={name} fleet={fleet ?? []} />
+          </Scrolled>
+        </section>
+      </div>
+    </main>
+  );
+}
+
+/** From the oldest of the newest runs to a little in the future. */
+function spanOf({ marks, next }: JobRow) {
+  const recent = marks.filter(({ begin }) => begin !== undefined).slice(-30);
+  const length = Math.max(60_000, now.peek() - (recent[0]?.at ?? now.peek()));
+  return { length: Math.max(length * 1.1, next === null ? 0 : (next - now.peek()) * 3), ahead: 0.15 };
+}
+
+function PauseNote({ row: { job } }: { row: JobRow }) {
+  const paused = job.status?.paused;
+  if (!paused) return null;
+  const at = Date.parse(paused.at);
+  return (
+    <p class="pause-note">
+      <Shape kind="paused" /> Paused <Relative at={at} /> by {paused.by}
+      {paused.until ? <> until {absolute(Date.parse(paused.until))}</> : ' until it is resumed'}
+      {paused.note && (
+        <>
+          : <q>{paused.note}</q>
+        </>
+      )}
+    </p>
+  );
+}
+
+function Figures({ row: { statistics, last, next, job } }: { row: JobRow }) {
+  const { successRate, p95, missed, runs } = statistics;
+  const running = job.status?.running;
+  const figures = [
+    ['Next tick', next === null ? '–' : relative(next, now.value), next === null ? '' : short(next)],
+    [
+      'Last run',
+      last ? relative(last.at, now.value) : 'never',
+      last ? `${LABELS[last.kind].toLowerCase()} on ${last.instance}` : '',
+    ],
+    [
+      'Running',
+      running ? duration(Math.max(0, now.value - Date.parse(running.startedAt))) : 'no',
+      running ? `on ${running.instanceId}` : '',
+    ],
+    ['Success', successRate === null ? '–' : percent(successRate), `of ${runs} runs`],
+    ['p95', p95 === null ? '–' : duration(p95), 'duration'],
+    ['Missed', String(missed), 'of the known ticks'],
+  ] as const;
+  return (
+    <dl class="figures">
+      {figures.map(([what, value, more]) => (
+        <div key={what}>
+          <dt>{what}</dt>
+          <dd>{value}</dd>
+          <dd class="more" title={more}>
+            {more}
+          </dd>
+        </div>
+      ))}
+    </dl>
+  );
+}
+
+function Runs({ records }: { records: readonly Json<RunRecord>[] }) {
+  const shown = useSignal(SHOWN_RUNS);
+  if (records.length === 0) return <p class="empty">No run on record.</p>;
+  const longest = Math.max(...records.map(({ duration: ms }) => ms ?? 0), 1);
+  return (
+    <Scrolled labelledBy="runs">
+      <table class="runs">
+        <thead>
+          <tr>
+            {['Outcome', 'Tick', 'Late', 'Duration', 'Instance', 'Trigger'].map((title) => (
+              <th key={title} scope="col" class={title === 'Late' ? 'number' : ''}>
+                {title}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {records.slice(0, shown.value).map((record) => (
+            <Run key={record.runId} record={record} longest={longest} />
+          ))}
+        </tbody>
+      </table>
+      {records.length > shown.value && (
+        <button class="button" onClick={() => (shown.value = records.length)}>
+          Show all {records.length}
+        </button>
+      )}
+    </Scrolled>
+  );
+}
+
+function Run({ record, longest }: { record: Json<RunRecord>; longest: number }) {
+  const { outcome, tick, startedAt, duration: ms, instanceId, trigger, error, runId } = record;
+  const kind = KIND_OF[outcome];
+  const begin = Date.parse(startedAt);
+  const at = tick === null ? begin : Date.parse(tick);
+  return (
+    <>
+      <tr title={`Run ${runId}`} class={error ? 'has-error' : ''}>
+        <td>
+          <span class="line">
+            <Shape kind={kind} />
+            {LABELS[kind]}
+          </span>
+        </td>
+        <td>
+          <span title={absolute(at)}>{short(at)}</span> <small>{relative(at, now.value)}</small>
+        </td>
+        <td class="number">{tick === null ? '–' : duration(Math.max(0, begin - at))}</td>
+        <td>
+          {ms === null ? (
+            <span class="muted">unknown</span>
+          ) : (
+            <span class="measure">
+              <span class="number">{duration(ms)}</span>
+              <i class={kind} style={{ width: `${Math.max(1, (ms / longest) * 100)}px` }} />
+            </span>
+          )}
+        </td>
+        <td>{instanceId}</td>
+        <td>{trigger}</td>
+      </tr>
+      {error && (
+        <tr class="error">
+          <td colSpan={6}>{error}</td>
+        </tr>
+      )}
+    </>
+  );
+}

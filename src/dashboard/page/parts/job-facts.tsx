@@ -1,0 +1,101 @@
+import type { Json } from '../../page-data.js';
+import type { ScheduleInfo } from '../../redlock-data.js';
+import { type Instance, opinionsOn } from '../model/fleet.js';
+import { absolute, duration, inZone, relative } from '../model/words.js';
+import { now } from '../state.js';
+
+/** The options that are durations, in milliseconds. */
+const DURATIONS = ['ttl', 'every', 'maxRuntime', 'overdueAfter', 'spread'];
+
+export function Preview({ ticks, info }: { ticks: readonly number[]; info: Json<ScheduleInfo> }) {
+  if (ticks.length === 0) return <p class="empty">This instance knows of none.</p>;
+  const zone = info.kind === 'cron' ? info.timeZone : null;
+  let before: string | undefined;
+  return (
+    <table class="preview">
+      <thead>
+        <tr>
+          <th scope="col">{zone ?? 'Your time'}</th>
+          <th scope="col">UTC</th>
+          <th scope="col">From now</th>
+        </tr>
+      </thead>
+      <tbody>
+        {ticks.map((tick) => {
+          const { time, offset } = inZone(tick, zone);
+          const isChange = before !== undefined && before !== offset;
+          before = offset;
+          return (
+            <tr key={tick}>
+              <td title={absolute(tick)}>
+                {time}
+                {isChange && <span class="badge">clocks changed: {offset}</span>}
+              </td>
+              <td class="muted">{new Date(tick).toISOString().slice(11, 19)}</td>
+              <td>{relative(tick, now.value)}</td>
+            </tr>
+          );
+        })}
+      </tbody>
+    </table>
+  );
+}
+
+export function OptionTable({ options }: { options: Readonly<Record<string, unknown>> | null }) {
+  if (!options) return <p class="empty">The instance that answered does not declare this job.</p>;
+  return (
+    <table class="options">
+      <tbody>
+        {Object.entries(options).map(([option, value]) => (
+          <tr key={option}>
+            <th scope="row">
+              <code>{option}</code>
+            </th>
+            <td>{shown(option, value)}</td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}
+
+function shown(option: string, value: unknown) {
+  if (value === null || value === undefined) return <span class="muted">not set</span>;
+  if (typeof value === 'number' && option === 'missed') return `within ${duration(value)}`;
+  if (typeof value === 'number' && DURATIONS.includes(option)) return duration(value);
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}
+
+export function Opinions({ name, fleet }: { name: string; fleet: readonly Instance[] }) {
+  const opinions = opinionsOn(name, fleet);
+  if (opinions.length === 0) return <p class="empty">No instance declares it.</p>;
+  return (
+    <table class="opinions">
+      <thead>
+        <tr>
+          <th scope="col">Instance</th>
+          <th scope="col">Version</th>
+          <th scope="col">Declared as</th>
+          <th scope="col">Fingerprint</th>
+        </tr>
+      </thead>
+      <tbody>
+        {opinions.map(({ instance, declaredAs, fingerprint, isOdd }) => (
+          <tr key={instance.instanceId} class={isOdd ? 'odd' : ''}>
+            <td class="id">
+              {instance.instanceId}
+              {isOdd && <span class="badge overdue">drift</span>}
+            </td>
+            <td>{instance.version}</td>
+            <td>
+              <code>{declaredAs}</code>
+            </td>
+            <td>
+              <code>{fingerprint.slice(0, 12)}</code>
+            </td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}

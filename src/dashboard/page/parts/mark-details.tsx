@@ -1,0 +1,40 @@
+import type { Mark } from '../model/marks.js';
+import { absolute, duration, relative } from '../model/words.js';
+import { now } from '../state.js';
+import { LABELS, Shape } from './shapes.js';
+
+const CAUSES: Readonly<Record<string, string>> = {
+  died: 'its run died',
+  'store-down': 'no quorum of the nodes could be reached',
+  overload: 'too many claims at once',
+  unknown: 'cause unknown',
+};
+
+/** What is known of one mark, line by line. */
+export function factsOf(mark: Mark): string[] {
+  const { kind, at, begin, end, isTick, instance, trigger, error, cause } = mark;
+  const late = isTick && begin !== undefined ? begin - at : 0;
+  const length = begin === undefined ? undefined : (end ?? (kind === 'running' ? now.peek() : undefined));
+  return [
+    `${isTick ? 'Tick of' : 'Call at'} ${absolute(at)} (${relative(at, now.peek())})`,
+    ...(instance === undefined ? [] : [`On ${instance}`]),
+    ...(length === undefined || begin === undefined ? [] : [`Took ${duration(Math.max(0, length - begin))}`]),
+    ...(late >= 1000 ? [`Began ${duration(late)} late`] : []),
+    ...(trigger === undefined || trigger === 'schedule' ? [] : [`Trigger: ${trigger}`]),
+    ...(kind === 'missed' && cause !== undefined ? [`Because: ${CAUSES[cause] ?? cause}`] : []),
+    ...(error ? [error] : []),
+  ];
+}
+
+export function MarkDetails({ name, mark }: { name: string; mark: Mark }) {
+  return (
+    <>
+      <b class="line">
+        <Shape kind={mark.kind} /> {LABELS[mark.kind]} <span class="name">{name}</span>
+      </b>
+      {factsOf(mark).map((fact) => (
+        <span key={fact}>{fact}</span>
+      ))}
+    </>
+  );
+}

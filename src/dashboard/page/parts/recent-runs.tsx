@@ -1,0 +1,22 @@
+import type { Mark } from '../model/marks.js';
+import { Shape } from './shapes.js';
+
+const RECENT = 14;
+
+/** What became of the newest ticks, oldest first. */
+export function RecentRuns({ marks }: { marks: readonly Mark[] }) {
+  const recent = marks.filter(({ kind }) => kind !== 'due').slice(-RECENT);
+  if (recent.length === 0) return <span class="muted">–</span>;
+  const bad = recent.filter(({ kind }) => kind !== 'ran' && kind !== 'running').length;
+  return (
+    <span
+      class="recent"
+      role="img"
+      aria-label={`Of the last ${recent.length}, ${bad} did not run to their end`}
+    >
+      {recent.map(({ kind, at }) => (
+        <Shape key={`${at} ${kind}`} kind={kind} />
+      ))}
+    </span>
+  );
+}

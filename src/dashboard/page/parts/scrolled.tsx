@@ -1,0 +1,10 @@
+import type { ComponentChildren } from 'preact';
+
+/** A table that may be wider than the page: it scrolls by itself, with the keyboard, too. */
+export function Scrolled({ labelledBy, children }: { labelledBy: string; children: ComponentChildren }) {
+  return (
+    <div class="scrolled" role="group" aria-labelledby={labelledBy} tabIndex={0}>
+      {children}
+    </div>
+  );
+}

@@ -1,0 +1,21 @@
+import { useSignal } from '@preact/signals';
+import { useEffect } from 'preact/hooks';
+import { overview } from '../state.js';
+
+/** What the server answered last to a question that is asked anew with each refresh; an error if it refused. */
+export function useAnswer<T>(ask: () => Promise<T>, key: string) {
+  const answer = useSignal<T | undefined>(undefined);
+  const error = useSignal<Error | undefined>(undefined);
+  // The overview is renewed with each refresh, and not while the page is hidden.
+  const beat = overview.value;
+  const renew = async (): Promise<void> => {
+    try {
+      answer.value = await ask();
+      error.value = undefined;
+    } catch (thrown) {
+      error.value = thrown as Error;
+    }
+  };
+  useEffect(() => void renew(), [key, beat]);
+  return { answer: answer.value, error: error.value, renew };
+}

@@ -1,0 +1,48 @@
+// What the page asks its server. The script knows where it came from, and so where the server is.
+import type { ActionOutcome, FleetView, JobDetail, Json, Overview } from '../page-data.js';
+
+const API = new URL('../api/', import.meta.url);
+/** Longer than the server waits for anything, in milliseconds. */
+const TIMEOUT = 15_000;
+
+/** The server has answered, and not with what was asked for. */
+export class RefusedError extends Error {
+  constructor(
+    readonly status: number,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+export const fetchOverview = (since: readonly string[]): Promise<Json<Overview>> =>
+  ask(`overview?since=${since.join()}`);
+
+export const fetchJob = (name: string): Promise<Json<JobDetail>> =>
+  ask(`job?name=${encodeURIComponent(name)}`);
+
+export const fetchFleet = (): Promise<Json<FleetView>> => ask('fleet');
+
+export type Action = 'pause' | 'resume' | 'trigger';
+
+export const perform = (action: Action, body: object): Promise<ActionOutcome> =>
+  ask(action, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'x-redlock-dashboard': '1' },
+    body: JSON.stringify(body),
+  });
+
+async function ask<T>(path: string, init: RequestInit = {}): Promise<T> {
+  const answer = await fetch(new URL(path, API), { signal: AbortSignal.timeout(TIMEOUT), ...init });
+  const body = await answer.json().catch(() => undefined);
+  if (answer.ok && body !== undefined) return body as T;
+  throw new RefusedError(answer.status, reasonOf(answer, body));
+}
+
+function reasonOf({ status, statusText, redirected }: Response, body: unknown): string {
+  if (redirected) return 'The server redirects to another page: you may have to sign in again.';
+  if (status === 401) return 'You are not signed in.';
+  if (status === 403) return 'You are not allowed to do this.';
+  const { error } = Object(body) as { error?: unknown };
+  return typeof error === 'string' ? error : `The server answered ${status} ${statusText}`.trim();
+}

@@ -1,0 +1,15 @@
+export type RequestHeaders = Readonly<Record<string, string | undefined>>;
+
+/**
+ * Whether a request that changes something comes from the page itself. A page of another site can neither send a header
+ * of its own, unless CORS allows it, nor choose `Sec-Fetch-Site` or `Origin`. Browsers omit `Sec-Fetch-Site` without
+ * TLS. A request without both does not come from a browser.
+ */
+export function isFromThePage(headers: RequestHeaders): boolean {
+  if (headers['x-redlock-dashboard'] !== '1') return false;
+  const { origin, 'sec-fetch-site': site } = headers;
+  if (site !== undefined) return site === 'same-origin';
+  if (origin === undefined) return true;
+  const host = headers['x-forwarded-host'] ?? headers.host;
+  return URL.canParse(origin) && new URL(origin).host === host;
+}

@@ -1,0 +1,2 @@
+/** Injects the `ResolvedSettings`. */
+export const DASHBOARD_SETTINGS = Symbol('DASHBOARD_SETTINGS');

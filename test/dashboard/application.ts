@@ -1,0 +1,65 @@
+import { execFileSync } from 'node:child_process';
+import {
+  type DynamicModule,
+  Global,
+  Module,
+  type NestInterceptor,
+  type Type,
+  VersioningType,
+} from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { type NestExpressApplication } from '@nestjs/platform-express';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import { closeAfterTest } from '../close-after-test.js';
+import { vi } from 'vitest';
+import { Assets, assetsIn } from '../../src/dashboard/assets.js';
+import { RedlockService } from '../../src/index.js';
+import { RecordingLogger } from '../module/recording-logger.js';
+import type { FakeRedlock } from './fake-redlock.js';
+
+export type Platform = 'Express' | 'Fastify';
+
+/** What an application with the dashboard is made of. */
+export interface Mounting {
+  readonly platform: Platform;
+  readonly redlock: FakeRedlock;
+  readonly dashboard: DynamicModule;
+  readonly prefix?: string;
+  readonly versioned?: boolean;
+  readonly interceptor?: NestInterceptor;
+  /** More that the root module imports. */
+  readonly imports?: readonly Type[];
+}
+
+const PAGE = 'build/test/dashboard/assets';
+
+/** Builds the page, and lets the module under test, which is not compiled, send that. */
+export function useBuiltPage(): void {
+  execFileSync(process.execPath, ['scripts/build-dashboard.mjs', PAGE], { stdio: 'pipe' });
+  const built = assetsIn(new URL(`../../${PAGE}/`, import.meta.url));
+  vi.spyOn(Assets.prototype, 'get').mockImplementation((name) => built.get(name));
+}
+
+/** Starts an application with the dashboard on a port of its own; it is closed after the test. */
+export async function startDashboard(mounting: Mounting): Promise<string> {
+  const { platform, redlock, dashboard, prefix, versioned, interceptor, imports = [] } = mounting;
+
+  @Global()
+  @Module({ providers: [{ provide: RedlockService, useValue: redlock }], exports: [RedlockService] })
+  class FakeRedlockModule {}
+
+  @Module({ imports: [FakeRedlockModule, ...imports, dashboard] })
+  class AppModule {}
+
+  const options = { logger: new RecordingLogger(), abortOnError: false };
+  const app =
+    platform === 'Fastify'
+      ? await NestFactory.create<NestFastifyApplication>(AppModule, new FastifyAdapter(), options)
+      : await NestFactory.create<NestExpressApplication>(AppModule, options);
+  closeAfterTest(app);
+  if (prefix !== undefined) app.setGlobalPrefix(prefix);
+  if (versioned) app.enableVersioning({ type: VersioningType.URI, defaultVersion: '1' });
+  if (interceptor) app.useGlobalInterceptors(interceptor);
+  await app.listen(0, '127.0.0.1');
+  return (await app.getUrl()).replace('[::1]', '127.0.0.1');
+}

@@ -1,0 +1,231 @@
+import { Logger } from '@nestjs/common';
+import type { ModuleRef } from '@nestjs/core';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { JobReader } from '../../src/dashboard/job-reader.js';
+import type { JobView, Overview } from '../../src/dashboard/page-data.js';
+import { type FakeJob, FakeRedlock } from './fake-redlock.js';
+import { dailyJob, infoOf, recordOf } from './records.js';
+
+const T = Date.UTC(2026, 5, 1, 12);
+
+function readerOf(redlock: FakeRedlock): JobReader {
+  const reader = new JobReader({ get: () => redlock } as unknown as ModuleRef);
+  reader.onModuleInit();
+  return reader;
+}
+
+/** Moves the clock until the promise is settled. */
+async function inTime<T>(promise: Promise<T>): Promise<T> {
+  const state = { isSettled: false };
+  void promise.finally(() => {
+    state.isSettled = true;
+  });
+  while (!state.isSettled) await vi.advanceTimersByTimeAsync(50);
+  return promise;
+}
+const overviewOf = async (reader: JobReader, since = ''): Promise<Overview> =>
+  JSON.parse(await inTime(reader.overview(since, false))) as Overview;
+const namesOf = ({ jobs }: Overview): string[] => jobs.map(([, { name }]) => name);
+const viewOf = ({ jobs }: Overview, name: string): JobView | undefined =>
+  jobs.find(([, job]) => job.name === name)?.[1];
+
+describe('the reader of the dashboard', () => {
+  let redlock: FakeRedlock;
+  let reader: JobReader;
+  const job = (name: string, known: FakeJob = dailyJob(name, [])): void =>
+    void redlock.known.set(name, known);
+  const asked = (what: string): number => redlock.asked.filter((one) => one.startsWith(what)).length;
+
+  beforeEach(() => {
+    vi.useFakeTimers({ now: T, toFake: ['setTimeout', 'clearTimeout', 'Date', 'performance'] });
+    redlock = new FakeRedlock();
+    reader = readerOf(redlock);
+  });
+  afterEach(() => vi.useRealTimers());
+
+  it('asks nothing while nobody looks', async () => {
+    job('report');
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(redlock.asked).toEqual([]);
+  });
+
+  it('reads each job once per refresh for all viewers', async () => {
+    job('report');
+    await inTime(
+      Promise.all(
+        Array.from({ length: 50 }, () =>
+          Promise.all([reader.overview('', false), reader.job('report'), reader.fleet()]),
+        ),
+      ),
+    );
+    expect(redlock.asked.toSorted()).toEqual(['fleet', 'history report', 'status report']);
+    await vi.advanceTimersByTimeAsync(2900);
+    await overviewOf(reader);
+    expect(redlock.asked).toHaveLength(3);
+    await vi.advanceTimersByTimeAsync(200);
+    await overviewOf(reader);
+    expect(redlock.asked).toHaveLength(6);
+  });
+
+  it('reads a thousand jobs a hundred in a second, and shows all of them before', async () => {
+    for (let number = 0; number < 1000; number++) job(`job-${number}`);
+    const first = await overviewOf(reader);
+    expect(namesOf(first)).toHaveLength(1000);
+    expect(first.jobs.filter(([, { status }]) => status).length).toBeLessThanOrEqual(60);
+    const before = asked('status');
+    for (let polls = 0; polls < 5; polls++) {
+      await vi.advanceTimersByTimeAsync(200);
+      void reader.overview('', false);
+    }
+    expect(asked('status') - before).toBeLessThanOrEqual(120);
+    await vi.advanceTimersByTimeAsync(9000);
+    expect(asked('status')).toBe(1000);
+    expect((await overviewOf(reader)).jobs.every(([, { status }]) => status)).toBe(true);
+  });
+
+  it('shows fewer runs of each job the more jobs there are', async () => {
+    const records = Array.from({ length: 200 }, (_one, index) =>
+      recordOf({ tick: new Date(T - index * 60_000) }),
+    );
+    for (let number = 0; number < 400; number++)
+      job(`job-${number}`, { ...dailyJob(`job-${number}`, records) });
+    await overviewOf(reader);
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(viewOf(await overviewOf(reader), 'job-399')?.runs).toHaveLength(50);
+    expect((await inTime(reader.job('job-399')))?.records).toHaveLength(200);
+  });
+
+  it('answers with what has changed since its last answer', async () => {
+    job('report');
+    job('digest');
+    const { cursor } = await overviewOf(reader);
+    await vi.advanceTimersByTimeAsync(4000);
+    expect(namesOf(await overviewOf(reader, `other.7,${cursor}`))).toEqual([]);
+    job('report', dailyJob('report', [recordOf({})]));
+    await vi.advanceTimersByTimeAsync(4000);
+    expect(namesOf(await overviewOf(reader, `${cursor},other.7`))).toEqual(['report']);
+    expect(namesOf(await overviewOf(reader, 'other.7'))).toEqual(['report', 'digest']);
+  });
+
+  it('keeps what it knows while no node answers, and says since when', async () => {
+    job('report', dailyJob('report', [recordOf({})]));
+    job('digest');
+    await overviewOf(reader);
+    redlock.isDown = true;
+    await vi.advanceTimersByTimeAsync(4000);
+    const down = await overviewOf(reader);
+    const since = down.trouble?.since ?? 0;
+    expect(since).toBeGreaterThan(T + 3900);
+    expect(down.trouble?.message).toContain('StoreDownError');
+    expect(viewOf(down, 'report')?.runs).toHaveLength(1);
+    await vi.advanceTimersByTimeAsync(30_000);
+    expect((await overviewOf(reader)).trouble?.since).toBe(since);
+    expect((await inTime(reader.job('report')))?.records).toHaveLength(1);
+    redlock.isDown = false;
+    await vi.advanceTimersByTimeAsync(4000);
+    expect((await overviewOf(reader)).trouble).toBeNull();
+  });
+
+  it('asks for one slice at most while no node answers', async () => {
+    for (let number = 0; number < 1000; number++) job(`job-${number}`);
+    redlock.isDown = true;
+    expect(namesOf(await overviewOf(reader))).toHaveLength(1000);
+    await vi.advanceTimersByTimeAsync(2000);
+    expect(asked('status')).toBeLessThanOrEqual(20);
+  });
+
+  it('shows the other jobs if one cannot be read, and logs why, once', async () => {
+    const error = vi.spyOn(Logger.prototype, 'error').mockImplementation(() => {});
+    onTestFinished(() => error.mockRestore());
+    job('bad');
+    job('good');
+    redlock.broken = 'bad';
+    const overview = await overviewOf(reader);
+    expect([viewOf(overview, 'bad')?.status, viewOf(overview, 'good')?.status?.name]).toEqual([
+      undefined,
+      'good',
+    ]);
+    expect(overview.trouble).toBeNull();
+    await vi.advanceTimersByTimeAsync(4000);
+    await overviewOf(reader);
+    expect(error.mock.calls).toEqual([['Error: no']]);
+  });
+
+  it('knows the jobs of other instances, and those that had an event, as not declared here', async () => {
+    redlock.instances = [
+      {
+        instanceId: 'w',
+        host: 'h',
+        pid: 1,
+        version: '1',
+        startedAt: new Date(T),
+        clockOffset: 0,
+        nodes: [],
+        jobs: [{ name: 'elsewhere', declaredAs: 'Jobs.a()', fingerprint: '1' }],
+      },
+    ];
+    redlock.emit('started', { name: 'acme:report' });
+    const overview = await overviewOf(reader);
+    expect(overview.jobs.map(([, { name, isDeclared }]) => [name, isDeclared])).toEqual([
+      ['elsewhere', false],
+      ['acme:report', false],
+    ]);
+    expect(await inTime(reader.job('no such job'))).toBeUndefined();
+  });
+
+  it('does not read a pattern', async () => {
+    job('Jobs.report(…)', { info: { ...infoOf('Jobs.report(…)', { kind: 'none' }), isPattern: true } });
+    expect(namesOf(await overviewOf(reader))).toEqual(['Jobs.report(…)']);
+    expect(asked('status')).toBe(0);
+  });
+
+  it('remembers ticks that pass without a record, and computes the next ones only when it must', async () => {
+    const next = Array.from({ length: 50 }, (_one, index) => new Date(T + (index + 1) * 10_000));
+    job('report', {
+      info: infoOf('report', { kind: 'cron', expression: '*/10 * * * * *', timeZone: null }),
+      next,
+    });
+    const preview = vi.spyOn(redlock, 'preview');
+    for (let polls = 0; polls < 15; polls++) {
+      await overviewOf(reader);
+      await vi.advanceTimersByTimeAsync(3000);
+    }
+    const { ticks } = viewOf(await overviewOf(reader), 'report') ?? { ticks: [] };
+    expect(ticks.slice(0, 5)).toEqual(next.slice(0, 5).map(Number));
+    expect(preview.mock.calls.filter(([, count]) => count === 10)).toHaveLength(1);
+  });
+
+  it('explains gaps by the events of this instance, and keeps few of them', async () => {
+    job('report');
+    const tick = new Date(T);
+    redlock.emit('skipped', { name: 'report', tick, reason: 'elsewhere' });
+    redlock.emit('skipped', { name: 'report', tick: null, reason: 'overlap' });
+    redlock.emit('skipped', { name: 'report', tick, reason: 'overlap' });
+    redlock.emit('missed', { name: 'report', from: tick, to: new Date(T + 5), count: 2, cause: 'died' });
+    expect(viewOf(await overviewOf(reader), 'report')?.gaps).toEqual([
+      [T, T, 1, 'overlap'],
+      [T, T + 5, 2, 'died'],
+    ]);
+    for (let count = 0; count < 500; count++) {
+      redlock.emit('skipped', { name: 'report', tick: new Date(T + count), reason: 'paused' });
+      redlock.emit('drift', { name: null, message: `drift ${count}`, instances: [] });
+    }
+    await vi.advanceTimersByTimeAsync(4000);
+    expect(viewOf(await overviewOf(reader), 'report')?.gaps).toHaveLength(50);
+    const { drift } = await inTime(reader.fleet());
+    expect([drift.length, drift[0]?.message]).toEqual([20, 'drift 499']);
+  });
+
+  it('does not let names of events grow without end', async () => {
+    for (let count = 0; count < 10_000; count++) redlock.emit('started', { name: `tenant-${count}` });
+    expect((await overviewOf(reader)).total).toBe(2000);
+  });
+
+  it('reads a job anew after an action', async () => {
+    job('report');
+    await overviewOf(reader);
+    await redlock.pause('report');
+    await inTime(reader.read('report').renewed());
+    expect(viewOf(await overviewOf(reader), 'report')?.status?.paused).not.toBeNull();
+  });
+});

@@ -1,0 +1,158 @@
+import { describe, expect, it } from 'vitest';
+import type { ScheduleInfo } from '../../src/dashboard/redlock-data.js';
+import { type Job, marksOf } from '../../src/dashboard/page/model/marks.js';
+import { jobOf, runOf, statusOf } from './job-of.js';
+
+const MINUTE = 60_000;
+const T = Date.UTC(2026, 5, 1, 12);
+const LATER = T + 60 * MINUTE;
+const everyMinute: ScheduleInfo = { kind: 'cron', expression: '* * * * *', timeZone: 'UTC' };
+const iso = (at: number): string => new Date(at).toISOString();
+
+/** The kinds of marks, and when they are, in minutes after T. */
+const kinds = (job: Job, now = LATER): [string, number][] =>
+  marksOf(job, now).map(({ kind, at }) => [kind, (at - T) / MINUTE]);
+
+describe('the marks of a job', () => {
+  it('show each outcome at its tick, with the run that began there', () => {
+    const runs = [
+      runOf(T + 3 * MINUTE, null, 'died'),
+      runOf(T + 2 * MINUTE, 100, 'aborted'),
+      runOf(T + MINUTE, 100, 'failed'),
+      runOf(T),
+    ];
+    expect(kinds(jobOf({ runs }))).toEqual([
+      ['ran', 0],
+      ['failed', 1],
+      ['aborted', 2],
+      ['died', 3],
+    ]);
+    const [first, , , died] = marksOf(jobOf({ runs }), LATER);
+    expect(first).toMatchObject({ begin: T + 5, end: T + 105, instance: 'web-1', isTick: true });
+    expect(died).not.toHaveProperty('end');
+  });
+
+  it('show a plain call when it began', () => {
+    const [mark] = marksOf(jobOf({ runs: [[null, T, 5, 'finished', 'web-1', 'call', null]] }), LATER);
+    expect(mark).toMatchObject({ kind: 'ran', at: T, isTick: false });
+  });
+
+  it('show the run in progress once, even if it is on record already', () => {
+    const running = { runId: 'r', instanceId: 'web-1', tick: iso(T), startedAt: iso(T + 5) };
+    const status = statusOf({ running });
+    expect(kinds(jobOf({ status }))).toEqual([['running', 0]]);
+    expect(kinds(jobOf({ status, runs: [runOf(T)] }))).toEqual([['ran', 0]]);
+    expect(kinds(jobOf({ status: statusOf({ running: { ...running, tick: null } }) }))[0]?.[0]).toBe(
+      'running',
+    );
+  });
+
+  it('show ticks to come as due, and so those that may still be claimed', () => {
+    const job = jobOf({ runs: [runOf(T)], ticks: [T + MINUTE, T + 2 * MINUTE] });
+    expect(kinds(job, T + MINUTE + 14_000).slice(1)).toEqual([
+      ['due', 1],
+      ['due', 2],
+    ]);
+  });
+
+  it('show a known tick without a record as missed', () => {
+    const job = jobOf({ runs: [runOf(T)], ticks: [T + MINUTE] });
+    expect(kinds(job, T + MINUTE + 16_000)).toEqual([
+      ['ran', 0],
+      ['missed', 1],
+    ]);
+  });
+
+  it('show no tick as missed of a job without records, or whose runs may overlap', () => {
+    expect(kinds(jobOf({ ticks: [T] }))).toEqual([]);
+    expect(kinds(jobOf({ runs: [runOf(T)], ticks: [T + MINUTE], overlap: 'allow' }))).toEqual([['ran', 0]]);
+  });
+
+  it('show the gaps of events with their causes, evenly from the first to the last', () => {
+    const gaps: Job['gaps'] = [
+      [T, T + 2 * MINUTE, 3, 'store-down'],
+      [T + 3 * MINUTE, T + 3 * MINUTE, 1, 'overlap'],
+      [T + 4 * MINUTE, T + 4 * MINUTE, 1, 'paused'],
+    ];
+    expect(kinds(jobOf({ gaps }))).toEqual([
+      ['missed', 0],
+      ['missed', 1],
+      ['missed', 2],
+      ['overlap', 3],
+      ['paused', 4],
+    ]);
+    expect(marksOf(jobOf({ gaps }), LATER)[0]?.cause).toBe('store-down');
+  });
+
+  it('show no gap where another instance ran the tick, nor the same gap twice', () => {
+    const gap = [T, T, 1, 'overlap'] as const;
+    expect(kinds(jobOf({ gaps: [gap], runs: [runOf(T)] }))).toEqual([['ran', 0]]);
+    expect(kinds(jobOf({ gaps: [gap, [T, T, 1, 'unknown']] }))).toEqual([['overlap', 0]]);
+  });
+
+  it('do not let a gap of years grow them', () => {
+    expect(marksOf(jobOf({ gaps: [[T, T + 1e12, 1e9, 'unknown']] }), LATER)).toHaveLength(100);
+  });
+
+  it('explain a missing tick by the run that was in progress', () => {
+    const job = jobOf({ runs: [runOf(T, 90_000)], ticks: [T + MINUTE, T + 2 * MINUTE] });
+    expect(kinds(job)).toEqual([
+      ['ran', 0],
+      ['overlap', 1],
+      ['missed', 2],
+    ]);
+  });
+
+  it('explain a missing tick by the pause that lasts', () => {
+    const paused = { by: 'web-1', at: iso(T + MINUTE), until: iso(T + 3 * MINUTE), note: null };
+    const ticks = [1, 2, 3].map((minutes) => T + minutes * MINUTE);
+    expect(kinds(jobOf({ runs: [runOf(T)], ticks, status: statusOf({ paused }) }))).toEqual([
+      ['ran', 0],
+      ['paused', 1],
+      ['paused', 2],
+      ['missed', 3],
+    ]);
+  });
+});
+
+describe('the ticks between those on record', () => {
+  const runs = [runOf(T + 3 * MINUTE), runOf(T)];
+
+  it('are inferred if all ticks are equally far apart', () => {
+    expect(kinds(jobOf({ runs, schedule: everyMinute }))).toEqual([
+      ['ran', 0],
+      ['missed', 1],
+      ['missed', 2],
+      ['ran', 3],
+    ]);
+  });
+
+  it('are inferred up to the next tick, leaving out what may still be claimed', () => {
+    const status = statusOf({ nextTick: iso(T + 6 * MINUTE) });
+    const job = jobOf({ runs: [runOf(T + 3 * MINUTE)], schedule: everyMinute, status });
+    expect(kinds(job, T + 5 * MINUTE + 5000)).toEqual([
+      ['ran', 3],
+      ['missed', 4],
+    ]);
+  });
+
+  it.each<[string, Partial<Job>]>([
+    ['office hours', { schedule: { ...everyMinute, expression: '* 9-17 * * *' } }],
+    ['weekdays', { schedule: { ...everyMinute, expression: '* * * * 1-5' } }],
+    ['a step that the records do not keep', { schedule: { ...everyMinute, expression: '*/2 * * * *' } }],
+    ['runs that may overlap', { schedule: everyMinute, overlap: 'allow' }],
+    ['no schedule', {}],
+  ])('are not inferred from %s', (_what, job) => {
+    expect(kinds(jobOf({ runs, ...job })).map(([kind]) => kind)).toEqual(['ran', 'ran']);
+  });
+
+  it('are not inferred across a change of clocks', () => {
+    const schedule: ScheduleInfo = { kind: 'cron', expression: '*/30 * * * *', timeZone: 'Europe/Berlin' };
+    // Clocks are set back at 01:00 UTC.
+    const night = Date.UTC(2026, 9, 25);
+    const across = [runOf(night + 120 * MINUTE), runOf(night)];
+    expect(marksOf(jobOf({ runs: across, schedule }), night + 300 * MINUTE)).toHaveLength(2);
+    const after = [runOf(night + 240 * MINUTE), runOf(night + 120 * MINUTE)];
+    expect(marksOf(jobOf({ runs: after, schedule }), night + 300 * MINUTE)).toHaveLength(5);
+  });
+});

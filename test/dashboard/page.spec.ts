@@ -1,0 +1,223 @@
+import { type CanActivate, Injectable } from '@nestjs/common';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { RedlockDashboardModule } from '../../src/dashboard/index.js';
+import { startDashboard, useBuiltPage } from './application.js';
+import { chromiumPath, closePages, launch, openPage, violationsOf } from './browser.js';
+import type { FakeRedlock } from './fake-redlock.js';
+import { HOSTILE_ERROR, HOSTILE_NAME, inventedFleet } from './invented-fleet.js';
+import { recordOf } from './records.js';
+
+const LOOKS = [
+  ['light', { colorScheme: 'light' }],
+  ['dark', { colorScheme: 'dark' }],
+  ['a phone', { viewport: { width: 360, height: 740 } }],
+] as const;
+const PAGES = [
+  '',
+  '#/timeline',
+  '#/fleet',
+  '#/job/orders.reconcile',
+  '#/job/stock.import',
+  `#/job/${encodeURIComponent(HOSTILE_NAME)}`,
+];
+
+@Injectable()
+class Doorkeeper implements CanActivate {
+  static isOpen = true;
+
+  canActivate(): boolean {
+    return Doorkeeper.isOpen;
+  }
+}
+
+const jobNames = (page: Page): Promise<string[]> => page.locator('table.jobs tbody th a').allTextContents();
+
+describe.skipIf(chromiumPath === undefined)('the page of the dashboard', () => {
+  let browser: Browser;
+  let redlock: FakeRedlock;
+  let url: string;
+
+  const begin = async (extraJobs = 0): Promise<void> => {
+    redlock = inventedFleet(extraJobs);
+    const dashboard = RedlockDashboardModule.forRoot({ actions: true, guards: [Doorkeeper] });
+    url = `${await startDashboard({ platform: 'Express', redlock, dashboard, prefix: 'base' })}/base/jobs`;
+  };
+
+  beforeAll(async () => {
+    useBuiltPage();
+    browser = await launch();
+  });
+  afterAll(() => browser?.close());
+  afterEach(closePages);
+  beforeEach(() => {
+    Doorkeeper.isOpen = true;
+    return begin();
+  });
+
+  it.each(LOOKS)('has nothing that axe objects to, in %s', async (_name, options) => {
+    const page = await openPage(browser, url, options);
+    for (const path of PAGES) {
+      await page.goto(`${url}${path}`);
+      await page.getByText('Live', { exact: true }).waitFor();
+      await page.getByText('Asking').first().waitFor({ state: 'detached' });
+      expect([path, await violationsOf(page)]).toEqual([path, []]);
+      const isTooWide = await page.evaluate('document.documentElement.scrollWidth > innerWidth');
+      expect([path, isTooWide]).toEqual([path, false]);
+    }
+  });
+
+  it('lists the jobs, filters them and sorts them', async () => {
+    const page = await openPage(browser, url);
+    await page.getByRole('link', { name: 'billing.invoices' }).waitFor();
+    expect(await jobNames(page)).toHaveLength(10);
+    const invoices = page.locator('tr', { hasText: 'billing.invoices' });
+    expect(await invoices.textContent()).toMatch(/Every 5 minutes.*ago.*in .*93\.\d %/);
+    await page.getByRole('searchbox').fill('berlin');
+    expect(await jobNames(page)).toEqual(['exports.nightly']);
+    await page.getByRole('searchbox').fill('');
+    await page.getByRole('button', { name: 'Paused 1' }).click();
+    expect(await jobNames(page)).toEqual(['stock.import']);
+    await page.getByRole('button', { name: 'All 10' }).click();
+    await page.getByRole('button', { name: 'Missed' }).click();
+    expect(await page.locator('th[aria-sort=descending]').textContent()).toBe('Missed');
+    expect((await jobNames(page))[0]).toBe('orders.reconcile');
+    await page.getByRole('searchbox').fill('no such job');
+    await page.getByText('No job is like that.').waitFor();
+  });
+
+  it('shows what has happened since, without being loaded again', async () => {
+    const page = await openPage(browser, url);
+    const nightly = page.locator('tr', { hasText: 'exports.nightly' });
+    await nightly.waitFor();
+    const job = redlock.known.get('exports.nightly') ?? {};
+    const tick = new Date(Date.now() - 1000);
+    const newest = recordOf({
+      tick,
+      outcome: 'failed',
+      instanceId: 'web-9',
+      duration: 50,
+      error: 'Error: disk full',
+    });
+    redlock.known.set('exports.nightly', { ...job, records: [newest, ...(job.records ?? [])] });
+    await nightly.getByText('web-9').waitFor({ timeout: 8000 });
+    expect(await nightly.getByRole('img', { name: 'Failed' }).count()).toBe(1);
+  });
+
+  it('shows hostile names and errors as they are', async () => {
+    const page = await openPage(browser, url);
+    await page.getByRole('link', { name: HOSTILE_NAME }).click();
+    await page.getByRole('heading', { name: HOSTILE_NAME }).waitFor();
+    await page.getByText(HOSTILE_ERROR).waitFor();
+    expect(await page.locator('img, main script').count()).toBe(0);
+    expect(await page.title()).toBe(HOSTILE_NAME);
+  });
+
+  it('tells of the mark under the pointer, and of the one that keys lead to', async () => {
+    const page = await openPage(browser, `${url}#/timeline`);
+    await page.getByText('Live', { exact: true }).waitFor();
+    await page.getByRole('searchbox').fill('orders');
+    expect(await page.locator('.names').allTextContents()).toEqual(['orders.reconcile']);
+    const canvas = page.getByRole('application');
+    await canvas.focus();
+    const live = page.locator('[aria-live=polite]');
+    for (let key = 0; key < 12 && !(await live.textContent())?.includes('Died'); key++)
+      await page.keyboard.press('ArrowLeft');
+    expect(await live.textContent()).toMatch(/^orders\.reconcile: Died\. Tick of .* ago\)\. On web-\d/);
+    expect(await page.locator('.tooltip').textContent()).toContain('Died');
+    await page.keyboard.press('ArrowLeft');
+    expect(await live.textContent()).toMatch(/^orders\.reconcile: Missed/);
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { name: 'orders.reconcile' }).waitFor();
+    await page.getByRole('application').hover({ position: { x: 5, y: 43 } });
+  });
+
+  it('zooms the timeline from a minute to a month', async () => {
+    const page = await openPage(browser, `${url}#/timeline`);
+    for (const range of ['1 min', '1 month']) {
+      await page.getByRole('button', { name: range, exact: true }).click();
+      expect(await page.getByRole('button', { name: range, exact: true }).getAttribute('aria-pressed')).toBe(
+        'true',
+      );
+    }
+    await page.getByRole('application').press('+');
+    expect(await page.getByRole('button', { name: '1 month' }).getAttribute('aria-pressed')).toBe('false');
+  });
+
+  it('asks before an action, and says what came of it', async () => {
+    const page = await openPage(browser, `${url}#/job/orders.reconcile`);
+    await page.getByRole('button', { name: 'Pause …' }).click();
+    expect(await violationsOf(page)).toEqual([]);
+    await page.getByRole('button', { name: 'Cancel' }).click();
+    expect(redlock.done).toEqual([]);
+    await page.getByRole('button', { name: 'Pause …' }).click();
+    await page.getByRole('combobox').selectOption('2 hours');
+    await page.getByRole('textbox').fill('<i>migration</i>');
+    await page.getByRole('button', { name: 'Pause', exact: true }).click();
+    await page.getByText('Paused on the whole fleet.').waitFor();
+    expect(redlock.done).toEqual([
+      ['pause', 'orders.reconcile', { for: 7_200_000, note: '<i>migration</i>' }],
+    ]);
+    await page.getByText('<i>migration</i>').waitFor();
+    await page.getByRole('button', { name: 'Resume …' }).click();
+    await page.getByRole('button', { name: 'Resume', exact: true }).click();
+    await page.getByText('Resumed on the whole fleet.').waitFor();
+    redlock.outcome = { ran: false, reason: 'overlap' };
+    await page.getByRole('button', { name: 'Run now …' }).click();
+    await page.keyboard.press('Escape');
+    expect(redlock.done).toHaveLength(2);
+    await page.getByRole('button', { name: 'Run now …' }).click();
+    await page.getByRole('button', { name: 'Run now', exact: true }).click();
+    await page.getByText('It did not run: overlap.').waitFor();
+  });
+
+  it('says that no node answers, since when, and keeps what it knows', async () => {
+    const page = await openPage(browser, url);
+    await page.getByRole('link', { name: 'billing.invoices' }).waitFor();
+    redlock.isDown = true;
+    await page.getByText('No node answers').waitFor({ timeout: 8000 });
+    expect(await page.getByRole('status').textContent()).toMatch(/since .*ago|since .*now/);
+    expect(await jobNames(page)).toHaveLength(10);
+    expect(await violationsOf(page)).toEqual([]);
+    redlock.isDown = false;
+    await page.getByText('No node answers').waitFor({ state: 'detached', timeout: 8000 });
+  });
+
+  it('shows the jobs, and that nothing is known of them, if no node has ever answered', async () => {
+    redlock.isDown = true;
+    const page = await openPage(browser, url);
+    await page.getByText('No node answers').waitFor();
+    expect(await jobNames(page)).toHaveLength(10);
+    expect(await page.locator('tr', { hasText: 'billing.invoices' }).textContent()).toContain(
+      'Every 5 minutes',
+    );
+  });
+
+  it('says that it may no longer look, once the guard refuses', async () => {
+    const page = await openPage(browser, url);
+    await page.getByText('Live', { exact: true }).waitFor();
+    page.removeAllListeners('console');
+    Doorkeeper.isOpen = false;
+    await page.getByText('You are not allowed to do this.').waitFor({ timeout: 8000 });
+    expect(await jobNames(page)).toHaveLength(10);
+    Doorkeeper.isOpen = true;
+    await page.getByText('Live', { exact: true }).waitFor({ timeout: 8000 });
+  });
+
+  it('has as few elements with a thousand jobs as with a screenful, wherever it is scrolled', async () => {
+    await begin(1000);
+    const page = await openPage(browser, url);
+    await page.getByRole('button', { name: 'All 1010' }).waitFor();
+    for (const top of [0, 20_000, 100_000]) {
+      await page.evaluate(`scrollTo(0, ${top})`);
+      await page.waitForTimeout(100);
+      const names = await jobNames(page);
+      expect(names.length).toBeGreaterThan(10);
+      expect(names.length).toBeLessThan(60);
+    }
+    expect((await jobNames(page)).at(-1)).toBe('tenant-0999.sync');
+    await page.goto(`${url}#/timeline`);
+    await page.locator('.names a').first().waitFor();
+    expect(await page.locator('.names a').count()).toBeLessThan(60);
+  });
+});
