@@ -4,7 +4,7 @@ import type { Fleet } from '../fleet/fleet.js';
 import type { JobSpec } from '../fleet/instance.js';
 import { monotonicNow } from '../fleet/log.js';
 import type { ChaosNode } from './chaos-node.js';
-import type { InstanceFaultPlan, NodeFaultKind, NodeFaultPlan, Plan } from './plan.js';
+import type { InstanceFaultPlan, NodeFaultKind, NodeFaultPlan, OrderPlan, Plan } from './plan.js';
 
 /** How soon the instances must work with a node again that is back, in milliseconds, and somewhat more. */
 const RETURN_TIME = 2500;
@@ -21,7 +21,7 @@ export class Injection {
   /** When the connections to a node were forgotten. */
   readonly forgotten: NodeFault[] = [];
   readonly crowds: Span[] = [];
-  /** How many faults of each kind there were. */
+  /** How many faults and orders of each kind there were. */
   readonly counts = new Map<string, number>();
 
   /**
@@ -36,15 +36,33 @@ export class Injection {
   ) {}
 
   /**
-   * Resolves when the last fault is over. On a busy machine they take longer than planned; none begins after `duration`
+   * Resolves when the last fault is over, and no job is paused any more. On a busy machine they take longer than planned; none begins after `duration`
    * milliseconds.
    */
-  async carryOut({ nodeFaults, instanceFaults }: Plan, duration: number): Promise<void> {
+  async carryOut({ nodeFaults, instanceFaults, orders }: Plan, duration: number): Promise<void> {
     const until = monotonicNow() + duration;
     await Promise.all([
       inTurn(nodeFaults, until, (fault) => this.strikeNodes(fault)),
       inTurn(instanceFaults, until, (fault) => this.strikeInstance(fault)),
+      inTurn(orders, until, (plan) => this.give(plan)),
     ]);
+    for (const job of new Set(orders.map(({ order }) => order.job))) await this.resume(job);
+  }
+
+  private async give({ order, instance }: OrderPlan): Promise<void> {
+    const { kind, job, for: duration } = order;
+    this.count(duration === undefined ? kind : 'pause for a while');
+    const outcome = await this.fleet.at(instance).obey(order);
+    this.say(
+      `${kind} "${job}"${duration === undefined ? '' : ` for ${duration} ms`} (${instance}): ${outcome}`,
+    );
+  }
+
+  private async resume(job: string): Promise<void> {
+    for (let instance = 0; ; instance = (instance + 1) % this.fleet.size) {
+      if ((await this.fleet.at(instance).obey({ kind: 'resume', job })) === 'done') return;
+      await pause(100);
+    }
   }
 
   private async strikeNodes(fault: NodeFaultPlan): Promise<void> {
@@ -85,6 +103,11 @@ export class Injection {
         this.note('set a clock', `${index}, ${ahead} ms ahead`);
         fleet.at(index).setClock(ahead);
         return;
+      case 'full stop':
+        this.note('stop the fleet', `all instances, ${lasts} ms`);
+        await fleet.terminate();
+        await pause(lasts);
+        return restartAll(fleet);
       case 'crowd': {
         const name = `crowd ${(this.counts.get('crowd') ?? 0) + 1}`;
         this.note('crowd', `${CROWD} jobs on all instances`);
@@ -121,9 +144,17 @@ export class Injection {
   }
 
   private note(kind: string, details: string): void {
-    this.counts.set(kind, (this.counts.get(kind) ?? 0) + 1);
+    this.count(kind);
     this.say(`${kind} (${details})`);
   }
+
+  private count(kind: string): void {
+    this.counts.set(kind, (this.counts.get(kind) ?? 0) + 1);
+  }
+}
+
+async function restartAll(fleet: Fleet): Promise<void> {
+  for (let each = 0; each < fleet.size; each++) await fleet.restart(each);
 }
 
 function titleOf(kind: NodeFaultKind, size: 'majority' | 'minority'): string {

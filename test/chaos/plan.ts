@@ -1,3 +1,4 @@
+import type { Order } from '../fleet/log.js';
 import { Random } from './random.js';
 
 /** A fault of some of the nodes. Durations in milliseconds. */
@@ -27,6 +28,7 @@ export interface InstanceFaultPlan {
    * - `crash`: SIGKILL and a restart. `suspend`: SIGSTOP and SIGCONT. `set clock`: a step of its wall clock.
    * - `roll out`: SIGTERM and a restart, of one instance after the other.
    * - `roll out recover`: the same, and from then on one job has the other value of its option `recover`.
+   * - `full stop`: SIGTERM for all instances, and a restart of one after the other.
    * - `crowd`: all instances claim 200 other jobs in one turn of their event loops.
    */
   readonly kind: InstanceFaultKind;
@@ -38,12 +40,23 @@ export interface InstanceFaultPlan {
   readonly ahead: number;
 }
 
-export type InstanceFaultKind = 'crash' | 'suspend' | 'set clock' | 'roll out' | 'roll out recover' | 'crowd';
+export type InstanceFaultKind =
+  'crash' | 'suspend' | 'set clock' | 'roll out' | 'roll out recover' | 'full stop' | 'crowd';
+
+/** What an operator orders. */
+export interface OrderPlan {
+  readonly order: Order;
+  /** Whom. */
+  readonly instance: number;
+  /** It takes no time of its own. */
+  readonly lasts: 0;
+}
 
 export interface Plan {
   /** One after the other, each with the pause before it in milliseconds. */
   readonly nodeFaults: readonly (NodeFaultPlan & { readonly after: number })[];
   readonly instanceFaults: readonly (InstanceFaultPlan & { readonly after: number })[];
+  readonly orders: readonly (OrderPlan & { readonly after: number })[];
 }
 
 export interface PlanOptions {
@@ -54,18 +67,22 @@ export interface PlanOptions {
   readonly instanceCount: number;
   /** Jobs in the runs of which instances are struck. */
   readonly jobs: readonly string[];
+  /** Jobs that are paused, resumed and triggered. */
+  readonly steered: readonly string[];
   /** Whether nodes keep what they know when they are killed: one that forgets breaks the assumptions. */
   readonly durableNodes: boolean;
 }
 
-/** Draws faults by the seed: the same seed, the same plan. */
+/** Draws faults and orders by the seed: the same seed, the same plan. */
 export function drawPlan(options: PlanOptions): Plan {
   const { seed, duration } = options;
   const forNodes = new Random(seed);
   const forInstances = new Random(seed ^ 0x5eed);
+  const forOperators = new Random(seed ^ 0x09e7);
   return {
-    nodeFaults: fill(duration, forNodes, 3000, () => drawNodeFault(forNodes, options)),
-    instanceFaults: fill(duration, forInstances, 2000, () => drawInstanceFault(forInstances, options)),
+    nodeFaults: fill(duration, forNodes, 3000, 3000, () => drawNodeFault(forNodes, options)),
+    instanceFaults: fill(duration, forInstances, 2000, 3000, () => drawInstanceFault(forInstances, options)),
+    orders: fill(duration, forOperators, 200, 1500, () => drawOrder(forOperators, options)),
   };
 }
 
@@ -73,11 +90,12 @@ function fill<T extends { lasts: number }>(
   duration: number,
   random: Random,
   rest: number,
+  more: number,
   draw: () => T,
 ): (T & { after: number })[] {
   const drawn: (T & { after: number })[] = [];
   for (let total = 0; ;) {
-    const fault = { ...draw(), after: random.between(rest, rest + 3000) };
+    const fault = { ...draw(), after: random.between(rest, rest + more) };
     total += fault.after + fault.lasts;
     if (total > duration) return drawn;
     drawn.push(fault);
@@ -107,9 +125,10 @@ function drawInstanceFault(random: Random, { instanceCount, jobs }: PlanOptions)
     'set clock',
     'roll out',
     'roll out recover',
+    'full stop',
     'crowd',
   ]);
-  const longest = kind === 'crash' ? 2000 : kind === 'suspend' ? 7000 : 0;
+  const longest = { crash: 2000, suspend: 7000, 'full stop': 5000 }[kind as string] ?? 0;
   return {
     kind,
     instance: random.between(0, instanceCount - 1),
@@ -117,4 +136,19 @@ function drawInstanceFault(random: Random, { instanceCount, jobs }: PlanOptions)
     lasts: random.between(Math.min(longest, 200), longest),
     ahead: random.between(-4000, 4000),
   };
+}
+
+/** Mostly pauses, which others end: a job is paused for about half the time. */
+const KINDS = ['pause', 'pause', 'pause', 'resume', 'resume', 'trigger', 'trigger'] as const;
+
+function drawOrder(random: Random, { instanceCount, steered }: PlanOptions): OrderPlan {
+  const kind = random.pick<Order['kind']>(KINDS);
+  const duration = random.between(500, 6000);
+  const isBounded = random.chance(0.5);
+  const order = {
+    kind,
+    job: random.pick(steered),
+    for: kind === 'pause' && isBounded ? duration : undefined,
+  };
+  return { order, instance: random.between(0, instanceCount - 1), lasts: 0 };
 }

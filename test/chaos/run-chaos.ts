@@ -27,7 +27,14 @@ const JOBS: readonly JobSpec[] = [
   { name: 'recovering', when: '* * * * * *', work: 300, options: { recover: true } },
   { name: CHANGING, when: '* * * * * *', work: 1400, options: { ttl: 2000, recover: false } },
   { name: 'interval', when: 1000, work: 50 },
+  { name: 'steered', when: '* * * * * *', work: 300 },
+  { name: 'steered interval', when: 1000, work: 50 },
+  // Their ticks are so far apart that it is certain which one has to be made up for.
+  { name: 'caught up', when: '*/10 * * * * *', work: 300, options: { missed: 'once' } },
+  { name: 'steered and caught up', when: '*/10 * * * * *', work: 300, options: { missed: 'once' } },
 ];
+/** The jobs that are paused, resumed and triggered. */
+const STEERED = ['steered', 'steered interval', 'steered and caught up'];
 
 /** All must be well again this long after the last fault, in milliseconds. */
 const CALM_AFTER = 5000;
@@ -49,7 +56,7 @@ export interface ChaosReport {
   readonly verdict: Verdict;
   /** The last seconds, in which no fault is an excuse any more. */
   readonly calm: Verdict;
-  /** How many faults of each kind there were. */
+  /** How many faults and orders of each kind there were. */
   readonly faults: ReadonlyMap<string, number>;
   /** When this process, and with it the network, stood still. */
   readonly stalls: readonly Span[];
@@ -131,7 +138,8 @@ function planOf(seed: number, duration: number): ReturnType<typeof drawPlan> {
     duration,
     nodeCount: NODES,
     instanceCount: CLOCKS.length,
-    jobs: ['medium', 'long', 'recovering', CHANGING],
+    jobs: ['medium', 'long', 'recovering', CHANGING, 'steered', 'caught up'],
+    steered: STEERED,
     durableNodes,
   });
 }

@@ -1,7 +1,21 @@
 import type { Verdict, ViolationKind } from '../fleet/judge.js';
 import type { ChaosReport } from './run-chaos.js';
 
-const KINDS: readonly ViolationKind[] = ['duplicate', 'overlap', 'missed', 'order', 'early', 'not recovered'];
+const KINDS: readonly ViolationKind[] = [
+  'duplicate',
+  'overlap',
+  'missed',
+  'order',
+  'early',
+  'not recovered',
+  'pause lost',
+  'pause invented',
+  'trigger',
+  'not caught up',
+  'wrongly caught up',
+  'miss invented',
+  'miss misnamed',
+];
 
 /** Whether the promise held. */
 export function isClean({ verdict, calm }: ChaosReport): boolean {
@@ -14,8 +28,11 @@ export function summaryOf({ verdict, calm, faults, stalls }: ChaosReport): strin
   const rows: [string, number | string][] = [
     ['ticks due', verdict.ticks],
     ['  that an instance owed', verdict.owed],
+    ['  that were due in a pause', verdict.paused],
+    ['ticks that had to be made up for', verdict.catchUps],
+    ['missed ticks, as reported', verdict.reports],
     ['runs', verdict.runs],
-    ['faults', total],
+    ['faults and orders', total],
     ...[...faults]
       .toSorted(([a], [b]) => a.localeCompare(b))
       .map(([kind, count]): [string, number] => [`  ${kind}`, count]),

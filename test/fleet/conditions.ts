@@ -41,6 +41,8 @@ export interface JobRule {
   readonly period: number;
   /** The lease, in milliseconds. */
   readonly ttl: number;
+  /** Whether its latest missed tick is made up for. */
+  readonly catchesUp: boolean;
 }
 
 export interface Conditions {
@@ -65,16 +67,40 @@ export function touches(a: Span, b: Span): boolean {
   return a.from < b.until && b.from < a.until;
 }
 
-/** How long a scheduler needs to find its step again after its clock was set. */
-const STEP_TIME = 3000;
+/** How long a scheduler needs, in addition to one period, to find its step again after its clock was set. */
+const STEP_TIME = 2000;
+/** How exactly it is known when a clock was set. */
+const CLOCK_BLUR = 250;
 
-/** The times in which the clock of an instance went on evenly, and by how much it was ahead in each. */
-export function clockPhases({ clock }: InstanceLife): (Span & { readonly ahead: number })[] {
+/** A time in which the clock of an instance went on evenly, and by how much it was ahead. */
+export interface ClockPhase extends Span {
+  readonly ahead: number;
+}
+
+/** The times in which the scheduler of an instance was in step with its clock, for jobs with this period. */
+export function clockPhases(life: InstanceLife, period: number): ClockPhase[] {
+  return evenPhases(life).map((phase, index) =>
+    index === 0 ? phase : { ...phase, from: phase.from + STEP_TIME + period },
+  );
+}
+
+/** The times in which the clock of an instance was not set. */
+export function evenPhases({ clock }: InstanceLife): ClockPhase[] {
   return clock.map(({ since, ahead }, index) => ({
     ahead,
-    from: index === 0 ? since : since + STEP_TIME,
+    from: since,
     until: clock[index + 1]?.since ?? Infinity,
   }));
+}
+
+/** By how much the clock of an instance can have been ahead in a time, at least and at most. */
+export function aheadDuring(
+  life: InstanceLife,
+  { from, until }: Span,
+): readonly [least: number, most: number] {
+  const blurred = { from: from - CLOCK_BLUR, until: until + CLOCK_BLUR };
+  const values = evenPhases(life).flatMap((phase) => (touches(phase, blurred) ? [phase.ahead] : []));
+  return [Math.min(...values), Math.max(...values)];
 }
 
 /** Whether an instance ran without a break through all of `span`. */

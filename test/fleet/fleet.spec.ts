@@ -19,7 +19,8 @@ const JOBS: readonly JobSpec[] = [
 ];
 
 /** What can be printed on a busy machine, and is not about any tick: a late timer, and nodes that come and go. */
-const OTHER_LINES = /^\[Cron\] Missed|Node \S+ (cannot be reached|votes again)|[Qq]uorum of the nodes votes/;
+const OTHER_LINES =
+  /^\[Cron\] Missed|(votes|is available) again|[Qq]uorum of the nodes votes|No lock can be acquired|Locks can be acquired/;
 
 /** What is printed of a tick that nobody runs, as the run before it is not over. */
 const OVERLAP_LINE = /The tick of \S+ of "long" was not run: an earlier run is still in progress/;

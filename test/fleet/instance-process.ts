@@ -1,12 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { on, once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { InstanceLife } from './conditions.js';
 import { clockEnvironment, forgetFakedProcesses } from './faketime.js';
-import type { Crowd, InstanceSpec } from './instance.js';
-import { monotonicNow } from './log.js';
+import type { Answer, Crowd, InstanceSpec, Message } from './instance.js';
+import { monotonicNow, type Order } from './log.js';
 
 // Run by vitest, this file is TypeScript; the child is plain Node, and always runs the compiled program.
 const program = fileURLToPath(
@@ -17,6 +17,8 @@ const program = fileURLToPath(
 
 /** How long an instance may take to start, in milliseconds; on a busy machine, many at once take long. */
 const START_TIMEOUT = 60_000;
+/** How long to wait for an answer to an order, in milliseconds: an instance may be suspended meanwhile. */
+const ORDER_TIMEOUT = 10_000;
 
 /** One line that an instance printed. */
 export interface OutputLine {
@@ -37,6 +39,7 @@ export class InstanceProcess {
   private stoppedAt = Number.POSITIVE_INFINITY;
   private goneAt = Number.POSITIVE_INFINITY;
   private killed = false;
+  private lastTicket = 0;
   private guard: ChildProcess | undefined;
 
   /** @param ahead By how many milliseconds its clock is ahead. */
@@ -124,12 +127,31 @@ export class InstanceProcess {
   /** Sets its clock: from now on it is this many milliseconds ahead. */
   setClock(ahead: number): void {
     this.clock.push({ since: monotonicNow(), ahead });
-    if (this.child.connected) this.child.send({ clock: ahead - this.ahead });
+    this.tell({ clock: ahead - this.ahead });
   }
 
   /** Runs many jobs at the same moment, each of them once over the fleet. */
   runCrowd(crowd: Crowd): void {
-    if (this.child.connected) this.child.send({ crowd });
+    this.tell({ crowd });
+  }
+
+  /** Gives it an order. Resolves to what became of it (see `Answer`), or to `undefined` if that is not known. */
+  async obey(order: Order): Promise<string | undefined> {
+    const ticket = ++this.lastTicket;
+    const limit = AbortSignal.timeout(ORDER_TIMEOUT);
+    const gone = new AbortController();
+    void this.gone.then(() => gone.abort());
+    this.tell({ order, ticket });
+    try {
+      for await (const [answer] of on(this.child, 'message', {
+        signal: AbortSignal.any([limit, gone.signal]),
+      })) {
+        if ((answer as Answer).ticket === ticket) return (answer as Answer).outcome;
+      }
+    } catch {
+      // It is gone, or suspended for long.
+    }
+    return undefined;
   }
 
   get life(): InstanceLife {
@@ -145,6 +167,10 @@ export class InstanceProcess {
       recovering,
       clock: [...clock],
     };
+  }
+
+  private tell(message: Message): void {
+    if (this.child.connected) this.child.send(message);
   }
 
   private onExit(signal: NodeJS.Signals | null): void {

@@ -18,14 +18,15 @@ import {
   RedlockModule,
   type RedlockModuleOptions,
   RedlockService,
+  type Trigger,
 } from '../../src/index.js';
 import { currentFiring } from '../../src/schedule/firing.js';
-import { DEATHS_KEY, type Entry, LOG_KEY, monotonicNow } from './log.js';
+import { DEATHS_KEY, type Entry, LOG_KEY, monotonicNow, type Order } from './log.js';
 
 /** One job of an instance. */
 export interface JobSpec {
   readonly name: string;
-  /** A cron expression with one tick a second, or the milliseconds of an `@Interval`. */
+  /** A cron expression with a tick every second, or with a step in the seconds, or the milliseconds of an `@Interval`. */
   readonly when: string | number;
   /** How long a run takes, in milliseconds. */
   readonly work: number;
@@ -53,12 +54,22 @@ export interface Crowd {
   readonly size: number;
 }
 
+/** What an instance answers to an order. */
+export interface Answer {
+  /** That of the order. */
+  readonly ticket: number;
+  /** See `Entry.reason`. */
+  readonly outcome: string;
+}
+
 const spec = JSON.parse(process.env['INSTANCE'] ?? '') as InstanceSpec;
 const log = new Redis(spec.logUrl, { maxRetriesPerRequest: null });
 let lastId = 0;
 
 /** The call by the scheduler in which something happens. */
 const calling = new AsyncLocalStorage<{ readonly id: string; isOver: boolean }>();
+/** The order of an operator in which something happens. */
+const ordered = new AsyncLocalStorage<string>();
 
 function newId(): string {
   return `${spec.name}-${++lastId}`;
@@ -66,6 +77,10 @@ function newId(): string {
 
 async function write(entry: Omit<Entry, 'instance' | 'at'>): Promise<void> {
   await log.rpush(LOG_KEY, JSON.stringify({ ...entry, instance: spec.name, at: monotonicNow() }));
+}
+
+function isJob(name: string): boolean {
+  return spec.jobs.some((job) => job.name === name);
 }
 
 function nameOf(error: unknown): string {
@@ -79,7 +94,28 @@ function latestSecond(): number {
 
 @Injectable()
 class Jobs {
-  constructor(private readonly redlock: RedlockService) {}
+  /** What started the runs in progress, by their ids. */
+  private readonly triggers = new Map<string, Trigger>();
+
+  constructor(private readonly redlock: RedlockService) {
+    redlock.on('started', ({ runId, trigger }) => this.triggers.set(runId, trigger));
+    redlock.on('skipped', ({ name: job, tick, reason, runId: id }) => {
+      if (!isJob(job) || (reason !== 'paused' && reason !== 'store-down')) return;
+      void write({
+        is: 'skipped',
+        job,
+        tick: tick?.getTime() ?? null,
+        id,
+        reason,
+        call: calling.getStore()?.id,
+      });
+    });
+    redlock.on('missed', ({ name: job, from, to, cause }) => {
+      if (!isJob(job)) return;
+      const missed = { from: from.getTime(), to: to.getTime(), cause };
+      void write({ is: 'missed', job, tick: null, id: newId(), missed });
+    });
+  }
 
   async work(job: JobSpec): Promise<void> {
     const run = this.redlock.current();
@@ -89,13 +125,16 @@ class Jobs {
     run?.signal.addEventListener('abort', onAbort);
     const call = calling.getStore();
     // A takeover is run by a timer that was set when a call was lost.
-    await write({ is: 'start', ...of, call: call?.isOver ? undefined : call?.id });
+    const trigger = run && this.triggers.get(run.runId);
+    const order = ordered.getStore();
+    await write({ is: 'start', ...of, call: call?.isOver ? undefined : call?.id, trigger, order });
     if (await this.mustDie(job, tick)) {
       await pause(job.work / 2);
       process.kill(process.pid, 'SIGKILL');
     }
     await pause(job.work, undefined, { signal: run?.signal }).catch(() => {});
     run?.signal.removeEventListener('abort', onAbort);
+    if (run) this.triggers.delete(run.runId);
     await write({ is: 'end', ...of });
   }
 
@@ -115,7 +154,8 @@ function tickOfCall(): number {
 /** Logs each call of `method`, from the scheduler to the settled run; keeps its metadata. */
 function logged(job: JobSpec, method: () => Promise<void>): () => Promise<void> {
   const outer = async function (this: Jobs, ...args: never[]): Promise<void> {
-    const of = { job: job.name, tick: typeof job.when === 'string' ? tickOfCall() : null, id: newId() };
+    const hasTick = typeof job.when === 'string' && currentFiring()?.kind !== 'manual';
+    const of = { job: job.name, tick: hasTick ? tickOfCall() : null, id: newId() };
     const written = write({ is: 'call', ...of });
     const call = { id: of.id, isOver: false };
     await calling.run(call, () => Reflect.apply(method, this, args));
@@ -167,9 +207,37 @@ function runAll({ name, size }: Crowd): void {
   }
 }
 
-process.on('message', ({ clock, crowd }: { clock?: number; crowd?: Crowd }) => {
+/** Carries out an order, and tells the fleet what became of it. */
+async function obey(order: Order, ticket: number): Promise<void> {
+  const of = { job: order.job, tick: null, id: newId() };
+  await write({ is: 'asked', ...of, asks: order });
+  const outcome = await ordered.run(of.id, () => outcomeOf(order)).catch(() => 'failed');
+  await write({ is: 'answered', ...of, reason: outcome });
+  process.send?.({ ticket, outcome } satisfies Answer);
+}
+
+async function outcomeOf({ kind, job, for: duration }: Order): Promise<string> {
+  const redlock = app.get(RedlockService);
+  if (kind === 'trigger') {
+    const outcome = await redlock.trigger(job);
+    return outcome.ran ? 'ran' : outcome.reason;
+  }
+  await (kind === 'pause' ? redlock.pause(job, { for: duration }) : redlock.resume(job));
+  return 'done';
+}
+
+/** What a fleet tells an instance while it runs. */
+export interface Message {
+  readonly clock?: number;
+  readonly crowd?: Crowd;
+  readonly order?: Order;
+  readonly ticket?: number;
+}
+
+process.on('message', ({ clock, crowd, order, ticket = 0 }: Message) => {
   if (clock !== undefined) setClock(clock);
   if (crowd !== undefined) runAll(crowd);
+  if (order !== undefined) void obey(order, ticket);
 });
 // Whoever started this process is gone.
 process.on('disconnect', () => process.exit());

@@ -1,7 +1,11 @@
+import { owedCatchUps, wronglyCaughtUp } from './caught-up.js';
 import type { Conditions, InstanceLife, JobRule } from './conditions.js';
-import type { History } from './history.js';
+import type { Call, History, MissedReport, Operation, Skip } from './history.js';
 import { darkClaims, type DarkClaim, EARLY_CLAIM, judgedRun, type JudgedRun } from './judged-run.js';
 import { missedIntervals, missedTicks, notRecovered } from './missed.js';
+import { invented, misnamed } from './missed-reports.js';
+import { inventedPauses, lostPauses, wrongTriggers } from './operations.js';
+import { Pauses } from './pauses.js';
 
 export type ViolationKind =
   /** A tick was started twice, and not because the first run had died in it. */
@@ -15,7 +19,21 @@ export type ViolationKind =
   /** A tick was started before its time, or an interval before the last one was over. */
   | 'early'
   /** A tick that was claimed with `recover`, and whose run had died, was not run again in time, though somebody could. */
-  | 'not recovered';
+  | 'not recovered'
+  /** A tick was claimed after a pause was confirmed, and ran before its end was asked for. */
+  | 'pause lost'
+  /** A tick was skipped as `paused` after the end of the pause was confirmed. */
+  | 'pause invented'
+  /** A trigger ran more than once, ran although it was said not to have, or the other way round. */
+  | 'trigger'
+  /** The latest tick was missed, somebody had to look for it, nothing stood in its way, and it was not run in time. */
+  | 'not caught up'
+  /** A tick was made up for although the job had never run. */
+  | 'wrongly caught up'
+  /** The event `missed` names a tick that was run. */
+  | 'miss invented'
+  /** The event `missed` names a cause that was not there, or does not name the one that was. */
+  | 'miss misnamed';
 
 export interface Violation {
   readonly kind: ViolationKind;
@@ -31,6 +49,12 @@ export interface Verdict {
   /** How many ticks of cron jobs nobody ran, whatever the reason. */
   readonly unrun: number;
   readonly runs: number;
+  /** How many ticks of cron jobs were due while their job was certainly paused. */
+  readonly paused: number;
+  /** How many catch-ups were owed. */
+  readonly catchUps: number;
+  /** How many events `missed` were judged. */
+  readonly reports: number;
   readonly violations: readonly Violation[];
 }
 
@@ -42,6 +66,12 @@ export interface Case {
   readonly rule: JobRule;
   readonly runs: readonly JudgedRun[];
   readonly dark: readonly DarkClaim[];
+  readonly calls: readonly Call[];
+  readonly pauses: Pauses;
+  readonly operations: readonly Operation[];
+  readonly skips: readonly Skip[];
+  readonly reports: readonly MissedReport[];
+  readonly lives: ReadonlyMap<string, InstanceLife>;
   readonly conditions: Conditions;
 }
 
@@ -50,11 +80,15 @@ export function judge(history: History, conditions: Conditions): Verdict {
   const lives = new Map(conditions.instances.map((life) => [life.name, life]));
   const cases = conditions.jobs.map((rule) => caseOf(rule, history, lives, conditions));
   const missed = cases.map((each) => (each.rule.kind === 'cron' ? missedTicks(each) : missedIntervals(each)));
+  const caughtUp = cases.map((each) => owedCatchUps(each));
   return {
-    ticks: missed.reduce((sum, { ticks }) => sum + ticks, 0),
-    owed: missed.reduce((sum, { owed }) => sum + owed, 0),
-    unrun: missed.reduce((sum, { unrun }) => sum + unrun, 0),
-    runs: cases.reduce((sum, { runs }) => sum + runs.length, 0),
+    ticks: sum(missed.map(({ ticks }) => ticks)),
+    owed: sum(missed.map(({ owed }) => owed)),
+    unrun: sum(missed.map(({ unrun }) => unrun)),
+    runs: sum(cases.map(({ runs }) => runs.length)),
+    paused: sum(missed.map(({ paused }) => paused)),
+    catchUps: sum(caughtUp.map(({ owed }) => owed)),
+    reports: sum(cases.map(({ reports }) => reports.length)),
     violations: cases.flatMap((each, index) => [
       ...duplicates(each),
       ...overlaps(each),
@@ -62,8 +96,19 @@ export function judge(history: History, conditions: Conditions): Verdict {
       ...tooEarly(each),
       ...(missed[index]?.violations ?? []),
       ...notRecovered(each),
+      ...lostPauses(each),
+      ...inventedPauses(each),
+      ...wrongTriggers(each),
+      ...(caughtUp[index]?.violations ?? []),
+      ...wronglyCaughtUp(each),
+      ...invented(each),
+      ...misnamed(each),
     ]),
   };
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, each) => total + each, 0);
 }
 
 function caseOf(
@@ -72,15 +117,26 @@ function caseOf(
   lives: ReadonlyMap<string, InstanceLife>,
   conditions: Conditions,
 ): Case {
-  const calls = history.calls.filter(({ job }) => job === rule.name);
-  const runs = history.runs
-    .filter(({ job }) => job === rule.name)
-    .map((run) => {
-      const life = lives.get(run.instance);
-      if (!life) throw new Error(`Nothing is known of instance ${run.instance}`);
-      return judgedRun(run, calls, rule, life, conditions);
-    });
-  return { rule, runs, dark: darkClaims(history, rule, lives, conditions.epoch), conditions };
+  const isOfJob = ({ job }: { readonly job: string }): boolean => job === rule.name;
+  const calls = history.calls.filter(isOfJob);
+  const operations = history.operations.filter(isOfJob);
+  const runs = history.runs.filter(isOfJob).map((run) => {
+    const life = lives.get(run.instance);
+    if (!life) throw new Error(`Nothing is known of instance ${run.instance}`);
+    return judgedRun(run, calls, rule, life, conditions);
+  });
+  return {
+    rule,
+    runs,
+    dark: darkClaims(history, rule, lives, conditions.epoch),
+    calls,
+    pauses: new Pauses(operations, lives),
+    operations,
+    skips: history.skips.filter(isOfJob),
+    reports: history.reports.filter(isOfJob),
+    lives,
+    conditions,
+  };
 }
 
 function duplicates({ rule, runs }: Case): Violation[] {
@@ -128,15 +184,16 @@ function outOfOrder({ rule, runs }: Case): Violation[] {
 }
 
 function tooEarly({ rule, runs, conditions }: Case): Violation[] {
+  const scheduled = runs.filter(({ trigger }) => trigger !== 'manual');
   // Nodes keep an interval from the claim on, and not from the start.
   const isTooEarly = (run: JudgedRun, index: number): boolean => {
     if (rule.kind === 'cron') {
       return run.tick === null || run.start < run.tick - conditions.epoch - EARLY_CLAIM - CLOCK_SLACK;
     }
-    const before = runs[index - 1];
+    const before = scheduled[index - 1];
     return before !== undefined && run.start - before.claimed < rule.period * 0.9 - CLOCK_SLACK;
   };
-  return runs.filter(isTooEarly).map((run) => ({ kind: 'early', job: rule.name, text: shown(run) }));
+  return scheduled.filter(isTooEarly).map((run) => ({ kind: 'early', job: rule.name, text: shown(run) }));
 }
 
 /** A run in a sentence. */

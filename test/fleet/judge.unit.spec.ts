@@ -1,97 +1,38 @@
 import { describe, expect, it } from 'vitest';
-import type { Conditions, InstanceLife, JobRule, NodeFault } from './conditions.js';
-import type { Call, Run } from './history.js';
-import { judge } from './judge.js';
+import type { Conditions, InstanceLife } from './conditions.js';
+import { judge, type Verdict } from './judge.js';
+import {
+  REPORT,
+  CLEANING,
+  call,
+  called,
+  cleanRuns,
+  conditions,
+  cutOff,
+  findings,
+  forgotten,
+  historyOf,
+  killed,
+  life,
+  out,
+  recovering,
+  run,
+  suspended,
+  unfinished,
+  without,
+  withRecover,
+} from './written-history.js';
 
-// The monotonic clock of these histories begins at the epoch, so that a tick is due when the clock shows its number.
-const REPORT: JobRule = { name: 'report', kind: 'cron', period: 1000, ttl: 3000 };
-const CLEANING: JobRule = { ...REPORT, kind: 'interval' };
-const WINDOW = { from: 10_000, until: 30_000 };
-
-function life(name: string, differences: Partial<InstanceLife> = {}, ahead = 0): InstanceLife {
-  return {
-    name,
-    up: { from: 0, until: Infinity },
-    goneAt: Infinity,
-    killed: false,
-    pauses: [],
-    recovering: [],
-    clock: [{ since: -Infinity, ahead }],
-    ...differences,
-  };
-}
-
-/** An instance that is killed at a moment. */
-function killed(name: string, at: number): InstanceLife {
-  return life(name, { up: { from: 0, until: at }, goneAt: at, killed: true });
-}
-
-function conditions(rule: JobRule, differences: Partial<Conditions> = {}): Conditions {
-  const instances = [life('a'), life('b'), life('c')];
-  const nodes = { nodeCount: 5, nodeFaults: [], forgotten: [] };
-  return { window: WINDOW, epoch: 0, jobs: [rule], instances, ...nodes, ...differences };
-}
-
-/** The same with `recover` on all instances. */
-function recovering({
-  instances = [life('a'), life('b'), life('c')],
-  ...rest
-}: Partial<Conditions>): Conditions {
-  return conditions(REPORT, { instances: instances.map(withRecover), ...rest });
-}
-
-function withRecover(instance: InstanceLife): InstanceLife {
-  return { ...instance, recovering: ['report'] };
-}
-
-function run(tick: number | null, instance: string, start: number, rest: Partial<Run> = {}): Run {
-  return { id: `${instance}-${start}`, job: 'report', tick, instance, start, end: start + 30, ...rest };
-}
-
-/** A run that its instance did not live to end. */
-function unfinished(tick: number, instance: string, start: number): Run {
-  return { id: `${instance}-${start}`, job: 'report', tick, instance, start };
-}
-
-/** A run that the shutdown of its instance aborted. */
-function cutOff(tick: number, instance: string, start: number, aborted: number): Run {
-  return run(tick, instance, start, { aborted, abortReason: 'ShutdownError', end: aborted + 2 });
-}
-
-/** A claim that began at one moment, and was answered at another. */
-function call(tick: number | null, instance: string, at: number, over?: number): Call {
-  return { id: `call ${instance}-${at}`, job: 'report', tick, instance, at, over };
-}
-
-/** A run that was called at a moment. */
-function called(at: number, ofRun: Run): Run {
-  return { ...ofRun, call: `call ${ofRun.instance}-${at}` };
-}
-
-/** Nodes that are out when the tick of 15_000 is due. */
-function out(...nodes: number[]): NodeFault[] {
-  return nodes.map((node) => ({ node, from: 14_900, until: 15_500 }));
-}
-
-/** Nodes to which all connections are forgotten at a moment. */
-function forgotten(at: number, ...nodes: number[]): NodeFault[] {
-  return nodes.map((node) => ({ node, from: at, until: at }));
-}
-
-/** The instance `a` is suspended just after its run of 15_000 began. */
-function suspended(until: number): Partial<Conditions> {
-  return { instances: [life('a', { pauses: [{ from: 15_020, until }] }), life('b'), life('c')] };
-}
-
-/** Every second one run, by turns on the instances that are named. */
-function cleanRuns(instances = ['a', 'b', 'c'], from = 5000, until = 35_000): Run[] {
-  const ticks = Array.from({ length: (until - from) / 1000 }, (_each, index) => from + index * 1000);
-  return ticks.map((tick, index) => run(tick, instances[index % instances.length] ?? 'a', tick + 5));
-}
-
-function without(runs: readonly Run[], ...ticks: number[]): Run[] {
-  return runs.filter(({ tick }) => !ticks.includes(tick ?? 0));
-}
+const NOTHING: Verdict = {
+  ticks: 0,
+  owed: 0,
+  unrun: 0,
+  runs: 0,
+  paused: 0,
+  catchUps: 0,
+  reports: 0,
+  violations: [],
+};
 
 /** An instance that recovers, and starts late. */
 function lateHeir(ready: number, ahead = 0): InstanceLife {
@@ -106,16 +47,10 @@ function isOwed(heir: InstanceLife, { ttl = REPORT.ttl, start = 15_005 } = {}): 
   return findings([unfinished(15_000, 'a', start)], under).includes('not recovered');
 }
 
-/** The kinds of the violations that the judge finds. */
-function findings(runs: readonly Run[], under: Conditions, calls: readonly Call[] = []): string[] {
-  const history = { runs: runs.toSorted((a, b) => a.start - b.start), calls };
-  return judge(history, under).violations.map(({ kind }) => kind);
-}
-
 describe('a clean history', () => {
   it('is accepted, and each of its ticks was owed', () => {
-    const verdict = judge({ runs: cleanRuns(), calls: [] }, conditions(REPORT));
-    expect(verdict).toEqual({ ticks: 20, owed: 20, unrun: 0, runs: 30, violations: [] });
+    const verdict = judge(historyOf(cleanRuns()), conditions(REPORT));
+    expect(verdict).toEqual({ ...NOTHING, ticks: 20, owed: 20, runs: 30 });
   });
 
   it('is accepted when runs are longer than the period', () => {
@@ -289,16 +224,10 @@ describe('a tick that nobody ran', () => {
     const nobody = instances.slice(0, 2);
     expect(
       judge(
-        { runs: [], calls: [] },
+        historyOf([]),
         conditions(REPORT, { instances: nobody, window: { from: 15_000, until: 16_000 } }),
       ),
-    ).toEqual({
-      ticks: 1,
-      owed: 0,
-      unrun: 1,
-      runs: 0,
-      violations: [],
-    });
+    ).toEqual({ ...NOTHING, ticks: 1, unrun: 1 });
   });
 
   it('is missed with a minority of the nodes out, and excused with a majority', () => {

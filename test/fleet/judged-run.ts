@@ -17,6 +17,8 @@ const SETTLE_TIME = 300;
 const SETTLE_AGAIN_TIME = 500 + 200 + SETTLE_TIME;
 /** How soon a suspended process that goes on must notice that its lease has ended. */
 const NOTICE_TIME = 1000;
+/** How long a claim that was granted may take to be the start of a run. */
+const CLAIM_TIME = 2000;
 /** How far ahead of its time a tick may be claimed. */
 export const EARLY_CLAIM = 500;
 
@@ -26,6 +28,8 @@ export interface JudgedRun extends Run {
   readonly recover: boolean;
   /** From when on its lock can have stood in the way of others: from its claim, as far as the calls are known. */
   readonly claimed: number;
+  /** The earliest moment at which it can have been claimed. */
+  readonly claimedAfter: number;
   /** When it stopped to be a run that nobody may overlap. */
   readonly over: number;
   /** Whether it was run to its end, and that could be written down. */
@@ -69,6 +73,7 @@ export function judgedRun(
     ...run,
     recover,
     claimed,
+    claimedAfter: call && isCalled(run) ? claimed : claimedLongBefore(run, life, conditions.epoch),
     over,
     settled: freedAt !== undefined && run.end === over,
     cutOffAt,
@@ -105,6 +110,19 @@ function claimedAt({ start, tick }: Run, call: Call | undefined, epoch: number):
   return tick === null ? call.at : Math.min(Math.max(call.at, tick - epoch - EARLY_CLAIM), start);
 }
 
+/** Whether its claim was made in its call. A catch-up and a takeover claim first, and then call. */
+function isCalled({ trigger }: Run): boolean {
+  return trigger !== 'catch-up' && trigger !== 'recover';
+}
+
+function claimedLongBefore({ start, tick }: Run, { pauses }: InstanceLife, epoch: number): number {
+  let from = start - CLAIM_TIME;
+  for (const pause of pauses.toReversed()) {
+    if (touches(pause, { from, until: start })) from = pause.from - CLAIM_TIME;
+  }
+  return tick === null ? from : Math.max(from, tick - epoch - EARLY_CLAIM);
+}
+
 /**
  * When the instance was suspended for longer than its lease, if it was. Nobody can abort the signal of a process that
  * is suspended, but it must notice as soon as it goes on: a run that does not is no exception.
@@ -134,6 +152,32 @@ function lockAfterlife({ ttl }: JobRule, recover: boolean): number {
 
 /** The claims that were in flight when their instance was killed or suspended: what became of them, nobody knows. */
 export function darkClaims(
+  history: History,
+  rule: JobRule,
+  lives: ReadonlyMap<string, InstanceLife>,
+  epoch: number,
+): DarkClaim[] {
+  const called = darkCalls(history, rule, lives, epoch);
+  return rule.catchesUp ? [...called, ...darkCatchUps(rule, lives)] : called;
+}
+
+/** A catch-up is claimed before it is called, so that any instance may have claimed one when it was killed or suspended. */
+function darkCatchUps(rule: JobRule, lives: ReadonlyMap<string, InstanceLife>): DarkClaim[] {
+  return [...lives.values()].flatMap(({ name, pauses, killed, goneAt, recovering }) => {
+    const recover = recovering.includes(rule.name);
+    const cuts = [...pauses.map(({ from }) => from), ...(killed ? [goneAt] : [])];
+    return cuts.map((cut) => ({
+      from: cut - CLAIM_TIME,
+      until: cut + lockAfterlife(rule, recover),
+      tick: null,
+      instance: name,
+      recover,
+      killedAt: undefined,
+    }));
+  });
+}
+
+function darkCalls(
   { calls, runs }: History,
   rule: JobRule,
   lives: ReadonlyMap<string, InstanceLife>,

@@ -17,36 +17,42 @@ interface Missed {
   readonly ticks: number;
   readonly unrun: number;
   readonly owed: number;
+  /** How many were due while the job was certainly paused. */
+  readonly paused: number;
   readonly violations: Violation[];
 }
 
 /** The ticks that somebody owed, and nobody ran. */
 export function missedTicks(of: Case): Missed {
-  const { rule, runs, conditions } = of;
+  const { rule, runs, pauses, conditions } = of;
   const { window, epoch, instances } = conditions;
   const ran = new Set(runs.map(({ tick }) => tick));
   const violations: Violation[] = [];
   let ticks = 0;
   let owed = 0;
   let unrun = 0;
+  let paused = 0;
   const first = Math.ceil((window.from + epoch) / rule.period) * rule.period;
   for (let tick = first; tick < window.until + epoch; tick += rule.period) {
     ticks++;
     const debtor = instances.find((life) => owes(life, tick, of));
     if (debtor) owed++;
+    const due = tick - epoch;
+    const isPaused = pauses.during({ from: due, until: due }) === 'paused';
+    if (isPaused) paused++;
     if (!ran.has(tick)) unrun++;
     if (!debtor || ran.has(tick)) continue;
-    const text = `tick ${new Date(tick).toISOString().slice(11, 19)}, due at ${(tick - epoch).toFixed(0)}, owed by ${debtor.name}`;
+    const text = `tick ${new Date(tick).toISOString().slice(11, 19)}, due at ${due.toFixed(0)}, owed by ${debtor.name}`;
     violations.push({ kind: 'missed', job: rule.name, text });
   }
-  return { ticks, owed, unrun, violations };
+  return { ticks, owed, unrun, paused, violations };
 }
 
 /** Whether an instance was there for a tick at the time at which it is due for it, with nothing in its way. */
-function owes(life: InstanceLife, tick: number, { runs, dark, conditions }: Case): boolean {
+function owes(life: InstanceLife, tick: number, { rule, runs, dark, pauses, conditions }: Case): boolean {
   if (dark.some((claim) => claim.tick === tick)) return false;
   const due = tick - conditions.epoch;
-  return clockPhases(life).some(({ ahead, from, until }) => {
+  return clockPhases(life, rule.period).some(({ ahead, from, until }) => {
     const called = due - ahead;
     // Whoever comes too early waits until it is time.
     const claimed = called < due - EARLY_CLAIM ? due : called;
@@ -59,6 +65,7 @@ function owes(life: InstanceLife, tick: number, { runs, dark, conditions }: Case
       span.until <= until &&
       isUp(life, span) &&
       hasQuorum(conditions, { from: claimed, until: span.until }) &&
+      pauses.during({ from: claiming.from, until: span.until }) === 'running' &&
       !dark.some((claim) => touches(claim, claiming)) &&
       !runs.some(
         (run) =>
@@ -72,7 +79,7 @@ function owes(life: InstanceLife, tick: number, { runs, dark, conditions }: Case
 }
 
 /** The times in which an interval job could have been run, and was not. */
-export function missedIntervals({ rule, runs, dark, conditions }: Case): Missed {
+export function missedIntervals({ rule, runs, dark, pauses, conditions }: Case): Missed {
   const { window, instances } = conditions;
   const patience = 2 * rule.period + AFTER / 2;
   const isFree = (span: Span): boolean =>
@@ -85,6 +92,7 @@ export function missedIntervals({ rule, runs, dark, conditions }: Case): Missed 
     const span = { from, until: from + patience };
     const debtor =
       hasQuorum(conditions, span) &&
+      pauses.during({ from: from - rule.period, until: span.until }) === 'running' &&
       instances.find((life) => isUp(life, { from: from - rule.period, until: span.until }));
     ticks += 1 / 4;
     if (!debtor) continue;
@@ -94,7 +102,7 @@ export function missedIntervals({ rule, runs, dark, conditions }: Case): Missed 
     violations.push({ kind: 'missed', job: rule.name, text });
     from = span.until;
   }
-  return { ticks: Math.round(ticks), owed: Math.round(owed), unrun: 0, violations };
+  return { ticks: Math.round(ticks), owed: Math.round(owed), unrun: 0, paused: 0, violations };
 }
 
 /** Whether a claim of an instance that was killed can have been granted: before it died, with nothing in its way. */
@@ -122,11 +130,13 @@ interface CutOff {
 
 /** The ticks whose run was cut off, and which nobody ran again, though there was somebody. */
 export function notRecovered(of: Case): Violation[] {
-  const { rule, runs, conditions } = of;
+  const { rule, runs, pauses, conditions } = of;
   return cutOffRuns(of).flatMap((cutOff) => {
     const { tick, instance, start, at } = cutOff;
     const deadline = at + rule.ttl + TAKEOVER + RECOVERY_SLACK;
     const watched = { from: start - BEFORE, until: deadline };
+    // A takeover is refused while the job is paused.
+    if (pauses.during(watched) !== 'running') return [];
     const hasHeir = conditions.instances.some((life) => isHeir(life, cutOff, of, deadline));
     if (deadline > conditions.window.until || !hasHeir || !hasQuorum(conditions, watched)) return [];
     const isRecovered = runs.some(
@@ -156,7 +166,7 @@ function isHeir(
 ): boolean {
   if (life.name === instance || !life.recovering.includes(rule.name)) return false;
   const ready = life.up.from;
-  return clockPhases(life).some(({ ahead, from, until }) => {
+  return clockPhases(life, rule.period).some(({ ahead, from, until }) => {
     const called = tick - conditions.epoch - ahead;
     // It has come upon the tick while the first one ran it,
     const hasMet = called - BEFORE > ready && called < at + rule.ttl;

@@ -9,9 +9,14 @@ export function rulesOf(jobs: readonly JobSpec[], moduleTtl: number): JobRule[] 
   return jobs.map(({ name, when, options }) => ({
     name,
     kind: typeof when === 'string' ? 'cron' : 'interval',
-    period: typeof when === 'string' ? 1000 : when,
+    period: typeof when === 'string' ? periodOf(when) : when,
     ttl: typeof options?.ttl === 'number' ? options.ttl : moduleTtl,
+    catchesUp: options?.missed === 'once',
   }));
+}
+
+function periodOf(expression: string): number {
+  return 1000 * Number(/^\*\/(\d+) /.exec(expression)?.[1] ?? 1);
 }
 
 export interface Observed {
