@@ -17,10 +17,12 @@ export interface InstanceSettings {
 }
 
 /** What `instance.ts` sends. */
-type Message = 'ready' | { ranAt: number } | { warning: string };
+type Message = { page: string } | { ranAt: number } | { warning: string };
 
 export class InstanceProcess {
   alive = true;
+  /** The address of its dashboard. */
+  page = '';
 
   private constructor(
     readonly name: string,
@@ -38,6 +40,7 @@ export class InstanceProcess {
       env: {
         ...process.env,
         REDIS_URLS: settings.redisUrls.join(','),
+        INSTANCE: name,
         KEY_PREFIX: settings.keyPrefix,
         GUARDED: settings.guarded ? 'yes' : 'no',
       },
@@ -47,9 +50,10 @@ export class InstanceProcess {
     const instance = new InstanceProcess(name, child);
     await new Promise<void>((resolve) => {
       child.on('message', (message: Message) => {
-        if (message === 'ready') resolve();
-        else if ('ranAt' in message) settings.onRun(message.ranAt);
-        else settings.onWarning(message.warning);
+        if ('ranAt' in message) return settings.onRun(message.ranAt);
+        if ('warning' in message) return settings.onWarning(message.warning);
+        instance.page = message.page;
+        return resolve();
       });
     });
     return instance;

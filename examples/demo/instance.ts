@@ -7,7 +7,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Injectable, type LoggerService, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { Cron, ScheduleModule } from '@nestjs/schedule';
-import { Exclusive, RedlockModule } from '../../src/index.js'; // In your application: from 'nestjs-exclusive'.
+// In your application: from 'nestjs-exclusive/dashboard' and from 'nestjs-exclusive'.
+import { RedlockDashboardModule } from '../../src/dashboard/index.js';
+import { Exclusive, RedlockModule } from '../../src/index.js';
 
 @Injectable()
 class ReportService {
@@ -28,15 +30,22 @@ class UnguardedReportService {
 
 async function writeReport() {
   process.send?.({ ranAt: Date.now() });
-  await delay(50);
+  await delay(300);
 }
 
-const { REDIS_URLS = '', KEY_PREFIX, GUARDED } = process.env;
+const { REDIS_URLS = '', KEY_PREFIX, INSTANCE, GUARDED } = process.env;
 
 @Module({
   imports: [
     ScheduleModule.forRoot(),
-    RedlockModule.forRoot({ nodes: REDIS_URLS.split(','), keyPrefix: KEY_PREFIX, ttl: '2s' }),
+    RedlockModule.forRoot({
+      nodes: REDIS_URLS.split(','),
+      keyPrefix: KEY_PREFIX,
+      instanceId: INSTANCE,
+      ttl: '1500ms', // Shorter than the period: if an instance dies in its run, another one runs the next tick.
+      history: 500,
+    }),
+    RedlockDashboardModule.forRoot({ actions: true, public: true }),
   ],
   providers: [GUARDED === 'yes' ? ReportService : UnguardedReportService],
 })
@@ -49,5 +58,6 @@ const logger: LoggerService = {
 };
 
 process.once('disconnect', () => process.exit());
-await NestFactory.createApplicationContext(AppModule, { logger });
-process.send?.('ready');
+const app = await NestFactory.create(AppModule, { logger });
+await app.listen(0, '127.0.0.1');
+process.send?.({ page: `${await app.getUrl()}/jobs#/timeline` });

@@ -20,7 +20,10 @@ export function showTick(
     if (whoRan.includes(name)) return paint('cyan', name);
     return alive ? '-' : 'x';
   });
-  console.log(`  ${timeOfDay(tick)}   ${cells.join(' ')}   ${verdict(whoRan.length)}`);
+  // An instance that was killed earlier has not run it.
+  const wasKilled = instances.some(({ name, alive }) => !alive && whoRan.includes(name));
+  const end = wasKilled ? paint('yellow', ', until it was killed') : '';
+  console.log(`  ${timeOfDay(tick)}   ${cells.join(' ')}   ${verdict(whoRan.length)}${end}`);
 }
 
 export function showEvent(text: string): void {
@@ -38,6 +41,12 @@ export function showSummary(tallies: Record<string, Tally>): void {
 export function showResult(passed: boolean): void {
   const text = passed ? 'With @Exclusive, each tick ran once.' : 'With @Exclusive, not each tick ran once!';
   console.log(`\n${paint(passed ? 'green' : 'red', text)}`);
+}
+
+/** Where to look at the fleet, which runs on. */
+export function showPage(address: string): void {
+  showHeading('The fleet runs on until you press Ctrl-C. Its dashboard:');
+  console.log(`  ${paint('cyan', address)}`);
 }
 
 function verdict(runs: number): string {

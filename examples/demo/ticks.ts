@@ -1,4 +1,5 @@
 /** The ticks of the job, and who ran them. */
+import { setTimeout as delay } from 'node:timers/promises';
 
 /** The job runs every two seconds: as the `@Cron` in `instance.ts` says. */
 export const PERIOD = 2000;
@@ -30,6 +31,12 @@ export class RunLog {
 
   whoRan(tick: number): readonly string[] {
     return this.namesByTick.get(tick) ?? [];
+  }
+
+  /** Resolves when the run of that tick begins; without one, half a period later, to `undefined`. */
+  async firstToRun(tick: number): Promise<string | undefined> {
+    while (this.whoRan(tick).length === 0 && Date.now() < tick + PERIOD / 2) await delay(5);
+    return this.whoRan(tick)[0];
   }
 
   tally(ticks: readonly number[]): Tally {

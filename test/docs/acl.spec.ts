@@ -1,12 +1,15 @@
 import { readFileSync } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import { Cron } from '@nestjs/schedule';
-import type { Redis } from 'ioredis';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { Cluster, Redis } from 'ioredis';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { Exclusive } from '../../src/index.js';
 import { JobKeys } from '../../src/nodes/job-keys.js';
 import { createNodes } from '../../src/nodes/create-nodes.js';
-import { findEngine } from '../engine/redis-server.js';
+import { portWithBus } from '../engine/cluster-port.js';
+import { findEngine, RedisServer } from '../engine/redis-server.js';
+import { Sentinel } from '../engine/sentinel.js';
 import { byHand, fire, ONCE_A_YEAR, startFleet } from '../module/application.js';
 import { RecordingLogger } from '../module/recording-logger.js';
 import { clientOf, useServers } from '../module/redis.js';
@@ -16,7 +19,29 @@ const GUIDE = readFileSync('docs/redis-set-ups.md', 'utf8');
 /** The command of the guide, as its arguments. */
 const SETUSER = (/^redis-cli (ACL SETUSER .+)$/m.exec(GUIDE)?.[1] ?? '').replaceAll("'", '').split(' ');
 /** What a node cannot vote without, by the table of the guide. */
-const NEEDED = ['evalsha', 'eval', 'get', 'set', 'del', 'incr', 'pexpire', 'pttl', 'time'];
+const VOTES = [
+  'evalsha',
+  'eval',
+  'get',
+  'set',
+  'del',
+  'incr',
+  'pexpire',
+  'pttl',
+  'time',
+  'lpush',
+  'ltrim',
+  'lindex',
+];
+/** What is needed for the rest, by the same table. */
+const REST = ['lrange', 'pexpireat', 'zadd', 'zrem', 'zrangebyscore', 'hset', 'hdel', 'hexists', 'hvals'];
+const NEEDED = [...VOTES, ...REST];
+
+/** What the guide adds for a set-up, as arguments. */
+const additional = (setUp: string): string[] => {
+  const line = GUIDE.split('\n').find((text) => text.startsWith(`- ${setUp}`)) ?? '';
+  return [...line.matchAll(/\+[\w|-]+/g)].map(([permission]) => permission);
+};
 
 /** The same without one of its permissions. */
 const without = (command: string): string[] => SETUSER.filter((argument) => argument !== `+${command}`);
@@ -69,11 +94,19 @@ describe.skipIf(findEngine().kind === 'embedded')('the ACL user of docs/redis-se
     expect(given).toEqual([...NEEDED, 'info', 'hello', 'client|setname']);
   });
 
-  it.each(NEEDED)('cannot vote without %s, and is told what it needs', async (command) => {
+  it.each(VOTES)('cannot vote without %s, and is told what it needs', async (command) => {
     await allow(without(command));
     const log = new LogSpy();
     expect(await everyUse()).toContain(`its user needs ${NEEDED.join(', ')} on the keys of all jobs`);
-    expect(log.lines.join('\n')).toMatch(/cannot vote: .*its user needs/);
+    expect(log.lines.join('\n')).toMatch(/is unavailable: .*its user needs/);
+    log.restore();
+  });
+
+  it.each(REST)('votes without %s, and says what it needs for the rest', async (command) => {
+    await allow(without(command));
+    const log = new LogSpy();
+    expect(await everyUse()).toContain(`its user needs ${NEEDED.join(', ')} on the keys of all jobs`);
+    expect(log.lines).toEqual([]);
     log.restore();
   });
 
@@ -87,6 +120,73 @@ describe.skipIf(findEngine().kind === 'embedded')('the ACL user of docs/redis-se
     expect(apps.map((app) => app.get(Jobs).runs)).toEqual([1]);
   });
 
+  it('votes without client|setname, and its name is missing', async () => {
+    await allow(without('client|setname'));
+    const logger = new RecordingLogger();
+    const [app] = await startFleet(1, { redlock: { nodes: urls() }, providers: [Jobs], logger });
+    await fire(app!, 'report');
+    expect(app!.get(Jobs).runs).toBe(1);
+    expect(logger.at('warn')).toEqual([]);
+    expect(String(await clients[0]?.client('LIST'))).not.toContain('name=nestjs-exclusive');
+  });
+
+  it('uses another database with select, and is refused without it', async () => {
+    await allow(SETUSER);
+    const nodes = `${urls()[0]}/3`;
+    await expect(startFleet(1, { redlock: { nodes } })).rejects.toThrow(/refuses database 3 \(NOPERM/);
+    await allow([...SETUSER, '+select']);
+    await startFleet(1, { redlock: { nodes } });
+  });
+
+  it('votes in a Cluster with the commands that the guide adds, and nothing is refused', async () => {
+    const server = await RedisServer.start({
+      port: await portWithBus(),
+      args: ['--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1'],
+    });
+    onTestFinished(() => server.stop());
+    const client = clientOf(server);
+    await client.call('CLUSTER', 'ADDSLOTSRANGE', 0, 16_383);
+    await vi.waitFor(async () => expect(await client.cluster('INFO')).toContain('cluster_state:ok'), 10_000);
+    await client.call('ACL', ...SETUSER.slice(1), ...additional('a Cluster'));
+    const cluster = new Cluster([{ host: '127.0.0.1', port: server.port }], {
+      lazyConnect: true,
+      redisOptions: { username: 'jobs', password: 'secret' },
+    });
+    const [app] = await startFleet(1, { redlock: { nodes: cluster }, providers: [Jobs] });
+    await fire(app!, 'report');
+    expect(app!.get(Jobs).runs).toBe(1);
+    expect(await client.call('ACL', 'LOG')).toEqual([]);
+  });
+
+  it('votes in a Sentinel group whose Sentinels and servers have users of their own', async () => {
+    await allow([...SETUSER, '+select']);
+    const sentinel = await Sentinel.watching(
+      servers[0]!,
+      `user watcher on >hidden ${additional('Sentinel').join(' ')}`,
+    );
+    onTestFinished(() => sentinel.stop());
+    const [app] = await startFleet(1, {
+      redlock: {
+        nodes: {
+          sentinels: [{ host: '127.0.0.1', port: sentinel.port }],
+          name: 'jobs',
+          sentinelUsername: 'watcher',
+          sentinelPassword: 'hidden',
+          username: 'jobs',
+          password: 'secret',
+          db: 2,
+        },
+      },
+      providers: [Jobs],
+    });
+    await fire(app!, 'report');
+    expect(app!.get(Jobs).runs).toBe(1);
+    const two = clientOf(servers[0]!, { db: 2 });
+    expect(await two.exists('{JOB_LOCKER_report}:last')).toBe(1);
+    expect(await clients[0]?.call('ACL', 'LOG')).toEqual([]);
+    expect(await sentinel.client.call('ACL', 'LOG')).toEqual([]);
+  });
+
   /** Does all that a node is ever asked for; the errors of it as one text. */
   async function everyUse(): Promise<string> {
     const [node] = createNodes(urls().slice(0, 1), { nodeTimeout: 1000, connectionName: 'test' });
@@ -97,6 +197,15 @@ describe.skipIf(findEngine().kind === 'embedded')('the ACL user of docs/redis-se
       tick: { key: keys.tick(at), last: keys.last, at, keep: 60_000, recover: true },
       every: { key: keys.every, keep: 5000 },
       loserCounter: { key: keys.late(at), keep: 10_000 },
+      pause: keys.pause,
+      history: { begun: keys.begun, records: keys.records, limit: 3, keep: 60_000 },
+    };
+    const names = {
+      lock: keys.lock,
+      last: keys.last,
+      begun: keys.begun,
+      records: keys.records,
+      pause: keys.pause,
     };
     const errors: string[] = [];
     const attempt = (answer: Promise<unknown> | undefined): Promise<unknown> =>
@@ -107,9 +216,45 @@ describe.skipIf(findEngine().kind === 'embedded')('the ACL user of docs/redis-se
     await attempt(node?.claim(claim, 'a', 5000));
     await attempt(node?.claim(claim, 'b', 5000));
     await attempt(node?.extend(claim, 'a', 5000));
-    await attempt(node?.settle(claim, 'a'));
+    await attempt(node?.settle(claim, 'a', 'record'));
+    await attempt(node?.look(names, 3));
+    await attempt(node?.pause(keys.pause, { isPaused: true, version: 1, detail: '', until: at + 60_000 }));
+    await attempt(node?.register(keys.fleet, 'one', 20, 'card'));
+    await attempt(node?.register(keys.fleet, 'two', 60_000, 'card'));
+    await pause(50);
+    await attempt(node?.registered(keys.fleet));
     await attempt(node?.release(claim, 'a'));
     await node?.close();
     return errors.join('\n');
   }
+});
+
+const on = (port: number): string => `redis://jobs:secret@127.0.0.1:${port}`;
+
+/** The embedded engine has `CLIENT SETINFO`, as Redis has from 7.2 on. */
+async function withUser(...permissions: string[]): Promise<RedisServer> {
+  vi.stubEnv('REDIS_ENGINE', 'embedded');
+  const server = await RedisServer.start().finally(() => vi.unstubAllEnvs());
+  onTestFinished(() => server.stop());
+  await clientOf(server).call('ACL', ...SETUSER.slice(1), ...permissions);
+  return server;
+}
+
+describe('a Valkey server', () => {
+  it('has nothing to refuse to the user of the guide', async () => {
+    const server = await withUser();
+    const client = new Redis(on(server.port), { lazyConnect: true });
+    for (const nodes of [on(server.port), client]) {
+      const [app] = await startFleet(1, { redlock: { nodes }, providers: [Jobs] });
+      await fire(app!, 'report');
+    }
+    expect(await clientOf(server).call('ACL', 'LOG')).toEqual([]);
+  });
+
+  it('learns the clientInfoTag if its user may tell it', async () => {
+    const server = await withUser(...additional('`clientInfoTag`'));
+    await startFleet(1, { redlock: { nodes: `${on(server.port)}?clientInfoTag=shop` } });
+    expect(String(await clientOf(server).client('LIST'))).toContain('lib-name=ioredis(shop)');
+    expect(await clientOf(server).call('ACL', 'LOG')).toEqual([]);
+  });
 });

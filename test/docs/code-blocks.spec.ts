@@ -28,7 +28,7 @@ import { type CodeBlock, pages } from './pages.js';
 const FOLDER = 'build/docs';
 const STAND_INS =
   'app, AppModule, cleanUp, ConfigModule, ConfigService, fleet, importAll, Jobs, letItEnd, ManualClock, metrics, MyNode, ' +
-  'redlock, registry, start, started, Surroundings, tenants, work';
+  'redlock, registry, SentryCron, start, started, Surroundings, tenants, work';
 const IMPORTS = [
   "import { Injectable, Module } from '@nestjs/common'",
   "import { Cron, Interval, ScheduleModule, SchedulerRegistry, Timeout } from '@nestjs/schedule'",

@@ -86,7 +86,7 @@ it('shares its locks under a keyPrefix of ioredis too', async () => {
   const node = { host: '127.0.0.1', port: server.it.port, keyPrefix };
   const app = await start({ redlock: { nodes: node }, providers: [Jobs] });
   const lock = await app.get(RedlockService).lock('report');
-  expect(await clientOf(server.it).keys('*')).toEqual(['app:JOB_LOCKER_report']);
+  expect(await clientOf(server.it).keys('*:JOB_LOCKER*')).toEqual(['app:JOB_LOCKER_report']);
   expect(await new Recipe([{ keyPrefix }]).task()).toBe(false);
   await lock?.release();
   expect(await new Recipe([{ keyPrefix }]).task()).toBe(true);
