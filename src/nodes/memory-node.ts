@@ -146,11 +146,8 @@ export class MemoryNode implements LockNode {
   }
 
   open(): Promise<NodeReport> {
-    return Promise.resolve({
-      identity: this.identity,
-      warnings: [],
-      clockOffset: this.now() - systemClock.now(),
-    });
+    const clockOffset = this.now() - systemClock.now();
+    return Promise.resolve({ identity: this.identity, warnings: [], clockOffset });
   }
 
   close(): Promise<void> {
