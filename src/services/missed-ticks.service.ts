@@ -25,7 +25,7 @@ const WHY: Readonly<Record<Exclude<MissedCause, 'overlap' | 'paused'>, string>> 
   died: 'a run was begun and never finished, probably because its process ended',
   'store-down': 'no quorum of the nodes voted',
   overload: 'there were too many claims at once for the nodes',
-  unknown: 'this instance does not know why; perhaps none was up',
+  unknown: 'perhaps none was up',
 };
 
 /** Notices the ticks that ran on no instance: whoever wins a tick compares it with the one that was settled before. */
@@ -116,7 +116,8 @@ export class MissedTicks {
     const { instanceId } = this.options;
     for (const { from, to, count, cause } of explained(known, { skipped, unfinished, records, ignored })) {
       const range = { from: new Date(from), to: new Date(to), count };
-      this.warn({ name, cause, ...range });
+      // An instance that was up and lost those ticks may not know what became of the one that had won them.
+      if (cause !== 'unknown' || to < since) this.warn({ name, cause, ...range });
       this.events.emit('missed', { name, pattern, instanceId, ...range, cause });
     }
   }
