@@ -125,6 +125,10 @@ describe.skipIf(chromiumPath === undefined)('the page of the dashboard', () => {
       await page.keyboard.press('ArrowLeft');
     expect(await live.textContent()).toMatch(/^orders\.reconcile: Died\. Tick of .* ago\)\. On web-\d/);
     expect(await page.locator('.tooltip').textContent()).toContain('Died');
+    const [tracks, tooltip] = await Promise.all(
+      ['.tracks', '.tooltip'].map((part) => page.locator(part).boundingBox()),
+    );
+    expect(tooltip!.y + tooltip!.height).toBeLessThan(tracks!.y + tracks!.height);
     await page.keyboard.press('ArrowLeft');
     expect(await live.textContent()).toMatch(/^orders\.reconcile: Missed/);
     await page.keyboard.press('Enter');

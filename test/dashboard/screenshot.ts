@@ -23,33 +23,30 @@ try {
   await sleep(15_000);
 
   const page = await browser.newPage({
-    viewport: { width: 1080, height: 384 },
-    deviceScaleFactor: 1.5,
+    viewport: { width: 1160, height: 444 },
+    deviceScaleFactor: 1.4,
     extraHTTPHeaders: { authorization: AUTHORIZATION },
   });
-  await page.goto(`${fleet.page}#/job/mail.digest`);
-  await page.getByRole('button', { name: 'Pause …' }).click();
-  await page.getByRole('button', { name: 'Pause', exact: true }).click();
-  await page.getByText('Paused on the whole fleet.').waitFor();
-  await page.goto(`${fleet.page}#/job/orders.sync`);
-  await page.getByRole('button', { name: 'Pause …' }).click();
-  await page.getByRole('textbox').fill('migration 42');
-  await page.getByRole('button', { name: 'Pause', exact: true }).click();
-  await page.getByText('Paused on the whole fleet.').waitFor();
+  const act = async (job: string, action: string): Promise<void> => {
+    await page.goto(`${fleet.page}#/job/${job}`);
+    await page.getByRole('button', { name: `${action} …` }).click();
+    await page.getByRole('button', { name: action, exact: true }).click();
+    await page.getByText(/whole fleet|It ran/).waitFor();
+  };
+  await act('mail.digest', 'Run now');
+  await act('exports.nightly', 'Run now');
+  await act('orders.sync', 'Pause');
   await sleep(20_000);
 
   await page.goto(`${fleet.page}#/timeline`);
   const timeline = page.getByRole('application');
+  const said = async (): Promise<string> => (await page.locator('[aria-live=polite]').textContent()) ?? '';
   await page.getByRole('button', { name: '10 min' }).click();
   for (const key of ['+', '+']) await timeline.press(key);
   while (!(await said()).startsWith(JOB)) await timeline.press('ArrowDown');
   while (!(await said()).includes('Died')) await timeline.press('ArrowLeft');
   await page.screenshot({ path: PICTURE });
   console.log(PICTURE);
-
-  async function said(): Promise<string> {
-    return (await page.locator('[aria-live=polite]').textContent()) ?? '';
-  }
 } finally {
   await browser.close();
   await fleet.stop();

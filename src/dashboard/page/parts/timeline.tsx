@@ -8,6 +8,9 @@ import { LABELS } from './shapes.js';
 import { AXIS_HEIGHT, draw, type Scene, timeAt, TRACK_HEIGHT, xOf } from './timeline-drawing.js';
 import { type Active, activeAt, stepped } from './timeline-pointing.js';
 
+/** Room for the tooltip above or below any row, in pixels; `style.css` has the same. */
+const LEAST_HEIGHT = 280;
+
 /** How much is shown at first, in milliseconds, and which part of it is in the future. */
 export interface Initial {
   readonly length: number;
@@ -231,7 +234,7 @@ function Tooltip({ active, scene }: { active: Active | undefined; scene: Scene }
   const x = Math.min(scene.width - 8, Math.max(scene.left, xOf(scene, active.mark.at)));
   const isRight = x > scene.width / 2;
   const y = AXIS_HEIGHT + (index + 1) * TRACK_HEIGHT;
-  const isLow = y - scene.scrollTop > scene.height - 130 && scene.height > 260;
+  const isLow = y - scene.scrollTop > Math.max(scene.height, LEAST_HEIGHT) - LEAST_HEIGHT / 2;
   return (
     <div
       class={`tooltip ${isRight ? 'right' : ''} ${isLow ? 'low' : ''}`}
