@@ -25,6 +25,9 @@ const OTHER_LINES =
 /** What is printed of a tick that nobody runs, as the run before it is not over. */
 const OVERLAP_LINE = /The tick of \S+ of "long" was not run: an earlier run is still in progress/;
 
+/** What is printed when the clocks of a fleet that starts are so far apart that its first instance skips ticks. */
+const STARTING = /of "\w+" ran on no instance: perhaps none was up/;
+
 /** One fleet of three, and what came of it. */
 class Observation {
   verdicts = new Map<string, Verdict>();
@@ -57,6 +60,7 @@ class Observation {
       this.lines = fleet
         .outputWhileUp()
         .filter(({ text }) => !OTHER_LINES.test(text))
+        .filter(({ at, text }) => at > window.from || !STARTING.test(text))
         .map(({ instance, text }) => `${instance}: ${text}`);
     } finally {
       await fleet.stop();
