@@ -18,35 +18,65 @@ export interface MergedView {
 /**
  * Merges what those nodes say that have answered. Every node has the records of the runs that it has voted on, or was
  * told of.
+ *
+ * @param nodes How many nodes there are, with those that have not answered.
  */
-export function mergedView(views: readonly JobView[]): MergedView {
+export function mergedView(views: readonly JobView[], nodes: number): MergedView {
   const held = new Map<string, number>();
-  const records = new Map<string, StoredRecord>();
-  const add = (record: StoredRecord | undefined): void => {
-    // A run that died on the records of one node may have been settled on another one.
-    if (record && (records.get(record.runId)?.outcome ?? 'died') === 'died')
-      records.set(record.runId, record);
-  };
   let last: number | undefined;
   let pause: Pause | undefined;
   for (const view of views) {
     if (view.holder !== undefined) held.set(view.holder, (held.get(view.holder) ?? 0) + 1);
     if (view.last !== undefined) last = Math.max(last ?? view.last, view.last);
     if (view.pause && (!pause || isNewer(view.pause, pause))) pause = view.pause;
-    view.records.map(decodeRecord).forEach(add);
   }
-  // A node that has missed some runs still knows older ones, which the others have forgotten.
-  const kept = Math.max(...views.map((view) => view.records.length));
-  const newest = newestFirst(records).slice(0, kept);
-  const oldest = newest.at(-1)?.startedAt.getTime() ?? 0;
-  for (const { begun } of views) if (begun !== undefined && !held.has(begun)) add(diedWith(begun));
   const holder = [...held].find(([, count]) => 2 * count > views.length)?.[0];
   return {
     last,
     running: holder === undefined ? undefined : contentOf(holder),
     pause,
-    records: newestFirst(records).filter(({ startedAt }) => startedAt.getTime() >= oldest),
+    records: mergedRecords(views, nodes, held),
   };
+}
+
+function mergedRecords(
+  views: readonly JobView[],
+  nodes: number,
+  held: ReadonlyMap<string, unknown>,
+): StoredRecord[] {
+  const known = views.map(({ records }) =>
+    records.map(decodeRecord).filter((record) => record !== undefined),
+  );
+  const records = new Map<string, StoredRecord>();
+  const add = (record: StoredRecord): void => {
+    // A run that died on the records of one node may have been settled on another one.
+    if ((records.get(record.runId)?.outcome ?? 'died') === 'died') records.set(record.runId, record);
+  };
+  known.flat().forEach(add);
+  // A node that has missed some runs still knows older ones, which the others have forgotten.
+  const kept = Math.max(...known.map(({ length }) => length));
+  const oldest = newestFirst(records).slice(0, kept).at(-1)?.startedAt.getTime() ?? 0;
+  views.forEach(({ begun }, index) => {
+    const died = begun === undefined || held.has(begun) ? undefined : diedWith(begun);
+    if (!died) return;
+    known[index]?.push(died);
+    add(died);
+  });
+  // A minority may have granted a claim that no run came of, and never have heard of its release.
+  const mayHaveRun = (record: StoredRecord): boolean => {
+    const deny = known.filter((others) => denies(others, record)).length;
+    return 2 * (nodes - deny) > nodes;
+  };
+  return newestFirst(records).filter(
+    (record) => record.startedAt.getTime() >= oldest && (record.outcome !== 'died' || mayHaveRun(record)),
+  );
+}
+
+/** Whether a node with these records would know if it had granted the claim of a run. */
+function denies(records: readonly StoredRecord[], { runId, startedAt }: StoredRecord): boolean {
+  return (
+    !records.some((known) => known.runId === runId) && records.some((known) => known.startedAt <= startedAt)
+  );
 }
 
 function newestFirst(records: ReadonlyMap<string, StoredRecord>): StoredRecord[] {

@@ -23,8 +23,6 @@ export interface Missed {
 export interface Evidence {
   /** What this instance remembers. */
   readonly skipped: SkippedTicks;
-  /** The token of a run that was begun and not settled on at least one node. */
-  readonly unfinished: string | undefined;
   /** The newest records of the job. */
   readonly records: readonly RunRecord[];
   /** The causes that say nothing about this job, so that ticks with them are left out. */
@@ -53,7 +51,7 @@ export function ignoredCauses({ overlap, every, onStoreDown }: ResolvedJobOption
 /** Groups missed ticks by their cause. */
 export function explained(missed: readonly number[], evidence: Evidence): Missed[] {
   const groups: Missed[] = [];
-  const died = diedRuns(evidence);
+  const died = evidence.records.filter(({ outcome }) => outcome === 'died');
   for (const tick of missed) {
     const cause = causeOf(tick, evidence, died);
     if (cause === undefined || evidence.ignored?.includes(cause)) continue;
@@ -68,30 +66,15 @@ export function explained(missed: readonly number[], evidence: Evidence): Missed
   return groups;
 }
 
-/** A run that was begun and never settled. */
-interface DiedRun {
-  readonly runId: string;
-  readonly tick: number | undefined;
-}
-
-function diedRuns({ unfinished, records }: Evidence): DiedRun[] {
-  const died = records.filter(({ outcome }) => outcome === 'died');
-  const runs = died.map(({ runId, tick }): DiedRun => ({ runId, tick: tick?.getTime() }));
-  const last = unfinished === undefined ? undefined : contentOf(unfinished);
-  // A node that was down when the run was settled does not know that it was.
-  if (last && !records.some(({ runId }) => runId === last.runId)) runs.push(last);
-  return runs;
-}
-
 /** @returns `undefined` if the tick has run after all. */
 function causeOf(
   tick: number,
   { skipped, records }: Evidence,
-  died: readonly DiedRun[],
+  died: readonly RunRecord[],
 ): MissedCause | undefined {
   const skip = skipped.at(tick);
   const holder = skip?.holder === undefined ? undefined : contentOf(skip.holder)?.runId;
-  if (died.some((run) => run.tick === tick || run.runId === holder)) return 'died';
+  if (died.some((run) => run.tick?.getTime() === tick || run.runId === holder)) return 'died';
   switch (skip?.fate) {
     case 'unguarded':
       return undefined;

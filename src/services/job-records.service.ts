@@ -33,6 +33,6 @@ export class JobRecords {
       else causes.push(errorOf(answer.reason));
     }
     if (views.length === 0) throw new StoreDownError(name, causes, `No node tells about ${quoted(name)}`);
-    return mergedView(views);
+    return mergedView(views, this.nodes.length);
   }
 }

@@ -71,7 +71,7 @@ export class MissedTicks {
     const last = before.last ?? (begun === undefined ? undefined : begun - 1);
     if (last === undefined) return;
     const comparison = inBackground('Looking for missed ticks', () =>
-      this.compare(job, last, tick, ticks, skipped, before.unfinished),
+      this.compare(job, last, tick, ticks, skipped),
     );
     this.comparing.add(comparison);
     void comparison.finally(() => this.comparing.delete(comparison));
@@ -100,7 +100,6 @@ export class MissedTicks {
     tick: Tick,
     ticks: CronTicks,
     skipped: SkippedTicks,
-    unfinished: string | undefined,
   ): Promise<void> {
     // The routine goes first.
     await turn();
@@ -114,7 +113,7 @@ export class MissedTicks {
     const known = missed.filter((at) => isSame || at >= since);
     const ignored = ignoredCauses(options);
     const { instanceId } = this.options;
-    for (const { from, to, count, cause } of explained(known, { skipped, unfinished, records, ignored })) {
+    for (const { from, to, count, cause } of explained(known, { skipped, records, ignored })) {
       const range = { from: new Date(from), to: new Date(to), count };
       // An instance that was up and lost those ticks may not know what became of the one that had won them.
       if (cause !== 'unknown' || to < since) this.warn({ name, cause, ...range });

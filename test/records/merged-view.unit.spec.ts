@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { describeRun, tokensOf } from '../../src/acquire/token.js';
 import { DIED, type JobView } from '../../src/nodes/job-view.js';
 import { mergedView } from '../../src/records/merged-view.js';
@@ -25,10 +25,10 @@ const finished = (run: number): string =>
 const view = (records: readonly string[], rest: Partial<JobView> = {}): JobView => ({ records, ...rest });
 
 function runs(...views: JobView[]): string[] {
-  return mergedView(views).records.map(({ runId, outcome }) => `${runId} ${outcome}`);
+  return mergedView(views, views.length).records.map(({ runId, outcome }) => `${runId} ${outcome}`);
 }
 
-const running = (...views: JobView[]): string | undefined => mergedView(views).running?.runId;
+const running = (...views: JobView[]): string | undefined => mergedView(views, views.length).running?.runId;
 
 const pause = (version: number, isPaused: boolean) => ({ version, isPaused, detail: '', until: undefined });
 
@@ -56,6 +56,29 @@ it('a run whose record the other nodes have dropped has not died, although one n
   ]);
 });
 
+describe('a run that was begun and never settled', () => {
+  const without = view([finished(1)]);
+  const begun = view([finished(1)], { begun: token(2) });
+  const died = view([finished(3), `${DIED}${token(2)}`, finished(1)]);
+  const others = view([finished(3), finished(1)]);
+
+  it('has not died if most of the nodes deny that they had granted it', () => {
+    expect(runs(begun, without, without)).toEqual(['run 1 finished']);
+    expect(runs(died, others, others)).toEqual(['run 3 finished', 'run 1 finished']);
+  });
+
+  it('has died if most of the nodes know it, by the lock or by the records', () => {
+    expect(runs(begun, died, others)).toEqual(['run 3 finished', 'run 2 died', 'run 1 finished']);
+  });
+
+  it('has died if the nodes that do not answer, or have forgotten, may know it', () => {
+    const answers = [begun, without];
+    expect(mergedView(answers, 3).records[0]).toMatchObject({ runId: 'run 2', outcome: 'died' });
+    expect(runs(begun, without, view([]))).toEqual(['run 2 died', 'run 1 finished']);
+    expect(runs(died, others, view([finished(3)]))[1]).toBe('run 2 died');
+  });
+});
+
 it('a run is in progress if most of the nodes that answer say so', () => {
   const held = token(2);
   expect(running(view([], { holder: held }), view([], { holder: held }), view([]))).toBe('run 2');
@@ -65,11 +88,10 @@ it('a run is in progress if most of the nodes that answer say so', () => {
 });
 
 it('the newest settled tick and the newest pause count', () => {
-  const merged = mergedView([
-    view([], { last: 1, pause: pause(2, false) }),
-    view([], { last: 3, pause: pause(1, true) }),
-    view([]),
-  ]);
+  const merged = mergedView(
+    [view([], { last: 1, pause: pause(2, false) }), view([], { last: 3, pause: pause(1, true) }), view([])],
+    3,
+  );
   expect(merged).toMatchObject({ last: 3, pause: { version: 2, isPaused: false } });
 });
 
@@ -80,7 +102,7 @@ it.each([
   'of a pause and its end with the versions %i and %i, the end counts, whichever node tells it',
   (first, second) => {
     const views = [view([], { pause: pause(first, true) }), view([], { pause: pause(second, false) })];
-    expect(mergedView(views).pause?.isPaused).toBe(false);
-    expect(mergedView(views.toReversed()).pause?.isPaused).toBe(false);
+    expect(mergedView(views, 2).pause?.isPaused).toBe(false);
+    expect(mergedView(views.toReversed(), 2).pause?.isPaused).toBe(false);
   },
 );

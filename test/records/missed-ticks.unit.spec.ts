@@ -36,7 +36,7 @@ function token(minute: number): string {
 }
 
 function causes(minutes: readonly number[], evidence: Partial<Parameters<typeof explained>[1]>): string[] {
-  const all = { skipped: new SkippedTicks(), unfinished: undefined, records: [], ...evidence };
+  const all = { skipped: new SkippedTicks(), records: [], ...evidence };
   return explained(minutes.map(at), all).map(
     ({ from, to, count, cause }) => `${cause} ${(from - at(0)) / MINUTE}-${(to - at(0)) / MINUTE} ${count}`,
   );
@@ -63,24 +63,18 @@ describe('a missed tick', () => {
   });
 
   it('died with its run, and so did the ticks that found the lock of that run', () => {
-    const skipped = new SkippedTicks();
-    skipped.add(at(2), 'overlap', token(1));
-    skipped.add(at(3), 'overlap', token(0));
-    expect(causes([1, 2, 3], { skipped, unfinished: token(1) })).toEqual(['died 1-2 2', 'overlap 3-3 1']);
-  });
-
-  it('died with a run that a later claim has put on record', () => {
     const died = record(1, { outcome: 'died', duration: null });
     const skipped = new SkippedTicks();
     skipped.add(at(2), 'overlap', token(1));
-    expect(causes([1, 2, 3], { skipped, records: [died] })).toEqual(['died 1-2 2', 'unknown 3-3 1']);
+    skipped.add(at(3), 'overlap', token(0));
+    expect(causes([1, 2, 3], { skipped, records: [died] })).toEqual(['died 1-2 2', 'overlap 3-3 1']);
   });
 
-  it('is an overlap with a run that has ended, although a node was down at its end', () => {
+  it('is an overlap with a run that has ended', () => {
     const skipped = new SkippedTicks();
     skipped.add(at(1), 'overlap', token(0));
     const records = [record(0, { duration: 1.5 * MINUTE })];
-    expect(causes([1], { skipped, unfinished: token(0), records })).toEqual(['overlap 1-1 1']);
+    expect(causes([1], { skipped, records })).toEqual(['overlap 1-1 1']);
   });
 
   it('has not been missed if this instance ran it without a quorum', () => {
