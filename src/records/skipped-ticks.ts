@@ -21,6 +21,9 @@ export class SkippedTicks {
 
   /** @param holder The token that held the lock, if there was one. */
   add(tick: number, fate: Fate, holder?: string): void {
+    // The same tick again, for example to make up for it.
+    const newest = this.ranges.at(-1);
+    if (newest?.from === tick && newest.to === tick) this.ranges.pop();
     const last = this.ranges.at(-1);
     if (last?.fate === fate && last.holder === holder && tick >= last.to) last.to = tick;
     else this.ranges.push({ from: tick, to: tick, fate, holder });

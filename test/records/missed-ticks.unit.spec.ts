@@ -57,6 +57,14 @@ describe('a missed tick', () => {
     ]);
   });
 
+  it('has the cause that was seen last', () => {
+    const skipped = new SkippedTicks();
+    skipped.add(at(1), 'overload');
+    skipped.add(at(2), 'store-down');
+    skipped.add(at(2), 'overload');
+    expect(causes([1, 2], { skipped })).toEqual(['overload 1-2 2']);
+  });
+
   it('is an overlap if a recorded run was in progress, although this instance did not see it', () => {
     const records = [record(0, { duration: 2.5 * MINUTE })];
     expect(causes([1, 2, 3], { records })).toEqual(['overlap 1-2 2', 'unknown 3-3 1']);
