@@ -47,7 +47,7 @@ export default defineConfig({
       lane('redis', 1, { maxWorkers: 2 }, ['test/**/*.spec.ts'], [...UNIT, ...SYSTEM, ...PACKAGE]),
       // Fleets of processes and installations need the machine for themselves.
       lane('system', 2, { maxWorkers: 1 }, SYSTEM, UNIT),
-      lane('package', 3, { maxWorkers: 1 }, PACKAGE, UNIT),
+      lane('package', 3, { maxWorkers: 2 }, PACKAGE, UNIT),
     ],
   },
 });

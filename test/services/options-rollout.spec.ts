@@ -96,7 +96,7 @@ describe('an option that changes in a rolling update', () => {
       [1, 0],
     ] as const) {
       await client.flushall();
-      work = 1200;
+      work = 700;
       const both = await sideBySide(from, to);
       const run = fire(both[first].app, 'job');
       await expect.poll(() => both[first].jobs.runs.length).toBe(1);
