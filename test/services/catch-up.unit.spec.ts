@@ -65,7 +65,7 @@ class World {
 
 /** Lets whatever an instance begins at its start come to an end. */
 async function settled(): Promise<void> {
-  await new Promise((resolve) => setTimeout(resolve, 600));
+  await new Promise((resolve) => setTimeout(resolve, 60));
 }
 
 const redlockOf = (fleet: TestFleet, instance = 0): RedlockService =>
