@@ -25,8 +25,14 @@ const OTHER_LINES =
 /** What is printed of a tick that nobody runs, as the run before it is not over. */
 const OVERLAP_LINE = /The tick of \S+ of "long" was not run: an earlier run is still in progress/;
 
-/** What is printed when the clocks of a fleet that starts are so far apart that its first instance skips ticks. */
-const STARTING = /of "\w+" ran on no instance: perhaps none was up/;
+/** What is printed of ticks that were due before the instance was up. */
+const BEFORE_START = /ticks?,? (?:of|from .+ to) (\S+Z),? of "\w+" ran on no instance: perhaps none was up/;
+
+/** Whether a line is about ticks that instances with clocks apart have left to each other while the fleet started. */
+function isOfStart(line: string, started: number): boolean {
+  const [, tick] = BEFORE_START.exec(line) ?? [];
+  return tick !== undefined && Date.parse(tick) < started;
+}
 
 /** One fleet of three, and what came of it. */
 class Observation {
@@ -48,6 +54,8 @@ class Observation {
       jobs: this.jobs,
       logCalls: true,
     });
+    // By the clock that is ahead of all others.
+    const started = Date.now() + Math.max(...this.clocks) + 2000;
     try {
       const from = monotonicNow() + 2000;
       await pause(2000 + WATCHED);
@@ -60,7 +68,7 @@ class Observation {
       this.lines = fleet
         .outputWhileUp()
         .filter(({ text }) => !OTHER_LINES.test(text))
-        .filter(({ at, text }) => at > window.from || !STARTING.test(text))
+        .filter(({ text }) => !isOfStart(text, started))
         .map(({ instance, text }) => `${instance}: ${text}`);
     } finally {
       await fleet.stop();
