@@ -1,5 +1,6 @@
 // Packs the package as `npm publish` would, and looks at what users get: its manifest (publint), its types as every
-// kind of user resolves them (attw), and that no type in it comes from `redlock`, whose own types cannot be found.
+// kind of user resolves them (attw), that no type in it comes from `redlock`, whose own types cannot be found, and that
+// editors find the documentation of each type.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -30,6 +31,14 @@ const types = readdirSync(FOLDER, { recursive: true }).filter((file) => file.end
 const leaks = types.filter((file) => /['"]redlock['"]/.test(readFileSync(join(FOLDER, file), 'utf8')));
 if (types.length === 0 || leaks.length > 0) {
   console.error(`Types of redlock, or no types at all, in ${tarball}: ${leaks.join(', ')}`);
+  process.exit(1);
+}
+// A comment that shares a line with code belongs to nothing.
+const misplaced = types.filter((file) =>
+  /\S.*\/\*\*|\*\/.*\S/.test(readFileSync(join(FOLDER, file), 'utf8')),
+);
+if (misplaced.length > 0) {
+  console.error(`Comments that share a line with code, in ${tarball}: ${misplaced.join(', ')}`);
   process.exit(1);
 }
 console.log(`No type of redlock in the ${types.length} type files of ${tarball}`);

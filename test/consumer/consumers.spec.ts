@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { clientOf, useServer } from '../module/redis.js';
 import { EACH_TICK_ONCE, LIFE, PATIENCE, SOURCES, useConsumers, verdictOn } from './consumer.js';
+import { loadedByEntry } from './entries.js';
 
 interface Kind {
   readonly what: string;
@@ -42,6 +43,27 @@ const LAYOUTS = [
   'in a global module, where RedlockModule is not global',
 ];
 
+/** What only one entry may load: a package, or a class. */
+const OWN = {
+  './testing': ['@nestjs/testing', 'TestFleet'],
+  './opentelemetry': ['@opentelemetry/api', 'RedlockTelemetryModule'],
+  './dashboard': ['RedlockDashboardModule', 'Assets'],
+};
+
+/** An application with the dashboard, in which a method is called with a wrong argument. */
+const WRONG_CALL = `
+  import 'reflect-metadata';
+  import { Module } from '@nestjs/common';
+  import { NestFactory } from '@nestjs/core';
+  import { RedlockModule, RedlockService } from 'nestjs-exclusive';
+  import { RedlockDashboardModule } from 'nestjs-exclusive/dashboard';
+  class AppModule {}
+  Module({ imports: [RedlockModule.forRoot({ nodes: 'memory' }), RedlockDashboardModule.forRoot()] })(AppModule);
+  const app = await NestFactory.createApplicationContext(AppModule, { logger: false });
+  await app.get(RedlockService).lock('report', 'no options').catch(({ stack }) => console.log(stack));
+  await app.close();
+`;
+
 const IN_ORDER = 'finished, then database closed';
 
 /**
@@ -69,6 +91,27 @@ const consumers = useConsumers({
 async function manifestOf(path: string): Promise<{ version: string; dependencies: Record<string, string> }> {
   return JSON.parse(await readFile(join(path, 'package.json'), 'utf8')) as never;
 }
+
+describe('the package', { timeout: PATIENCE }, () => {
+  const consumer = consumers['nest-12'];
+
+  it('no entry loads the code of another one, or a package that only another one needs', async () => {
+    const loaded = Object.entries(await loadedByEntry(join(consumer.home, 'node_modules/nestjs-exclusive')));
+    const entriesWith = (part: string): string[] =>
+      loaded.flatMap(([entry, { packages, classes }]) =>
+        packages.has(part) || classes.has(part) ? [entry] : [],
+      );
+    for (const [owner, parts] of Object.entries(OWN)) {
+      for (const part of parts) expect([part, entriesWith(part)]).toEqual([part, [owner]]);
+    }
+  });
+
+  it('the entries share their classes, and stack traces show their names', async () => {
+    const output = await consumer.start(['--input-type=module', '--eval', WRONG_CALL]).ended;
+    expect(output).toMatch(/^InvalidOptionError: lock\(\): options must be an object/);
+    expect(output).toMatch(/^ +at RedlockService\.lock \(/m);
+  });
+});
 
 describe.each(KINDS)('with $what', { timeout: PATIENCE }, (kind) => {
   const server = useServer();

@@ -1,0 +1,44 @@
+// Bundles what tsc has compiled into `dist`: a script and a type file for each entry in package.json, and in `shared`
+// what several entries need. So there is one copy of each class, and no entry loads what only others use.
+import { readFileSync } from 'node:fs';
+import { build } from 'rolldown';
+import { dts } from 'rolldown-plugin-dts';
+
+const COMPILED = './build/compiled';
+const { exports: entries } = JSON.parse(readFileSync('package.json', 'utf8'));
+const names = Object.values(entries).flatMap(
+  ({ default: file }) => /^\.\/dist\/(.+)\.js$/.exec(file)?.[1] ?? [],
+);
+/** The entries with the files that tsc has made of them: `testing/index` and `./build/compiled/testing/index.js`. */
+const inputs = (extension) =>
+  Object.fromEntries(names.map((name) => [name, `${COMPILED}/${name}${extension}`]));
+/** Packages stay imports. A colon that does not follow `node` is in a path on Windows. */
+const external = /^(node:|@?[a-z])[^:]*$/;
+/** Stack traces and NestJS show the names of classes and functions. */
+const keepNames = { class: true, function: true };
+
+/** The plugin puts comments in object types on the line of another member, where editors do not look for them. */
+const commentLines = {
+  name: 'comment-lines',
+  renderChunk: (code) => code.replaceAll('; /**', ';\n  /**').replaceAll(/\*\/(?=\w)/g, '*/\n  '),
+};
+
+await build([
+  {
+    input: inputs('.js'),
+    external,
+    platform: 'node',
+    output: {
+      dir: 'dist',
+      chunkFileNames: 'shared/[hash].js',
+      minify: { compress: { target: 'es2022', keepNames }, mangle: { keepNames } },
+    },
+  },
+  {
+    input: inputs('.d.ts'),
+    external,
+    // Does not load TypeScript, so the version that it asks for does not matter: see `overrides` in package.json.
+    plugins: [dts({ dtsInput: true, emitDtsOnly: true, tsconfig: false }), commentLines],
+    output: { dir: 'dist', entryFileNames: '[name].ts', chunkFileNames: 'shared/[hash].d.ts' },
+  },
+]);
