@@ -90,7 +90,11 @@ export function checkedForRootAsync(
   return { ...mountOf(checked), inject: (checked.inject ?? []) as InjectionToken[], useFactory };
 }
 
-/** Fills in the defaults. Refuses a page without guards in production, unless it is public. */
+/**
+ * Fills in the defaults. Refuses a page without guards in production, unless it is public.
+ *
+ * @internal
+ */
 export function resolveSettings(settings: unknown, hasGuards: boolean): ResolvedSettings {
   const checked = checkedOptions(WHERE, settings, SETTINGS);
   if (process.env.NODE_ENV === 'production' && !hasGuards && !checked.public) {

@@ -40,10 +40,9 @@ export class DashboardController {
 
   @Get()
   page(@Req() request: unknown, @Res() response: unknown): void {
-    const path = String(this.host.httpAdapter.getRequestUrl(request)).split('?', 1)[0] ?? '';
-    const folder = path.slice(path.lastIndexOf('/') + 1);
-    // A path that ends with a slash makes a difference to relative URLs.
-    const page = this.assets.page(folder === '' ? '' : `${folder}/`);
+    // Relative URLs begin after the last slash of the address, which may come before the last segment or after it.
+    const segment = this.pathOf(request).split('/').at(-1);
+    const page = this.assets.page(segment ? `${segment}/` : '');
     if (page === undefined) return this.json(response, { error: 'Not found' }, 404);
     this.send(response, page, 'text/html; charset=utf-8', 'no-cache');
   }
@@ -96,9 +95,12 @@ export class DashboardController {
   /** Fastify does not send a path that ends with a slash to `page`. Must be the last route: it matches all others. */
   @Get(ANYTHING)
   rest(@Req() request: unknown, @Res() response: unknown): void {
-    const path = String(this.host.httpAdapter.getRequestUrl(request)).split('?', 1)[0] ?? '';
-    if (path.endsWith('/')) return this.page(request, response);
+    if (this.pathOf(request).endsWith('/')) return this.page(request, response);
     this.json(response, { error: 'Not found' }, 404);
+  }
+
+  private pathOf(request: unknown): string {
+    return String(this.host.httpAdapter.getRequestUrl(request)).split('?', 1).join();
   }
 
   private json(response: unknown, body: unknown, status = 200): void {

@@ -10,6 +10,7 @@ export function isFromThePage(headers: RequestHeaders): boolean {
   const { origin, 'sec-fetch-site': site } = headers;
   if (site !== undefined) return site === 'same-origin';
   if (origin === undefined) return true;
-  const host = headers['x-forwarded-host'] ?? headers.host;
+  // Each of several proxies may have appended a host: the first one is what the browser asked for.
+  const host = (headers['x-forwarded-host'] ?? headers.host)?.split(',', 1)[0];
   return URL.canParse(origin) && new URL(origin).host === host;
 }

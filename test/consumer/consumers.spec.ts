@@ -2,6 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
+import { addressesIn } from '../dashboard/page-addresses.js';
 import { clientOf, useServer } from '../module/redis.js';
 import { EACH_TICK_ONCE, LIFE, PATIENCE, SOURCES, useConsumers, verdictOn } from './consumer.js';
 import { loadedByEntry } from './entries.js';
@@ -152,6 +153,47 @@ describe.each(KINDS)('with $what', { timeout: PATIENCE }, (kind) => {
     await expect(failure).rejects.toThrow('add RedlockModule.forRoot(...) to the imports of AppModule');
     await expect(failure).rejects.toThrow("Nest can't resolve dependencies of the Jobs");
   });
+
+  it.each(['Express', 'Fastify'])(
+    'the dashboard on %s answers whom its guard lets in, below a global prefix and with versions in URLs',
+    async (PLATFORM) => {
+      const program = consumer.start(['dist/dashboard.js'], env({ PLATFORM }));
+      await program.prints('listening ');
+      const origin = program.lines.flatMap((line) => /^listening (.+)/.exec(line)?.[1] ?? []).join();
+      const page = `${origin}/api/jobs`;
+      const key = { 'x-key': 'sesame' };
+      const html = await (await fetch(page, { headers: key })).text();
+      const { files, overview } = addressesIn(html, page);
+      const addresses = [page, ...files, overview];
+      const typesFor = (headers: Record<string, string>) =>
+        Promise.all(
+          addresses.map(async (address) => {
+            const { status, headers: sent } = await fetch(address, { headers });
+            return `${status} ${sent.get('content-type')?.split(';', 1).join()}`;
+          }),
+        );
+      expect(await typesFor(key)).toEqual([
+        '200 text/html',
+        '200 image/svg+xml',
+        '200 text/css',
+        '200 text/javascript',
+        '200 application/json',
+      ]);
+      expect(await typesFor({})).toEqual(addresses.map(() => '403 application/json'));
+      const pause = (headers: Record<string, string>) =>
+        fetch(new URL('pause', overview), {
+          method: 'POST',
+          headers: { 'content-type': 'application/json', ...headers },
+          body: JSON.stringify({ name: 'nightly' }),
+        });
+      const ours = { 'x-redlock-dashboard': '1' };
+      expect([(await pause(ours)).status, (await pause(key)).status]).toEqual([403, 403]);
+      expect(await (await pause({ ...key, ...ours })).json()).toEqual({
+        name: 'nightly',
+        outcome: 'paused',
+      });
+    },
+  );
 
   it(`its tests pass, with a fleet in ${kind.tests}`, async () => {
     expect(await consumer.script('test', env())).toMatch(kind.passed);

@@ -10,6 +10,7 @@ import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { RedlockDashboardModule } from '../../src/dashboard/index.js';
 import { startDashboard, useBuiltPage } from './application.js';
 import { FakeRedlock } from './fake-redlock.js';
+import { addressesIn } from './page-addresses.js';
 import { dailyJob, recordOf } from './records.js';
 
 /** A name that is markup, a path, a query and a format string. */
@@ -65,10 +66,10 @@ describe.each(['Express', 'Fastify'] as const)('the dashboard on %s', (platform)
       expect(answer.headers.get('content-type')).toBe('text/html; charset=utf-8');
       const html = await answer.text();
       expect(html).not.toMatch(/\{|style=|<script>|https?:/);
-      const links = [...html.matchAll(/(?:href|src)="([^"]+)"/g)].map(([, link = '']) => new URL(link, page));
-      expect(links).toHaveLength(3);
-      for (const link of links) {
-        const asset = await fetch(link);
+      const { files, overview } = addressesIn(html, page);
+      expect(files).toHaveLength(3);
+      for (const file of files) {
+        const asset = await fetch(file);
         expect([asset.status, asset.headers.get('cache-control')]).toEqual([
           200,
           'public, max-age=31536000, immutable',
@@ -78,7 +79,7 @@ describe.each(['Express', 'Fastify'] as const)('the dashboard on %s', (platform)
         );
         expect(asset.headers.get('x-content-type-options')).toBe('nosniff');
       }
-      expect((await json(new URL('../api/overview', links[2]).href)).body.total).toBe(2);
+      expect((await json(overview.href)).body.total).toBe(2);
     }
   });
 

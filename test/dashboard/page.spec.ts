@@ -208,6 +208,18 @@ describe.skipIf(chromiumPath === undefined)('the page of the dashboard', () => {
     await page.getByText('Live', { exact: true }).waitFor({ timeout: 8000 });
   });
 
+  it('leaves room for names on a phone, also while some rows are out of sight', async () => {
+    await begin(100);
+    const page = await openPage(browser, url, { viewport: { width: 360, height: 740 } });
+    const name = page.getByRole('link', { name: 'sessions.purge' });
+    await name.waitFor();
+    const [link, cell] = await Promise.all(
+      [name, page.locator('th', { has: name })].map((box) => box.boundingBox()),
+    );
+    expect(link!.x + link!.width).toBeLessThan(cell!.x + cell!.width);
+    expect(cell!.width).toBeGreaterThan(130);
+  });
+
   it('has as few elements with a thousand jobs as with a screenful, wherever it is scrolled', async () => {
     await begin(1000);
     const page = await openPage(browser, url);

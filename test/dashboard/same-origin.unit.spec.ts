@@ -8,6 +8,7 @@ describe('a request that changes something', () => {
     [{ 'sec-fetch-site': 'same-origin' }],
     [{ origin: 'https://app.example' }],
     [{ origin: 'https://public.example', 'x-forwarded-host': 'public.example' }],
+    [{ origin: 'https://public.example', 'x-forwarded-host': 'public.example, proxy.internal' }],
     [{}],
   ])('is from the page with %j', (headers) => expect(isFromThePage({ ...OURS, ...headers })).toBe(true));
 
@@ -19,6 +20,7 @@ describe('a request that changes something', () => {
     [{ origin: 'https://evil.example' }],
     [{ origin: 'https://app.example.evil.example' }],
     [{ origin: 'https://app.example:8443' }],
+    [{ origin: 'https://evil.example', 'x-forwarded-host': 'public.example, evil.example' }],
     [{ origin: 'null' }],
   ])('is not from the page with %j', (headers) => expect(isFromThePage({ ...OURS, ...headers })).toBe(false));
 });

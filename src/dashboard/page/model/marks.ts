@@ -34,12 +34,17 @@ const GRACE = 15_000;
 /** A gap is drawn as this many ticks at most. */
 const MOST_IN_GAP = 100;
 
-const OUTCOMES = { finished: 'ran', failed: 'failed', aborted: 'aborted', died: 'died' } as const;
+export const KIND_OF_OUTCOME = {
+  finished: 'ran',
+  failed: 'failed',
+  aborted: 'aborted',
+  died: 'died',
+} as const;
 
 /** The marks of a job, in the order of time. */
 export function marksOf(job: Job, now: number): Mark[] {
   const runs: Mark[] = job.runs.map(([tick, begin, duration, outcome, instance, trigger, error]) => ({
-    kind: OUTCOMES[outcome],
+    kind: KIND_OF_OUTCOME[outcome],
     at: tick ?? begin,
     begin,
     isTick: tick !== null,

@@ -1,7 +1,4 @@
-const SECOND = 1000;
-const MINUTE = 60 * SECOND;
-const HOUR = 60 * MINUTE;
-const DAY = 24 * HOUR;
+import { DAY, HOUR, MINUTE, SECOND } from './units.js';
 
 /** The fields of an expression that repeat within a day: how many values each has, and how far apart they are. */
 const FIELDS = [

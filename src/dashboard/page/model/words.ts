@@ -1,11 +1,8 @@
 // How times, durations and schedules are said.
 import cronstrue from 'cronstrue';
 import type { ScheduleInfo } from '../../redlock-data.js';
+import { DAY, HOUR, MINUTE, SECOND } from './units.js';
 
-const SECOND = 1000;
-const MINUTE = 60 * SECOND;
-const HOUR = 60 * MINUTE;
-const DAY = 24 * HOUR;
 /** Between a number and its unit: a space at which no line breaks. */
 const NEXT_TO = '\u00A0';
 /** Until then, seconds count. */

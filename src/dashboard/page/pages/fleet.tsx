@@ -125,7 +125,7 @@ function Instances({ fleet }: { fleet: readonly Instance[] }) {
                 <td>{duration(Math.max(0, now.value - Date.parse(startedAt)))}</td>
                 <td class="number">{offset(clockOffset)}</td>
                 <td class="number">{jobs.length}</td>
-                <td>
+                <td class="wide">
                   <Held instanceId={instanceId} />
                 </td>
               </tr>

@@ -2,7 +2,7 @@ import { useSignal } from '@preact/signals';
 import type { Json } from '../../page-data.js';
 import type { RunRecord } from '../../redlock-data.js';
 import { type JobRow, rowOf } from '../model/job-row.js';
-import { KINDS } from '../model/marks.js';
+import { KIND_OF_OUTCOME, KINDS } from '../model/marks.js';
 import { absolute, duration, percent, relative, schedule, short } from '../model/words.js';
 import { Actions } from '../parts/actions.js';
 import { Badges } from '../parts/badges.js';
@@ -18,7 +18,6 @@ import { now, overview, rows } from '../state.js';
 
 /** How many runs the table shows before all of them are asked for. */
 const SHOWN_RUNS = 15;
-const KIND_OF = { finished: 'ran', failed: 'failed', aborted: 'aborted', died: 'died' } as const;
 
 export function JobPage({ name }: { name: string }) {
   const { answer, error, renew } = useAnswer(() => fetchJob(name), name);
@@ -77,13 +76,13 @@ export function JobPage({ name }: { name: string }) {
             <OptionTable options={answer?.options ?? null} />
           </Scrolled>
         </section>
-        <section aria-labelledby="instances">
-          <h2 id="instances">On each instance</h2>
-          <Scrolled labelledBy="instances">
-            <Opinions name={name} fleet={fleet ?? []} />
-          </Scrolled>
-        </section>
       </div>
+      <section aria-labelledby="instances">
+        <h2 id="instances">On each instance</h2>
+        <Scrolled labelledBy="instances">
+          <Opinions name={name} fleet={fleet ?? []} />
+        </Scrolled>
+      </section>
     </main>
   );
 }
@@ -169,9 +168,7 @@ function Runs({ records }: { records: readonly Json<RunRecord>[] }) {
         </tbody>
       </table>
       {records.length > shown.value && (
-        <button class="button" onClick={() => (shown.value = records.length)}>
-          Show all {records.length}
-        </button>
+        <button onClick={() => (shown.value = records.length)}>Show all {records.length}</button>
       )}
     </Scrolled>
   );
@@ -179,7 +176,7 @@ function Runs({ records }: { records: readonly Json<RunRecord>[] }) {
 
 function Run({ record, longest }: { record: Json<RunRecord>; longest: number }) {
   const { outcome, tick, startedAt, duration: ms, instanceId, trigger, error, runId } = record;
-  const kind = KIND_OF[outcome];
+  const kind = KIND_OF_OUTCOME[outcome];
   const begin = Date.parse(startedAt);
   const at = tick === null ? begin : Date.parse(tick);
   return (

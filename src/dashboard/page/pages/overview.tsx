@@ -1,5 +1,5 @@
 import { useComputed, useSignal } from '@preact/signals';
-import { useRef } from 'preact/hooks';
+import { useMemo, useRef } from 'preact/hooks';
 import {
   type JobRow,
   isIn,
@@ -12,13 +12,14 @@ import {
 } from '../model/job-row.js';
 import { duration, percent, schedule } from '../model/words.js';
 import { Badges } from '../parts/badges.js';
+import { FilterInput } from '../parts/filter-input.js';
 import { RecentRuns } from '../parts/recent-runs.js';
 import { LABELS, Shape } from '../parts/shapes.js';
 import { Relative } from '../parts/time.js';
 import { useVisibleRows } from '../parts/use-visible-rows.js';
 import { jobUrl, overview, rowList } from '../state.js';
 
-/** The height of each row, in pixels; `style.css` has the same. */
+/** The height of each row, in pixels; `styles/job-table.css` has the same. */
 const ROW_HEIGHT = 54;
 const COLUMNS: readonly (readonly [title: string, key: SortKey | undefined, style: string])[] = [
   ['Job', 'name', 'job'],
@@ -61,13 +62,7 @@ export function OverviewPage() {
             </button>
           ))}
         </div>
-        <input
-          type="search"
-          placeholder="Filter by name or schedule"
-          aria-label="Filter by name or schedule"
-          value={filter.value}
-          onInput={({ currentTarget }) => (filter.value = currentTarget.value)}
-        />
+        <FilterInput filter={filter} />
       </div>
       {shown.value.length > 0 ? (
         <JobTable
@@ -133,17 +128,28 @@ function ariaSort({ by, isDescending }: Order, key: SortKey | undefined) {
   return isDescending ? 'descending' : 'ascending';
 }
 
-/** Stands for rows that are out of sight. */
+/** Stands for rows that are out of sight. It spans no columns: those that a narrow page hides would come back, empty. */
 function Spacer({ rows }: { rows: number }) {
   if (rows <= 0) return null;
   return (
     <tr class="spacer" aria-hidden="true">
-      <td colSpan={COLUMNS.length} style={{ height: `${rows * ROW_HEIGHT}px` }} />
+      <td style={{ height: `${rows * ROW_HEIGHT}px` }} />
     </tr>
   );
 }
 
-function JobTableRow({ row, index }: { row: JobRow; index: number }) {
+interface RowProps {
+  readonly row: JobRow;
+  /** Counted from 1, which is the head of the table. */
+  readonly index: number;
+}
+
+/** While the table scrolls, only rows that come into sight are rendered. */
+function JobTableRow(props: RowProps) {
+  return useMemo(() => cellsOf(props), [props.row, props.index]);
+}
+
+function cellsOf({ row, index }: RowProps) {
   const { name, job, last, next, marks, statistics } = row;
   const { words, zone } = schedule(job.schedule);
   const { successRate, p95, missed } = statistics;

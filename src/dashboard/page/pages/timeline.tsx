@@ -2,6 +2,7 @@ import { useComputed, useSignal } from '@preact/signals';
 import { type JobRow, matches, sorted } from '../model/job-row.js';
 import { KINDS } from '../model/marks.js';
 import { firstLength } from '../model/time-axis.js';
+import { FilterInput } from '../parts/filter-input.js';
 import { Legend } from '../parts/shapes.js';
 import { Timeline } from '../parts/timeline.js';
 import { now, overview, rowList } from '../state.js';
@@ -22,13 +23,7 @@ export function TimelinePage() {
       <h1 class="hidden">Timeline</h1>
       <div class="toolbar">
         <Legend kinds={KINDS} />
-        <input
-          type="search"
-          placeholder="Filter by name or schedule"
-          aria-label="Filter by name or schedule"
-          value={filter.value}
-          onInput={({ currentTarget }) => (filter.value = currentTarget.value)}
-        />
+        <FilterInput filter={filter} />
       </div>
       {rows.value.length > 0 ? (
         <Timeline

@@ -38,23 +38,24 @@ export function Actions({ row: { name, job }, onDone }: { row: JobRow; onDone: (
     onDone();
     void poll();
   };
-  const actions: Action[] = [
+  const chosen = asked.value;
+  const offered: Action[] = [
     job.status?.paused ? 'resume' : 'pause',
     ...(job.isDeclared ? (['trigger'] as const) : []),
   ];
   return (
     <div class="actions">
-      {actions.map((action) => (
-        <button key={action} class="button" onClick={() => (asked.value = action)}>
+      {offered.map((action) => (
+        <button key={action} onClick={() => (asked.value = action)}>
           {TITLES[action]} …
         </button>
       ))}
-      {asked.value && (
+      {chosen && (
         <Confirmation
-          key={asked.value}
-          action={asked.value}
+          key={chosen}
+          action={chosen}
           name={name}
-          onConfirm={(body) => void act(asked.value ?? 'pause', body)}
+          onConfirm={(body) => void act(chosen, body)}
           onCancel={() => (asked.value = undefined)}
         />
       )}
@@ -105,10 +106,10 @@ function Confirmation({ action, name, onConfirm, onCancel }: ConfirmationProps) 
           </>
         )}
         <div class="buttons">
-          <button type="button" class="button" onClick={onCancel}>
+          <button type="button" onClick={onCancel}>
             Cancel
           </button>
-          <button type="submit" class="button primary">
+          <button type="submit" class="primary">
             {TITLES[action]}
           </button>
         </div>

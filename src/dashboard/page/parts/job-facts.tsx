@@ -12,7 +12,7 @@ export function Preview({ ticks, info }: { ticks: readonly number[]; info: Json<
   const zone = info.kind === 'cron' ? info.timeZone : null;
   let before: string | undefined;
   return (
-    <table class="preview">
+    <table>
       <thead>
         <tr>
           <th scope="col">{zone ?? 'Your time'}</th>
@@ -44,7 +44,7 @@ export function Preview({ ticks, info }: { ticks: readonly number[]; info: Json<
 export function OptionTable({ options }: { options: Readonly<Record<string, unknown>> | null }) {
   if (!options) return <p class="empty">The instance that answered does not declare this job.</p>;
   return (
-    <table class="options">
+    <table>
       <tbody>
         {Object.entries(options).map(([option, value]) => (
           <tr key={option}>
@@ -70,7 +70,7 @@ export function Opinions({ name, fleet }: { name: string; fleet: readonly Instan
   const opinions = opinionsOn(name, fleet);
   if (opinions.length === 0) return <p class="empty">No instance declares it.</p>;
   return (
-    <table class="opinions">
+    <table>
       <thead>
         <tr>
           <th scope="col">Instance</th>
@@ -82,7 +82,7 @@ export function Opinions({ name, fleet }: { name: string; fleet: readonly Instan
       <tbody>
         {opinions.map(({ instance, declaredAs, fingerprint, isOdd }) => (
           <tr key={instance.instanceId} class={isOdd ? 'odd' : ''}>
-            <td class="id">
+            <td>
               {instance.instanceId}
               {isOdd && <span class="badge overdue">drift</span>}
             </td>

@@ -4,7 +4,7 @@ import { KINDS, type Mark, type MarkKind } from '../model/marks.js';
 import { axisTicks, type Span } from '../model/time-axis.js';
 import { SHAPES } from './shapes.js';
 
-/** In pixels; `style.css` has the same. */
+/** In pixels; `styles/timeline.css` has the same. */
 export const AXIS_HEIGHT = 28;
 export const TRACK_HEIGHT = 30;
 const SHAPE_SIZE = 12;

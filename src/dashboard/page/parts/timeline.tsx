@@ -8,7 +8,7 @@ import { LABELS } from './shapes.js';
 import { AXIS_HEIGHT, draw, type Scene, timeAt, TRACK_HEIGHT, xOf } from './timeline-drawing.js';
 import { type Active, activeAt, stepped } from './timeline-pointing.js';
 
-/** Room for the tooltip above or below any row, in pixels; `style.css` has the same. */
+/** Room for the tooltip above or below any row, in pixels; `styles/timeline.css` has the same. */
 const LEAST_HEIGHT = 280;
 
 /** How much is shown at first, in milliseconds, and which part of it is in the future. */
@@ -193,7 +193,7 @@ function Ranges({ length, isFollowing, onLength, onFollow }: RangesProps) {
           </button>
         ))}
       </div>
-      <button class="button" aria-pressed={isFollowing} onClick={onFollow}>
+      <button aria-pressed={isFollowing} onClick={onFollow}>
         Now
       </button>
       <small class="muted hint">Drag to move, Ctrl and wheel to zoom</small>
