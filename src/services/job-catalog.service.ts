@@ -80,9 +80,9 @@ export class JobCatalog {
   private note(job: DeclaredJob): void {
     const { options, schedule } = job;
     if (schedule.kind === 'cron' && this.firings.isMounted(schedule)) {
-      this.known.add(job, schedule.ticks);
+      this.known.declare(job, schedule.ticks);
     } else if (schedule.kind === 'interval' && this.firings.hasScheduler) {
-      this.known.add(job, options.every ?? schedule.every);
+      this.known.declare(job, options.every ?? schedule.every);
     }
   }
 }

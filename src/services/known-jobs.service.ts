@@ -26,22 +26,53 @@ export interface KnownJob {
   source: object | undefined;
 }
 
-/** How many jobs are remembered: names that depend on arguments may be endless. */
+/** How many jobs are remembered beside the declared ones: names that depend on arguments may be endless. */
 const MOST = 10_000;
+
+type Named = Pick<RunRequest, 'name' | 'pattern' | 'options'>;
 
 /** The scheduled jobs that this instance has declared or called, and how far they have come. */
 @Injectable()
 export class KnownJobs {
-  private readonly jobs = new Map<string, KnownJob>();
+  private readonly declared = new Map<string, KnownJob>();
+  private readonly called = new Map<string, KnownJob>();
 
   constructor(@Inject(CLOCK) private readonly clock: Clock) {}
 
-  add(
-    { name, pattern = name, options }: Pick<RunRequest, 'name' | 'pattern' | 'options'>,
+  /** A job that this instance declares, which is never forgotten. */
+  declare(job: Named, schedule: CronTicks | number): KnownJob {
+    const known = this.keep(job, schedule, this.declared);
+    this.called.delete(job.name);
+    return known;
+  }
+
+  /** A job that was called. */
+  add(job: Named, schedule: CronTicks | number): KnownJob {
+    if (this.declared.has(job.name)) return this.keep(job, schedule, this.declared);
+    const known = this.keep(job, schedule, this.called);
+    if (this.called.size > MOST) this.called.delete(this.called.keys().next().value ?? '');
+    return known;
+  }
+
+  get(name: string): KnownJob | undefined {
+    return this.declared.get(name) ?? this.called.get(name);
+  }
+
+  *all(): Iterable<KnownJob> {
+    yield* this.declared.values();
+    yield* this.called.values();
+  }
+
+  private keep(
+    { name, pattern = name, options }: Named,
     schedule: CronTicks | number,
+    jobs: Map<string, KnownJob>,
   ): KnownJob {
-    const known = this.jobs.get(name);
-    if (known?.schedule === schedule) return known;
+    const known = this.get(name);
+    if (known?.schedule === schedule) {
+      jobs.set(name, known);
+      return known;
+    }
     const job: KnownJob = {
       name,
       pattern,
@@ -53,17 +84,8 @@ export class KnownJobs {
       skipped: new SkippedTicks(),
       source: undefined,
     };
-    this.jobs.set(name, job);
-    if (this.jobs.size > MOST) this.jobs.delete(this.jobs.keys().next().value ?? '');
+    jobs.set(name, job);
     return job;
-  }
-
-  get(name: string): KnownJob | undefined {
-    return this.jobs.get(name);
-  }
-
-  all(): Iterable<KnownJob> {
-    return this.jobs.values();
   }
 }
 

@@ -1,0 +1,20 @@
+import { expect, it } from 'vitest';
+import { systemClock } from '../../src/clock.js';
+import type { ResolvedJobOptions } from '../../src/options/options.js';
+import { KnownJobs } from '../../src/services/known-jobs.service.js';
+
+const named = (name: string) => ({ name, options: {} as ResolvedJobOptions });
+
+it('a declared job is remembered, however many names that depend on arguments come and go', () => {
+  const jobs = new KnownJobs(systemClock);
+  const called = jobs.add(named('called, then declared'), 1000);
+  jobs.add(named('first'), 1000);
+  const declared = jobs.declare(named('declared'), 1000);
+  expect(jobs.declare(named('called, then declared'), 1000)).toBe(called);
+  for (let tenant = 0; tenant < 10_000; tenant++) jobs.add(named(`tenant ${tenant}`), 1000);
+  expect(jobs.get('first')).toBeUndefined();
+  expect(jobs.get('tenant 0')).toBeDefined();
+  expect(jobs.add(named('declared'), 1000)).toBe(declared);
+  expect(jobs.get('called, then declared')).toBe(called);
+  expect([...jobs.all()]).toHaveLength(10_002);
+});
