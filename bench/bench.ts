@@ -17,6 +17,7 @@ import type { Bench, Group } from './group.js';
 import { crowd, instances } from './groups/fleets.js';
 import { jobs } from './groups/jobs.js';
 import { locks } from './groups/locks.js';
+import { shares } from './groups/shares.js';
 import { starts } from './groups/starts.js';
 import { ticks } from './groups/ticks.js';
 import { describeMachine } from './machine.js';
@@ -24,7 +25,7 @@ import type { Row } from './measure.js';
 import { growthOf } from './plot.js';
 import { printGroup, printWorse } from './report.js';
 
-const GROUPS: readonly Group[] = [locks, starts, jobs, instances, ticks, crowd];
+const GROUPS: readonly Group[] = [locks, starts, jobs, instances, ticks, crowd, shares];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

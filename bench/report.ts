@@ -96,6 +96,9 @@ const ratioAndSpread: Print = (values) => {
 export const durations: Print = (values) => range(values, time);
 export const counts: Print = (values) => range(values, (value) => value.toLocaleString('en'));
 
+export const averages: Print = (values) => range(values, (value) => value.toFixed(1));
+export const percentages: Print = (values) => range(values, (value) => `${(value * 100).toFixed(0)} %`);
+
 /** Of all rounds together. */
 export const sum: Print = (values) => values.reduce((total, value) => total + value, 0).toLocaleString('en');
 

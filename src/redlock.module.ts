@@ -20,6 +20,7 @@ import {
 } from './redlock.module-definition.js';
 import type { RedlockModuleOptions, ResolvedOptions } from './options/options.js';
 import { MODULE_OPTIONS, resolveOptions } from './options/resolve-options.js';
+import { BusyDelay } from './services/busy-delay.service.js';
 import { CatchUp } from './services/catch-up.service.js';
 import { ExclusiveJobs } from './services/exclusive-jobs.service.js';
 import { JobRunner } from './services/job-runner.service.js';
@@ -77,6 +78,7 @@ export class InnermostModule {}
     NodeInspection,
     RedlockEvents,
     SchedulerFirings,
+    BusyDelay,
     LeaseRegistry,
     JobRecords,
     KnownJobs,

@@ -1,12 +1,14 @@
 import { createHash } from 'node:crypto';
 import type { Patience } from '../acquire/acquirer.js';
 import { RETRY } from '../acquire/retry-policy.js';
-import type { RunRequest } from './run-request.js';
+import { type RunRequest, triggerOf } from './run-request.js';
 
 /** When to claim, and for how long. Durations in milliseconds. */
 export interface ClaimTiming extends Patience {
   /** How long to wait before the claim. */
   readonly delay?: number;
+  /** Whether to wait a little longer while this instance is busy. Default: `false`. */
+  readonly yields?: boolean;
   /** How long to keep trying while another claim holds the lock. */
   readonly wait?: number;
 }
@@ -21,6 +23,7 @@ export function timingOf(keyPrefix: string, request: RunRequest, now: number): C
   const isBuffered = options.overlap === 'buffer-one' && past === undefined;
   return {
     delay,
+    yields: tick !== undefined && triggerOf(request) === 'schedule',
     untilNext: tick ? tick.next - claimedAt : options.every,
     buffer: isBuffered && next !== undefined ? bufferOf(next - claimedAt) : undefined,
   };

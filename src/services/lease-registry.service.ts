@@ -2,12 +2,13 @@ import { Inject, Injectable } from '@nestjs/common';
 import { type Clock, sleep, systemClock } from '../clock.js';
 import { CLOCK } from '../redlock.module-definition.js';
 import type { Claim } from '../nodes/lock-node.js';
-import { Acquirer } from '../acquire/acquirer.js';
+import { Acquirer, type Patience } from '../acquire/acquirer.js';
 import { type Denial, type Grant, isDown } from '../acquire/outcome.js';
 import { ShutdownError } from '../errors.js';
 import type { ClaimTiming } from '../runs/claim-timing.js';
 import { Lease } from '../runs/lease.js';
 import type { LeaseSettings } from '../runs/lease-settings.js';
+import { BusyDelay } from './busy-delay.service.js';
 import { OperatorLog } from './operator-log.service.js';
 
 /** How long an aborted run may take to stop before its lock is released anyway, in milliseconds. */
@@ -29,6 +30,8 @@ const UNGUARDED: Grant = {
 @Injectable()
 export class LeaseRegistry {
   private readonly held = new Set<Lease>();
+  /** How many of them belong to runs. */
+  private running = 0;
   /** The number of run claims in progress. */
   private claims = 0;
   /** Called when no majority of the nodes has answered a claim. */
@@ -43,18 +46,21 @@ export class LeaseRegistry {
   constructor(
     private readonly acquirer: Acquirer,
     private readonly log: OperatorLog,
+    private readonly busyDelay: BusyDelay,
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
   /** Makes a claim, and keeps the lease if it is granted. */
   async acquire(claim: Claim, settings: LeaseSettings, timing: ClaimTiming = {}): Promise<Lease | Denial> {
-    const { delay = 0, wait = 0, ...patience } = timing;
+    const { delay = 0, wait = 0, yields = false, ...patience } = timing;
     const isRun = settings.run !== undefined;
     const { signal } = isRun ? this.closing.runs : this.closing.locks;
     // Counted until the lease is registered: otherwise a shutdown in between would not wait for the run.
     if (isRun) this.claims++;
     try {
       if (delay > 0) await sleep(this.clock, delay, signal);
+      const busyDelay = yields ? this.busyDelayOf(settings.name, patience) : 0;
+      if (busyDelay > 0) await sleep(this.clock, busyDelay, signal);
       if (signal.aborted) return SHUTDOWN;
       const answer = await this.acquirer.acquire(claim, settings.ttl, wait, signal, patience);
       if (!signal.aborted || answer.kind === 'granted') this.log.answered(answer);
@@ -112,11 +118,20 @@ export class LeaseRegistry {
     await Promise.all([...this.held].map((lease) => lease.finish()));
   }
 
+  private busyDelayOf(name: string, { buffer }: Patience): number {
+    const delay = this.busyDelay.of(this.running);
+    if (delay === 0 || buffer === undefined) return delay;
+    // Few ticks wait for a run in progress. On its own instance, one starts as soon as that ends.
+    return this.runs.some((lease) => lease.name === name) ? 0 : delay;
+  }
+
   private hold(grant: Grant, settings: LeaseSettings, lock = ''): Lease {
     const lease = new Lease(grant, settings, this.clock);
     this.held.add(lease);
+    if (lease.run) this.running++;
     lease.onEnded = () => {
       this.held.delete(lease);
+      if (lease.run) this.running--;
       this.acquirer.freed(lock);
       this.noteQuiet();
     };

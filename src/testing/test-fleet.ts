@@ -20,6 +20,7 @@ import type { NodeOption } from '../options/options.js';
 import { MODULE_OPTIONS, resolveOptions } from '../options/resolve-options.js';
 import { MemoryNode } from '../nodes/memory-node.js';
 import type { NodeReport } from '../nodes/lock-node.js';
+import { BusyDelay } from '../services/busy-delay.service.js';
 import { Fleet } from '../services/fleet.service.js';
 import { Lifecycle } from '../services/lifecycle.service.js';
 import { ManualClock } from './manual-clock.js';
@@ -136,6 +137,9 @@ export class TestFleet {
           factory: (given: unknown) =>
             resolveOptions({ ...givenOptions(MODULE, given, MODULE_OPTIONS), nodes: nodes ?? memory }),
         })
+        // The instances take turns at going first, whichever is busy.
+        .overrideProvider(BusyDelay)
+        .useValue({ of: () => 0 })
         .overrideProvider(SchedulerRegistry)
         .useClass(StoppedScheduler);
       await override?.(builder, instance);

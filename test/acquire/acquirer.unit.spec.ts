@@ -7,6 +7,7 @@ import { createStore } from '../../src/acquire/create-store.js';
 import type { Grant } from '../../src/acquire/outcome.js';
 import type { ClaimedRun } from '../../src/acquire/token.js';
 import { resolveOptions } from '../../src/options/resolve-options.js';
+import { BusyDelay } from '../../src/services/busy-delay.service.js';
 import { OperatorLog } from '../../src/services/operator-log.service.js';
 import { LeaseRegistry } from '../../src/services/lease-registry.service.js';
 import { ManualClock } from '../../src/testing/manual-clock.js';
@@ -235,6 +236,7 @@ it('many claims that wait at the same time cause no warning', async () => {
   const leases = new LeaseRegistry(
     acquirerOf(memoryNodes(1)),
     new OperatorLog(resolveOptions({}), clock),
+    new BusyDelay(),
     clock,
   );
   const settings = { name: 'job', ttl: TTL, maxRuntime: undefined, run: RUN };

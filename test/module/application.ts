@@ -5,6 +5,8 @@ import { closeAfterTest, closeNow } from '../close-after-test.js';
 import type { Clock } from '../../src/clock.js';
 import { CLOCK } from '../../src/redlock.module-definition.js';
 import { RedlockModule, type RedlockModuleOptions } from '../../src/index.js';
+import { busyDelayOf } from '../../src/runs/busy-delay.js';
+import { BusyDelay } from '../../src/services/busy-delay.service.js';
 import { RecordingLogger } from './recording-logger.js';
 
 /** What an application of a test is made of, besides the scheduler. */
@@ -31,7 +33,11 @@ export async function build(parts: Parts): Promise<TestingModule> {
     ...rest,
     imports: [ScheduleModule.forRoot(), ...modules, ...imports],
   }).setLogger(logger);
-  if (clock) builder.overrideProvider(CLOCK).useValue(clock);
+  if (clock) {
+    builder.overrideProvider(CLOCK).useValue(clock);
+    // How busy the process of the tests is must not matter to a clock that is moved by hand.
+    builder.overrideProvider(BusyDelay).useValue({ of: (runs: number) => busyDelayOf(runs, 0) });
+  }
   return builder.compile();
 }
 

@@ -1,0 +1,29 @@
+import { performance } from 'node:perf_hooks';
+import { Injectable } from '@nestjs/common';
+import { busyDelayOf } from '../runs/busy-delay.js';
+
+/** Over how long the event loop is observed, at least, in milliseconds: many ticks are claimed in one turn of it. */
+const SHORTEST_PERIOD = 500;
+
+/** How much later this instance claims a tick. */
+@Injectable()
+export class BusyDelay {
+  private since = performance.eventLoopUtilization();
+  private utilization = 0;
+
+  /** The delay of a claim that is made now, in milliseconds. @param runs How many runs are in progress. */
+  of(runs: number): number {
+    this.observe();
+    return busyDelayOf(runs, this.utilization);
+  }
+
+  /** Node.js counts anyway how long the event loop is idle, so nothing needs to run in between. */
+  private observe(): void {
+    const now = performance.eventLoopUtilization();
+    const active = now.active - this.since.active;
+    const total = active + now.idle - this.since.idle;
+    if (total < SHORTEST_PERIOD) return;
+    this.utilization = active / total;
+    this.since = now;
+  }
+}
