@@ -35,7 +35,7 @@ for (const [index, { cron, spread, work }] of jobs.entries()) {
     await pause(work);
     running--;
   };
-  const onTick = () => redlock.run(job, run, spread === undefined ? {} : { spread });
+  const onTick = () => redlock.run(job, run, { spread });
   registry.addCronJob(job, CronJob.from({ cronTime: cron, onTick: () => void onTick(), start: true }));
 }
 if (blocked > 0) setInterval(() => compute(blocked), 10);

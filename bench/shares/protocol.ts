@@ -14,7 +14,7 @@ export interface ShareInstance {
 
 export interface ShareJob {
   readonly cron: string;
-  readonly spread?: number;
+  readonly spread: number;
   /** How long a run waits, after it has kept the processor busy for a moment. */
   readonly work: number;
 }

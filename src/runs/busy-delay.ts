@@ -1,7 +1,8 @@
 /** The longest delay, in milliseconds. */
 const LONGEST = 5;
-/** How busy the event loop must be to count as much as one run: a quarter of the time. */
-const RUN_SHARE = 0.25;
+/** An event loop that is busy for so much of the time counts as much as `LOOP_LOAD` runs. */
+const BUSY_LOOP = 0.9;
+const LOOP_LOAD = 4;
 
 /**
  * How much later a busy instance claims a tick, in milliseconds, so that one that is less busy wins it. None while it is
@@ -12,6 +13,6 @@ const RUN_SHARE = 0.25;
  * @param utilization The part of the time in which its event loop has been busy, from 0 to 1.
  */
 export function busyDelayOf(runs: number, utilization: number): number {
-  const load = runs + Math.floor(utilization / RUN_SHARE);
+  const load = runs + (utilization >= BUSY_LOOP ? LOOP_LOAD : 0);
   return load === 0 ? 0 : Math.min(1 + Math.ceil(Math.log2(1 + load)), LONGEST);
 }

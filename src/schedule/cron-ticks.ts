@@ -55,8 +55,7 @@ export class CronTicks {
 
   /** Tells schedules apart. Instances without a time zone of their own may differ in that of their process. */
   get fingerprint(): string {
-    const zone = this.timeZone ?? Intl.DateTimeFormat().resolvedOptions().timeZone;
-    return (this.hash ??= createHash('sha1').update(`${this.expression} ${zone}`).digest('hex').slice(0, 8));
+    return (this.hash ??= this.computeFingerprint());
   }
 
   /** The latest tick up to `now` plus a few milliseconds; `undefined` if there has been none. */
@@ -74,7 +73,18 @@ export class CronTicks {
   previous(at: number): number | undefined {
     const index = this.known.indexOf(at);
     if (index > 0) return this.known[index - 1];
-    return this.cron.realDate ? undefined : this.search.around(at - 1)[0];
+    if (this.cron.realDate) return undefined;
+    const [tick, next] = this.search.around(at - 1);
+    // All jobs of this schedule ask the same.
+    if (tick !== undefined && next === this.known[0] && this.known.length < MOST_KNOWN)
+      this.known = [tick, ...this.known];
+    return tick;
+  }
+
+  /** Whether it is known, without a search, that no tick is between `last` and the tick `at`. */
+  areConsecutive(last: number, at: number): boolean {
+    const before = this.known[this.known.indexOf(at) - 1];
+    return before !== undefined && before <= last;
   }
 
   /** The shortest time between two ticks, in milliseconds; infinity for a date. */
@@ -124,12 +134,19 @@ export class CronTicks {
     this.isPreparing = false;
   }
 
+  private computeFingerprint(): string {
+    const zone = this.timeZone ?? Intl.DateTimeFormat().resolvedOptions().timeZone;
+    return createHash('sha1').update(`${this.expression} ${zone}`).digest('hex').slice(0, 8);
+  }
+
   private remember(found: readonly number[], limit: number): void {
     const [tick, next] = found;
     const [first] = this.known;
     // See `TickSearch.after` for a next tick that is not later.
     if (tick === undefined || next === undefined || next <= tick) return;
     if (next === first) this.known = [tick, ...this.known].slice(0, MOST_KNOWN);
+    // No tick was prepared, but the one before is known.
+    else if (tick === this.known.at(-1)) this.known = [...this.known.slice(-2), next];
     // The call was delayed, or the clock was set back a little: keep the known ticks.
     else if (first === undefined || limit >= first || limit < first - HELD_UP) this.known = found;
   }

@@ -69,7 +69,7 @@ export class MissedTicks {
     const begun = before.unfinished === undefined ? undefined : contentOf(before.unfinished)?.tick;
     // If no tick was ever settled, the one that was begun is the first that can be missed.
     const last = before.last ?? (begun === undefined ? undefined : begun - 1);
-    if (last === undefined) return;
+    if (last === undefined || ticks.areConsecutive(last, tick.at)) return;
     const comparison = inBackground('Looking for missed ticks', () =>
       this.compare(job, last, tick, ticks, skipped),
     );

@@ -95,17 +95,16 @@ async function busyInstance(): Promise<Instance> {
 describe('the delay of a busy instance', () => {
   it.each<[runs: number, utilization: number, delay: number]>([
     [0, 0, 0],
-    [0, 0.24, 0],
-    [0, 0.25, 2],
-    [0, 0.5, 3],
+    [0, 0.89, 0],
+    [0, 0.9, 4],
     [0, 1, 4],
     [1, 0, 2],
-    [1, 0.25, 3],
+    [1, 0.89, 2],
     [2, 0, 3],
     [3, 0, 3],
     [4, 0, 4],
+    [4, 1, 5],
     [7, 0, 4],
-    [7, 0.25, 5],
     [8, 0, 5],
     [8, 1, 5],
     [10_000, 1, 5],
@@ -129,8 +128,8 @@ describe('the utilization of the event loop', () => {
   it('is that since the last look at it', () => {
     const delay = new BusyDelay();
     expect(delay.of(0)).toBe(0);
-    [active, idle] = [active + 500, idle + 500];
-    expect(delay.of(0)).toBe(busyDelayOf(0, 0.5));
+    [active, idle] = [active + 950, idle + 50];
+    expect(delay.of(0)).toBe(busyDelayOf(0, 0.95));
     idle += 10_000;
     expect(delay.of(0)).toBe(0);
     active += 600;

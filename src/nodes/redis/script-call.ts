@@ -25,6 +25,7 @@ export function isPlain({ tick, every, history }: Claim): boolean {
 export function voteOf(reply: unknown): Vote {
   if (reply === 1) return GRANTED;
   const [kind, detail, lease, rank] = (Array.isArray(reply) ? reply : []) as unknown[];
+  if (typeof kind === 'number') return { kind: 'granted', last: kind };
   if (kind === 'unbegun' || kind === 'paused') return { kind };
   if (
     kind === 'granted' &&

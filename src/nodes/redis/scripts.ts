@@ -46,7 +46,6 @@ local mark = recover and token .. '${RECOVER}' or token
 local function lease() redis.call('set', KEYS[1], token, 'PX', recover and ttl + ${TAKEOVER_WINDOW} or ttl) end
 local function begin() redis.call('set', tickKey, mark, 'PX', recover and ttl + ${LAST_TICK_RETENTION} or keep) end
 local function record(what, call)
-  if call('lindex', recordsKey, 0) == what then return end
   call('lpush', recordsKey, what)
   call('ltrim', recordsKey, 0, limit - 1)
   call('pexpire', recordsKey, remember)
@@ -63,7 +62,7 @@ if deadline > 0 and now > deadline then return {'late', now} end
 `;
 
 /**
- * Grants all or nothing. Returns 1, or `{ 'granted', dead, last, unfinished }` if it knows any of these; the vote
+ * Grants all or nothing. Returns 1, `{ last }` if it knows that, or `{ 'granted', dead, last, unfinished }`; the vote
  * against: `{ vote }`, `{ vote, wait }`, `{ vote, ahead }` or `{ vote, holder, lease, rank }`; or, if it comes too late,
  * `{ 'late', now }`.
  */
@@ -117,8 +116,8 @@ if every > 0 then redis.call('set', everyKey, token, 'PX', every) end
 if begunKey then redis.call('set', begunKey, token, 'PX', remember) end
 -- From here on, the claim is granted, whatever the records are.
 if unfinished then record('${DIED}' .. unfinished, redis.pcall) end
-if dead or unfinished or last > 0 then return {'granted', dead or '', last, unfinished or ''} end
-return 1
+if dead or unfinished then return {'granted', dead or '', last, unfinished or ''} end
+return last > 0 and {last} or 1
 `);
 
 /**
@@ -158,7 +157,9 @@ if tick > 0 and (not marker or marker == mark or marker == token) then
 end
 if begunKey and redis.call('get', begunKey) == token then redis.call('del', begunKey) end
 -- Last: a record that cannot be written must not undo the rest.
-if limit > 0 and ARGV[13] then record(ARGV[13], redis.call) end
+local what = limit > 0 and ARGV[13]
+-- One that is sent again may already be there.
+if what and (held == 1 or redis.call('lindex', recordsKey, 0) ~= what) then record(what, redis.call) end
 return held
 `);
 
