@@ -1,7 +1,8 @@
 // Bundles what tsc has compiled into `dist`: a script and a type file for each entry in package.json, and in `shared`
 // what several entries need. So there is one copy of each class, and no entry loads what only others use.
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { build } from 'rolldown';
+import { parseAst } from 'rolldown/parseAst';
 import { dts } from 'rolldown-plugin-dts';
 
 const COMPILED = './build/compiled';
@@ -14,6 +15,8 @@ const inputs = (extension) =>
   Object.fromEntries(names.map((name) => [name, `${COMPILED}/${name}${extension}`]));
 /** Packages stay imports. A colon that does not follow `node` is in a path on Windows. */
 const external = /^(node:|@?[a-z])[^:]*$/;
+/** How long a line is at least, before it is broken. */
+const SHORTEST_LINE = 80;
 /** Stack traces and NestJS show the names of classes and functions. */
 const keepNames = { class: true, function: true };
 
@@ -23,7 +26,7 @@ const commentLines = {
   renderChunk: (code) => code.replaceAll('; /**', ';\n  /**').replaceAll(/\*\/(?=\w)/g, '*/\n  '),
 };
 
-await build([
+const [scripts] = await build([
   {
     input: inputs('.js'),
     external,
@@ -42,3 +45,24 @@ await build([
     output: { dir: 'dist', entryFileNames: '[name].ts', chunkFileNames: 'shared/[hash].d.ts' },
   },
 ]);
+
+// Node.js prints the whole line of an error that ends a process.
+for (const { fileName, code } of scripts.output) writeFileSync(`dist/${fileName}`, inLines(code));
+
+/** Breaks lines before statements and members of classes, where that means nothing. */
+function inLines(code) {
+  const starts = [];
+  JSON.stringify(parseAst(code), (_key, node) => {
+    if (node?.type === 'ClassBody' || node?.type === 'Program' || node?.type === 'BlockStatement')
+      starts.push(...node.body.map(({ start }) => start));
+    return typeof node === 'bigint' ? null : node;
+  });
+  const lines = [];
+  let from = 0;
+  for (const start of starts.sort((a, b) => a - b)) {
+    if (start - from < SHORTEST_LINE) continue;
+    lines.push(code.slice(from, start));
+    from = start;
+  }
+  return [...lines, code.slice(from)].join('\n');
+}

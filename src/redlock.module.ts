@@ -20,6 +20,7 @@ import {
 } from './redlock.module-definition.js';
 import type { RedlockModuleOptions, ResolvedOptions } from './options/options.js';
 import { MODULE_OPTIONS, resolveOptions } from './options/resolve-options.js';
+import { withStackOfCaller } from './options/stack-of-caller.js';
 import { BusyDelay } from './services/busy-delay.service.js';
 import { CatchUp } from './services/catch-up.service.js';
 import { ExclusiveJobs } from './services/exclusive-jobs.service.js';
@@ -107,11 +108,13 @@ export class RedlockModule extends ConfigurableModuleClass {
    * @throws InvalidOptionError for an invalid option.
    */
   static override forRoot(options: typeof OPTIONS_TYPE = {}): DynamicModule {
-    const { isGlobal = true, ...given } = givenOptions(MODULE, options, [...MODULE_OPTIONS, 'isGlobal']);
-    boolean(MODULE, 'isGlobal', isGlobal);
-    resolveOptions(given);
-    // A factory hides the passwords of the nodes from whoever prints the module.
-    return RedlockModule.forRootAsync({ isGlobal: isGlobal as boolean, useFactory: () => given });
+    return withStackOfCaller(RedlockModule.forRoot, () => {
+      const { isGlobal = true, ...given } = givenOptions(MODULE, options, [...MODULE_OPTIONS, 'isGlobal']);
+      boolean(MODULE, 'isGlobal', isGlobal);
+      resolveOptions(given);
+      // A factory hides the passwords of the nodes from whoever prints the module.
+      return RedlockModule.forRootAsync({ isGlobal: isGlobal as boolean, useFactory: () => given });
+    });
   }
 
   /**
@@ -121,7 +124,7 @@ export class RedlockModule extends ConfigurableModuleClass {
    * @throws InvalidOptionError for an unknown option, and unless exactly one of the three is set.
    */
   static override forRootAsync(options: typeof ASYNC_OPTIONS_TYPE): DynamicModule {
-    const checked = checkedAsyncOptions(options);
+    const checked = withStackOfCaller(RedlockModule.forRootAsync, () => checkedAsyncOptions(options));
     warnOfCopies();
     const { providers = [], ...definition } = super.forRootAsync(checked);
     if (checked.useFactory) return { ...definition, providers };

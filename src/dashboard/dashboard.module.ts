@@ -1,4 +1,5 @@
 import { Controller, type DynamicModule, Module, UseGuards, VERSION_NEUTRAL } from '@nestjs/common';
+import { withStackOfCaller } from '../options/stack-of-caller.js';
 import { Assets } from './assets.js';
 import { DashboardController } from './dashboard.controller.js';
 import {
@@ -24,9 +25,11 @@ export class RedlockDashboardModule {
    * @throws InvalidOptionError for an invalid option; in production also without a guard, unless `public` is `true`.
    */
   static forRoot(options: RedlockDashboardOptions = {}): DynamicModule {
-    const { settings, ...mount } = checkedForRoot(options);
-    resolveSettings(settings, mount.guards.length > 0);
-    return mounted(mount, [], () => settings);
+    return withStackOfCaller(RedlockDashboardModule.forRoot, () => {
+      const { settings, ...mount } = checkedForRoot(options);
+      resolveSettings(settings, mount.guards.length > 0);
+      return mounted(mount, [], () => settings);
+    });
   }
 
   /**
@@ -36,8 +39,10 @@ export class RedlockDashboardModule {
    * @throws InvalidOptionError for an invalid option. What the factory returns is checked when the application starts.
    */
   static forRootAsync(options: RedlockDashboardAsyncOptions): DynamicModule {
-    const { inject, useFactory, ...mount } = checkedForRootAsync(options);
-    return mounted(mount, [...inject], useFactory);
+    return withStackOfCaller(RedlockDashboardModule.forRootAsync, () => {
+      const { inject, useFactory, ...mount } = checkedForRootAsync(options);
+      return mounted(mount, [...inject], useFactory);
+    });
   }
 }
 
