@@ -83,7 +83,7 @@ export class DashboardController {
     if (!isFromThePage(headers)) return this.json(response, { error: 'Not from the page' }, 403);
     try {
       const outcome = await act(this.reader.redlock, action, body);
-      this.logger.log(`${quoted(outcome.name)}: ${action}, ${outcome.outcome}`);
+      this.logger.log(`Asked on the dashboard to ${action} ${quoted(outcome.name)}: ${outcome.outcome}`);
       await this.reader.read(outcome.name).renewed();
       this.json(response, outcome);
     } catch (error) {

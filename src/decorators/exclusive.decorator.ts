@@ -54,7 +54,15 @@ export function Exclusive<Args extends unknown[]>(
   name: (...args: Args) => string,
   options?: JobOptions,
 ): ExclusiveDecorator<(...args: Args) => string>;
+/**
+ * Runs each tick of the method on one instance of the fleet, as the job `name`. Default: `ClassName.method`. See the
+ * first overload for more.
+ *
+ * @example
+ * `@Cron('0 0 6 * * *') @Exclusive('report') async report() {}`
+ */
 export function Exclusive(name?: JobName, options?: JobOptions): ExclusiveDecorator;
+/** Runs each tick of the method on one instance of the fleet, as the job `ClassName.method`. */
 export function Exclusive(options: JobOptions): ExclusiveDecorator;
 export function Exclusive(
   nameOrOptions?: JobName | JobOptions,

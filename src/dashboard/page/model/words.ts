@@ -40,6 +40,9 @@ export function relative(at: number, now: number): string {
   return `${coarse(-distance)} ago`;
 }
 
+/** When a tick is due. The page may learn a moment late that it has come. */
+export const due = (at: number, now: number): string => relative(Math.max(at, now), now);
+
 const ABSOLUTE = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'long' });
 
 /** A time with its date and its time zone. */

@@ -3,7 +3,7 @@ import type { Json } from '../../page-data.js';
 import type { RunRecord } from '../../redlock-data.js';
 import { type JobRow, rowOf } from '../model/job-row.js';
 import { KIND_OF_OUTCOME, KINDS } from '../model/marks.js';
-import { absolute, duration, percent, relative, schedule, short } from '../model/words.js';
+import { absolute, due, duration, percent, relative, schedule, short } from '../model/words.js';
 import { Actions } from '../parts/actions.js';
 import { Badges } from '../parts/badges.js';
 import { DurationPlot } from '../parts/duration-plot.js';
@@ -100,7 +100,7 @@ function PauseNote({ row: { job } }: { row: JobRow }) {
   const at = Date.parse(paused.at);
   return (
     <p class="pause-note">
-      <Shape kind="paused" /> Paused <Relative at={at} /> by {paused.by}
+      <Shape kind="paused" /> Paused <Relative at={at} /> from {paused.by}
       {paused.until ? <> until {absolute(Date.parse(paused.until))}</> : ' until it is resumed'}
       {paused.note && (
         <>
@@ -115,7 +115,11 @@ function Figures({ row: { statistics, last, next, job } }: { row: JobRow }) {
   const { successRate, p95, missed, runs } = statistics;
   const running = job.status?.running;
   const figures = [
-    ['Next tick', next === null ? '–' : relative(next, now.value), next === null ? '' : short(next)],
+    [
+      'Next tick',
+      job.status?.paused ? 'paused' : next === null ? '–' : due(next, now.value),
+      next === null ? '' : short(next),
+    ],
     [
       'Last run',
       last ? relative(last.at, now.value) : 'never',

@@ -15,7 +15,7 @@ import { Badges } from '../parts/badges.js';
 import { FilterInput } from '../parts/filter-input.js';
 import { RecentRuns } from '../parts/recent-runs.js';
 import { LABELS, Shape } from '../parts/shapes.js';
-import { Relative } from '../parts/time.js';
+import { Due, Relative } from '../parts/time.js';
 import { useVisibleRows } from '../parts/use-visible-rows.js';
 import { jobUrl, overview, rowList } from '../state.js';
 
@@ -191,10 +191,10 @@ function cellsOf({ row, index }: RowProps) {
           <span class="muted">–</span>
         ) : job.status?.paused ? (
           <s>
-            <Relative at={next} />
+            <Due at={next} />
           </s>
         ) : (
-          <Relative at={next} />
+          <Due at={next} />
         )}
       </td>
       <td class="recent-column">

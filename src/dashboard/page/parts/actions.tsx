@@ -17,7 +17,7 @@ const PAUSES = [
 
 const TITLES = { pause: 'Pause', resume: 'Resume', trigger: 'Run now' };
 const QUESTIONS = {
-  pause: 'No instance runs its ticks until then. A run in progress goes on.',
+  pause: 'While it is paused, no instance runs its ticks. A run in progress goes on.',
   resume: 'The instances run its ticks again, from the next one on.',
   trigger: 'One instance runs it now, in addition to its schedule, unless a run is in progress.',
 };
@@ -100,7 +100,7 @@ function Confirmation({ action, name, onConfirm, onCancel }: ConfirmationProps) 
               </select>
             </label>
             <label>
-              Note, for those who wonder
+              Reason (optional)
               <input name="note" maxLength={200} placeholder="migration 42" autoComplete="off" />
             </label>
           </>

@@ -1,7 +1,7 @@
 import type { Json } from '../../page-data.js';
 import type { ScheduleInfo } from '../../redlock-data.js';
 import { type Instance, opinionsOn } from '../model/fleet.js';
-import { absolute, duration, inZone, relative } from '../model/words.js';
+import { absolute, due, duration, inZone } from '../model/words.js';
 import { now } from '../state.js';
 
 /** The options that are durations, in milliseconds. */
@@ -16,7 +16,7 @@ export function Preview({ ticks, info }: { ticks: readonly number[]; info: Json<
       <thead>
         <tr>
           <th scope="col">{zone ?? 'Your time'}</th>
-          <th scope="col">UTC</th>
+          {zone !== 'UTC' && <th scope="col">UTC</th>}
           <th scope="col">From now</th>
         </tr>
       </thead>
@@ -31,8 +31,8 @@ export function Preview({ ticks, info }: { ticks: readonly number[]; info: Json<
                 {time}
                 {isChange && <span class="badge">clocks changed: {offset}</span>}
               </td>
-              <td class="muted">{new Date(tick).toISOString().slice(11, 19)}</td>
-              <td>{relative(tick, now.value)}</td>
+              {zone !== 'UTC' && <td class="muted">{new Date(tick).toISOString().slice(11, 19)}</td>}
+              <td>{due(tick, now.value)}</td>
             </tr>
           );
         })}
