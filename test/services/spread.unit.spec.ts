@@ -19,6 +19,7 @@ import { resolveOptions } from '../../src/options/resolve-options.js';
 import { timingOf } from '../../src/runs/claim-timing.js';
 import type { RunRequest } from '../../src/runs/run-request.js';
 import { CronTicks } from '../../src/schedule/cron-ticks.js';
+import { Lifecycle } from '../../src/services/lifecycle.service.js';
 import { ManualClock } from '../../src/testing/manual-clock.js';
 import { TestFleet } from '../../src/testing/index.js';
 import { build, byHand, close, fire, newYear, ONCE_A_YEAR, start } from '../module/application.js';
@@ -75,6 +76,8 @@ describe('a tick whose claims are spread', () => {
   it('is not overdue before its offset', async () => {
     const hourly = Cron('0 0 * * * *', { ...byHand('report'), timeZone: 'UTC' });
     const { app } = await instanceOf(jobsOf(hourly, { spread: SPREAD }));
+    // It must know the job from the beginning.
+    await app.get(Lifecycle).prepared;
     const overdueBy = async () => (await clock.until(app.get(RedlockService).status('report'))).overdueBy;
     await clock.advance(60 * 60_000 + OFFSET);
     expect(await overdueBy()).toBeNull();
