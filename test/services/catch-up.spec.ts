@@ -47,10 +47,10 @@ describe.each([
       runs.length = 0;
       const redlock = { nodes: servers.map(({ url }) => url) };
       const apps = await startFleet(3, { redlock, providers: [Jobs] });
-      const first = await afterTick(4000);
+      const first = await afterTick(3500);
       expect(runs.map(({ tick }) => tick)).toEqual([first]);
       for (const server of servers) server.pause();
-      await pause(1500);
+      await pause(3000);
       for (const server of servers) server.resume();
       const back = Date.now();
       await expect.poll(() => runs.length, { timeout: 4000, interval: 20 }).toBeGreaterThan(1);
