@@ -19,20 +19,7 @@ const GUIDE = readFileSync('docs/redis-set-ups.md', 'utf8');
 /** The command of the guide, as its arguments. */
 const SETUSER = (/^redis-cli (ACL SETUSER .+)$/m.exec(GUIDE)?.[1] ?? '').replaceAll("'", '').split(' ');
 /** What a node cannot vote without, by the table of the guide. */
-const VOTES = [
-  'evalsha',
-  'eval',
-  'get',
-  'set',
-  'del',
-  'incr',
-  'pexpire',
-  'pttl',
-  'time',
-  'lpush',
-  'ltrim',
-  'lindex',
-];
+const VOTES = ['evalsha', 'eval', 'get', 'set', 'del', 'incr', 'pexpire', 'pttl', 'time', 'lpush', 'ltrim'];
 /** What is needed for the rest, by the same table. */
 const REST = ['lrange', 'pexpireat', 'zadd', 'zrem', 'zrangebyscore', 'hset', 'hdel', 'hexists', 'hvals'];
 const NEEDED = [...VOTES, ...REST];

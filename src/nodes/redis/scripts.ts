@@ -17,7 +17,7 @@ export const RESUMED = 'R';
 
 /** The commands that a node's user must be allowed to call, for messages. */
 export const COMMANDS =
-  'evalsha, eval, get, set, del, incr, pexpire, pttl, time, lpush, ltrim, lindex, lrange, pexpireat, zadd, zrem, zrangebyscore, hset, hdel, hexists, hvals';
+  'evalsha, eval, get, set, del, incr, pexpire, pttl, time, lpush, ltrim, lrange, pexpireat, zadd, zrem, zrangebyscore, hset, hdel, hexists, hvals';
 
 function script(lua: string): Script {
   return { lua, sha: createHash('sha1').update(lua).digest('hex') };
@@ -159,7 +159,7 @@ if begunKey and redis.call('get', begunKey) == token then redis.call('del', begu
 -- Last: a record that cannot be written must not undo the rest.
 local what = limit > 0 and ARGV[13]
 -- One that is sent again may already be there.
-if what and (held == 1 or redis.call('lindex', recordsKey, 0) ~= what) then record(what, redis.call) end
+if what and (held == 1 or redis.call('lrange', recordsKey, 0, 0)[1] ~= what) then record(what, redis.call) end
 return held
 `);
 
