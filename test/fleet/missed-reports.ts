@@ -1,4 +1,12 @@
-import { aheadDuring, evenPhases, hasPromptQuorum, isUp, type Span, touches } from './conditions.js';
+import {
+  aheadDuring,
+  evenPhases,
+  hasPromptQuorum,
+  type InstanceLife,
+  isUp,
+  type Span,
+  touches,
+} from './conditions.js';
 import type { MissedReport } from './history.js';
 import type { Case, Violation } from './judge.js';
 import { EARLY_CLAIM, type JudgedRun } from './judged-run.js';
@@ -52,15 +60,24 @@ function isPossible(report: MissedReport, of: Case): boolean {
       return isDark || runs.some((run) => run !== next && touches(recorded(run, of), span));
     case 'died':
       return isDark || runs.some((run) => run !== next && !run.settled && run.claimed < at);
-    case 'store-down':
+    case 'store-down': {
+      const life = lives.get(instance);
+      const seen = life ? { from: span.from - leadOf(life, span), until: at } : span;
       return (
-        !hasPromptQuorum(conditions, span) ||
-        (lives.get(instance)?.pauses ?? []).some((pause) => touches(pause, span)) ||
-        (conditions.crowds ?? []).some((crowd) => touches(crowd, span))
+        !hasPromptQuorum(conditions, seen) ||
+        (life?.pauses ?? []).some((pause) => touches(pause, seen)) ||
+        (conditions.crowds ?? []).some((crowd) => touches(crowd, seen))
       );
+    }
     default:
       return true;
   }
+}
+
+/** How much earlier than the tick was due an instance whose clock is ahead has found that no quorum votes. */
+function leadOf(life: InstanceLife, { from, until }: Span): number {
+  const [, most] = aheadDuring(life, { from: from - LAG, until });
+  return Math.max(most, 0);
 }
 
 /** Whether the instance was there when a tick was due that was paused without a doubt, and so must know. */

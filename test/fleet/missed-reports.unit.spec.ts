@@ -58,6 +58,13 @@ describe('a report on missed ticks', () => {
     expect(faults(report('store-down'), { instances: suspended })).toEqual([]);
   });
 
+  it('may name the nodes if they were out of reach when the clock of its instance showed the tick', () => {
+    const nodeFaults = [0, 1, 2].map((node) => ({ node, from: 12_400, until: 13_600 }));
+    expect(faults(report('store-down'), { nodeFaults })).toEqual(['miss misnamed']);
+    const ahead = [life('a', {}, 2500), life('b'), life('c')];
+    expect(faults(report('store-down'), { nodeFaults, instances: ahead })).toEqual([]);
+  });
+
   it('may name another run only if there was one', () => {
     expect(faults(report('overlap'))).toEqual(['miss misnamed']);
     const long = run(14_000, 'b', 14_005, { end: 16_900 });
