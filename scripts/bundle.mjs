@@ -59,7 +59,7 @@ function inLines(code) {
   });
   const lines = [];
   let from = 0;
-  for (const start of starts.sort((a, b) => a - b)) {
+  for (const start of starts.toSorted((a, b) => a - b)) {
     if (start - from < SHORTEST_LINE) continue;
     lines.push(code.slice(from, start));
     from = start;

@@ -108,7 +108,7 @@ export class RedlockModule extends ConfigurableModuleClass {
    * @throws InvalidOptionError for an invalid option.
    */
   static override forRoot(options: typeof OPTIONS_TYPE = {}): DynamicModule {
-    return withStackOfCaller(RedlockModule.forRoot, () => {
+    return withStackOfCaller(RedlockModule, 'forRoot', () => {
       const { isGlobal = true, ...given } = givenOptions(MODULE, options, [...MODULE_OPTIONS, 'isGlobal']);
       boolean(MODULE, 'isGlobal', isGlobal);
       resolveOptions(given);
@@ -124,7 +124,7 @@ export class RedlockModule extends ConfigurableModuleClass {
    * @throws InvalidOptionError for an unknown option, and unless exactly one of the three is set.
    */
   static override forRootAsync(options: typeof ASYNC_OPTIONS_TYPE): DynamicModule {
-    const checked = withStackOfCaller(RedlockModule.forRootAsync, () => checkedAsyncOptions(options));
+    const checked = withStackOfCaller(RedlockModule, 'forRootAsync', () => checkedAsyncOptions(options));
     warnOfCopies();
     const { providers = [], ...definition } = super.forRootAsync(checked);
     if (checked.useFactory) return { ...definition, providers };

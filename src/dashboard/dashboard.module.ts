@@ -25,7 +25,7 @@ export class RedlockDashboardModule {
    * @throws InvalidOptionError for an invalid option; in production also without a guard, unless `public` is `true`.
    */
   static forRoot(options: RedlockDashboardOptions = {}): DynamicModule {
-    return withStackOfCaller(RedlockDashboardModule.forRoot, () => {
+    return withStackOfCaller(RedlockDashboardModule, 'forRoot', () => {
       const { settings, ...mount } = checkedForRoot(options);
       resolveSettings(settings, mount.guards.length > 0);
       return mounted(mount, [], () => settings);
@@ -39,7 +39,7 @@ export class RedlockDashboardModule {
    * @throws InvalidOptionError for an invalid option. What the factory returns is checked when the application starts.
    */
   static forRootAsync(options: RedlockDashboardAsyncOptions): DynamicModule {
-    return withStackOfCaller(RedlockDashboardModule.forRootAsync, () => {
+    return withStackOfCaller(RedlockDashboardModule, 'forRootAsync', () => {
       const { inject, useFactory, ...mount } = checkedForRootAsync(options);
       return mounted(mount, [...inject], useFactory);
     });
