@@ -59,9 +59,12 @@ export class Fleet {
     void inBackground('Registering this instance', () => this.beatAndRepeat());
   }
 
-  /** No majority of the nodes answered: asks them soon, and until one does. An outage may be shorter than a beat. */
+  /**
+   * No majority of the nodes answered: asks them soon, or once started, and until one does. An outage may be shorter than a
+   * beat.
+   */
   suspect(): void {
-    if (this.card === undefined || this.isDown) return;
+    if (this.isDown) return;
     this.isDown = true;
     if (!this.timer) return;
     this.clock.clearTimeout(this.timer);

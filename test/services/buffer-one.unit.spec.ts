@@ -298,7 +298,8 @@ describe('on several nodes, a tick that finds a run in progress, with "buffer-on
     for (const each of fleet) void each.fire();
     await to(14);
     const [most, least] = [lead?.mock.calls.length ?? 0, other?.mock.calls.length ?? 0];
-    expect(most).toBeLessThan(5 + 2 * 30);
+    // Two of them wait, and try about 30 times: the delays are random.
+    expect(most).toBeLessThan(5 + 2 * 40);
     expect(least).toBeGreaterThan(0);
     expect(least).toBeLessThan(most / 2);
     await to(20);
