@@ -26,7 +26,7 @@ export interface KnownJob {
   source: object | undefined;
 }
 
-/** How many jobs are remembered beside the declared ones: names that depend on arguments may be endless. */
+/** How many jobs that are not declared are remembered: there may be one for each tenant. */
 const MOST = 10_000;
 
 type Named = Pick<RunRequest, 'name' | 'pattern' | 'options'>;

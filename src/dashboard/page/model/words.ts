@@ -48,7 +48,7 @@ const ABSOLUTE = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeS
 /** A time with its date and its time zone. */
 export const absolute = (at: number): string => ABSOLUTE.format(at);
 
-const SHORT = new Intl.DateTimeFormat(undefined, {
+const TO_THE_SECOND: Intl.DateTimeFormatOptions = {
   weekday: 'short',
   day: 'numeric',
   month: 'short',
@@ -56,7 +56,9 @@ const SHORT = new Intl.DateTimeFormat(undefined, {
   hour: '2-digit',
   minute: '2-digit',
   second: '2-digit',
-});
+};
+
+const SHORT = new Intl.DateTimeFormat(undefined, TO_THE_SECOND);
 
 /** A time for a column of times. */
 export const short = (at: number): string => SHORT.format(at);
@@ -77,16 +79,7 @@ const zoneFormats = new Map<string | null, Intl.DateTimeFormat>();
 function zoneFormat(timeZone: string | null): Intl.DateTimeFormat {
   const known = zoneFormats.get(timeZone);
   if (known) return known;
-  const options: Intl.DateTimeFormatOptions = {
-    weekday: 'short',
-    day: 'numeric',
-    month: 'short',
-    hourCycle: 'h23',
-    hour: '2-digit',
-    minute: '2-digit',
-    second: '2-digit',
-    timeZoneName: 'shortOffset',
-  };
+  const options: Intl.DateTimeFormatOptions = { ...TO_THE_SECOND, timeZoneName: 'shortOffset' };
   let format: Intl.DateTimeFormat;
   try {
     format = new Intl.DateTimeFormat(undefined, { ...options, ...(timeZone !== null && { timeZone }) });
