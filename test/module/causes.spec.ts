@@ -8,6 +8,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished, v
 import { type NodeOption, RedlockService } from '../../src/index.js';
 import { Certificate } from '../engine/certificate.js';
 import { findEngine, freePort, RedisServer } from '../engine/redis-server.js';
+import { InstanceProcess } from '../fleet/instance-process.js';
+import { LOG_KEY } from '../fleet/log.js';
 import { start } from './application.js';
 import { RecordingLogger } from './recording-logger.js';
 import { clientOf } from './redis.js';
@@ -180,7 +182,7 @@ describe.skipIf(findEngine().kind === 'embedded')('a server', () => {
     [
       'that is no Sentinel',
       async () => ({ sentinels: [{ host: '127.0.0.1', port: (await started()).port }], name: 'shop' }),
-      /Redis Sentinel group shop \(\S+\).*: what the option sentinels lists are not Sentinels/,
+      /Redis Sentinel group shop \(\S+\).*: the servers in the option sentinels are not Sentinels/,
     ],
   ];
   it.each(CASES)('%s is said to be what it is', async (_what, nodeOf, why) => {
@@ -252,6 +254,22 @@ describe.skipIf(findEngine().kind === 'embedded')('TLS', () => {
   ];
   it.each(CASES)('%s is told as such', async (_what, nodeOf, why) => {
     expect(await saidOf(await nodeOf())).toEqual(saying(why));
+  });
+
+  it('works with the certificate of the authority in NODE_EXTRA_CA_CERTS', async () => {
+    const port = await freePort();
+    const server = await started(...certificate.serverArgs(port, 'no'));
+    vi.stubEnv('NODE_EXTRA_CA_CERTS', certificate.file);
+    onTestFinished(() => void vi.unstubAllEnvs());
+    const job = { name: 'report', when: '* * * * * *', work: 0 };
+    const module = { nodes: `rediss://localhost:${port}` };
+    const spec = { name: 'a', logUrl: server.url, module, jobs: [job], logCalls: false };
+    const instance = new InstanceProcess(spec, 0);
+    onTestFinished(() => instance.kill());
+    await instance.ready();
+    const client = clientOf(server);
+    const happened = async (): Promise<string> => (await client.lrange(LOG_KEY, 0, -1)).join('\n');
+    await expect.poll(happened, { timeout: 5000 }).toContain('"is":"start"');
   });
 
   it('works with the certificate of the authority', async () => {

@@ -52,6 +52,21 @@ describe('a clock of the nodes that was an hour ahead, and is set back,', () => 
     expect(app.get(Jobs).runs).toBeGreaterThan(before);
   });
 
+  it('leaves the lock of an instance that died: ticks are skipped as overlap until its key is deleted', async () => {
+    const app = await start({ redlock: { nodes: server.it.url }, providers: [Jobs] });
+    const outcomes: string[] = [];
+    app.get(RedlockService).on('skipped', ({ name, reason }) => outcomes.push(`${name}: ${reason}`));
+    app.get(RedlockService).on('finished', ({ name }) => outcomes.push(`${name}: finished`));
+    await client.set('JOB_LOCKER_report', 'an instance that died', 'PX', HOUR + 30_000);
+    await fire(app, 'report');
+    await client.del('JOB_LOCKER_report');
+    await fire(app, 'report');
+    expect(outcomes.filter((outcome) => outcome.startsWith('report'))).toEqual([
+      'report: overlap',
+      'report: finished',
+    ]);
+  });
+
   it('is not meant where a tick is settled as usual', async () => {
     const logger = new RecordingLogger();
     const app = await start({ redlock: { nodes: server.it.url }, providers: [Jobs], logger });
