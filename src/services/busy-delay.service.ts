@@ -9,6 +9,7 @@ const SHORTEST_PERIOD = 500;
 @Injectable()
 export class BusyDelay {
   private since = performance.eventLoopUtilization();
+  private observedAt = performance.now();
   private utilization = 0;
 
   /** The delay of a claim that is made now, in milliseconds. @param runs How many runs are in progress. */
@@ -19,11 +20,10 @@ export class BusyDelay {
 
   /** Node.js counts anyway how long the event loop is idle, so nothing needs to run in between. */
   private observe(): void {
-    const now = performance.eventLoopUtilization();
-    const active = now.active - this.since.active;
-    const total = active + now.idle - this.since.idle;
-    if (total < SHORTEST_PERIOD) return;
-    this.utilization = active / total;
-    this.since = now;
+    const now = performance.now();
+    if (now - this.observedAt < SHORTEST_PERIOD) return;
+    this.utilization = performance.eventLoopUtilization(this.since).utilization;
+    this.since = performance.eventLoopUtilization();
+    this.observedAt = now;
   }
 }

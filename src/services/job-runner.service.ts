@@ -81,8 +81,8 @@ export class JobRunner {
   }
 
   /**
-   * Claims a tick that the scheduler has not called for: one that another instance has begun and not settled, now or
-   * when its lease has ended, or one that was missed. Then calls `method` in `firing`, where its call of the job has
+   * Claims a tick without a call by the scheduler: a missed one, or one that another instance has begun and not settled
+   * (at once, or when its lease has ended). If it wins, calls `method` in `firing`, in which the call of the job has
    * already won.
    *
    * @returns `'unbegun'`; `'unknown'` if the nodes did not answer, the lock is held or the job is paused; otherwise
@@ -145,8 +145,10 @@ export class JobRunner {
     if (answer instanceof Lease) {
       if (past !== undefined && past !== 'run here' && tick)
         this.log.takenOver(name, tick, answer.before.dead);
+      const value = this.executor.execute(answer, request, routine);
+      // The routine goes first.
       this.missed.won(request, answer);
-      return { ran: true, value: await this.executor.execute(answer, request, routine) };
+      return { ran: true, value: await value };
     }
     const isDown = answer.reason === 'store-down';
     if (isDown && options.onStoreDown === 'run') {

@@ -58,7 +58,7 @@ export class MissedTicks {
     if (request.tick) job?.skipped.add(request.tick.at, 'unguarded');
   }
 
-  /** This instance has won a call, which is about to run. */
+  /** This instance has won a call. */
   won(request: RunRequest, { before, run }: Lease): void {
     const job = this.note(request, true);
     const { tick, ticks, past } = request;
@@ -115,7 +115,7 @@ export class MissedTicks {
     const { instanceId } = this.options;
     for (const { from, to, count, cause } of explained(known, { skipped, records, ignored })) {
       const range = { from: new Date(from), to: new Date(to), count };
-      // An instance that was up and lost those ticks may not know what became of the one that had won them.
+      // If this instance was up and lost those ticks, it may not know what became of the instance that won them.
       if (cause !== 'unknown' || to < since) this.warn({ name, cause, ...range });
       this.events.emit('missed', { name, pattern, instanceId, ...range, cause });
     }

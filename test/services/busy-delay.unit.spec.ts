@@ -117,12 +117,12 @@ describe('the utilization of the event loop', () => {
   let [active, idle] = [0, 0];
   beforeEach(() => {
     [active, idle] = [1000, 1000];
-    // It must not be taken as it was before the instance started.
-    vi.spyOn(performance, 'eventLoopUtilization').mockImplementation(() => ({
-      active,
-      idle,
-      utilization: 1,
-    }));
+    vi.spyOn(performance, 'now').mockImplementation(() => active + idle);
+    vi.spyOn(performance, 'eventLoopUtilization').mockImplementation((since) => {
+      // It must not be taken as it was before the instance started.
+      const busy = active - (since?.active ?? 0);
+      return { active, idle, utilization: since ? busy / (busy + idle - since.idle) : 1 };
+    });
   });
 
   it('is that since the last look at it', () => {
