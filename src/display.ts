@@ -109,7 +109,7 @@ export function classOf(value: object): string {
   return 'Object';
 }
 
-/** Whether a string contains what a URL, credentials or a setting of a password look like. */
+/** Whether a string contains something that looks like a URL, credentials, or a setting of a password. */
 function looksSecret(text: string): boolean {
   return /:\/\/|@|\b(pass|pwd|secret|token|auth)\w*["']?\s?[=:]/i.test(text);
 }

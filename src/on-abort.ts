@@ -1,4 +1,4 @@
-/** The callbacks of each signal, which one listener calls: `AbortSignal` looks through all its listeners to add one. */
+/** One listener calls all callbacks of a signal: adding a listener to an `AbortSignal` searches all that it has. */
 const callbacks = new WeakMap<AbortSignal, Set<() => void>>();
 
 /**

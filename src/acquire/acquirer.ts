@@ -94,17 +94,19 @@ export class Acquirer {
           begin += delay;
           waited += delay;
         }
-        // A retry asks all nodes, and must not be counted as another loser, unless it waits only if it has a low rank.
+        // Without the counter, a retry asks all nodes (unless `isInTurn`), and is not counted as a loser again. A claim
+        // with `buffer` that got no rank yet keeps the counter (see `isUncounted`): its rank decides whether it may
+        // wait.
         if (buffer === undefined || !isUncounted(result)) asked = { ...claim, loserCounter: undefined };
         hasSplit ||= result.kind === 'split';
-        // While no quorum votes, a claim keeps its slot between attempts: those that wait follow its result.
+        // While no quorum votes, a claim keeps its slot between attempts. Those that wait for a slot share its result.
         if (hasSlot && !isDown(result)) {
           this.backpressure.leave();
           hasSlot = false;
         }
         if (isBuffered) {
           await this.waits.sleep(claim.lock, delay, signal);
-          // An outage that comes now has only begun.
+          // Waiting for a run does not count: an outage that begins now gets its full time.
           begin += clock.elapsed() - now;
         } else await sleep(clock, delay, signal);
         if (signal.aborted) return givenUp(result);
@@ -129,12 +131,12 @@ export class Acquirer {
   }
 }
 
-/** The first losers wait for the run in progress; the others need not, as though the tick were being run. */
+/** Only the first losers wait for the run in progress. For the others, the tick counts as run elsewhere. */
 function leftToOthers(denial: Denial): Denial {
   return isBackup(denial) ? denial : { ...denial, reason: 'elsewhere' };
 }
 
-/** Whether the claim has got no rank, because no answer has come, or none about other claims. */
+/** Whether the claim got no rank: no quorum answered, or the nodes only said that the tick is not due yet. */
 function isUncounted(result: Denial | Undecided): boolean {
   if (result.kind === 'denied') return result.reason === 'store-down' || result.reason === 'overload';
   return result.kind === 'early';

@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.js';
 import { onAbort } from '../on-abort.js';
-import { ConcurrencyLimit } from './concurrency-limit.js';
+import { VoteLimit } from './vote-limit.js';
 import type { Denial } from './outcome.js';
 import { outlasts } from './retry-policy.js';
 
@@ -28,7 +28,7 @@ interface Waiting {
  * their answers would take longer than `nodeTimeout`, and the nodes would seem to be down.
  */
 export class Backpressure {
-  private readonly limit: ConcurrencyLimit;
+  private readonly limit: VoteLimit;
   private readonly waiting = new Set<Waiting>();
   private inFlight = 0;
   private failingSince: number | undefined;
@@ -38,13 +38,13 @@ export class Backpressure {
     private readonly nodeTimeout: number,
     private readonly clock: Clock,
   ) {
-    this.limit = new ConcurrencyLimit(nodeTimeout * TOLERATED_FRACTION);
+    this.limit = new VoteLimit(nodeTimeout * TOLERATED_FRACTION);
   }
 
   /**
-   * Takes a slot, which `leave` gives back. Returns `undefined` if one was free. Otherwise, returns a promise that resolves
-   * to `undefined` when one becomes free or `signal` aborts. If no quorum has voted for so long that this claim would
-   * have given up, it resolves to the failed vote of another claim instead, and no slot is taken.
+   * Takes a slot, which `leave` gives back. Returns `undefined` if one was free. Otherwise, returns a promise that
+   * resolves to `undefined` when one becomes free or `signal` aborts. If no quorum has voted for so long that this
+   * claim would have given up, it resolves to the failed vote of another claim instead, and no slot is taken.
    */
   enter(signal: AbortSignal): Promise<FailedVote | undefined> | undefined {
     if (this.inFlight < this.limit.current || signal.aborted) {
@@ -78,7 +78,7 @@ export class Backpressure {
     const took = now - sentAt;
     for (const waiting of this.waiting) {
       const elapsed = now - Math.max(since, waiting.since);
-      // Those behind it have waited for less long.
+      // Those behind it have waited for less time.
       if (outlasts(elapsed, took, this.nodeTimeout)) return;
       waiting.end({ denial, took, since });
     }

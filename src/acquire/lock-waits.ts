@@ -1,7 +1,9 @@
 import { type Clock, sleep } from '../clock.js';
 import { onAbort } from '../on-abort.js';
 
-/** The claims of this instance that wait for a lock. If this instance frees it, they do not wait for their next attempt. */
+/**
+ * The claims of this instance that wait for a lock. If this instance frees it, they do not wait for their next attempt.
+ */
 export class LockWaits {
   private readonly waiting = new Map<string, Set<AbortController>>();
 

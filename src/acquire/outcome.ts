@@ -78,7 +78,7 @@ export const PAUSED: Denial = { kind: 'denied', reason: 'paused', causes: [] };
 /** The denial of a claim that had no slot, or no answer, in time. */
 export const OVERLOAD: Denial = { kind: 'denied', reason: 'overload', causes: [] };
 
-/** The denial of a claim that no majority of `nodes` nodes has answered, or none in time. */
+/** The denial of a claim without a majority of answers: `'overload'` if late answers are the only reason for that. */
 export function undecided(causes: readonly Error[], nodes: number): Denial {
   // Whether there would be a quorum without the failures of one kind.
   const onlyFor = (isSo: (cause: Error) => boolean): boolean => {

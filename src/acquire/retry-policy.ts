@@ -13,15 +13,15 @@ export const RETRY = {
   /**
    * If a tick finds an earlier run of its job in progress: the mean delay between attempts, and how long it waits for
    * that run. It waits longer by `slowness` times the duration of the slowest attempt, because under load it takes that
-   * long to settle a run. A tick that recovers does not wait longer: when the lease of a dead run ended, it could get
-   * the lock before that run is taken over.
+   * long to settle a run. A tick that recovers does not wait longer: otherwise, when the lease of a dead run ended, it
+   * could get the lock before that run was taken over.
    */
   overlap: { delay: 50, limit: 250, slowness: 4 },
   /**
-   * With `overlap: 'buffer-one'`, a tick waits longer for that run. The mean delay between attempts is a part of how long
-   * it has waited, within these limits. It gives up a little before the next tick is due, because a job with
-   * `waitForCompletion` would otherwise not fire for that one. If the first attempt got no answer, the rank may have
-   * counted this loser before, so up to `recounted` of them wait.
+   * With `overlap: 'buffer-one'`, a tick waits longer for the run in progress. The mean delay between attempts is
+   * `part` of the time waited so far, but at least `least` and at most `most`. The wait ends `margin` before the next
+   * tick is due, because a cron job with `waitForCompletion` would otherwise skip that tick. If the first attempt got
+   * no answer, it may already have counted this loser: so later attempts wait up to rank `recounted`, not `backups`.
    */
   buffer: { part: 1 / 8, least: 50, most: 1000, margin: 50, recounted: 8 },
   /** The delay while no majority of the nodes can be reached. */
@@ -41,7 +41,10 @@ export interface Progress {
   readonly result: Denial | Undecided;
   /** The number of attempts before this one. */
   readonly attempt: number;
-  /** Time since the first attempt, without the waits for a slot, for the tick to become due, and of `'buffer-one'`. */
+  /**
+   * Time since the first attempt, except waits for a slot, for the tick to become due, or, with `'buffer-one'`, for a
+   * run in progress.
+   */
   readonly elapsed: number;
   /** How long the acquisition has waited for the tick to become due. */
   readonly waited: number;

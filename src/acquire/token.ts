@@ -25,8 +25,8 @@ let made = 0;
 let start: string | undefined;
 
 /**
- * A unique id. Random bytes alone are not enough: two processes that are restored from one memory snapshot draw the same
- * ones. They differ in the time of the draw, in nanoseconds, and usually in their process id.
+ * A unique id. Random bytes alone are not enough: two processes that are restored from one memory snapshot draw the
+ * same ones. They differ in the time of the draw, in nanoseconds, and usually in their process id.
  */
 export function uniqueId(): string {
   start ??= randomBytes(4).toString('hex');

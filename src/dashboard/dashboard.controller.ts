@@ -21,8 +21,8 @@ const JSON_TYPE = 'application/json; charset=utf-8';
 const STATUS: Readonly<Record<string, number>> = { ERR_INVALID_OPTION: 400, ERR_STORE_DOWN: 503 };
 
 /**
- * The page, its files and its data. Answers are sent through the adapter: interceptors of the application may change what
- * a handler returns.
+ * The page, its files and its data. Answers are sent through the adapter: interceptors of the application may change
+ * what a handler returns.
  */
 export class DashboardController {
   private readonly logger = new Logger('RedlockDashboard');
@@ -33,7 +33,8 @@ export class DashboardController {
     @Inject(Assets) private readonly assets: Assets,
     @Inject(JobReader) private readonly reader: JobReader,
   ) {
-    // The two adapters spell a wildcard differently. Nest reads the path of a route after it has created its controller.
+    // The two adapters spell a wildcard differently. Nest reads the path of a route after it has created its
+    // controller.
     const isFastify = host.httpAdapter?.getType() === 'fastify';
     Reflect.defineMetadata('path', isFastify ? '*' : ANYTHING, Reflect.get(this, 'rest'));
   }
@@ -83,7 +84,7 @@ export class DashboardController {
     if (!isFromThePage(headers)) return this.json(response, { error: 'Not from the page' }, 403);
     try {
       const outcome = await act(this.reader.redlock, action, body);
-      this.logger.log(`Asked on the dashboard to ${action} ${quoted(outcome.name)}: ${outcome.outcome}`);
+      this.logger.log(`Dashboard request to ${action} ${quoted(outcome.name)}: ${outcome.outcome}`);
       await this.reader.read(outcome.name).renewed();
       this.json(response, outcome);
     } catch (error) {

@@ -33,8 +33,8 @@ export class RedlockDashboardModule {
   }
 
   /**
-   * As `forRoot`, with a factory for `actions` and `public`. Path and guards must be known earlier: Nest reads them when it
-   * registers the routes.
+   * As `forRoot`, with a factory for `actions` and `public`. Path and guards must be known earlier: Nest reads them
+   * when it registers the routes.
    *
    * @throws InvalidOptionError for an invalid option. What the factory returns is checked when the application starts.
    */

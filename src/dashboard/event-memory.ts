@@ -3,7 +3,7 @@ import type { RedlockApi } from './redlock-api.js';
 
 /** How many gaps to remember of a job, how many names of jobs, and how many reports of drift. */
 const MOST = { gaps: 50, names: 2000, drift: 20 };
-/** Why a tick is skipped that nobody else may have run. */
+/** The reasons for skipping a tick that perhaps no other instance has run. */
 const CAUSES = ['overlap', 'paused', 'store-down', 'overload'];
 
 /** What only the events of this instance tell: why ticks were not run, and the jobs that no decorator names. */

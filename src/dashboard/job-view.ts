@@ -1,7 +1,7 @@
 import type { GapTuple, JobView, RunTuple } from './page-data.js';
 import type { DeclaredJobInfo, JobStatus, RunRecord } from './redlock-data.js';
 
-/** How many ticks to remember that have passed. */
+/** How many past ticks to remember. */
 const MOST_PASSED = 100;
 
 /** What is known of a job. */
@@ -31,7 +31,8 @@ export function viewOf({ name, info, status, records, ticks, gaps }: KnownJob, l
 }
 
 /**
- * Moves on the known ticks: those that have passed stay for a while, as a tick without a record is one that was not run.
+ * Moves on the known ticks: those that have passed stay for a while, as a tick without a record is one that was not
+ * run.
  *
  * @param preview Computes the next ticks, which takes long: called only if `next` is not the next known one.
  */

@@ -3,7 +3,7 @@ export type RequestHeaders = Readonly<Record<string, string | undefined>>;
 /**
  * Whether a request that changes something comes from the page itself. A page of another site can neither send a header
  * of its own, unless CORS allows it, nor choose `Sec-Fetch-Site` or `Origin`. Browsers omit `Sec-Fetch-Site` without
- * TLS. A request without both does not come from a browser.
+ * TLS. A request with neither of the two does not come from a browser.
  */
 export function isFromThePage(headers: RequestHeaders): boolean {
   if (headers['x-redlock-dashboard'] !== '1') return false;

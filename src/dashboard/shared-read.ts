@@ -15,7 +15,7 @@ export class SharedRead<T> {
     return isFresh && this.latest ? this.latest : this.begin();
   }
 
-  /** What a read says that begins now, for a viewer who has just changed something. */
+  /** The result of a new read, for a viewer who has just changed something. */
   async renewed(): Promise<T> {
     if (this.isReading) await this.latest;
     return this.begin();

@@ -33,9 +33,9 @@ export interface ExclusiveDecorator<Name extends (...args: never[]) => unknown =
  * One instance of the application runs each tick of this method. Can be placed above or below `@Cron`, `@Interval` or
  * `@Timeout`, or on any method of a provider or controller.
  *
- * - With `@Cron`, each scheduled time runs at most once over the fleet, and once if any instance can reach a quorum,
+ * - With `@Cron`, each scheduled time runs at most once across the fleet, and once if any instance can reach a quorum,
  *   unless an earlier run is still in progress.
- * - With `@Interval`, it runs at most once per interval over the fleet.
+ * - With `@Interval`, it runs at most once per interval across the fleet.
  * - In a cron job from `SchedulerRegistry`, a call of the method is for the tick of that job.
  * - On anything else, and for plain calls such as `service.report()`, runs never overlap.
  *

@@ -9,7 +9,9 @@ import { type Ending, UndeliveredCommands } from './undelivered.js';
 /** What a `BoundedNode` needs from a node, in addition to the contract, to handle commands that hang or get lost. */
 export interface NodeDriver extends LockNode {
   readonly log: NodeLog;
-  /** Called once, before any command. The node calls `resend` when lost commands can be sent again: all, or the overdue. */
+  /**
+   * Called once, before any command. The node calls `resend` when lost commands can be sent again: all, or the overdue.
+   */
   onRecovery(resend: (which: 'all' | 'overdue') => void): void;
   /** Sends a settle or a release again. */
   resend(ending: Ending, claim: Claim, token: string): Promise<boolean>;
@@ -39,7 +41,7 @@ const OPEN_LIMIT = 30_000;
 export class BoundedNode implements LockNode {
   readonly address: string;
   private readonly deadline: Deadline;
-  /** For what is no vote. */
+  /** For everything that is not a vote. */
   private readonly questions: Deadline;
   private readonly undelivered: UndeliveredCommands;
 

@@ -47,7 +47,7 @@ export function checkedNodes(nodes: unknown): readonly NodeOption[] | 'memory' {
       throw new InvalidOptionError(
         MODULE,
         'nodes',
-        "must be set with NODE_ENV=production: to the Redis that all instances share, such as 'redis://10.1.1.1:6379', or to 'memory' if there is only one instance",
+        "must be set when NODE_ENV is production: to the Redis that all instances share, such as 'redis://10.1.1.1:6379', or to 'memory' if there is only one instance",
       );
     }
     return 'memory';
@@ -178,7 +178,7 @@ function refuseOther(option: string, node: object): void {
   const refuse = (problem: string): never => {
     throw new InvalidOptionError(MODULE, option, problem);
   };
-  if (Array.isArray(node)) refuse('must not be an array: put its entries into nodes themselves');
+  if (Array.isArray(node)) refuse('must not be an array: put its entries directly into nodes');
   if (typeof Reflect.get(node, 'then') === 'function') {
     refuse('must not be a promise: await it, for example in the useFactory of RedlockModule.forRootAsync');
   }

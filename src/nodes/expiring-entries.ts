@@ -14,7 +14,7 @@ export class ExpiringEntries {
   private readonly entries = new Map<string, Entry>();
   private sweepAt = 0;
 
-  /** @param elapsed The time, in milliseconds since any moment. */
+  /** @param elapsed The time, in milliseconds since an arbitrary moment. */
   constructor(private readonly elapsed: () => number) {}
 
   read(key: string): string | undefined {

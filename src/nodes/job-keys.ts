@@ -62,12 +62,12 @@ export class JobKeys {
     return this.other(`tick:${at}`);
   }
 
-  /** Taken, and never released, by the instance that reports that no run has followed the run of this tick. */
+  /** The lock of whoever reports a job as overdue: taken, and never released. `at`: when the run was due. */
   overdue(at: number): string {
     return this.other(`overdue:${at}`);
   }
 
-  /** Where the instances of the application register; of the nameless job, which no job can be. */
+  /** Where the instances of the application register. Only for an empty job name, which no job can have. */
   get fleet(): Register {
     return { ends: this.other('fleet:ends'), entries: this.other('fleet') };
   }

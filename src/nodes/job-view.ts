@@ -1,19 +1,19 @@
-// What a node keeps for those who look at jobs and steer them, beside what it needs to vote.
+// What a node stores so that jobs can be watched and controlled, in addition to what it needs to vote.
 
 /** The pause of a job, or the end of a pause. */
 export interface Pause {
   /** Whether ticks are refused. */
   readonly isPaused: boolean;
   /**
-   * The greatest version that was written counts; of two that are equal, the end of a pause; otherwise, the greater
-   * `detail`.
+   * The pause with the highest version counts. Of two with the same version, the end of a pause counts, or, if that
+   * does not decide, the one with the greater `detail`.
    */
   readonly version: number;
   /** Who paused it, when and why: opaque to the node. */
   readonly detail: string;
   /**
-   * When it ends by itself, in milliseconds since the epoch, by the node's clock; `undefined`: never. It is remembered for
-   * `PAUSE_RETENTION` after that.
+   * When it ends by itself, in milliseconds since the epoch, by the node's clock; `undefined`: never. It is remembered
+   * for `PAUSE_RETENTION` after that.
    */
   readonly until: number | undefined;
 }
@@ -54,11 +54,11 @@ export interface Register {
   readonly entries: string;
 }
 
-/** Precedes the token of a run in the records of its job that was begun and never settled. */
+/** Precedes the token of a run that was begun and never settled, in the records of its job. */
 export const DIED = 'died ';
 
 /**
- * How long a node remembers a pause that has ended, in milliseconds: 90 days. Otherwise, a node that was down meanwhile,
- * and knows an older pause, would pause the job again.
+ * How long a node remembers a pause that has ended, in milliseconds: 90 days. Otherwise, a node that was down
+ * meanwhile, and knows an older pause, would pause the job again.
  */
 export const PAUSE_RETENTION = 90 * 24 * 60 * 60 * 1000;

@@ -28,7 +28,9 @@ export interface Claim {
 
 /** Where the runs of a job are put on record. */
 export interface History {
-  /** The key that holds the token of the newest run that was begun, until it is settled; omitted if runs may overlap. */
+  /**
+   * The key that holds the token of the newest run that was begun, until it is settled; omitted if runs may overlap.
+   */
   readonly begun?: string;
   /** The key of the list of records, newest first. */
   readonly records: string;
@@ -56,7 +58,7 @@ export interface TickClaim extends Marker {
    * Whether another claim of this tick may take it over once the lease has ended. The marker records this, and outlives
    * the lease by `LAST_TICK_RETENTION`. The lock outlives the lease by `TAKEOVER_WINDOW`, during which only this tick
    * can claim it: otherwise the next tick could come first and make this one too old. A tick that was claimed without
-   * it is never taken over.
+   * `recover` is never taken over.
    */
   readonly recover: boolean;
   /** Whether this claim takes over a tick that another claim has begun. A release leaves it to the next takeover. */

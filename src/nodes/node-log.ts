@@ -8,7 +8,7 @@ const logger = new Logger('RedlockModule');
 export const GRACE = 1000;
 /** How many of the claims that a server refuses are named in the log. */
 const NAMED_AT_MOST = 20;
-/** How long after the last refusal any answer shows that it is over, in milliseconds. */
+/** If a server has not refused for this long, in milliseconds, any answer shows that it no longer does. */
 const QUIET = 60_000;
 
 /** What a server has done to answer. */
@@ -80,7 +80,7 @@ export class NodeLog {
     logger.log(`${this.title} ${this.wording.grants} ${nameOf(claim)} again`);
   }
 
-  /** The node has written what is no vote. Its user may still not be allowed to run the scripts of claims. */
+  /** The node has written something other than a vote. Its user may still lack permission for the scripts of claims. */
   wrote(): void {
     if (this.refusal?.endsWith !== 'script') this.recovered();
   }

@@ -31,7 +31,7 @@ export class UndeliveredCommands {
   /** Called when none is left. */
   private onEmpty: () => void = () => {};
 
-  /** @param limit How long after it was sent a command that has failed is overdue, in milliseconds. */
+  /** @param limit How long after it was sent, in milliseconds, a failed command counts as overdue. */
   constructor(private readonly limit: number) {}
 
   add(ending: Ending, claim: Claim, token: string): Undelivered {
@@ -47,7 +47,10 @@ export class UndeliveredCommands {
     if (this.entries.size === 0) this.onEmpty();
   }
 
-  /** The command has failed, or was not answered in time. Before that, its claim may still be granted in time. */
+  /**
+   * The command has failed, or was not answered in time. No other can be overdue: its claim may still be granted in
+   * time.
+   */
   failed({ token }: Undelivered): void {
     if (this.entries.has(token)) this.failures.add(token);
   }

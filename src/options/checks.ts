@@ -20,8 +20,8 @@ export const MODULE = 'RedlockModule';
 export type Belongs = (option: string) => string | undefined;
 
 /**
- * Checks an object of options, each with its own check. An option that is `undefined` is omitted; `null` is a value like
- * any other, and no option accepts it.
+ * Checks an object of options, each with its own check. An option that is `undefined` is omitted; `null` is a value
+ * like any other, and no option accepts it.
  *
  * @throws InvalidOptionError for anything but an object, for an unknown option, and for what a check refuses.
  */
@@ -65,7 +65,10 @@ export function givenOptions(
   return given;
 }
 
-/** What `read` returns. Whatever else it throws, for example because of a getter, becomes an `InvalidOptionError`. */
+/**
+ * Returns what `read` returns. Anything that it throws, other than a `RedlockError`, becomes an `InvalidOptionError`,
+ * for example the error of a getter.
+ */
 export function readable<Value>(where: string, option: string, read: () => Value): Value {
   try {
     return read();

@@ -137,8 +137,8 @@ export interface JobOptions {
   every?: Duration;
   /**
    * `'skip'`: skip a tick if another run of the job is in progress and does not end within 250 ms (longer while the
-   * nodes are slow). `'buffer-one'`: the tick starts when that run ends, unless the next tick is due by then. `'allow'`:
-   * runs may overlap, but each tick still runs once. Default: `'skip'`.
+   * nodes are slow). `'buffer-one'`: the tick starts when that run ends, unless the next tick is due by then.
+   * `'allow'`: runs may overlap, but each tick still runs once. Default: `'skip'`.
    */
   overlap?: Overlap;
   /**
@@ -157,9 +157,9 @@ export interface JobOptions {
   onStoreDown?: OnStoreDown;
   /**
    * What to do about a tick of `@Cron` that ran on no instance, because the fleet was down, the nodes were, or the job
-   * was paused: `'skip'` it, run the latest one `'once'` as soon as that is possible, or only `{ within }` that time.
-   * Not for ticks that found an earlier run in progress, nor at the first deployment of a job or of its schedule. At
-   * most a day and a period after the last run. Default: `'skip'`.
+   * was paused: `'skip'` it, or run the latest one, `'once'`, as soon as possible, or only `{ within }` that time after
+   * it was due. Does not apply to ticks that found an earlier run in progress, nor to a job or a schedule that has just
+   * been deployed for the first time, nor if the last run is more than a day and a period ago. Default: `'skip'`.
    */
   missed?: 'skip' | 'once' | MissedWithin;
   /** How many runs of this job are kept on record; `0`: none. Default: the module's `history`. */

@@ -13,7 +13,7 @@ export interface Drift {
   readonly instances: readonly string[];
 }
 
-/** What the instances disagree on that have been up for longer than a rolling update takes. */
+/** Disagreements between the instances that have been up for longer than a rolling update takes. */
 export function driftOf(fleet: readonly FleetInstance[], now: number): Drift[] {
   const settled = fleet
     .filter(({ startedAt }) => now - startedAt.getTime() >= ROLLOUT)

@@ -14,7 +14,7 @@ export interface NodeHealth {
   readonly trouble: string | null;
 }
 
-/** A job that has not run for too long. */
+/** A job that should have run by now, and has not. */
 export interface OverdueJob {
   /** The name of the job. */
   readonly name: string;

@@ -24,8 +24,8 @@ export interface JobStatus {
   /** When it is due next; `null` if this instance knows no schedule of this job. */
   readonly nextTick: Date | null;
   /**
-   * How long a run has been due, in milliseconds; `null` if none is due, a run is in progress, the job is paused, or this
-   * instance knows no schedule of this job.
+   * How long a run has been due, in milliseconds; `null` if none is due, a run is in progress, the job is paused, or
+   * this instance knows no schedule of this job.
    */
   readonly overdueBy: number | null;
   /** The run in progress; `null` if there is none, or if runs may overlap. */

@@ -16,7 +16,7 @@ export interface MergedView {
 }
 
 /**
- * Merges what those nodes say that have answered. Every node has the records of the runs that it has voted on, or was
+ * Merges what the nodes that have answered say. Every node has the records of the runs that it has voted on, or was
  * told of.
  *
  * @param nodes How many nodes there are, with those that have not answered.
@@ -49,7 +49,7 @@ function mergedRecords(
   );
   const records = new Map<string, StoredRecord>();
   const add = (record: StoredRecord): void => {
-    // A run that died on the records of one node may have been settled on another one.
+    // A run that one node has on record as died may have been settled on another node, whose record counts.
     if ((records.get(record.runId)?.outcome ?? 'died') === 'died') records.set(record.runId, record);
   };
   known.flat().forEach(add);
@@ -62,7 +62,7 @@ function mergedRecords(
     known[index]?.push(died);
     add(died);
   });
-  // A minority may have granted a claim that no run came of, and never have heard of its release.
+  // A minority may have granted a claim that never became a run, and may never have received its release.
   const mayHaveRun = (record: StoredRecord): boolean => {
     const deny = known.filter((others) => denies(others, record)).length;
     return 2 * (nodes - deny) > nodes;
@@ -72,7 +72,7 @@ function mergedRecords(
   );
 }
 
-/** Whether a node with these records would know if it had granted the claim of a run. */
+/** Whether a node's records show that it did not grant the claim of a run: they reach back far enough, and lack it. */
 function denies(records: readonly StoredRecord[], { runId, startedAt }: StoredRecord): boolean {
   return (
     !records.some((known) => known.runId === runId) && records.some((known) => known.startedAt <= startedAt)

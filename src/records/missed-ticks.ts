@@ -25,7 +25,7 @@ export interface Evidence {
   readonly skipped: SkippedTicks;
   /** The newest records of the job. */
   readonly records: readonly RunRecord[];
-  /** The causes that say nothing about this job, so that ticks with them are left out. */
+  /** The causes that, for this job, do not show that a tick was missed: ticks with these causes are left out. */
   readonly ignored?: readonly MissedCause[];
 }
 
@@ -40,7 +40,7 @@ export async function ticksBetween(ticks: CronTicks, last: number, tick: number)
   return missed.toReversed();
 }
 
-/** The causes that say nothing about a job with these options. */
+/** The causes that, for a job with these options, do not show that a tick was missed. */
 export function ignoredCauses({ overlap, every, onStoreDown }: ResolvedJobOptions): MissedCause[] {
   // A tick that is not settled may still be running; and with `every`, not every tick is meant to run.
   if (overlap === 'allow' || every !== undefined) return ['unknown', 'overlap'];

@@ -5,9 +5,9 @@ const BUSY_LOOP = 0.9;
 const LOOP_LOAD = 4;
 
 /**
- * How much later a busy instance claims a tick, in milliseconds, so that one that is less busy wins it. None while it is
- * idle. Clocks and timers differ by about a millisecond, so a single run counts two; each further one must double the
- * load.
+ * How much later a busy instance claims a tick, in milliseconds, so that one that is less busy wins it; 0 while it is
+ * idle. Clocks and timers differ by about a millisecond, so a single run already delays the claim by 2 ms. Each further
+ * millisecond takes about twice the load.
  *
  * @param runs How many runs are in progress on this instance.
  * @param utilization The part of the time in which its event loop has been busy, from 0 to 1.

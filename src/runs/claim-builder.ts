@@ -12,7 +12,9 @@ export type Past = 'begun' | 'perhaps begun' | 'run here';
 const EVERY_SLACK = 1000;
 /** How long the losers of a claim are counted, in milliseconds. */
 const LOSER_COUNTER_TTL = 10_000;
-/** How long the records of a job are kept after its last run, in milliseconds, or twice its period if that is longer. */
+/**
+ * How long the records of a job are kept after its last run, in milliseconds, or twice its period if that is longer.
+ */
 const RECORDS_KEPT = 30 * 24 * 60 * 60 * 1000;
 
 /** The claim for one call of a job. */

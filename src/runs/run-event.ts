@@ -24,9 +24,10 @@ export interface EndedRunEvent extends RunEvent {
 }
 
 /**
- * Why ticks ran on no instance. `'overlap'`: an earlier run was in progress. `'paused'`: the job was paused. `'died'`: a
- * run was begun, and never settled, or the ticks after it found its lock. `'store-down'`: no majority of the nodes could
- * be reached from this instance. `'overload'`: there were too many claims for the nodes. `'unknown'`: this instance knows of no reason, for example because no instance was up.
+ * Why ticks ran on no instance. `'overlap'`: an earlier run was in progress. `'paused'`: the job was paused. `'died'`:
+ * the run of the tick was begun and never settled, or the tick found the lock of such a run. `'store-down'`: this
+ * instance could reach no majority of the nodes. `'overload'`: there were too many claims for the nodes. `'unknown'`:
+ * this instance knows of no reason, for example because no instance was up.
  */
 export type MissedCause = 'overlap' | 'paused' | 'died' | 'store-down' | 'overload' | 'unknown';
 
@@ -48,7 +49,7 @@ export interface MissedEvent {
   readonly cause: MissedCause;
 }
 
-/** A job that has not run for too long. */
+/** A job that should have run by now, and has not. */
 export interface OverdueEvent {
   /** The name of the job. */
   readonly name: string;
@@ -70,7 +71,7 @@ export interface DriftEvent {
   readonly instanceId: string;
   /** What they disagree on, as a sentence. */
   readonly message: string;
-  /** The instances that do not agree with this one. */
+  /** The instances that differ from the longest-running one (for a job: the longest-running one that declares it). */
   readonly instances: readonly string[];
 }
 
@@ -97,9 +98,9 @@ export interface RedlockEventMap {
   };
   /** Ticks ran on no instance. Emitted by the instance that wins the next one. */
   missed: MissedEvent;
-  /** A job has not run for longer than `overdueAfter`. Emitted by one instance, once, until the job runs again. */
+  /** A run has been due for longer than `overdueAfter`. Emitted by one instance, once, until the job runs again. */
   overdue: OverdueEvent;
-  /** Instances disagree on a job or on the nodes, and have for ten minutes. */
+  /** Instances that have been up for at least ten minutes disagree on a job or on the nodes. */
   drift: DriftEvent;
 }
 

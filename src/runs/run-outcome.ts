@@ -1,10 +1,10 @@
 /**
- * Why this instance did not run a job. `'elsewhere'`: another instance runs this tick, or waits
- * for a run in progress to run it then (`overlap: 'buffer-one'`). `'overlap'`: another run holds the
- * lock. `'settled'`: the tick, or a later one, has already been run. `'early'`: by the clocks of the nodes, the tick is due
- * only in more than 30 seconds. `'store-down'`: no majority of the nodes could be reached. `'overload'`: there were too many
- * claims at once for the nodes, or this process, to decide this one before the next tick was due. `'paused'`: the job is
- * paused. `'shutdown'`: the application is shutting down.
+ * Why this instance did not run a job. `'elsewhere'`: another instance runs this tick or interval, or waits to run it
+ * when the run in progress ends (`overlap: 'buffer-one'`). `'overlap'`: another run holds the lock. `'settled'`: the
+ * tick, a later one, or the interval has already had its run. `'early'`: by the clocks of the nodes, the tick is due
+ * more than 30 seconds later than by the clock of this instance. `'store-down'`: no majority of the nodes could be
+ * reached. `'overload'`: there were too many claims at once for the nodes, or this process, to decide this one before
+ * the next tick was due. `'paused'`: the job is paused. `'shutdown'`: the application is shutting down.
  */
 export type SkipReason =
   'elsewhere' | 'overlap' | 'settled' | 'early' | 'store-down' | 'overload' | 'paused' | 'shutdown';

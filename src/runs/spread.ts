@@ -1,6 +1,8 @@
+import { createHash } from 'node:crypto';
 import { InvalidOptionError } from '../errors.js';
 import type { ResolvedJobOptions } from '../options/options.js';
 import { periodOf, type Schedule } from '../schedule/schedule-of.js';
+import type { RunRequest } from './run-request.js';
 
 /**
  * Over how long the claims of a job are spread, in milliseconds; `undefined` if they are not. The default of the module
@@ -30,4 +32,27 @@ export function checkSpread(where: string, options: ResolvedJobOptions, schedule
   if (options.spread === undefined) return;
   if (schedule.kind !== 'timeout') return void spreadOf(where, options, { period: periodOf(schedule) });
   throw new InvalidOptionError(where, 'spread', 'has no effect on an @Timeout method, which has no ticks');
+}
+
+/**
+ * How long the claim of a call waits, in milliseconds: until the offset of its job has passed since the tick, or since
+ * the interval fired. A late call only waits for the rest of the offset.
+ *
+ * @param now In milliseconds since the epoch.
+ */
+export function spreadDelay(
+  keyPrefix: string,
+  { name, spread, tick, firing, past }: RunRequest,
+  now: number,
+): number {
+  if (spread === undefined || past !== undefined) return 0;
+  const due = tick?.at ?? (firing?.kind === 'interval' ? firing.firedAt : now);
+  const offset = offsetOf(keyPrefix, name, spread);
+  return Math.min(Math.max(due + offset - now, 0), offset);
+}
+
+/** A whole number from 0 up to `spread`, the same on all instances. */
+function offsetOf(keyPrefix: string, name: string, spread: number): number {
+  const hash = createHash('sha1').update(`${keyPrefix}_${name}`).digest();
+  return hash.readUIntBE(0, 6) % spread;
 }

@@ -53,7 +53,7 @@ export class CronTicks {
     return timeZone ?? (utcOffset === undefined ? null : zoneOfOffset(utcOffset));
   }
 
-  /** Tells schedules apart. Instances without a time zone of their own may differ in that of their process. */
+  /** Tells schedules apart. For one without a time zone, it depends on that of the process: instances may differ. */
   get fingerprint(): string {
     return (this.hash ??= this.computeFingerprint());
   }

@@ -14,9 +14,9 @@ interface Ticks {
 }
 
 /**
- * The shortest time between two ticks of a schedule, in milliseconds; infinity for a date. It follows from the fields of
- * the expression, because a search for ticks would take milliseconds and could miss the shortest one. The rare hours in
- * which daylight saving time begins or ends are left out.
+ * The shortest time between two ticks of a schedule, in milliseconds; infinity for a date. It follows from the fields
+ * of the expression, because a search for ticks would take milliseconds and could miss the shortest one. The rare hours
+ * in which daylight saving time begins or ends are left out.
  */
 export function shortestPeriod(cron: CronTime): number {
   if (cron.realDate) return Number.POSITIVE_INFINITY;

@@ -98,7 +98,9 @@ export class CatchUp {
   }
 }
 
-/** Whether a tick was due under the same schedule as the last one that ran, was not begun, and found no run in progress. */
+/**
+ * Whether a tick was due under the same schedule as the last one that ran, was not begun, and found no run in progress.
+ */
 function isMissed({ at }: Tick, { last, running, records }: MergedView, schedule: string): boolean {
   if (last === undefined || last >= at) return false;
   if (records.some(({ tick }) => tick?.getTime() === at)) return false;

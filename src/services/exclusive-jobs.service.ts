@@ -43,7 +43,7 @@ const bound = new WeakMap<object, ExclusiveJobs>();
 export class ExclusiveJobs {
   // Every object with a decorated method refers to this one. Its fields are private at run time because they lead to
   // the nodes, and so to their passwords.
-  /** A proxy has no private fields, but it leads here. */
+  /** Leads back from a proxy, which has no private fields, to this object. */
   readonly self = this;
   readonly #logger = new Logger('RedlockModule');
   readonly #resolved = new WeakMap<ExclusiveMethod, ResolvedJobOptions>();
@@ -73,7 +73,10 @@ export class ExclusiveJobs {
     return bound.get(instance as object);
   }
 
-  /** The real `ExclusiveJobs` behind what was injected, which a tracer may have put into a proxy; `undefined` for a mock. */
+  /**
+   * The real `ExclusiveJobs` behind what was injected, which a tracer may have put into a proxy; `undefined` for a
+   * mock.
+   */
   static behind(injected: unknown): ExclusiveJobs | undefined {
     const { self } = Object(injected) as { readonly self?: unknown };
     return typeof self === 'object' && self !== null && #options in self ? self : undefined;

@@ -60,8 +60,8 @@ export class Fleet {
   }
 
   /**
-   * No majority of the nodes answered: asks them soon, or once started, and until one does. An outage may be shorter than a
-   * beat.
+   * No majority of the nodes answered. Asks them again soon (before `start`: when it is called), and then repeatedly
+   * until a majority answers: an outage may be shorter than a beat.
    */
   suspect(): void {
     if (this.isDown) return;
@@ -94,7 +94,7 @@ export class Fleet {
     const answers = await Promise.allSettled(this.nodes.map((node) => node.registered(this.keys)));
     const failures = answers.flatMap((each) => (each.status === 'rejected' ? [errorOf(each.reason)] : []));
     if (failures.length === this.nodes.length)
-      throw new StoreDownError('', failures, 'No node tells which instances there are');
+      throw new StoreDownError('', failures, 'No node could list the instances');
     const found = new Map<string, FleetInstance>();
     for (const answer of answers) {
       for (const text of answer.status === 'fulfilled' ? answer.value : []) {

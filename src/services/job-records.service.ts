@@ -32,7 +32,7 @@ export class JobRecords {
       if (answer.status === 'fulfilled') views.push(answer.value);
       else causes.push(errorOf(answer.reason));
     }
-    if (views.length === 0) throw new StoreDownError(name, causes, `No node tells about ${quoted(name)}`);
+    if (views.length === 0) throw new StoreDownError(name, causes, `No node could report on ${quoted(name)}`);
     return mergedView(views, this.nodes.length);
   }
 }

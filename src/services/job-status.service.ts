@@ -52,7 +52,7 @@ export class JobStatuses {
     return Number.isFinite(due) ? due : undefined;
   }
 
-  /** From when on the next run is due. */
+  /** The time that the next run is counted from: the newest run, the end of a pause, or when the job became known. */
   private lastOf(
     { schedule, since, progress = since }: KnownJob,
     { last, records, pause }: MergedView,
@@ -60,7 +60,7 @@ export class JobStatuses {
     const resumed = endOfPause(pause, this.clock.now()) ?? Number.NEGATIVE_INFINITY;
     if (typeof schedule === 'number')
       return Math.max(records[0]?.startedAt.getTime() ?? since, progress, resumed);
-    // The ticks before are those of another schedule, or those of a job that is new.
+    // If not, the newest tick may belong to another schedule, or the job is new.
     const isSame =
       records.find(({ tick }) => tick !== null && tick.getTime() === last)?.schedule === schedule.fingerprint;
     return Math.max(last !== undefined && isSame ? last : Math.max(since, last ?? since), resumed);

@@ -38,8 +38,6 @@ export class LeaseRegistry {
   onOutage: (() => void) | undefined;
   /** Called when no run claim is in progress any more, or a lease has ended. */
   private readonly onQuiet = new Set<() => void>();
-  /** Called when a claim has found no quorum. */
-  onStoreDown: (() => void) | undefined;
   /** Abort when no more runs, or no more locks, may be acquired. */
   private readonly closing = { runs: new AbortController(), locks: new AbortController() };
 
@@ -121,7 +119,7 @@ export class LeaseRegistry {
   private busyDelayOf(name: string, { buffer }: Patience): number {
     const delay = this.busyDelay.of(this.running);
     if (delay === 0 || buffer === undefined) return delay;
-    // Few ticks wait for a run in progress. On its own instance, one starts as soon as that ends.
+    // A tick that waits for a run on this instance does not yield: it starts as soon as that run ends.
     return this.runs.some((lease) => lease.name === name) ? 0 : delay;
   }
 

@@ -18,7 +18,10 @@ const INSPECT_EVERY = 5 * 60 * 1000;
  */
 const CLOCK_WARNING = 15_000;
 
-/** Opens the nodes before the first tick, refuses those that cannot vote, and warns about misconfiguration. */
+/**
+ * Opens the nodes before the first tick, refuses those that cannot vote, warns about misconfiguration, and closes the
+ * nodes at shutdown.
+ */
 @Injectable()
 export class NodeInspection {
   private readonly logger = new Logger('RedlockModule');
@@ -102,7 +105,7 @@ export class NodeInspection {
         yield [
           `${title} clock`,
           `The clock of ${title.replace('Node', 'node')} is ${seconds} s ${offset > 0 ? 'ahead of' : 'behind'} the clock of this ` +
-            'instance. Ticks are kept apart while all clocks are within 30 s of each other: synchronize them (NTP)',
+            'instance. The guarantees hold while all clocks are within 30 s of each other: synchronize them (NTP)',
         ];
       }
     }

@@ -24,7 +24,7 @@ import { NodeHealthWatch } from './node-health.service.js';
 import { OverdueJobs } from './overdue-jobs.service.js';
 import { Pauses } from './pauses.service.js';
 
-/** What an operator asks and orders, behind `RedlockService`, which documents it. */
+/** What an operator can ask for and do; `RedlockService` passes it on, and documents it. */
 @Injectable()
 export class Operations {
   constructor(

@@ -13,7 +13,7 @@ import type { Denial, Grant } from '../acquire/outcome.js';
 const REPEAT_AFTER = 60 * 60 * 1000;
 /** How many jobs are named during an outage and at its end. The rest are only counted. */
 const NAMED_IN_OUTAGE = 20;
-/** How long after the last refusal any answer of a majority ends an outage, in milliseconds. */
+/** If no server has refused for this long, in milliseconds, any answer of a majority ends an outage. */
 const QUIET = 60_000;
 /** How many reports are remembered, so that jobs with endless names cannot fill the memory. */
 const REMEMBERED = 1000;
@@ -54,7 +54,7 @@ interface Outage {
 export class OperatorLog {
   private readonly logger = new Logger('RedlockModule');
   private outage: Outage | undefined;
-  /** The jobs that were reported as overloaded, from when on. */
+  /** How many jobs have been reported as overloaded, and since when they are counted. */
   private overload = { since: Number.NEGATIVE_INFINITY, jobs: 0 };
   /** When each job was last reported for a reason, on the monotonic clock. */
   private readonly reported = new Map<string, number>();
@@ -74,12 +74,15 @@ export class OperatorLog {
       if (!result.isOfOneLock) this.quorumLost(result.causes);
       return;
     }
-    // A loser learns that a quorum is back. But an answer that needed no write says nothing about servers that refuse writes.
+    // A grant or a rank needed a write, so it ends any outage. Other answers say nothing of servers that refuse writes.
     if (result.kind === 'granted' || result.rank !== undefined) this.quorumReached();
     else this.quorumAnswered();
   }
 
-  /** A majority of the nodes answers. If servers have refused to vote, the outage ends only after a while without a refusal. */
+  /**
+   * A majority of the nodes answers. If servers have refused to vote, the outage ends only after a while without a
+   * refusal.
+   */
   quorumAnswered(): void {
     if (this.outage && this.clock.elapsed() - this.outage.refusedAt > QUIET) this.quorumReached();
   }
@@ -148,7 +151,7 @@ export class OperatorLog {
     this.logger.log(`Takes over the tick of ${timeOf(tick)} of ${quoted(name)}${from(dead)}`);
   }
 
-  /** Names the first jobs of each hour: an overload concerns many. */
+  /** Names only the first jobs of each hour, because an overload affects many. */
   private overloaded(what: string): void {
     const now = this.clock.elapsed();
     if (now - this.overload.since >= REPEAT_AFTER) this.overload = { since: now, jobs: 0 };

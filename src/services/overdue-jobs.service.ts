@@ -21,7 +21,10 @@ const REPORTED_FOR = 7 * 24 * 60 * 60 * 1000;
 /** How many jobs whose progress is not known are looked up in one round. */
 const LOOKUPS = 100;
 
-/** Notices jobs that run on no instance at all, and reports each silence once. */
+/**
+ * Notices jobs that run on no instance at all, and reports each silence once. `overdueBy` of a `JobStatus` counts from
+ * the moment at which the run was due; see `job-status.service.ts`.
+ */
 @Injectable()
 export class OverdueJobs {
   private readonly logger = new Logger('RedlockModule');
@@ -63,7 +66,7 @@ export class OverdueJobs {
     let lookups = LOOKUPS;
     for (const job of this.jobs.all()) {
       if (job.progress === undefined) {
-        // Most jobs run before they can be overdue, which tells as much.
+        // Most jobs run before they can be overdue, and a run tells as much as a lookup would.
         const isNew = this.clock.now() - job.since <= (job.options.overdueAfter ?? LEAST);
         if (!isNew && lookups-- > 0) await this.look(job);
       } else if (await this.mayBeLate(job, job.progress)) {

@@ -7,7 +7,10 @@ import type { ResolvedOptions } from '../options/options.js';
 import { encodePause } from '../records/job-pause.js';
 import { CLOCK, LOCK_NODES, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
 
-/** Pauses jobs on the whole fleet. */
+/**
+ * Pauses jobs on the whole fleet: writes what claims read (`CLAIM` in `nodes/redis/scripts.ts`). Plain calls and
+ * triggers run all the same (`claimOf` in `runs/claim-builder.ts`).
+ */
 @Injectable()
 export class Pauses {
   private readonly register: PauseRegister;

@@ -90,8 +90,8 @@ export class RedlockService {
   }
 
   /**
-   * Runs `routine` unless another run of `name` is in progress, under a lock that is renewed until it ends. With the
-   * calling `job`, each of its ticks runs once over the fleet:
+   * Runs `routine` unless another run of `name` is in progress, under a lock that is renewed until it ends. If the
+   * calling cron job is passed as `job`, each of its ticks runs once across the fleet:
    *
    * ```ts
    * const job = new CronJob('0 * * * *', async () => {
@@ -132,8 +132,8 @@ export class RedlockService {
   }
 
   /**
-   * The recorded runs of a job on all instances, newest first. A run that was begun and never settled is one of them, as
-   * `'died'`, once its lease has ended.
+   * The recorded runs of a job on all instances, newest first. A run that was begun and never settled is one of them,
+   * as `'died'`, once its lease has ended.
    *
    * @throws InvalidOptionError for an invalid name or option; StoreDownError if no node answers.
    */
@@ -180,8 +180,8 @@ export class RedlockService {
   }
 
   /**
-   * Pauses a job on all instances, also those that start later: its ticks are skipped as `'paused'`. A run in progress
-   * continues; plain calls and `trigger` still run.
+   * Pauses a job on all instances, including those that start later: its ticks are skipped as `'paused'`. A run in
+   * progress continues; plain calls and `trigger` still run.
    *
    * @throws InvalidOptionError for an invalid name or option; StoreDownError if no majority of the nodes confirms it.
    */
@@ -209,8 +209,9 @@ export class RedlockService {
   }
 
   /**
-   * Runs a job that this instance declares now, whatever its schedule says, even if it is paused, unless a run of it is
-   * in progress. If the name of the job depends on the arguments of the method, pass them.
+   * Runs a job now, whatever its schedule says, even if it is paused, unless a run of it is in progress and its
+   * `overlap` is not `'allow'`. This instance must declare the job. If the name of the job depends on the arguments of
+   * the method, pass them.
    *
    * @returns `{ ran: true, value }`, or `{ ran: false, reason }`.
    * @throws What the method throws; InvalidOptionError if this instance does not declare the job.

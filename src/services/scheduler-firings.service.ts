@@ -19,8 +19,9 @@ interface Orchestrator {
 const wrapped = new WeakSet<object>();
 
 /**
- * Turns the calls of the scheduler into firings. Registries are recognized by their methods, not by their class,
- * because an application may have two copies of `@nestjs/schedule`.
+ * Turns the calls of the scheduler into firings. Which calls of a method belong to a firing is decided by
+ * `ExclusiveJobs` and `JobRunner`. Registries are recognized by their methods, not by their class, because an
+ * application may have two copies of `@nestjs/schedule`.
  */
 @Injectable()
 export class SchedulerFirings {

@@ -106,7 +106,7 @@ export const KNOWLEDGE_CHECKS: readonly ContractCheck[] = [
     },
   ),
   check(
-    'does not call a run unfinished that is settled, released, or claimed again with its token',
+    'does not call a run unfinished if settled, released, or claimed again with its token',
     async (job) => {
       await settled(job, -3000, 'a', 'first');
       assert.equal(await unfinished(job.node, job, -2000, 'b'), undefined);
@@ -139,7 +139,7 @@ export const KNOWLEDGE_CHECKS: readonly ContractCheck[] = [
   }),
 
   // No tick of a paused job.
-  check('refuses the claims of a paused job that ask for its pause, and grants the others', async (job) => {
+  check('refuses the claims of a paused job that name its pause key, and grants the others', async (job) => {
     await paused(job, pauseOf(1, true));
     assert.deepEqual(await job.node.claim(job.pausable(0), 'a', LONG), { kind: 'paused' });
     await granted(job.node, job.tick(0), 'b');

@@ -64,8 +64,8 @@ export class ManualClock implements Clock {
   }
 
   /**
-   * Lets time pass until `work` is over, but only while a timer is pending that would keep a process alive. Other timers,
-   * such as that of a renewal, are no reason to move the clock, because nothing waits for them.
+   * Lets time pass until `work` is over, but only while a timer is pending that would keep a process alive. Other
+   * timers, such as that of a renewal, are no reason to move the clock, because nothing waits for them.
    */
   async until<T>(work: Promise<T>): Promise<T> {
     const over = Promise.allSettled([work]).then(() => true);

@@ -172,7 +172,7 @@ export class TestFleet {
 
   /**
    * Lets time pass without firing anything: runs in progress renew their locks, or reach their `maxRuntime`, ticks with
-   * `recover` are taken over, and jobs that have not run for too long are noticed (the event `overdue`).
+   * `recover` are taken over, and jobs that are overdue are noticed (the event `overdue`).
    *
    * @param duration Milliseconds, or a string such as `'10m'`; at most 24 days.
    * @throws InvalidOptionError for anything else.

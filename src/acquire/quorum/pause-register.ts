@@ -7,7 +7,8 @@ import { isNewer } from '../../nodes/pause-order.js';
 
 /**
  * The pause of a job as one value on all nodes, of which a minority may fail. A write reads the newest version from a
- * majority first, and writes a newer one to a majority. So of any two majorities, one node knows the newest.
+ * majority first, and writes a newer one to a majority. Any two majorities share a node, so each majority contains one
+ * that knows the newest version.
  *
  * Attiya, Bar-Noy and Dolev, "Sharing Memory Robustly in Message-Passing Systems" (1995).
  */

@@ -13,7 +13,10 @@ export class QuorumStore implements Store {
   private readonly leadNode: LeadNode;
   private readonly adapter: RedlockAdapter;
   private readonly pauses: PauseRegister;
-  /** Whether a majority answered the last conclusive vote. An instance that is cut off must not hold the lead node. */
+  /**
+   * Whether a majority answered the last vote that was conclusive. If not, the lead node is not asked
+   * first: an instance that is cut off must not take a rank there from one that can win.
+   */
   private isReached = true;
 
   constructor(

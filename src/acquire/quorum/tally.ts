@@ -28,7 +28,7 @@ export class Tally {
     this.onVote();
   }
 
-  /** Whether a majority has answered, not unanimously, and others have not: waiting could block every contender. */
+  /** Whether a majority has answered, with a vote against, and others have not: waiting could block every contender. */
   get isContested(): boolean {
     const answered = this.granted + this.against.length;
     return this.against.length > 0 && answered >= majorityOf(this.nodes) && this.done < this.nodes;

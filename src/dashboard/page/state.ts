@@ -3,7 +3,7 @@ import { computed, effect, signal } from '@preact/signals';
 import type { Json, Overview } from '../page-data.js';
 import type { JobRow } from './model/job-row.js';
 import { cursorsWith, merged } from './model/merge.js';
-import { fetchOverview, RefusedError } from './server.js';
+import { fetchOverview, RefusedError } from './server-api.js';
 
 /** How long to wait after a failure, in milliseconds. */
 const RETRY = 4000;
@@ -45,7 +45,7 @@ export const jobUrl = (name: string): string => `#/job/${encodeURIComponent(name
 let cursors: readonly string[] = [];
 let polling: ReturnType<typeof setTimeout> | undefined;
 
-/** Asks for what has changed, now and then again and again, while the page is visible. */
+/** Asks for what has changed, at once and then again and again, while the page is visible. */
 export async function poll(): Promise<void> {
   clearTimeout(polling);
   let pause = RETRY;

@@ -41,7 +41,7 @@ const CAUSES: readonly [message: RegExp, cause: string][] = [
   [/^ERR This instance has cluster support disabled.*/s, 'it is not a Cluster: pass its URL in nodes'],
   [
     /^ERR unknown command ['`]sentinel.*/is,
-    'what the option sentinels lists are not Sentinels: list these, with their ports, or use host and port',
+    'the servers in the option sentinels are not Sentinels: list the Sentinels, with their ports, or use host and port',
   ],
   [/^ERR No such master.*/s, 'no Sentinel knows a group of that name: correct the option name in nodes'],
   [/.*(wrong version number|packet length too long|record layer failure).*/s, NO_TLS],

@@ -13,13 +13,15 @@ interface Handshake {
   end(): void;
 }
 
-/** Finds out why a connection cannot be used. Errors of sockets do not tell: what the server has sent before them does. */
+/**
+ * Finds out why a connection cannot be used. Errors of sockets do not tell: what the server has sent before them does.
+ */
 export class Diagnosis {
   private handshake: Handshake | undefined;
-  /** What errors mean, as far as only the moment of the error tells. */
+  /** The meaning of each error, noted when it occurred: later, it is not known what the server had sent by then. */
   private readonly meanings = new WeakMap<Error, string>();
 
-  /** @param patience A server that sends nothing on a new connection for so long is given up, in milliseconds. */
+  /** @param patience How long a server may send nothing on a new connection before it is given up, in milliseconds. */
   constructor(
     private readonly isTls: boolean,
     private readonly patience: number,

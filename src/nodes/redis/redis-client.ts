@@ -11,9 +11,12 @@ export interface RedisNodeSettings {
   readonly isAlone?: boolean;
 }
 
-/** A new connection that is silent for this many times `nodeTimeout` is closed; an old one is checked at most that often. */
+/**
+ * How long a new connection may be silent before it is closed, and how long until an old one is checked again, as a
+ * multiple of `nodeTimeout`.
+ */
 export const HUNG_AFTER = 3;
-/** A server of a Cluster that is silent for so long is connected to again, in milliseconds. */
+/** How long a server of a Cluster may be silent before it is connected to again, in milliseconds. */
 const CLUSTER_SILENCE = 10_000;
 
 /** A connection for locks only, made from options; it connects when it is first used. */
@@ -68,7 +71,7 @@ function connectionName(settings: RedisNodeSettings): string {
 function required({ clientInfoTag, disableClientInfo }: RedisOptions = {}) {
   return {
     lazyConnect: true,
-    // A command that cannot be answered now counts as a vote against at once: nothing may be queued and run late.
+    // A command that cannot be answered now must fail at once: nothing may be queued and run late.
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,

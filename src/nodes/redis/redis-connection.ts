@@ -222,7 +222,7 @@ export class RedisConnection {
         this.suspicion = undefined;
         // One hung server of a Cluster says nothing about the others.
         if (!this.current.isCluster) {
-          // It hangs or is slow: the claims that wait give up, and others need not wait until it is connected again.
+          // It hangs or is slow: the claims that wait give up, and later ones fail at once until it is connected again.
           suspicion.wasFutile = true;
           reset(this.current as Redis);
         }

@@ -28,7 +28,9 @@ export function isFinal(error: unknown): error is Error {
   return error instanceof Error && error.name === 'ReplyError' && !isReadOnly(error);
 }
 
-/** Whether the server refuses what one claim needs, such as a key that something else has written, and may grant others. */
+/**
+ * Whether the server refuses what one claim needs, such as a key that something else has written, and may grant others.
+ */
 export function isOfOneClaim(error: unknown): boolean {
   return (
     error instanceof Error &&

@@ -143,7 +143,7 @@ export class RedisNode implements NodeDriver {
     if (this.isOfOneClaim(cause)) return new NodeUnreachableError(address, why, 'lock', title);
     // A close is logged when it happens; this error may be about a connection that has been replaced.
     if (why === CLOSED) return new NodeUnreachableError(address, log.trouble ?? why, 'connection', title);
-    // Its user may not be allowed to do what is no vote.
+    // The user may lack permission only for commands that are not votes.
     if (!isVote && isOfOneCommand(cause)) return new NodeUnreachableError(address, why, 'lock', title);
     log.refusing(why, isReply ? endOfRefusal(cause) : 'script');
     return new NodeUnreachableError(address, why, 'server', title);

@@ -31,8 +31,8 @@ const TLS: Kind = {
 };
 
 /**
- * The kinds of options that the module passes on. ioredis checks few of them: of a value of another kind, it makes
- * `[object Object]`, or an error that ends the process when it connects.
+ * The kinds of options that the module passes on. ioredis checks few of them: it turns a value of another kind into
+ * `[object Object]`, or fails with an error that ends the process when it connects.
  */
 const KINDS: Partial<Record<(typeof REDIS_OPTIONS)[number], Kind>> = {
   clientInfoTag: TEXT,

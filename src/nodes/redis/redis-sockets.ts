@@ -5,7 +5,10 @@ export function serversOf(client: Redis | Cluster): Redis[] {
   return client.isCluster ? (client as Cluster).nodes() : [client as Redis];
 }
 
-/** A process waits for answers, but no connection keeps it alive: after a failed start, nobody would close it. */
+/**
+ * Lets the process end while connections are open: after a failed start, nobody would close them. The process still
+ * waits for outstanding answers.
+ */
 export function letProcessEnd(client: Redis | Cluster): void {
   serversOf(client).forEach(unref);
   if (client.isCluster) client.on('+node', unref);

@@ -11,7 +11,9 @@ export interface Script {
 /** Follows the token in the marker of a tick that can be taken over. */
 const RECOVER = ' (recover)';
 
-/** The first character of a pause, and of the end of a pause. Its version, when it ends (0: never) and the detail follow. */
+/**
+ * The first character of a pause, and of the end of a pause. Its version, when it ends (0: never) and the detail follow.
+ */
 export const PAUSED = 'P';
 export const RESUMED = 'R';
 
@@ -23,12 +25,13 @@ function script(lua: string): Script {
   return { lua, sha: createHash('sha1').update(lua).digest('hex') };
 }
 
-// KEYS: lock; with a tick, its marker and last; with `every`, its marker; with `paused`, the pause; with `limit`, records
-// and, unless runs may overlap, begun; with `late`, its counter. ARGV: token, ttl, tick (0: none), keep of its marker, mode, keep of `every` (0:
-// none), keep of `late` (0: none; claims only), deadline by the server's clock (0: none), whether runs may overlap (0 or
-// 1), whether a pause counts (0 or 1), limit of records (0: none), their keep, and the record (settles only). Modes: 0:
-// no recovery; 1: the tick recovers; 2: takeover; 3: takeover if the tick was begun. The marker of a tick is the token of
-// its runner, followed by RECOVER if the claim may be taken over.
+// KEYS, each only if it is needed: the lock; the marker of the tick, and `last`; the marker of `every`; the pause; the
+// records; `begun`, unless runs may overlap; the counter of losers. ARGV: 1 token; 2 ttl; 3 tick (0: none); 4 how long
+// its marker lives; 5 mode; 6 how long the marker of `every` lives (0: none); 7 how long the counter lives (0: none;
+// claims only); 8 deadline by the server's clock (0: none); 9 whether runs may overlap (0 or 1); 10 whether a pause
+// counts (0 or 1); 11 how many records to keep (0: none); 12 how long they live; 13 the record (settles only). Modes:
+// 0: no recovery; 1: the tick recovers; 2: takeover; 3: takeover if the tick was begun. The marker of a tick is the
+// token of its runner, followed by RECOVER if the claim may be taken over.
 const ARGUMENTS = `
 local token, ttl, tick, keep = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
 local mode, every, late = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
@@ -52,7 +55,7 @@ local function record(what, call)
 end
 `;
 
-// A command that waited in the buffer of a hung server may be for an instance that is gone, which could not release
+// A command that waited in the buffer of a hung server may come from an instance that is gone, and could not release
 // what is granted.
 const IN_TIME = `
 local time = redis.call('time')
@@ -63,8 +66,8 @@ if deadline > 0 and now > deadline then return {'late', now} end
 
 /**
  * Grants all or nothing. Returns 1, `{ last }` if it knows that, or `{ 'granted', dead, last, unfinished }`; the vote
- * against: `{ vote }`, `{ vote, wait }`, `{ vote, ahead }` or `{ vote, holder, lease, rank }`; or, if it comes too late,
- * `{ 'late', now }`.
+ * against: `{ vote }`, `{ vote, wait }`, `{ vote, ahead }` or `{ vote, holder, lease, rank }`; or, if it comes too
+ * late, `{ 'late', now }`.
  */
 export const CLAIM = script(`${ARGUMENTS}${IN_TIME}
 local function refuse(vote, holder, left)
@@ -197,8 +200,8 @@ return {
 `);
 
 /**
- * Writes a pause, unless a newer one is there. KEYS: pause. ARGV: version, value, when to forget it (0: never), or nothing
- * to write nothing. Returns what is there now.
+ * Writes a pause, unless a newer one is there. KEYS: pause. ARGV: version, value, when to forget it (0: never), or
+ * nothing to write nothing. Returns what is there now.
  */
 export const PAUSE = script(`
 local known = redis.call('get', KEYS[1]) or ''
@@ -222,7 +225,9 @@ for _, id in ipairs(redis.call('zrangebyscore', KEYS[1], '-inf', now)) do
 end
 `;
 
-/** Renews an entry of a register. ARGV: id, keep, content (or nothing). Returns 1, or 0 if nothing is there to renew. */
+/**
+ * Renews an entry of a register. ARGV: id, keep, content (or nothing). Returns 1, or 0 if nothing is there to renew.
+ */
 export const REGISTER = script(`${CURRENT_ENTRIES}
 if ARGV[3] then redis.call('hset', KEYS[2], ARGV[1], ARGV[3]) end
 if redis.call('hexists', KEYS[2], ARGV[1]) == 0 then return 0 end

@@ -11,7 +11,7 @@ export class ServerClock {
     this.ahead = time - asked;
   }
 
-  /** Upper bound of the server's clock in `delay` milliseconds; a past time until the clock is known. */
+  /** An upper bound for the server's clock `delay` milliseconds from now; a time in the past until it is known. */
   after(delay: number): number {
     return Math.max(Math.ceil(this.ahead + performance.now() + delay), 1);
   }

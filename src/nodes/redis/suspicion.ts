@@ -17,7 +17,7 @@ export class Suspicion {
   }
 }
 
-/** Waits for `limit` milliseconds, and then until the answers have been read that arrived during a blocked event loop. */
+/** Waits for `limit` milliseconds, then for answers that arrived during a blocked event loop to be read. */
 export async function silence(limit: number): Promise<void> {
   await pause(limit, undefined, { ref: false });
   await immediate();

@@ -4,7 +4,9 @@ import type { Mark } from './marks.js';
 export interface Statistics {
   /** From 0 to 1; `null` without a run. */
   readonly successRate: number | null;
-  /** How long all but the slowest twentieth of the runs took at most, in milliseconds; `null` without a run that ended. */
+  /**
+   * How long all but the slowest twentieth of the runs took at most, in milliseconds; `null` without a run that ended.
+   */
   readonly p95: number | null;
   /** How many ticks nobody ran, leaving aside pauses and overlaps. */
   readonly missed: number;
@@ -24,7 +26,7 @@ export function statisticsOf(marks: readonly Mark[]): Statistics {
   };
 }
 
-/** The nearest rank; `null` of nothing. */
+/** The percentile by nearest rank; `null` without values. */
 export function percentile(values: readonly number[], share: number): number | null {
   const sorted = values.toSorted((a, b) => a - b);
   return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? null;

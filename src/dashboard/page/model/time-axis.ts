@@ -44,7 +44,7 @@ export interface AxisTick {
   readonly isDay: boolean;
 }
 
-/** Round local times, no closer together than `room` of the span's `width`. */
+/** Local times at round values, no closer together than `room` pixels; the span is `width` pixels wide. */
 export function axisTicks({ from, to }: Span, width: number, room = 90): AxisTick[] {
   const closest = ((to - from) * room) / Math.max(width, 1);
   const step = STEPS.find((one) => one >= closest) ?? 28 * DAY;
@@ -76,7 +76,7 @@ function daysOf({ from, to }: Span): (readonly [begin: number, end: number])[] {
   return days.filter(([begin]) => begin <= to);
 }
 
-/** Another span of which `factor` as much is shown, with `center` where it was. */
+/** The span zoomed by `factor` (above 1 shows more time), with `center` staying where it was. */
 export function zoomed({ from, to }: Span, factor: number, center = (from + to) / 2): Span {
   const length = Math.min(LONGEST, Math.max(SHORTEST, (to - from) * factor));
   const begin = center - ((center - from) / (to - from)) * length;

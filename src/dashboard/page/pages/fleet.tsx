@@ -5,7 +5,7 @@ import { duration } from '../model/words.js';
 import { Scrolled } from '../parts/scrolled.js';
 import { Relative } from '../parts/time.js';
 import { useAnswer } from '../parts/use-answer.js';
-import { fetchFleet } from '../server.js';
+import { fetchFleet } from '../server-api.js';
 import { jobUrl, now, rowList } from '../state.js';
 
 export function FleetPage() {

@@ -13,7 +13,7 @@ import { LABELS, Legend, Shape } from '../parts/shapes.js';
 import { Relative } from '../parts/time.js';
 import { Timeline } from '../parts/timeline.js';
 import { useAnswer } from '../parts/use-answer.js';
-import { fetchFleet, fetchJob } from '../server.js';
+import { fetchFleet, fetchJob } from '../server-api.js';
 import { now, overview, rows } from '../state.js';
 
 /** How many runs the table shows before all of them are asked for. */
@@ -100,7 +100,7 @@ function PauseNote({ row: { job } }: { row: JobRow }) {
   const at = Date.parse(paused.at);
   return (
     <p class="pause-note">
-      <Shape kind="paused" /> Paused <Relative at={at} /> from {paused.by}
+      <Shape kind="paused" /> Paused <Relative at={at} /> by {paused.by}
       {paused.until ? <> until {absolute(Date.parse(paused.until))}</> : ' until it is resumed'}
       {paused.note && (
         <>

@@ -128,7 +128,9 @@ function ariaSort({ by, isDescending }: Order, key: SortKey | undefined) {
   return isDescending ? 'descending' : 'ascending';
 }
 
-/** Stands for rows that are out of sight. It spans no columns: those that a narrow page hides would come back, empty. */
+/**
+ * Stands for rows that are out of sight. It spans no columns: those that a narrow page hides would come back, empty.
+ */
 function Spacer({ rows }: { rows: number }) {
   if (rows <= 0) return null;
   return (

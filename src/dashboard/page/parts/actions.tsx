@@ -2,7 +2,7 @@ import { useSignal } from '@preact/signals';
 import { useRef } from 'preact/hooks';
 import type { ActionOutcome } from '../../page-data.js';
 import type { JobRow } from '../model/job-row.js';
-import { type Action, perform } from '../server.js';
+import { type Action, perform } from '../server-api.js';
 import { poll } from '../state.js';
 
 const PAUSES = [

@@ -48,7 +48,7 @@ export function timeAt({ span: { from, to }, left, width }: Scene, x: number): n
   return from + ((x - left) / Math.max(width - left, 1)) * (to - from);
 }
 
-/** Until when the bar of a run goes; a run without an end has none, unless it is in progress. */
+/** When the bar of a run ends. A run whose end is unknown has no bar, unless it is in progress. */
 export const endOf = ({ kind, end, begin = 0 }: Mark, now: number): number =>
   end ?? (kind === 'running' ? now : begin);
 

@@ -7,10 +7,10 @@ const FORGET_AFTER = 30_000;
 
 /**
  * Limits how many votes of this instance may be in flight at once, by the latency of the answers: it shows how long the
- * queue is at the nodes, which all instances share. Additive increase, multiplicative decrease, with a slow start, as in
- * TCP (RFC 5681).
+ * queue is at the nodes, which all instances share. Additive increase, multiplicative decrease, with a slow start, as
+ * in TCP (RFC 5681).
  */
-export class ConcurrencyLimit {
+export class VoteLimit {
   private limit = FIRST;
   /** Below this, the limit grows by one with each answer; above it, by one with each round of answers. */
   private threshold = MOST;
