@@ -63,7 +63,7 @@ export const BROKEN_KNOWLEDGE: Record<string, new (clock: () => number) => Memor
       begun: undefined,
     }),
   ),
-  'does not call a run unfinished that is settled, released, or claimed again with its token': class extends MemoryNode {
+  'does not call a run unfinished if settled, released, or claimed again with its token': class extends MemoryNode {
     override settle({ history, ...claim }: Claim, token: string, record?: string) {
       return super.settle({ ...claim, history: history && { ...history, begun: undefined } }, token, record);
     }
@@ -88,7 +88,7 @@ export const BROKEN_KNOWLEDGE: Record<string, new (clock: () => number) => Memor
       return vote.kind === 'granted' ? { ...vote, last: undefined } : vote;
     }
   },
-  'refuses the claims of a paused job that ask for its pause, and grants the others': class extends MemoryNode {
+  'refuses the claims of a paused job that name its pause key, and grants the others': class extends MemoryNode {
     override claim(claim: Claim, token: string, ttl: number) {
       return super.claim({ ...claim, pause: undefined }, token, ttl);
     }
