@@ -30,12 +30,31 @@ export class PauseRegister {
     await this.askMajority(name, (node) => node.pause(key, { ...pause, version }));
   }
 
-  /** Tells all nodes the newest value that any of them knows. Those that do not answer are left alone. */
+  /**
+   * Tells the nodes the newest value that a majority of them knows. Resolves when a majority has it, and does not wait
+   * for the others: a tick that waited for a silent node could be overtaken by the next one.
+   */
   async repair(key: string): Promise<void> {
-    const answers = await Promise.allSettled(this.nodes.map((node) => node.pause(key)));
-    const known = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []));
-    const newest = newestOf(known);
-    if (newest) await Promise.allSettled(this.nodes.map((node) => node.pause(key, newest)));
+    const asked = this.nodes.map((node) => node.pause(key));
+    const newest = newestOf(await this.firstMajority(asked));
+    if (!newest) return;
+    const told = this.nodes.map(async (node, index) => {
+      const known = await asked[index];
+      if (!known || isNewer(newest, known)) await node.pause(key, newest);
+    });
+    await this.firstMajority(told);
+  }
+
+  /** Resolves to the first answers as soon as they are a majority, or to all that came once no other can come. */
+  private firstMajority<Answer>(asked: readonly Promise<Answer>[]): Promise<Answer[]> {
+    return new Promise((resolve) => {
+      const answers: Answer[] = [];
+      const answered = asked.map(async (each) => {
+        answers.push(await each);
+        if (2 * answers.length > this.nodes.length) resolve([...answers]);
+      });
+      void Promise.allSettled(answered).then(() => resolve(answers));
+    });
   }
 
   private async askMajority<Answer>(

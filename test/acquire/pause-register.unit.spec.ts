@@ -1,0 +1,77 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { createStore } from '../../src/acquire/create-store.js';
+import { PauseRegister } from '../../src/acquire/quorum/pause-register.js';
+import { MemoryNode } from '../../src/index.js';
+import { JobKeys } from '../../src/nodes/job-keys.js';
+import type { Pause } from '../../src/nodes/job-view.js';
+import type { LockNode } from '../../src/nodes/lock-node.js';
+import { ManualClock } from '../../src/testing/manual-clock.js';
+import { claimOf, deadNode } from '../nodes/support.js';
+import { Gate } from '../services/gate.js';
+
+const KEYS = new JobKeys('JOB_LOCKER', 'report');
+const never = (): Promise<never> => new Promise(() => {});
+/** A node that takes every command, and answers none. */
+const silent: LockNode = { ...deadNode(), claim: never, pause: never, release: never };
+
+const version = (number: number, isPaused: boolean): Pause => ({
+  isPaused,
+  version: number,
+  until: undefined,
+  detail: '',
+});
+const OLD = version(1, true);
+const NEW = version(2, false);
+
+let clock: ManualClock;
+let nodes: MemoryNode[];
+/** Two nodes know that the pause has ended, one does not, and two are silent. */
+let fleet: LockNode[];
+beforeEach(async () => {
+  clock = new ManualClock();
+  nodes = Array.from({ length: 3 }, () => new MemoryNode(clock.now));
+  fleet = [silent, ...nodes, silent];
+  for (const node of nodes) await node.pause(KEYS.pause, OLD);
+  for (const node of nodes.slice(1)) await node.pause(KEYS.pause, NEW);
+});
+
+describe('the repair of a pause that nodes disagree about', () => {
+  it('does not wait for nodes that are silent', async () => {
+    await new PauseRegister(fleet, clock).repair(KEYS.pause);
+    expect(await Promise.all(nodes.map((node) => node.pause(KEYS.pause)))).toEqual([NEW, NEW, NEW]);
+  });
+
+  it('reaches a node that answers late', async () => {
+    const gate = new Gate();
+    gate.close();
+    const { until: opened } = gate;
+    class Late extends MemoryNode {
+      override async pause(...[key, pause]: Parameters<MemoryNode['pause']>): Promise<Pause | undefined> {
+        if (!pause) await opened;
+        return super.pause(key, pause);
+      }
+    }
+    const late = new Late(clock.now);
+    await late.pause(KEYS.pause, OLD);
+    await new PauseRegister([late, ...nodes, silent], clock).repair(KEYS.pause);
+    gate.open();
+    await expect.poll(() => late.pause(KEYS.pause)).toEqual(NEW);
+  });
+
+  it('ends without a majority', async () => {
+    await new PauseRegister([deadNode(), deadNode(), nodes[0]!, deadNode()], clock).repair(KEYS.pause);
+    expect(await nodes[0]!.pause(KEYS.pause)).toEqual(OLD);
+  });
+
+  it('lets the next attempt win, before a silent node has counted as down', async () => {
+    const store = createStore(fleet, clock);
+    const claim = { ...claimOf('report', clock.now()), pause: KEYS.pause };
+    const attempt = async (number: number): Promise<unknown> => {
+      const vote = store.vote(claim, 30_000, number, false);
+      await clock.advance(100);
+      return vote;
+    };
+    expect(await attempt(0)).toEqual({ kind: 'split', isPauseUnclear: true });
+    expect(await attempt(1)).toMatchObject({ kind: 'granted' });
+  });
+});
