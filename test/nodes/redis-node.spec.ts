@@ -625,6 +625,33 @@ describe('connections', () => {
     await vi.waitFor(async () => expect(await client.client('LIST')).not.toContain('name=app_1_x '));
   });
 
+  it('of our own that are being made can be waited for by many claims, without a warning of Node.js', async () => {
+    const warnings = warningsOfNode();
+    const node = nodeAt(server);
+    cleanUps.push(() => node.close());
+    const claims = Array.from({ length: 20 }, (_, index) => node.claim(claimOf(newName()), `${index}`, TTL));
+    expect(await Promise.all(claims)).toEqual(claims.map(() => ({ kind: 'granted' })));
+    await pause(10);
+    expect(warnings).toEqual([]);
+  });
+
+  it('of our own to a master that was demoted are replaced once for many claims', async () => {
+    const demoted = await RedisServer.start();
+    cleanUps.push(() => demoted.stop());
+    const node = await open(nodeAt(demoted));
+    const raw = rawClient(demoted);
+    cleanUps.push(() => raw.disconnect());
+    await raw.replicaof('127.0.0.1', 1);
+    const made = async (): Promise<number> =>
+      Number(/total_connections_received:(\d+)/.exec(await raw.info('stats'))?.[1]);
+    const before = await made();
+    const warnings = warningsOfNode();
+    const claims = Array.from({ length: 20 }, (_, index) => node.claim(claimOf(newName()), `${index}`, TTL));
+    for (const claim of await Promise.all(claims.map(outcome))) expect(claim).toContain('READONLY');
+    await vi.waitFor(async () => expect(await made()).toBe(before + 1));
+    expect(warnings).toEqual([]);
+  });
+
   it('of our own that never were made end with close() too', async () => {
     await nodeAt(server).close();
     expect(await client.client('LIST')).not.toContain('name=test ');
@@ -658,6 +685,15 @@ describe('connections', () => {
     expect(log.lines).toEqual([]);
   });
 });
+
+/** The warnings that Node.js prints from now on. */
+function warningsOfNode(): Error[] {
+  const warnings: Error[] = [];
+  const note = (warning: Error): void => void warnings.push(warning);
+  process.on('warning', note);
+  cleanUps.push(() => process.off('warning', note));
+  return warnings;
+}
 
 /** What became of a promise: `fulfilled`, or the text of its error. */
 async function outcome(promise: Promise<unknown>): Promise<string> {

@@ -19,6 +19,9 @@ export const HUNG_AFTER = 3;
 /** How long a server of a Cluster may be silent before it is connected to again, in milliseconds. */
 const CLUSTER_SILENCE = 10_000;
 
+/** Within what time errors belong together, in milliseconds. */
+const REFUSED_TOGETHER = 100;
+
 /** A connection for locks only, made from options; it connects when it is first used. */
 export function newClient(options: RedisOptions, settings: RedisNodeSettings): Redis {
   return new Redis({
@@ -80,7 +83,7 @@ function required({ clientInfoTag, disableClientInfo }: RedisOptions = {}) {
     retryStrategy,
     sentinelRetryStrategy: retryStrategy,
     // The master has become a replica: the address may lead to the new master now.
-    reconnectOnError: isReadOnly,
+    reconnectOnError: onceForAll(isReadOnly),
     // Scripts reply with numbers and lists.
     stringNumbers: false,
     replyMapping: undefined,
@@ -95,6 +98,16 @@ function required({ clientInfoTag, disableClientInfo }: RedisOptions = {}) {
     scripts: undefined,
     himportFieldsets: undefined,
   } satisfies RedisOptions;
+}
+
+/** Asks for one new connection for all commands that were refused together: ioredis would close the old one for each. */
+function onceForAll(isReason: (error: Error) => boolean): (error: Error) => boolean {
+  let last = Number.NEGATIVE_INFINITY;
+  return (error) => {
+    if (!isReason(error) || performance.now() - last < REFUSED_TOGETHER) return false;
+    last = performance.now();
+    return true;
+  };
 }
 
 /** Reconnects forever, often enough to be back within two seconds. */

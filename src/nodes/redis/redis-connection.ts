@@ -40,6 +40,8 @@ export class RedisConnection {
   private isClosed = false;
   /** Whether the server refused to select the database, so that locks would be in database 0. */
   private isMisplaced = false;
+  /** Called when the connection is ready, or with what prevents it: many claims may wait at once. */
+  private readonly waiting = new Set<(error?: Error) => void>();
   private suspicion: Suspicion | undefined;
   private warming: NodeJS.Timeout | undefined;
   /** The earliest time for another attempt: a server that is merely slow must not get new connections all the time. */
@@ -88,19 +90,16 @@ export class RedisConnection {
   async connected(): Promise<void> {
     if (this.current.status === 'wait') this.current.connect().catch(() => {});
     if (this.isReady) return;
-    const waiting = new AbortController();
-    const limit = setTimeout(() => waiting.abort(), this.limit);
-    const ready = (): Promise<unknown> => once(this.current, 'ready', waiting);
-    try {
-      await ready().catch((error: unknown) =>
-        isOfSelect(error) || isOfReadyCheck(error) ? ready() : Promise.reject(error as Error),
-      );
-    } catch (error) {
-      if (!waiting.signal.aborted) throw error;
-      throw new NotSent(this.diagnosis.ofSilence(this.limit, this.current.status === 'connecting'));
-    } finally {
-      clearTimeout(limit);
-    }
+    await new Promise<void>((resolve, reject) => {
+      const end = (error?: Error): void => {
+        clearTimeout(limit);
+        this.waiting.delete(end);
+        return error ? reject(error) : resolve();
+      };
+      const late = (): string => this.diagnosis.ofSilence(this.limit, this.current.status === 'connecting');
+      const limit = setTimeout(() => end(new NotSent(late())), this.limit);
+      this.waiting.add(end);
+    });
   }
 
   /** The server has answered. */
@@ -138,6 +137,7 @@ export class RedisConnection {
     this.isNew = false;
     this.keepWarm();
     if (!this.isMisplaced) this.listener.onReady();
+    for (const end of this.waiting) end();
   };
   private readonly onError = (error: Error): void => {
     if (isOfReadyCheck(error)) {
@@ -146,6 +146,7 @@ export class RedisConnection {
     } else {
       this.isMisplaced ||= isOfSelect(error);
       this.listener.onTrouble(this.diagnosis.ofNew(error));
+      if (!isOfSelect(error)) for (const end of this.waiting) end(error);
     }
   };
   private readonly onClose = (): void => {
@@ -201,8 +202,7 @@ export class RedisConnection {
   /** Opens a second connection, which replaces the first if it is ready before the first one answers. */
   private async lookInto(): Promise<void> {
     if (this.suspicion || this.isClosed || performance.now() < this.lookAgainAt) return;
-    const suspicion = new Suspicion();
-    this.suspicion = suspicion;
+    const suspicion = (this.suspicion = new Suspicion());
     const fresh = duplicateOf(this.current);
     fresh.on('error', () => {});
     fresh.connect().catch(() => {});
