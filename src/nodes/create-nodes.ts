@@ -129,14 +129,18 @@ function placeOfClient(option: string, client: RedisClient): unknown {
   return client;
 }
 
-const LOCK_NODE = [
-  'claim',
-  'extend',
-  'settle',
-  'release',
-  'open',
-  'close',
-] as const satisfies (keyof LockNode)[];
+const LOCK_NODE = Object.keys({
+  claim: true,
+  extend: true,
+  settle: true,
+  release: true,
+  look: true,
+  pause: true,
+  register: true,
+  registered: true,
+  open: true,
+  close: true,
+} satisfies Record<Exclude<keyof LockNode, 'address'>, true>);
 const CLIENT = ['duplicate', 'evalsha', 'disconnect', 'on'] as const;
 
 export function isLockNode(node: object): node is LockNode {

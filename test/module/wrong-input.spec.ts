@@ -29,6 +29,7 @@ function refusal(options: unknown): string {
 }
 
 const memory = new MemoryNode();
+const no = (): void => {};
 /** A list of two entries that are not there. */
 const HOLES: unknown[] = [];
 HOLES.length = 2;
@@ -85,6 +86,13 @@ describe('forRoot refuses, with the option, its value and what would be right,',
     ['a URL object', { nodes: new URL(NODE) }, 'nodes[0]', 'class URL', NODE],
     ['a Date', { nodes: new Date() }, 'nodes[0]', 'class Date', NODE],
     ['half a LockNode', { nodes: { claim: () => 1 } }, 'nodes[0]', 'address', 'claim, extend, settle'],
+    [
+      'a LockNode that can vote, but not tell of jobs',
+      { nodes: { address: 'db:1', claim: no, extend: no, settle: no, release: no, open: no, close: no } },
+      'nodes[0]',
+      'address',
+      'look, pause, register',
+    ],
     [
       'a replica of a Sentinel group',
       { nodes: { sentinels: [{}], name: 'a', role: 'slave' } },
