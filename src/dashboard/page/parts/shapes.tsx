@@ -1,7 +1,7 @@
 // One shape and one colour for each outcome, for the canvas and for the page.
 import type { MarkKind } from '../model/marks.js';
 
-/** Paths in a square of 12 by 12. Without the colours, the shapes differ. */
+/** Paths in a square of 12 by 12. The shapes differ in form, size or filling, too, not only in colour. */
 export const SHAPES: Readonly<Record<MarkKind, { readonly path: string; readonly isFilled: boolean }>> = {
   ran: { path: 'M6 1.5a4.5 4.5 0 1 0 0 9a4.5 4.5 0 1 0 0-9z', isFilled: true },
   failed: {

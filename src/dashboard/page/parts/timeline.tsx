@@ -6,7 +6,8 @@ import { jobUrl, now } from '../state.js';
 import { factsOf, MarkDetails } from './mark-details.js';
 import { LABELS } from './shapes.js';
 import { AXIS_HEIGHT, draw, type Scene, timeAt, TRACK_HEIGHT, xOf } from './timeline-drawing.js';
-import { type Active, activeAt, stepped } from './timeline-pointing.js';
+import { type Active, stepped } from '../model/arrow-keys.js';
+import { activeAt } from './timeline-pointing.js';
 
 /** Room for the tooltip above or below any row, in pixels; `styles/timeline.css` has the same. */
 const LEAST_HEIGHT = 280;
