@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { Redis } from 'ioredis';
+import { COMMANDS } from '../src/nodes/redis/scripts.js';
 import { type RedisServer, startServers } from '../test/engine/redis-server.js';
 
 /** Starts servers for as long as `work` takes, with a connection to each that has the defaults of ioredis. */
@@ -19,9 +20,15 @@ export async function withServers<T>(
 }
 
 /** What scripts call, ours and those of redlock. Any other command was sent by a client. */
-const CALLED_BY_SCRIPTS = new Set(['get', 'set', 'del', 'exists', 'incr', 'pexpire', 'pttl', 'time']);
+const CALLED_BY_SCRIPTS = new Set([
+  ...COMMANDS.split(', ').filter((command) => !command.startsWith('eval')),
+  'exists',
+]);
 
-/** What servers did meanwhile, all of them together, if their clients sent nothing but scripts; `cpu` in milliseconds. */
+/**
+ * What all servers together did during `work`; `cpu` in milliseconds. Commands are attributed correctly only if the
+ * clients send nothing but scripts.
+ */
 export async function countersDuring<T>(clients: readonly Redis[], work: () => Promise<T>) {
   const before = await countersOf(clients);
   const result = await work();
@@ -30,7 +37,7 @@ export async function countersDuring<T>(clients: readonly Redis[], work: () => P
     commands: after.sent - before.sent,
     inScripts: after.inScripts - before.inScripts,
     bytesIn: after.bytesIn - before.bytesIn,
-    // A server counts a reply as sent only afterwards.
+    // The reply to the first INFO is counted as sent only after it was written, so it is in the difference.
     bytesOut: after.bytesOut - before.bytesOut - before.replies,
     cpu: after.cpu - before.cpu,
     memory: after.memory - before.memory,
