@@ -46,7 +46,7 @@ const selected = GROUPS.map((group) => ({
   ),
 })).filter(({ settings }) => settings.length > 0);
 
-// So that children, servers and folders are gone.
+// Exit, so that the child processes and the servers end, and the temporary folders are removed.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
 
 console.log(describeMachine());

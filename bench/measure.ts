@@ -7,7 +7,7 @@ export interface Subject {
   readonly build?: string;
   /** Does it once, and resolves to its figures; durations in milliseconds. */
   readonly once: () => Promise<Readonly<Record<string, number>>>;
-  /** Resolves when nothing that it began is still going on, which the next subject would pay for. */
+  /** Resolves when nothing that it began is still going on: otherwise the next subject would pay for it. */
   readonly rest?: () => Promise<unknown>;
 }
 

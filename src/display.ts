@@ -9,7 +9,7 @@ const LONGEST_TEXT = 1000;
 /** The maximum number of names in a line of the log. */
 const MOST_NAMES = 10;
 
-/** A URL without a user or password, or a host and a port. */
+/** A host, perhaps with a port, or a URL without a user or password. */
 const HARMLESS = /^(\w+:\/\/)?[\w.-]+(:\d{1,5})?(\/\d*)?$|^\w+:\/\/([\w.-]+\/\w*)?$/;
 
 /** What may be a user and password in a URL; a colon that is not followed by a port stands before a password. */

@@ -11,7 +11,7 @@ import { printTable } from '../report.js';
 import { runsKey, WAYS, WORK } from './ways.js';
 
 const TICKS = 30;
-/** How far clocks are apart at most, in seconds: for so long before and after, ticks are not judged. */
+/** More than any clock is wrong by, in seconds: at the beginning and at the end, ticks are not judged for this long. */
 const MARGIN = 4;
 
 console.log(describeMachine());

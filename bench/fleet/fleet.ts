@@ -23,8 +23,9 @@ export class Fleet {
   }
 
   /**
-   * Lets all instances claim a new tick of each job at the same moment. Resolves, when all is over, to how many jobs no
-   * instance ran and more than one did, and to when the last one started, in milliseconds after the tick.
+   * Lets all instances claim a new tick of each job at the same moment. Resolves, when all is over, to the number of
+   * jobs that ran on no instance (`missed`) and on more than one (`twice`), and to when the last run started (`last`),
+   * in milliseconds after the tick.
    */
   async claim(jobs: readonly string[], work: number, spread?: number) {
     const now = realNow();

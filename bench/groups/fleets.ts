@@ -6,7 +6,7 @@ import { takeTurns } from '../measure.js';
 import { countersDuring, peakDuring, withServers } from '../redis.js';
 import { bytes, counts, durations, sum, times } from '../report.js';
 
-/** What is usual, where there is one job. */
+/** The usual way, measured only where there is one job. */
 export const REDLOCK = 'redlock 5, retryCount 0';
 
 /** How many nodes there are, and how many of them hang: the first, which claims ask first. */

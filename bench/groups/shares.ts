@@ -11,7 +11,7 @@ import { NODES } from './fleets.js';
 
 /** How far the clocks of the instances are ahead, in milliseconds. */
 const AHEAD = [2, 1, 0];
-/** How long a round counts, how long the jobs have run before, and how long the last ones may take, in milliseconds. */
+/** The parts of a round, in milliseconds: how long wins count, how long jobs run before, how long the last may take. */
 const [COUNTED, BEFORE, AFTER] = [10_000, 3000, 2500];
 
 /** Jobs, and for how much of every 10 ms the event loop of the first instance is blocked, in milliseconds. */

@@ -17,7 +17,7 @@ export const starts: Group = {
   ],
 };
 
-/** Fires so many jobs once a round, which is a minute: a tick that is missed would be another thing to handle. */
+/** Fires each job once a round. Each round is one minute of the clock: no tick is missed, which would add work. */
 function measure(bench: Bench, jobs: number, before: number): Promise<Row[]> {
   return withApplications(bench, jobs, async (applications, client) => {
     const subjects: Subject[] = applications.map(({ cronJobs, ...subject }) => {

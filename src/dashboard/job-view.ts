@@ -31,8 +31,7 @@ export function viewOf({ name, info, status, records, ticks, gaps }: KnownJob, l
 }
 
 /**
- * Moves on the known ticks: those that have passed stay for a while, as a tick without a record is one that was not
- * run.
+ * Advances the known ticks to `now`. Those that have passed stay for a while: one that has no record was not run.
  *
  * @param preview Computes the next ticks, which takes long: called only if `next` is not the next known one.
  */

@@ -54,7 +54,7 @@ export function isDeclared(prototype: object, key: string | symbol): boolean {
 /** Checks the name of a job. */
 export const jobName = text('report');
 
-/** What stands for all names of a method whose name depends on the call; otherwise `undefined`. */
+/** The pattern that stands for the job names of a method, if they depend on the call; otherwise `undefined`. */
 export function patternOf({ name, key }: ExclusiveMethod, instance: object): string | undefined {
   return typeof name === 'function' ? `${placeOf(instance, key)}(…)` : undefined;
 }

@@ -41,7 +41,7 @@ const OPEN_LIMIT = 30_000;
 export class BoundedNode implements LockNode {
   readonly address: string;
   private readonly deadline: Deadline;
-  /** For everything that is not a vote. */
+  /** For `look`, `pause` and the registers: a node that refuses one of these may still vote. */
   private readonly questions: Deadline;
   private readonly undelivered: UndeliveredCommands;
 
@@ -166,7 +166,7 @@ export class BoundedNode implements LockNode {
     }
   }
 
-  /** Remembers a command that must arrive until it is answered, however late. */
+  /** Remembers a command that must arrive, until it is answered, however late that is. */
   private deliver(ending: Ending, claim: Claim, token: string, sent: Promise<boolean>): Promise<boolean> {
     const command = this.undelivered.add(ending, claim, token);
     const arrived = (isHeld: boolean): boolean => {

@@ -21,7 +21,8 @@ export class JobKeys {
       this.before = '';
       this.behind = `:${plain}`;
     } else {
-      // A hash tag cannot contain a stray brace. Such a job gets an escaped lock key: one slot matters more.
+      // A hash tag cannot contain a stray brace. Such a job gets an escaped lock key instead of that of the recipe: it
+      // matters more that all keys of a job are in one slot.
       this.before = `{${escapeBraces(plain)}}:escaped:`;
       this.lock = this.other('lock');
     }

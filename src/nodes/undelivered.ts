@@ -48,8 +48,8 @@ export class UndeliveredCommands {
   }
 
   /**
-   * The command has failed, or was not answered in time. No other can be overdue: its claim may still be granted in
-   * time.
+   * The command has failed, or was not answered in time. Only such a command can be overdue: until then, its claim may
+   * still be granted in time.
    */
   failed({ token }: Undelivered): void {
     if (this.entries.has(token)) this.failures.add(token);

@@ -57,8 +57,8 @@ export interface RedlockModuleOptions {
    */
   nodes?: NodeOption | readonly NodeOption[];
   /**
-   * The start of every key: the lock of `report` is `JOB_LOCKER_report`. Must be the same on all instances, not empty,
-   * and without braces, except for one hash tag at its start. Default: `'JOB_LOCKER'`.
+   * Part of every key, in front of the name of the job: the lock of `report` is `JOB_LOCKER_report`. Must be the same
+   * on all instances, not empty, and without braces, except for one hash tag at its start. Default: `'JOB_LOCKER'`.
    */
   keyPrefix?: string;
   /**
@@ -148,7 +148,7 @@ export interface JobOptions {
   maxRuntime?: Duration;
   /**
    * If the instance that runs a tick of `@Cron` dies, or shuts down before the run has ended, another instance runs
-   * that tick again, within `ttl` plus a second: one that lost the tick, or one that starts within a day. The job must
+   * that tick again: one that lost the tick, within `ttl` plus a second, or one that starts within a day. The job must
    * be safe to run twice. Cannot be combined with `overlap: 'allow'`, nor used on `@Interval` and `@Timeout`. Default:
    * `false`.
    */
@@ -157,9 +157,10 @@ export interface JobOptions {
   onStoreDown?: OnStoreDown;
   /**
    * What to do about a tick of `@Cron` that ran on no instance, because the fleet was down, the nodes were, or the job
-   * was paused: `'skip'` it, or run the latest one, `'once'`, as soon as possible, or only `{ within }` that time after
-   * it was due. Does not apply to ticks that found an earlier run in progress, nor to a job or a schedule that has just
-   * been deployed for the first time, nor if the last run is more than a day and a period ago. Default: `'skip'`.
+   * was paused. `'skip'`: nothing. `'once'`: if the latest tick is such a tick, it is run as soon as possible.
+   * `{ within }`: the same, but only if it was due no longer ago than that. Does not apply to ticks that found an
+   * earlier run in progress, nor to a job or a schedule that has just been deployed for the first time, nor if the last
+   * run is more than a day and a period ago. Default: `'skip'`.
    */
   missed?: 'skip' | 'once' | MissedWithin;
   /** How many runs of this job are kept on record; `0`: none. Default: the module's `history`. */

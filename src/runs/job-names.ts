@@ -43,7 +43,8 @@ export class JobNames {
           (isDefault ? ', or keep class names if the bundle is minified' : ''),
       );
     }
-    // Excluding each other would be fine for two objects, but each tick would run on only one of them.
+    // Two objects may exclude each other, but not with a cron or interval schedule: each tick would run on only one of
+    // them.
     if (other.instance === instance || (schedule.kind !== 'cron' && schedule.kind !== 'interval')) return;
     throw new InvalidOptionError(
       `@Exclusive on ${place}`,

@@ -7,7 +7,7 @@ import type { Past } from './claim-builder.js';
 /** One call of a job. */
 export interface RunRequest {
   readonly name: string;
-  /** What stands for all names of a method whose name depends on the arguments of a call. Default: the name. */
+  /** The pattern that stands for the job names of a method, if they depend on the call. Default: the name. */
   readonly pattern?: string;
   readonly options: ResolvedJobOptions;
   /** The firing in which this call was made, if any. */

@@ -21,7 +21,7 @@ export const TIMER_SLACK = 10;
 const HELD_UP = 60_000;
 /** Delay before upcoming ticks are computed, in milliseconds, so that this never delays a run. */
 const PREPARE_AFTER = 50;
-/** How many upcoming ticks to compute in advance: the next one, and the one that ends its time. */
+/** How many upcoming ticks to compute in advance: the next one, and the one after it, up to which it is the latest. */
 const UPCOMING = 2;
 /** How many ticks to remember at most. */
 const MOST_KNOWN = 16;

@@ -30,7 +30,7 @@ export class TickSearch {
     while (tick > limit) {
       if (reach === HORIZON) return [];
       end = limit - reach;
-      // Not by exactly `gap`: a day before a time in an hour that occurs twice is in that hour, too.
+      // Not by exactly `gap`: if an hour has occurred twice, the latest tick can be an hour further away than that.
       do reach = Math.min(reach * GROWTH, HORIZON);
       while (reach < gap);
       tick = this.after(limit - reach);

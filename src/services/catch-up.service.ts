@@ -90,7 +90,7 @@ export class CatchUp {
     ticks.prepareSoon(this.clock);
   }
 
-  /** The pause of a job ends by itself, or a claim was not decided. */
+  /** Looks again at the time `at`: when a pause ends by itself, or a while after a claim that was not decided. */
   private lookAgain(name: string, at: number | undefined): Timer | undefined {
     if (at === undefined) return undefined;
     const delay = Math.min(at - this.clock.now() + 1, LONGEST_TIMER);

@@ -27,7 +27,7 @@ import { SchedulerFirings } from './scheduler-firings.service.js';
 /** A job that an instance declares. */
 export interface DeclaredJob {
   readonly name: string;
-  /** What stands for all names of the method, if its name depends on the call. */
+  /** The pattern that stands for the job names of the method, if they depend on the call. */
   readonly pattern: string | undefined;
   readonly options: ResolvedJobOptions;
   readonly schedule: Schedule;

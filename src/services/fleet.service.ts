@@ -30,7 +30,7 @@ export class Fleet {
   private card: string | undefined;
   /** The nodes that have the card of this instance, not that of an earlier one with the same name. */
   private readonly informed = new Set<LockNode>();
-  /** Whether no majority of the nodes has answered, and none has since. */
+  /** Set when no majority of the nodes has answered, until a majority answers again. */
   private isDown = false;
   private isTimed = true;
   private isStopped = false;
@@ -60,8 +60,8 @@ export class Fleet {
   }
 
   /**
-   * No majority of the nodes answered. Asks them again soon (before `start`: when it is called), and then repeatedly
-   * until a majority answers: an outage may be shorter than a beat.
+   * No majority of the nodes answered. Asks them again soon, or, if `start` has not been called yet, when it is called.
+   * Then repeats that until a majority answers: an outage may be shorter than a beat.
    */
   suspect(): void {
     if (this.isDown) return;

@@ -82,8 +82,8 @@ export class JobRunner {
 
   /**
    * Claims a tick without a call by the scheduler: a missed one, or one that another instance has begun and not settled
-   * (at once, or when its lease has ended). If it wins, calls `method` in `firing`, in which the call of the job has
-   * already won.
+   * (at once if its lease has ended, otherwise when it has). If it wins, calls `method` in `firing`, and the first call
+   * of the job in it uses the claim that was won.
    *
    * @returns `'unbegun'`; `'unknown'` if the nodes did not answer, the lock is held or the job is paused; otherwise
    * `'done with'`.

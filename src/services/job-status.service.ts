@@ -60,7 +60,7 @@ export class JobStatuses {
     const resumed = endOfPause(pause, this.clock.now()) ?? Number.NEGATIVE_INFINITY;
     if (typeof schedule === 'number')
       return Math.max(records[0]?.startedAt.getTime() ?? since, progress, resumed);
-    // If not, the newest tick may belong to another schedule, or the job is new.
+    // `false` if the newest tick belongs, or may belong, to another schedule, or if the job is new.
     const isSame =
       records.find(({ tick }) => tick !== null && tick.getTime() === last)?.schedule === schedule.fingerprint;
     return Math.max(last !== undefined && isSame ? last : Math.max(since, last ?? since), resumed);

@@ -9,7 +9,7 @@ import type { CronTicks } from '../schedule/cron-ticks.js';
 /** A job with a schedule, as this instance knows it. Times are in milliseconds since the epoch. */
 export interface KnownJob {
   readonly name: string;
-  /** The same, or what stands for all names of its method. */
+  /** The name, or the pattern that stands for the job names of its method. */
   readonly pattern: string;
   readonly options: ResolvedJobOptions;
   /** The ticks of a cron job, or the interval of another one, in milliseconds. */

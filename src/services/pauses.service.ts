@@ -9,7 +9,7 @@ import { CLOCK, LOCK_NODES, RESOLVED_OPTIONS } from '../redlock.module-definitio
 
 /**
  * Pauses jobs on the whole fleet: writes what claims read (`CLAIM` in `nodes/redis/scripts.ts`). Plain calls and
- * triggers run all the same (`claimOf` in `runs/claim-builder.ts`).
+ * triggers run all the same (`claimOf` in `runs/claim-builder.ts`). All jobs at once: `RedlockService.pauseAll`.
  */
 @Injectable()
 export class Pauses {

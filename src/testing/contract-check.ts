@@ -95,7 +95,7 @@ export class Job {
     return { ends: this.key('fleet:ends'), entries: this.key('fleet') };
   }
 
-  /** The node's time when the check began, and this many milliseconds. */
+  /** The time `milliseconds` after the node's time when the check began. */
   moment(milliseconds: number): number {
     return this.now + milliseconds;
   }

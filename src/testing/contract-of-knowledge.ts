@@ -34,7 +34,7 @@ async function paused(job: Job, pause?: Pause): Promise<Pause | undefined> {
   return told(await job.node.pause(job.names.pause, pause));
 }
 
-/** A pause may be told without what it does not have. */
+/** A node may leave out what a pause does not have: its `until`. */
 function told(pause: Pause | undefined): Pause | undefined {
   return pause && { ...pause, until: pause.until };
 }
@@ -93,7 +93,7 @@ export const KNOWLEDGE_CHECKS: readonly ContractCheck[] = [
 
   // Runs that die.
   check(
-    'puts a run that was never settled on record when it grants the next one, and says which',
+    'puts an unsettled run on record when it grants the next one, and says which run that was',
     async (job, pass) => {
       await granted(job.node, job.recorded(-1000), 'dead', SHORT);
       assert.equal((await look(job)).begun, 'dead');
@@ -169,7 +169,7 @@ export const KNOWLEDGE_CHECKS: readonly ContractCheck[] = [
     await paused(job, pauseOf(10, false));
     assert.deepEqual(await paused(job, pauseOf(9, true)), pauseOf(10, false));
     await granted(job.node, job.pausable(0), 'a');
-    // Of two that are equally new, the one with which the job runs.
+    // Of two with the same version, the end of the pause counts, so the job runs.
     const other = job.another();
     for (const isPaused of [true, false, true]) await paused(other, pauseOf(1, isPaused));
     await granted(job.node, other.pausable(0), 'a');

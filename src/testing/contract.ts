@@ -199,7 +199,7 @@ export const LOCK_NODE_CONTRACT: readonly ContractCheck[] = [
     await pass(PAST_SHORT);
     await granted(job.node, brief.tick(0, { last: 'another' }), 'b');
   }),
-  check('keeps the marker of a settled tick that recovers for its time too', async (job, pass) => {
+  check('keeps the marker of a settled tick for its time, even if the tick recovers', async (job, pass) => {
     const unaware = job.tick(0, { recover: true, last: 'another' });
     await granted(job.node, job.tick(0, { recover: true }), 'a', SHORT);
     await job.node.settle(job.tick(0, { recover: true }), 'a');

@@ -185,7 +185,7 @@ describe.skipIf(findEngine().kind === 'embedded')('a server', () => {
     await start({ redlock: { nodes: server.url }, logger });
     expect(told(logger)).toEqual([
       expect.stringMatching(
-        /^warn: Redis at \S+ refuses scripts, without which it grants no locks \(EVAL: ERR unknown command/,
+        /^warn: Redis at \S+ refuses scripts, without which it grants no ticks and releases no locks \(EVAL: ERR unknown command/,
       ),
     ]);
   });

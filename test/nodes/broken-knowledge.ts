@@ -58,7 +58,7 @@ export const BROKEN_KNOWLEDGE: Record<string, new (clock: () => number) => Memor
   },
   'keeps as many records as the claim says': recording(({ limit }) => ({ limit: limit + 1 })),
   'lets the records expire by themselves': recording(() => ({ keep: 60_000 })),
-  'puts a run that was never settled on record when it grants the next one, and says which': recording(
+  'puts an unsettled run on record when it grants the next one, and says which run that was': recording(
     () => ({
       begun: undefined,
     }),

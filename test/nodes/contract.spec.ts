@@ -215,7 +215,7 @@ const BROKEN: Record<string, new (clock: () => number) => MemoryNode> = {
       return held;
     }
   },
-  'keeps the marker of a settled tick that recovers for its time too': class extends MemoryNode {
+  'keeps the marker of a settled tick for its time, even if the tick recovers': class extends MemoryNode {
     override settle(claim: Claim, token: string) {
       const tick = claim.tick && {
         ...claim.tick,

@@ -36,7 +36,9 @@ export async function inspectServer(
   // A server that runs no scripts grants plain locks that it cannot release.
   const ran = await answerTo(client.eval('return 1', 0));
   if (ran !== 1)
-    timing.warnings.push(`refuses scripts, without which it grants no locks (EVAL: ${said(ran)})`);
+    timing.warnings.push(
+      `refuses scripts, without which it grants no ticks and releases no locks (EVAL: ${said(ran)})`,
+    );
   // The nodes of a Cluster differ in everything that follows.
   if (client.isCluster) return timing;
 

@@ -113,8 +113,9 @@ export class RedisCommands {
   }
 
   /**
-   * Sends a command that the server refuses once the caller no longer waits for it, by the server's clock. If that
-   * clock has just been set, the reply contains the server's time, and the command is sent once more.
+   * Sends a command with a deadline (none for a Cluster): once the caller no longer waits for the command, the server,
+   * by its own clock, refuses it. If that clock has just been set, or is not known yet, the reply contains the server's
+   * time, and the command is sent once more.
    */
   private async ask(
     script: Script,

@@ -159,7 +159,7 @@ export class RedisNode implements NodeDriver {
     this.resendLost('all');
   }
 
-  /** Whether a refusal is about one claim: for a Cluster, also one of the server that has its keys. */
+  /** Whether a refusal is about one claim. In a Cluster, also if the server that has its keys refuses to write. */
   private isOfOneClaim(error: unknown): error is Error {
     if (isOfOneClaim(error)) return true;
     return isFinal(error) && this.connection.client.isCluster && endOfRefusal(error) === 'write';

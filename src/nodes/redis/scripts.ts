@@ -159,7 +159,7 @@ if tick > 0 and (not marker or marker == mark or marker == token) then
   if not last or tonumber(last) < tick then redis.call('set', lastKey, ARGV[3], 'PX', keep + ${LAST_TICK_RETENTION}) end
 end
 if begunKey and redis.call('get', begunKey) == token then redis.call('del', begunKey) end
--- Last: a record that cannot be written must not undo the rest.
+-- Last: if the record cannot be written, the rest has already been done.
 local what = limit > 0 and ARGV[13]
 -- One that is sent again may already be there.
 if what and (held == 1 or redis.call('lrange', recordsKey, 0, 0)[1] ~= what) then record(what, redis.call) end

@@ -16,7 +16,7 @@ export function regularStep(expression: string): number | undefined {
   const [second = '', minute = '', hour = '', ...days] = given.length === 5 ? ['0', ...given] : given;
   if (days.length !== 3 || days.some((field) => field !== '*' && field !== '?')) return undefined;
   const fields = [second, minute, hour];
-  // Up to here, one value each; from here on, all values.
+  // Every field before `first` is one value; every field after it must mean all values.
   const first = fields.findIndex((field) => !/^\d+$/.test(field));
   if (first < 0) return DAY;
   if (fields.slice(first + 1).some((field) => every(field) !== 1)) return undefined;

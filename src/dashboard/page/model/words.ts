@@ -5,7 +5,7 @@ import { DAY, HOUR, MINUTE, SECOND } from './units.js';
 
 /** Between a number and its unit: a space at which no line breaks. */
 const NEXT_TO = '\u00A0';
-/** Until then, seconds count. */
+/** Up to this distance, a countdown shows seconds. */
 const SOON = 10 * MINUTE;
 
 /** A duration in at most two units: `340 ms`, `4.2 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`. */
