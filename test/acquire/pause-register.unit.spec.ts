@@ -23,6 +23,20 @@ const version = (number: number, isPaused: boolean): Pause => ({
 const OLD = version(1, true);
 const NEW = version(2, false);
 
+/** A node that tells what it knows once its gate is open. */
+class Late extends MemoryNode {
+  readonly gate = new Gate();
+
+  constructor(now: () => number) {
+    super(now);
+    this.gate.close();
+  }
+  override async pause(...[key, pause]: Parameters<MemoryNode['pause']>): Promise<Pause | undefined> {
+    if (!pause) await this.gate.until;
+    return super.pause(key, pause);
+  }
+}
+
 let clock: ManualClock;
 let nodes: MemoryNode[];
 /** Two nodes know that the pause has ended, one does not, and two are silent. */
@@ -42,20 +56,21 @@ describe('the repair of a pause that nodes disagree about', () => {
   });
 
   it('reaches a node that answers late', async () => {
-    const gate = new Gate();
-    gate.close();
-    const { until: opened } = gate;
-    class Late extends MemoryNode {
-      override async pause(...[key, pause]: Parameters<MemoryNode['pause']>): Promise<Pause | undefined> {
-        if (!pause) await opened;
-        return super.pause(key, pause);
-      }
-    }
     const late = new Late(clock.now);
     await late.pause(KEYS.pause, OLD);
     await new PauseRegister([late, ...nodes, silent], clock).repair(KEYS.pause);
-    gate.open();
+    late.gate.open();
     await expect.poll(() => late.pause(KEYS.pause)).toEqual(NEW);
+  });
+
+  it('spreads what a node knows that answers late, if others have lost it', async () => {
+    const late = new Late(clock.now);
+    await late.pause(KEYS.pause, NEW);
+    const [outdated, empty] = [nodes[0]!, new MemoryNode(clock.now)];
+    await new PauseRegister([outdated, late, empty], clock).repair(KEYS.pause);
+    expect(await empty.pause(KEYS.pause)).toEqual(OLD);
+    late.gate.open();
+    for (const node of [outdated, empty]) await expect.poll(() => node.pause(KEYS.pause)).toEqual(NEW);
   });
 
   it('ends without a majority', async () => {

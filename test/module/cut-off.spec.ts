@@ -27,31 +27,37 @@ class Jobs {
   }
 }
 
-it('three instances that are cut off can cost a tick if they ask the first node first; the next tick runs', async () => {
-  const [lead, ...others] = servers;
-  const proxies = await Promise.all(others.map(({ port }) => TcpProxy.to(port)));
-  onTestFinished(async () => void (await Promise.all(proxies.map((proxy) => proxy.close()))));
-  const throughProxies = [lead!.url, ...proxies.map(({ port }) => `redis://127.0.0.1:${port}`)];
-  const cutOff = await startFleet(3, { redlock: { nodes: throughProxies }, providers: [Jobs] });
-  const connected = await start({ redlock: { nodes: servers.map(({ url }) => url) }, providers: [Jobs] });
-  const fleet = [...cutOff, connected];
-  const skipped = fleet.map(reasonsOf);
-  for (const proxy of proxies) proxy.swallow = 'everything';
+// A standstill of the machine can let the other instance come first.
+it(
+  'three instances that are cut off can cost a tick if they ask the first node first; the next tick runs',
+  { retry: 2 },
+  async () => {
+    await Promise.all(servers.map((server) => clientOf(server).flushall()));
+    const [lead, ...others] = servers;
+    const proxies = await Promise.all(others.map(({ port }) => TcpProxy.to(port)));
+    onTestFinished(async () => void (await Promise.all(proxies.map((proxy) => proxy.close()))));
+    const throughProxies = [lead!.url, ...proxies.map(({ port }) => `redis://127.0.0.1:${port}`)];
+    const cutOff = await startFleet(3, { redlock: { nodes: throughProxies }, providers: [Jobs] });
+    const connected = await start({ redlock: { nodes: servers.map(({ url }) => url) }, providers: [Jobs] });
+    const fleet = [...cutOff, connected];
+    const skipped = fleet.map(reasonsOf);
+    for (const proxy of proxies) proxy.swallow = 'everything';
 
-  /** Lets the job fire on those that are cut off, and on the other one once all of them have asked the first node. */
-  const fireLate = async (job: string, losers: number): Promise<void> => {
-    const firings = cutOff.map((app) => fire(app, job));
-    const counter = `{JOB_LOCKER_${job}}:late:${newYear().getTime()}`;
-    await expect.poll(() => clientOf(lead!).get(counter), { interval: 10 }).toBe(String(losers));
-    await Promise.all([...firings, fire(connected, job)]);
-  };
-  await fireLate('first', 2);
-  expect(fleet.flatMap((app) => app.get(Jobs).runs)).toEqual([]);
-  expect(skipped).toEqual([...cutOff.map(() => ['store-down']), ['elsewhere']]);
+    /** Lets the job fire on those that are cut off, and on the other one once all of them have asked the first node. */
+    const fireLate = async (job: string, losers: number): Promise<void> => {
+      const firings = cutOff.map((app) => fire(app, job));
+      const counter = `{JOB_LOCKER_${job}}:late:${newYear().getTime()}`;
+      await expect.poll(() => clientOf(lead!).get(counter), { interval: 10 }).toBe(String(losers));
+      await Promise.all([...firings, fire(connected, job)]);
+    };
+    await fireLate('first', 2);
+    expect(fleet.flatMap((app) => app.get(Jobs).runs)).toEqual([]);
+    expect(skipped).toEqual([...cutOff.map(() => ['store-down']), ['elsewhere']]);
 
-  await Promise.all(fleet.map((app) => fire(app, 'second')));
-  expect(fleet.map((app) => app.get(Jobs).runs)).toEqual([[], [], [], ['second']]);
-});
+    await Promise.all(fleet.map((app) => fire(app, 'second')));
+    expect(fleet.map((app) => app.get(Jobs).runs)).toEqual([[], [], [], ['second']]);
+  },
+);
 
 /** Why an instance skips its ticks from now on. */
 function reasonsOf(app: TestingModule): SkipReason[] {

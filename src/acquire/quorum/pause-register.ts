@@ -31,30 +31,20 @@ export class PauseRegister {
   }
 
   /**
-   * Tells the nodes the newest value that a majority of them knows. Resolves when a majority has it, and does not wait
-   * for the others: a tick that waited for a silent node could be overtaken by the next one.
+   * Tells the nodes the newest value that is known. Resolves when a majority has what a majority knows: a tick that
+   * waited for a silent node could be overtaken by the next one.
    */
   async repair(key: string): Promise<void> {
+    const majority = Math.floor(this.nodes.length / 2) + 1;
     const asked = this.nodes.map((node) => node.pause(key));
-    const newest = newestOf(await this.firstMajority(asked));
-    if (!newest) return;
-    const told = this.nodes.map(async (node, index) => {
-      const known = await asked[index];
-      if (!known || isNewer(newest, known)) await node.pause(key, newest);
-    });
-    await this.firstMajority(told);
-  }
-
-  /** Resolves to the first answers as soon as they are a majority, or to all that came once no other can come. */
-  private firstMajority<Answer>(asked: readonly Promise<Answer>[]): Promise<Answer[]> {
-    return new Promise((resolve) => {
-      const answers: Answer[] = [];
-      const answered = asked.map(async (each) => {
-        answers.push(await each);
-        if (2 * answers.length > this.nodes.length) resolve([...answers]);
+    const tell = (newest: Pause | undefined): Promise<void>[] =>
+      this.nodes.map(async (node, index) => {
+        const known = await asked[index];
+        if (newest && (!known || isNewer(newest, known))) await node.pause(key, newest);
       });
-      void Promise.allSettled(answered).then(() => resolve(answers));
-    });
+    await firstOf(tell(newestOf(await firstOf(asked, majority))), majority);
+    // A slow node may know a newer one, if others have lost their data.
+    void firstOf(asked, asked.length).then((known) => Promise.allSettled(tell(newestOf(known))));
   }
 
   private async askMajority<Answer>(
@@ -73,6 +63,18 @@ export class PauseRegister {
       `Could not pause or resume ${quoted(name)} on a majority of the nodes`,
     );
   }
+}
+
+/** The first answers: as many as are enough, or all if fewer come. */
+function firstOf<Answer>(asked: readonly Promise<Answer>[], enough: number): Promise<Answer[]> {
+  return new Promise((resolve) => {
+    const answers: Answer[] = [];
+    const answered = asked.map(async (each) => {
+      answers.push(await each);
+      if (answers.length === enough) resolve([...answers]);
+    });
+    void Promise.allSettled(answered).then(() => resolve(answers));
+  });
 }
 
 function newestOf(known: readonly (Pause | undefined)[]): Pause | undefined {

@@ -19,8 +19,8 @@ export const HUNG_AFTER = 3;
 /** How long a server of a Cluster may be silent before it is connected to again, in milliseconds. */
 const CLUSTER_SILENCE = 10_000;
 
-/** Within what time errors belong together, in milliseconds. */
-const REFUSED_TOGETHER = 100;
+/** The delay of the first attempt to reconnect, in milliseconds; each further one adds as much. */
+const RETRY_DELAY = 50;
 
 /** A connection for locks only, made from options; it connects when it is first used. */
 export function newClient(options: RedisOptions, settings: RedisNodeSettings): Redis {
@@ -100,11 +100,14 @@ function required({ clientInfoTag, disableClientInfo }: RedisOptions = {}) {
   } satisfies RedisOptions;
 }
 
-/** Asks for one new connection for all commands that were refused together: ioredis would close the old one for each. */
+/**
+ * Asks for one new connection for all commands that were refused together: ioredis would close the old one for each. In
+ * that time, there is no new connection that could be refused as well.
+ */
 function onceForAll(isReason: (error: Error) => boolean): (error: Error) => boolean {
   let last = Number.NEGATIVE_INFINITY;
   return (error) => {
-    if (!isReason(error) || performance.now() - last < REFUSED_TOGETHER) return false;
+    if (!isReason(error) || performance.now() - last < RETRY_DELAY / 2) return false;
     last = performance.now();
     return true;
   };
@@ -112,5 +115,5 @@ function onceForAll(isReason: (error: Error) => boolean): (error: Error) => bool
 
 /** Reconnects forever, often enough to be back within two seconds. */
 function retryStrategy(attempt: number): number {
-  return Math.min(attempt * 50, 500);
+  return Math.min(attempt * RETRY_DELAY, 500);
 }
