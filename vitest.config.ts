@@ -44,7 +44,7 @@ export default defineConfig({
       // Importing NestJS takes longer than these tests: the files of a worker share its modules.
       lane('unit', 0, { isolate: false, pool: 'threads', maxWorkers: 2 }, UNIT),
       // These mostly wait for timers.
-      lane('redis', 1, { maxWorkers: 2 }, ['test/**/*.spec.ts'], [...UNIT, ...SYSTEM, ...PACKAGE]),
+      lane('redis', 1, { maxWorkers: 3 }, ['test/**/*.spec.ts'], [...UNIT, ...SYSTEM, ...PACKAGE]),
       // Fleets of processes and installations need the machine for themselves.
       lane('system', 2, { maxWorkers: 1 }, SYSTEM, UNIT),
       lane('package', 3, { maxWorkers: 2 }, PACKAGE, UNIT),
