@@ -2,6 +2,8 @@ import { describe, expect, it } from 'vitest';
 import type { Conditions } from './conditions.js';
 import type { History, MissedReport, Run } from './history.js';
 import {
+  call,
+  called,
   cleanRuns,
   conditions,
   findingsIn,
@@ -102,6 +104,24 @@ describe('a report on missed ticks', () => {
       expect(said()).toEqual(['miss misnamed']);
       const late = life('a', { up: { from: 15_500, until: Infinity } });
       expect(said([late, life('b'), life('c')])).toEqual([]);
+    });
+
+    it('may name a run instead that an operator started meanwhile, but no other', () => {
+      const early = [order('pause', 5000, { instance: 'b' }), order('resume', 16_900, { instance: 'b' })];
+      const runs = [...cleanRuns().filter(({ tick }) => (tick ?? 0) < 5500 || (tick ?? 0) > 17_000), NEXT];
+      const reports = [report('overlap', { from: 12_000, to: 12_000 })];
+      const withRunAt = (start: number): string[] => {
+        const started = called(start - 5, run(null, 'c', start, { trigger: 'manual' }));
+        const calls = [call(null, 'c', start - 5, start + 40)];
+        const found = findingsIn([...runs, started], conditions(REPORT), {
+          operations: early,
+          reports,
+          calls,
+        });
+        return found.filter((kind) => kind.startsWith('miss '));
+      };
+      expect(withRunAt(12_100)).toEqual([]);
+      expect(withRunAt(15_500)).toEqual(['miss misnamed']);
     });
 
     it('may name it only if it was paused', () => {
