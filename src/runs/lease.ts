@@ -205,7 +205,7 @@ export class Lease {
   /** Extensions run one after another: a longer ttl must not override a shorter one that was requested later. */
   private extendGrant(ttl: number): Promise<unknown> {
     const next = async (): Promise<number> => {
-      // Checked again when its turn comes: otherwise the nodes would grant anew a lock that has ended.
+      // Checked again when its turn comes: otherwise the nodes would grant a lock again that has ended.
       if (this.isGivenUp) this.checkHeld();
       return this.grant.extend(ttl);
     };

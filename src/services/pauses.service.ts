@@ -8,8 +8,8 @@ import { encodePause } from '../records/job-pause.js';
 import { CLOCK, LOCK_NODES, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
 
 /**
- * Pauses jobs on the whole fleet: writes what claims read (`CLAIM` in `nodes/redis/scripts.ts`). Plain calls and
- * triggers run all the same (`claimOf` in `runs/claim-builder.ts`). All jobs at once: `RedlockService.pauseAll`.
+ * Pauses jobs on the whole fleet: writes what claims read (`CLAIM` in `nodes/redis/scripts.ts`). It does not stop plain
+ * calls and triggers (`claimOf` in `runs/claim-builder.ts`). `RedlockService.pauseAll` pauses all jobs at once.
  */
 @Injectable()
 export class Pauses {
