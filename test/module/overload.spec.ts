@@ -144,8 +144,11 @@ describe('many jobs at the same moment', () => {
     };
     // The first one compiles code, and fills caches.
     await afterOutage();
-    const before = await afterOutage();
+    const heaps: number[] = [];
+    for (let round = 0; round < 4; round++) heaps.push(await afterOutage());
+    // What claims leave behind, every outage adds; what else the process keeps, only some do.
+    const growths = heaps.slice(1).map((heap, index) => heap - heaps[index]!);
     // Less than 100 bytes for each claim.
-    expect((await afterOutage()) - before).toBeLessThan(2000 * 100);
+    expect(Math.min(...growths)).toBeLessThan(2000 * 100);
   });
 });
