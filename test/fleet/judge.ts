@@ -128,7 +128,7 @@ function caseOf(
   return {
     rule,
     runs,
-    dark: darkClaims(history, rule, lives, conditions.epoch),
+    dark: darkClaims(history, rule, lives, conditions),
     calls,
     pauses: new Pauses(operations, lives),
     operations,

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Conditions, InstanceLife } from './conditions.js';
+import type { History } from './history.js';
 import { judge, type Verdict } from './judge.js';
 import {
   REPORT,
@@ -10,6 +11,7 @@ import {
   conditions,
   cutOff,
   findings,
+  findingsIn,
   forgotten,
   historyOf,
   killed,
@@ -318,6 +320,24 @@ describe('a tick that nobody ran', () => {
       'missed',
     ]);
     expect(findings(others, conditions(REPORT, { instances }))).toEqual(['missed']);
+  });
+
+  it('is excused where its instance could not release a claim before it was suspended, and only that long', () => {
+    const rest = without(cleanRuns(['b', 'c']), 15_000, 16_000, 17_000, 18_000);
+    const calls = [call(15_000, 'a', 15_002, 15_400)];
+    const skips = [{ ...calls[0]!, at: 15_400, reason: 'store-down', call: calls[0]!.id }];
+    const under = (cut: number): Conditions =>
+      conditions(REPORT, {
+        instances: [life('a', { pauses: [{ from: cut, until: 25_000 }] }), life('b'), life('c')],
+        nodeFaults: out(0, 1, 2, 3, 4),
+      });
+    const found = (cut: number, more: Partial<History>, of = rest): string[] =>
+      findingsIn(of, under(cut), { calls, ...more });
+    expect(found(15_450, { skips })).toEqual([]);
+    expect(found(15_450, { skips: [] })).toEqual(['missed', 'missed', 'missed']);
+    expect(found(15_450, { skips }, without(rest, 19_000))).toEqual(['missed']);
+    // The nodes have been back for long enough.
+    expect(found(16_900, { skips })).toEqual(['missed', 'missed', 'missed']);
   });
 
   it('is excused while the claim of the next run is on its way, and not before', () => {

@@ -46,7 +46,7 @@ export interface DarkClaim extends Span {
   readonly instance: string;
   /** Whether it was made with `recover`. */
   readonly recover: boolean;
-  /** When its instance was killed; `undefined` where it was suspended. */
+  /** When its instance was killed, while it was in flight; `undefined` where that is not how it ended. */
   readonly killedAt: number | undefined;
 }
 
@@ -150,14 +150,17 @@ function lockAfterlife({ ttl }: JobRule, recover: boolean): number {
   return ttl + (recover ? TAKEOVER : 0) + SETTLE_TIME;
 }
 
-/** The claims that were in flight when their instance was killed or suspended: what became of them, nobody knows. */
+/**
+ * The claims that were in flight, or whose release was, when their instance was killed or suspended: what became of
+ * them, nobody knows.
+ */
 export function darkClaims(
   history: History,
   rule: JobRule,
   lives: ReadonlyMap<string, InstanceLife>,
-  epoch: number,
+  conditions: Conditions,
 ): DarkClaim[] {
-  const called = darkCalls(history, rule, lives, epoch);
+  const called = darkCalls(history, rule, lives, conditions);
   return rule.catchesUp ? [...called, ...darkCatchUps(rule, lives)] : called;
 }
 
@@ -178,10 +181,10 @@ function darkCatchUps(rule: JobRule, lives: ReadonlyMap<string, InstanceLife>): 
 }
 
 function darkCalls(
-  { calls, runs }: History,
+  { calls, runs, skips }: History,
   rule: JobRule,
   lives: ReadonlyMap<string, InstanceLife>,
-  epoch: number,
+  conditions: Conditions,
 ): DarkClaim[] {
   return calls
     .filter(({ job }) => job === rule.name)
@@ -191,14 +194,24 @@ function darkCalls(
       const killedAt = life.killed ? life.goneAt : Infinity;
       // The moment at which it was cut off.
       const cut = Math.min(killedAt, life.pauses.find((pause) => pause.until > call.at)?.from ?? Infinity);
-      const from = call.tick === null ? call.at : Math.max(call.at, call.tick - epoch - EARLY_CLAIM);
-      if (cut >= (call.over ?? Infinity) || cut === Infinity || cut < from - SETTLE_TIME) return [];
+      const from = call.tick === null ? call.at : Math.max(call.at, call.tick - conditions.epoch - EARLY_CLAIM);
+      const over = call.over ?? Infinity;
+      const isGivenUp = skips.some((skip) => skip.call === call.id && skip.reason === 'store-down');
+      const isOver = isGivenUp ? isReleased(over, cut, conditions) : cut >= over;
+      if (isOver || cut === Infinity || cut < from - SETTLE_TIME) return [];
       if (runs.some((run) => isRunOf(run, call) && run.start < cut)) return [];
       const { tick, instance } = call;
       const recover = life.recovering.includes(rule.name);
-      const until = cut + lockAfterlife(rule, recover);
-      return [{ from, until, tick, instance, recover, killedAt: cut === killedAt ? killedAt : undefined }];
+      const until = Math.min(cut, over) + lockAfterlife(rule, recover);
+      // One that was given up may have been released after all.
+      const diedWithIt = cut === killedAt && cut < over;
+      return [{ from, until, tick, instance, recover, killedAt: diedWithIt ? killedAt : undefined }];
     });
+}
+
+/** Whether the nodes were told of a claim that no quorum had answered before its instance was cut off. */
+function isReleased(over: number, cut: number, conditions: Conditions): boolean {
+  return cut >= over + SETTLE_AGAIN_TIME && hasQuorum(conditions, { from: cut - SETTLE_AGAIN_TIME, until: cut });
 }
 
 function isRunOf(run: Run, call: Call): boolean {
