@@ -5,7 +5,7 @@
  *
  * A name selects a group, or some of its settings; without any, everything is measured. `--quick` takes few rounds, to
  * see that it works. `--against` measures this build and that of a commit in turns, in one process (or two fleets side
- * by side), and fails if a figure is worse by more than 3 %.
+ * by side), and fails if a figure is worse by more than 3 %, or, for the end of a run, by more than 10 %.
  */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -6,7 +6,7 @@
 const MINUTE = 60_000;
 const DAY = 24 * 60 * MINUTE;
 
-/** What the clock shows that nobody moved. */
+/** The real time, by the clock that nobody moved. */
 export const realNow = Date.now;
 let offset = -30 * DAY;
 Date.now = () => realNow() + offset;

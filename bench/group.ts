@@ -20,6 +20,8 @@ export interface Figure {
   readonly ratio?: boolean;
   /** Whether `--against` compares it. Default: yes. */
   readonly compared?: boolean;
+  /** How many times as much as that of another commit it may be. Default: `ALLOWED`. */
+  readonly allowed?: number;
 }
 
 /** `locks:one-node` on the command line is the setting `one-node` of the group `locks`. */
@@ -32,7 +34,7 @@ export interface Setting {
 export interface Bench {
   /** This build, and with `--against` that of another commit. */
   readonly builds: readonly Build[];
-  /** Whether to measure anything else: not with `--against`. */
+  /** Whether to measure other packages, too. `false` with `--against`. */
   readonly others: boolean;
   /** How many rounds to take instead of `full`: fewer with `--quick`. */
   readonly rounds: (full: number) => number;

@@ -4,7 +4,7 @@ import { ratiosOf, type Row, spreadOf } from './measure.js';
 /** The rows of each setting that was measured, by the name of the setting. */
 export type Results = ReadonlyMap<string, readonly Row[]>;
 
-/** How much worse than another commit a figure may be. */
+/** How many times as much as that of another commit a figure may be. */
 const ALLOWED = 1.03;
 
 /** Prints a group as a table, with ratios to the reference, or to the other build if there are two. */
@@ -32,26 +32,26 @@ export function printGroup(group: Group, results: Results, base?: string): void 
 }
 
 /**
- * Prints which figures of this build are worse than those of the other one by more than 3 %, or may be: the interval
- * contains the true median of the ratios with a probability of 95 %. Returns whether any is worse.
+ * Prints which figures of this build are worse than those of the other one by more than they may, or may be: the
+ * interval contains the true median of the ratios with a probability of 95 %. Returns whether any is worse.
  */
 export function printWorse(groups: readonly Group[], results: ReadonlyMap<string, Results>): boolean {
   let worse = false;
   const lines: string[][] = [];
   for (const { name: group, figures } of groups) {
     for (const [setting, [ours, base]] of results.get(group) ?? []) {
-      for (const [name, { heading, compared = true }] of Object.entries(figures)) {
+      for (const [name, { heading, compared = true, allowed = ALLOWED }] of Object.entries(figures)) {
         const ratios = ratiosOf(ours?.rounds[name], base?.rounds[name]);
         const { low, high } = spreadOf(ratios).interval;
-        if (ratios.length === 0 || !compared || high <= ALLOWED) continue;
-        worse ||= low > ALLOWED;
+        if (ratios.length === 0 || !compared || high <= allowed) continue;
+        worse ||= low > allowed;
         const interval = Number.isFinite(low) ? `${digits(low)} – ${digits(high)}` : 'too few rounds';
-        const verdict = low > ALLOWED ? 'WORSE' : 'unclear';
+        const verdict = low > allowed ? 'WORSE' : 'unclear';
         lines.push([`${group}:${setting}  ${heading}`, ratioAndSpread(ratios), interval, verdict]);
       }
     }
   }
-  printTable('Not certain to be within 3 %', ['', 'ratio', 'interval of the median', ''], lines);
+  printTable('Not certain to be within what is allowed', ['', 'ratio', 'interval of the median', ''], lines);
   return worse;
 }
 

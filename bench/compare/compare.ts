@@ -11,7 +11,7 @@ import { printTable } from '../report.js';
 import { runsKey, WAYS, WORK } from './ways.js';
 
 const TICKS = 30;
-/** More than any clock is wrong by, in seconds: at the beginning and at the end, ticks are not judged for this long. */
+/** How long ticks are not judged at the beginning and at the end, in seconds: more than any clock is wrong by. */
 const MARGIN = 4;
 
 console.log(describeMachine());

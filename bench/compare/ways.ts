@@ -7,7 +7,7 @@ import { versionOf } from '../machine.js';
 /** A way to keep a scheduled job to one instance. */
 export interface Way {
   readonly name: string;
-  /** Runs `work` if this instance may, over this connection. Left out: that is up to a decorator. */
+  /** Runs `work` if this instance may, over this connection. Omitted if a decorator guards the job. */
   readonly guard?: (redis: Redis) => (work: () => Promise<void>) => Promise<unknown>;
 }
 

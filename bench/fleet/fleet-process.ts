@@ -32,7 +32,7 @@ process.send?.('connected');
 
 async function claimAll({ jobs, tick, due, work, spread }: Order): Promise<Answer> {
   const runs: { job: string; startedAt: number }[] = [];
-  // A date has no next tick, whose computation would compete with the claims.
+  // A date, and not an expression: to compute a next tick would compete with the claims.
   const cronJob = CronJob.from({ cronTime: new Date(tick), onTick: () => {}, start: false });
   const delays = monitorEventLoopDelay({ resolution: 1 });
   await pause(due - monotonicNow());

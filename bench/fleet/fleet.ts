@@ -34,7 +34,7 @@ export class Fleet {
     const answers = await Promise.all(
       this.children.map((child) => child.ask({ jobs, tick, due, work, spread })),
     );
-    // For what was sent without waiting for the reply.
+    // Commands whose replies nobody awaits need time to finish.
     await pause(50);
     const runs = answers.flatMap((answer) => answer.runs);
     const counts = new Map<string, number>();

@@ -11,7 +11,10 @@ import { NODES } from './fleets.js';
 
 /** How far the clocks of the instances are ahead, in milliseconds. */
 const AHEAD = [2, 1, 0];
-/** The parts of a round, in milliseconds: how long wins count, how long jobs run before, how long the last may take. */
+/**
+ * The parts of a round, in milliseconds: the time in which wins count, the warm-up before, and the time for the last
+ * runs to end.
+ */
 const [COUNTED, BEFORE, AFTER] = [10_000, 3000, 2500];
 
 /** Jobs, and for how much of every 10 ms the event loop of the first instance is blocked, in milliseconds. */

@@ -13,7 +13,7 @@ import { bytes, counts } from '../report.js';
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
 
-/** At a time. */
+/** How many jobs are due at a time. */
 const JOBS = 100;
 const names = Array.from({ length: JOBS }, (_none, index) => `job-${index}`);
 
