@@ -18,7 +18,7 @@ import type { Store } from './store.js';
 export interface Patience {
   /**
    * How long until the next tick of the job is due. If the nodes are overloaded, the claim is given up then, but no
-   * earlier than `RETRY.overloadLimit` allows. Default: as long as it waits for a lock that is held.
+   * earlier than `RETRY.overloadLimit` allows. Default: `wait`.
    */
   readonly untilNext?: number;
   /** With `overlap: 'buffer-one'`: how long to wait for a run in progress; not 0. */
@@ -72,7 +72,7 @@ export class Acquirer {
           const slot = this.backpressure.enter(signal);
           failed = slot && (await slot);
           hasSlot = !failed;
-          // Waiting for a slot does not count as elapsed time, until votes fail.
+          // Waiting for a slot counts as elapsed time only from when votes began to fail.
           begin += Math.max((failed?.since ?? clock.elapsed()) - queuedAt, 0);
           if (slot && hasSlot && (signal.aborted || clock.elapsed() >= until)) return OVERLOAD;
         }
@@ -106,7 +106,7 @@ export class Acquirer {
         }
         if (isBuffered) {
           await this.waits.sleep(claim.lock, delay, signal);
-          // Waiting for a run does not count: an outage that begins now gets its full time.
+          // Waiting for a run does not count: if an outage begins now, the claim is retried for the full time.
           begin += clock.elapsed() - now;
         } else await sleep(clock, delay, signal);
         if (signal.aborted) return givenUp(result);
@@ -116,7 +116,7 @@ export class Acquirer {
     }
   }
 
-  /** This instance has freed a lock: its ticks that wait for that run try again at once. */
+  /** This instance has freed a lock: its claims that wait for it try again at once. */
   freed(lock: string): void {
     this.waits.freed(lock);
   }

@@ -1,9 +1,7 @@
 import { type Clock, sleep } from '../clock.js';
 import { onAbort } from '../on-abort.js';
 
-/**
- * The claims of this instance that wait for a lock. If this instance frees it, they do not wait for their next attempt.
- */
+/** The claims of this instance that wait for a lock. If this instance frees it, they try again at once. */
 export class LockWaits {
   private readonly waiting = new Map<string, Set<AbortController>>();
 

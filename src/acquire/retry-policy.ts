@@ -6,7 +6,10 @@ export const RETRY = {
   split: { first: 16, most: 256 },
   /** How long an acquisition retries after split votes, as a multiple of `nodeTimeout`. */
   splitLimit: 10,
-  /** After split votes, every Nth attempt asks all nodes: the lead node may still hold a dead instance's vote. */
+  /**
+   * After split votes, every Nth attempt asks all nodes: the lead node may still hold the lock of an instance that has
+   * died.
+   */
   askAllEvery: 4,
   /** The mean delay while `lock()` waits for a lock that is held. */
   wait: 100,
@@ -21,7 +24,8 @@ export const RETRY = {
    * With `overlap: 'buffer-one'`, a tick waits longer for the run in progress. The mean delay between attempts is
    * `part` of the time waited so far, but at least `least` and at most `most`. The wait ends `margin` before the next
    * tick is due, because a cron job with `waitForCompletion` would otherwise skip that tick. If the first attempt got
-   * no answer, it may already have counted this loser: so later attempts wait up to rank `recounted`, not `backups`.
+   * no answer, it may already have counted this loser: so in later attempts, all losers up to rank `recounted` wait,
+   * not only those up to `backups`.
    */
   buffer: { part: 1 / 8, least: 50, most: 1000, margin: 50, recounted: 8 },
   /** The delay while no majority of the nodes can be reached. */
@@ -57,7 +61,7 @@ export interface Progress {
   readonly bufferLeft: number | undefined;
   /** Whether another instance may take the tick over. */
   readonly recovers: boolean;
-  /** Whether the next tick is due, so that an overloaded claim is given up. */
+  /** Whether an overloaded claim is given up now: the next tick is due, and `overloadLimit` has passed. */
   readonly isOutOfTime: boolean;
   /** How long the slowest attempt has taken. */
   readonly took: number;

@@ -65,7 +65,7 @@ class SingleNodeGrant implements Grant {
 
   async extend(ttl: number): Promise<number> {
     const extended = validUntil(this.clock.elapsed(), ttl);
-    // The node may apply a shorter ttl even if its answer gets lost.
+    // If `ttl` is shorter than before, the node may have applied it even if its answer gets lost.
     this.validUntil = Math.min(this.validUntil, extended);
     if (!(await this.node.extend(this.what, this.token, ttl))) throw new TakenError();
     return (this.validUntil = extended);

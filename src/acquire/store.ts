@@ -8,7 +8,7 @@ export interface Store {
    *
    * @param ttl The lease, in milliseconds.
    * @param attempt The number of earlier rounds of votes on this claim.
-   * @param isInTurn Whether to ask the other nodes only if the lead node grants the claim.
+   * @param isInTurn Whether to ask the lead node first, and the other nodes only if it does not deny the claim.
    */
   vote(claim: Claim, ttl: number, attempt?: number, isInTurn?: boolean): Promise<VoteResult>;
 }

@@ -41,7 +41,7 @@ export class DashboardController {
 
   @Get()
   page(@Req() request: unknown, @Res() response: unknown): void {
-    // Relative URLs begin after the last slash of the address, which may come before the last segment or after it.
+    // Relative URLs begin after the last slash of the address, and the address may or may not end with one.
     const segment = this.pathOf(request).split('/').at(-1);
     const page = this.assets.page(segment ? `${segment}/` : '');
     if (page === undefined) return this.json(response, { error: 'Not found' }, 404);

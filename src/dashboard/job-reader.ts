@@ -15,7 +15,7 @@ import { StoreAccess } from './store-access.js';
 const SLICE = { size: 20, pause: 200 };
 /** How long an overview waits for what is being read, in milliseconds. */
 const PATIENCE = 400;
-/** How many runs to read of a job, how many an overview has over all jobs, and at least of each. */
+/** How many runs are read for the page of one job; how many an overview has in total, and at least for each job. */
 const RUNS = { job: 200, overview: 20_000, least: 10 };
 const MOST_JOBS = 5000;
 const UPCOMING = 10;
@@ -77,7 +77,7 @@ export class JobReader implements OnModuleInit, OnModuleDestroy {
     return `${JSON.stringify(head).slice(0, -1)},"jobs":[${list}]}`;
   }
 
-  /** `undefined` for a name that neither a decorator nor a run of any instance has. */
+  /** `undefined` for a name that no instance declares, and no event of this instance has named. */
   async job(name: string): Promise<JobDetail | undefined> {
     await this.fleetRead.get();
     this.recall();

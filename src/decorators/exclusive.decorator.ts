@@ -30,7 +30,7 @@ export interface ExclusiveDecorator<Name extends (...args: never[]) => unknown =
 }
 
 /**
- * One instance of the application runs each tick of this method. Can be placed above or below `@Cron`, `@Interval` or
+ * Runs each tick of this method on one instance of the fleet. Can be placed above or below `@Cron`, `@Interval` or
  * `@Timeout`, or on any method of a provider or controller.
  *
  * - With `@Cron`, each scheduled time runs at most once across the fleet, and once if any instance can reach a quorum,

@@ -25,7 +25,10 @@ export interface NodeDriver extends LockNode {
    * @param isVote Whether it was a vote. If a node refuses anything else, it may vote nevertheless. Default: `true`.
    */
   explain(error: unknown, isVote?: boolean): NodeUnreachableError;
-  /** Called when a command was not answered in time. @returns Whether the node has answered nothing else meanwhile. */
+  /**
+   * Called when a command was not answered in time. @returns Whether the node is silent: connected, and it has answered
+   * nothing else meanwhile.
+   */
   unanswered(): boolean;
 }
 
@@ -35,8 +38,9 @@ const RELEASE: Ending = { kind: 'release' };
 const OPEN_LIMIT = 30_000;
 
 /**
- * Limits the time that a node may take, whatever the node does: each answer or rejection comes within `nodeTimeout`, a
- * claim that is granted late is released, and a settle or a release that was lost is sent again.
+ * Limits the time that a node may take, whatever the node does: each answer or rejection comes within `nodeTimeout`
+ * (within twice that while a connection is in doubt), a claim that is granted late is released, and a settle or a
+ * release that was lost is sent again.
  */
 export class BoundedNode implements LockNode {
   readonly address: string;

@@ -3,9 +3,9 @@ import type { Register } from './job-view.js';
 
 /** The Redis keys of one job, all in one Cluster slot. */
 export class JobKeys {
-  /** The lock: byte for byte the key that the usual recipe uses, `JOB_LOCKER_report`. */
+  /** The lock: byte for byte the key that the usual lock around a cron job uses, such as `JOB_LOCKER_report`. */
   readonly lock: string;
-  /** What comes before and after the kind in any other key. */
+  /** What precedes and follows the kind, such as `last`, in all keys but the lock. */
   private readonly before: string;
   private readonly behind: string;
 
@@ -21,7 +21,7 @@ export class JobKeys {
       this.before = '';
       this.behind = `:${plain}`;
     } else {
-      // A hash tag cannot contain a stray brace. Such a job gets an escaped lock key instead of that of the recipe: it
+      // A hash tag cannot contain a stray brace. Such a job gets an escaped lock key instead of the usual one: it
       // matters more that all keys of a job are in one slot.
       this.before = `{${escapeBraces(plain)}}:escaped:`;
       this.lock = this.other('lock');
@@ -68,7 +68,7 @@ export class JobKeys {
     return this.other(`overdue:${at}`);
   }
 
-  /** Where the instances of the application register. Only for an empty job name, which no job can have. */
+  /** Where the instances of the application register. Use it only with an empty job name, which no job has. */
   get fleet(): Register {
     return { ends: this.other('fleet:ends'), entries: this.other('fleet') };
   }

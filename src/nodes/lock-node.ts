@@ -14,7 +14,7 @@ export interface Claim {
   readonly tick?: TickClaim;
   /** The marker of `every` and of `@Interval`: no other claim is granted while it exists. */
   readonly every?: Marker;
-  /** Whether runs of the job may overlap. A newer run then says nothing about the lock of this one. */
+  /** Whether runs of the job may overlap. If so, a newer run does not mean that this one has lost its lock. */
   readonly mayOverlap?: boolean;
   /** Counter of losing claims, used to rank them (`Conflict.rank`); omitted if no rank is needed. */
   readonly loserCounter?: Marker;
@@ -61,7 +61,10 @@ export interface TickClaim extends Marker {
    * `recover` is never taken over.
    */
   readonly recover: boolean;
-  /** Whether this claim takes over a tick that another claim has begun. A release leaves it to the next takeover. */
+  /**
+   * Whether this claim takes over a tick that another claim has begun. After its release, the tick can be taken over
+   * again.
+   */
   readonly isTakeover?: boolean;
   /** Whether the takeover requires a begun tick: a node that does not know of one votes `'unbegun'`. */
   readonly mustBeBegun?: boolean;
@@ -107,8 +110,8 @@ export type Vote =
 /** Another claim holds the lock, the tick or the interval. */
 export interface Conflict {
   /**
-   * `'elsewhere'`: the tick, or the interval, is being run. `'overlap'`: the lock is held for another tick or a plain
-   * call. `'ran'`: the interval has had its run.
+   * `'elsewhere'`: another claim has begun the tick, or is running the interval. `'overlap'`: the lock is held for
+   * another tick or a plain call. `'ran'`: the interval has had its run.
    */
   readonly kind: 'elsewhere' | 'overlap' | 'ran';
   /** The token of that claim. */
@@ -160,13 +163,15 @@ export interface NodeReport {
 export interface LockNode {
   /** The node's location, for messages: host and port, never a password. */
   readonly address: string;
-  /** Grants the whole claim to `token`, its lock for `ttl` milliseconds, or nothing. Rejects if it cannot answer. */
+  /**
+   * Grants the whole claim to `token`, or nothing. Its lease lasts for `ttl` milliseconds. Rejects if it cannot answer.
+   */
   claim(claim: Claim, token: string, ttl: number): Promise<Vote>;
   /**
-   * Extends the lock (and the marker of a tick that recovers) to `ttl` milliseconds from now, if `token` holds it or it
-   * is free. Resolves to whether `token` now holds it. That is `false` if another token has the lock or the marker of
-   * the tick, or if the tick is settled. Unless runs may overlap, it is also `false` if another run has begun the
-   * interval, or if a newer tick is settled and the lock is free.
+   * Extends the lease to `ttl` milliseconds from now, if `token` holds the lock or it is free: writes the lock again,
+   * and the marker of a tick that recovers, as `claim` does. Resolves to whether `token` now holds it. That is `false`
+   * if another token has the lock or the marker of the tick, or if the tick is settled. Unless runs may overlap, it is
+   * also `false` if another run has begun the interval, or if a newer tick is settled and the lock is free.
    */
   extend(claim: Claim, token: string, ttl: number): Promise<boolean>;
   /**
@@ -187,7 +192,7 @@ export interface LockNode {
   /**
    * Renews an entry of a register for `keep` milliseconds.
    *
-   * @param content What to write; `undefined`: what is there. Resolves to `false` if nothing is there.
+   * @param content What to write. Default: what is there is kept. @returns `false` if nothing is there to keep.
    */
   register(register: Register, id: string, keep: number, content?: string): Promise<boolean>;
   /** Lists the entries of a register that have not ended. */
@@ -205,7 +210,8 @@ export const EARLY_CLAIM_TOLERANCE = 500;
 export const TAKEOVER_WINDOW = 1000;
 
 /**
- * How long a node remembers the newest settled tick of a job beyond its marker, and a tick that recovers beyond its
- * lease, in milliseconds: one day. An instance that starts within that time learns that the tick was begun.
+ * How much longer a node remembers the newest settled tick of a job than the marker of that tick, and the marker of a
+ * tick that recovers than its lease, in milliseconds: one day. An instance that starts within that time learns that the
+ * tick was begun.
  */
 export const LAST_TICK_RETENTION = 24 * 60 * 60 * 1000;

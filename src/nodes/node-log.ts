@@ -28,7 +28,7 @@ export interface Wording {
   readonly grants: string;
 }
 
-/** A node among others has a vote. */
+/** The words for one of several nodes, which votes. */
 export const AMONG_OTHERS: Wording = {
   fails: 'cannot vote',
   works: 'votes again',
@@ -37,7 +37,7 @@ export const AMONG_OTHERS: Wording = {
   grants: 'votes on',
 };
 
-/** A single Redis is a database like any other. */
+/** The words for an only node: nothing votes. */
 export const ALONE: Wording = {
   fails: 'is unavailable',
   works: 'is available again',

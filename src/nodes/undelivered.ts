@@ -31,7 +31,7 @@ export class UndeliveredCommands {
   /** Called when none is left. */
   private onEmpty: () => void = () => {};
 
-  /** @param limit How long after it was sent, in milliseconds, a failed command counts as overdue. */
+  /** @param limit How old a failed command must be to be overdue, in milliseconds. */
   constructor(private readonly limit: number) {}
 
   add(ending: Ending, claim: Claim, token: string): Undelivered {

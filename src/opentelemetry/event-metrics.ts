@@ -13,7 +13,7 @@ const DELAYS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
 export class EventMetrics {
   private readonly meter = metrics.getMeter('nestjs-exclusive', VERSION);
   private readonly runs = this.meter.createCounter('nestjs_exclusive.runs', {
-    description: 'Runs that this instance has ended, by outcome.',
+    description: 'Runs that ended on this instance, by outcome.',
     unit: '{run}',
   });
   private readonly skips = this.meter.createCounter('nestjs_exclusive.skips', {
@@ -30,7 +30,7 @@ export class EventMetrics {
     advice: { explicitBucketBoundaries: DURATIONS },
   });
   private readonly delays = this.meter.createHistogram('nestjs_exclusive.run.start_delay', {
-    description: 'How long after their tick runs started.',
+    description: 'Time from a tick to the start of its run.',
     unit: 's',
     advice: { explicitBucketBoundaries: DELAYS },
   });

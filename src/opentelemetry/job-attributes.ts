@@ -4,7 +4,7 @@ interface NamedJob {
   readonly pattern: string;
 }
 
-/** The name of a job where there must not be too many: in labels of metrics, and as the names of spans. */
+/** Returns the name of a job for labels of metrics and names of spans, of which there must not be too many. */
 export type LabelOf = (job: NamedJob) => string;
 
 /** The attributes of spans and metrics. A label `job` is reserved by Prometheus. */

@@ -35,7 +35,7 @@ export class LastSuccesses {
     for (const jobs of this.jobs) {
       const job = jobs.get(name);
       const past = job && this.pasts.get(job);
-      // Otherwise, its records are read when they are asked for.
+      // If nothing is known yet, the records of the job are read when its last success is asked for.
       if (!past) continue;
       const now = this.clock.now();
       past.newest = Math.max(past.newest, tick?.getTime() ?? now);

@@ -5,9 +5,9 @@ import { Telemetry, TELEMETRY, TELEMETRY_OPTIONS } from './telemetry.service.js'
 /** Options of `RedlockTelemetryModule.forRoot`. */
 export interface RedlockTelemetryOptions {
   /**
-   * Whether a name that a name function makes, such as `report:acme`, becomes the label `job.name` of metrics and the
-   * name of spans: then each tenant has its own time series. Otherwise, they have `ClassName.method(…)` there. The
-   * attribute `job.name` of a span is always the whole name. Default: `false`.
+   * Whether the names that a name function returns, such as `report:acme`, are used as the label `job.name` of metrics
+   * and as names of spans. Each tenant then has its own time series. If `false`, `ClassName.method(…)` is used instead.
+   * The attribute `job.name` of a span is always the whole name. Default: `false`.
    */
   readonly tenants?: boolean;
 }

@@ -5,7 +5,7 @@ import type { RedlockEvents } from '../services/redlock-events.service.js';
 export interface RunEnd {
   /** As in its record: `'aborted'` if its signal had aborted, whatever the routine did then. */
   readonly outcome: 'finished' | 'failed' | 'aborted';
-  /** What the routine threw, otherwise why the signal aborted; `undefined` if it did neither. */
+  /** What the routine threw; otherwise, why the signal aborted, if it did. */
   readonly error?: unknown;
 }
 

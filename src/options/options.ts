@@ -69,8 +69,8 @@ export interface RedlockModuleOptions {
   /** How long one node may take to answer before its vote counts as missing. Default: `'500ms'`. */
   nodeTimeout?: Duration;
   /**
-   * After this time, the `signal` of a run aborts with a `RunTimeoutError`, and its lock is no longer renewed and ends
-   * with the lease. Default: no limit.
+   * After this time, the `signal` of a run aborts with a `RunTimeoutError`, and its lock is no longer renewed; with
+   * `recover`, it is renewed until the run has stopped. Default: no limit.
    */
   maxRuntime?: Duration;
   /**
@@ -80,7 +80,8 @@ export interface RedlockModuleOptions {
   onStoreDown?: OnStoreDown;
   /**
    * Spreads the claims of jobs that are due at the same moment: each job waits for an offset that follows from its
-   * name, the same on all instances, and shorter than this. For all jobs whose period is longer. Default: none.
+   * name, the same on all instances, and shorter than this. Applies to all jobs whose shortest period is longer.
+   * Default: none.
    */
   spread?: Duration;
   /** How long runs in progress may continue at shutdown before their `signal` aborts. Default: `'10s'`. */
@@ -122,7 +123,7 @@ export type JobName<Args extends unknown[] = never[]> = string | ((...args: Args
 
 /** A limit for `missed`. */
 export interface MissedWithin {
-  /** How long after its time a missed tick is run at most. */
+  /** How old a missed tick may be to be run. */
   within: Duration;
 }
 
@@ -199,7 +200,7 @@ export interface ResolvedJobOptions {
   readonly maxRuntime: number | undefined;
   readonly recover: boolean;
   readonly onStoreDown: OnStoreDown;
-  /** How long after its time a missed tick is made up for, in milliseconds; `undefined`: never. */
+  /** How old a missed tick may be to be made up for, in milliseconds; `undefined`: never. */
   readonly missed: number | undefined;
   readonly history: number;
   readonly overdueAfter: number | undefined;

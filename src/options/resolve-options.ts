@@ -49,7 +49,7 @@ const instanceId: Check<string> = (where, option, value) => {
   throw new InvalidOptionError(where, option, `must not be longer than ${LONGEST_INSTANCE_ID} characters`);
 };
 
-/** How long after its time a missed tick is made up for, in milliseconds; `undefined`: never. */
+/** How old a missed tick may be to be made up for, in milliseconds; `undefined`: never. */
 const missed: Check<number | undefined> = (where, option, value) => {
   if (value === 'skip') return undefined;
   if (value === 'once') return Number.POSITIVE_INFINITY;

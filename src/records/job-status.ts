@@ -51,7 +51,7 @@ export type JobSchedule =
       readonly every: number;
     }
   | {
-      /** `@Timeout`, or no schedule: none, or one that `cron` refuses. */
+      /** `'timeout'`: `@Timeout`. `'none'`: no schedule, or one that `cron` refuses. */
       readonly kind: 'timeout' | 'none';
     };
 
@@ -83,7 +83,7 @@ export interface DeclaredJobOptions {
   readonly recover: boolean;
   /** What it does without a quorum. */
   readonly onStoreDown: string;
-  /** What it does about missed ticks; a number: how long after its time one is made up for. */
+  /** What it does about missed ticks; a number: how old one may be to be made up for. */
   readonly missed: 'skip' | 'once' | number;
   /** Over how long the claims of its ticks are spread. */
   readonly spread: number | null;

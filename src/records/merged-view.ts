@@ -19,7 +19,7 @@ export interface MergedView {
  * Merges what the nodes that have answered say. Every node has the records of the runs that it has voted on, or was
  * told of.
  *
- * @param nodes How many nodes there are, with those that have not answered.
+ * @param nodes How many nodes there are, including those that have not answered.
  */
 export function mergedView(views: readonly JobView[], nodes: number): MergedView {
   const held = new Map<string, number>();

@@ -6,7 +6,7 @@ import { turn } from '../schedule/turns.js';
 import type { RunRecord } from './run-record.js';
 import type { SkippedTicks } from './skipped-ticks.js';
 
-/** How many missed ticks are counted at most, the newest. */
+/** How many missed ticks are counted, at most. Older ones are left out. */
 const MOST = 1000;
 /** How many ticks are searched for in one turn: each search can take some milliseconds. */
 const IN_ONE_TURN = 4;
@@ -29,7 +29,10 @@ export interface Evidence {
   readonly ignored?: readonly MissedCause[];
 }
 
-/** The newest ticks after `last` and before `tick`, oldest first, computed in turns. Milliseconds since the epoch. */
+/**
+ * The ticks between `last` and `tick`, oldest first, but only the `MOST` newest. Computed in turns. Milliseconds since
+ * the epoch.
+ */
 export async function ticksBetween(ticks: CronTicks, last: number, tick: number): Promise<number[]> {
   const missed: number[] = [];
   for (let at = ticks.previous(tick); at !== undefined && at > last; at = ticks.previous(at)) {

@@ -62,7 +62,7 @@ const LONGEST = 200;
 /** How much of an error is looked at, in characters. */
 const LONGEST_READ = 10_000;
 
-/** The text under which a run is put on record. */
+/** The text that is stored for a run. */
 export function encodeRecord({
   tick,
   duration,

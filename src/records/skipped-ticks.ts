@@ -21,7 +21,7 @@ export class SkippedTicks {
 
   /** @param holder The token that held the lock, if there was one. */
   add(tick: number, fate: Fate, holder?: string): void {
-    // The same tick again, for example to make up for it.
+    // If the same tick comes again, as in a catch-up, its new fate replaces the old one.
     const newest = this.ranges.at(-1);
     if (newest?.from === tick && newest.to === tick) this.ranges.pop();
     const last = this.ranges.at(-1);

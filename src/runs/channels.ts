@@ -21,7 +21,7 @@ export function publish<Name extends keyof RedlockEventMap>(name: Name, event: R
   if (events.hasSubscribers) events.publish(event);
 }
 
-/** Calls the routine of a run, in whatever it is to be wrapped in, and returns what it returns. */
+/** Calls the routine of a run inside a wrapper, such as a span, and returns its result. */
 export type AroundRun = <T>(event: RunEvent, routine: () => T) => T;
 
 /** Calls `routine` as a traced operation, if somebody has subscribed to the tracing channel. */

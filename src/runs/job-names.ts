@@ -43,8 +43,7 @@ export class JobNames {
           (isDefault ? ', or keep class names if the bundle is minified' : ''),
       );
     }
-    // Two objects may exclude each other, but not with a cron or interval schedule: each tick would run on only one of
-    // them.
+    // Two objects may share a name, unless it has a cron or interval schedule: each tick would run on only one of them.
     if (other.instance === instance || (schedule.kind !== 'cron' && schedule.kind !== 'interval')) return;
     throw new InvalidOptionError(
       `@Exclusive on ${place}`,

@@ -26,7 +26,7 @@ export class Lease {
   readonly run: ClaimedRun | undefined;
   /** Whether another instance runs the tick again if this one cannot end it. */
   readonly recovers: boolean;
-  /** Called once the lock has been released. */
+  /** Called when this instance is done with the lease: it is settled, released, or left to expire. */
   onEnded: (() => void) | undefined;
   /** Called when `signal` aborts. */
   onAbort: ((reason: Error) => void) | undefined;
@@ -112,7 +112,9 @@ export class Lease {
     this.keep();
   }
 
-  /** Tells the run to stop. The lock is no longer renewed; it ends with the lease, or with `end`. */
+  /**
+   * Tells the run to stop. The lock is no longer renewed, and ends with the lease or with `end` (but see `isGivenUp`).
+   */
   abort(reason: Error): void {
     this.clock.clearTimeout(this.limit);
     if (this.abortReason) return this.stopRenewal();

@@ -18,7 +18,8 @@ export interface CurrentRun {
   readonly signal: AbortSignal;
   /**
    * The tick in milliseconds since the epoch; `null` for a plain call. It never decreases from run to run of a job: a
-   * store that rejects a smaller token than it has seen is safe from a run that continues after its lock was lost.
+   * database that rejects a smaller fencing token than it has seen is safe from a run that continues after its lock was
+   * lost.
    */
   readonly fencingToken: number | null;
   /**

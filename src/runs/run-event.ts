@@ -57,7 +57,7 @@ export interface OverdueEvent {
   readonly pattern: string;
   /** The name of the instance that has noticed. */
   readonly instanceId: string;
-  /** The tick that should have been the next to run. */
+  /** When the next run was due. */
   readonly expected: Date;
   /** How long ago that was, in milliseconds. */
   readonly by: number;

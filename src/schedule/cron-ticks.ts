@@ -21,7 +21,10 @@ export const TIMER_SLACK = 10;
 const HELD_UP = 60_000;
 /** Delay before upcoming ticks are computed, in milliseconds, so that this never delays a run. */
 const PREPARE_AFTER = 50;
-/** How many upcoming ticks to compute in advance: the next one, and the one after it, up to which it is the latest. */
+/**
+ * How many upcoming ticks to compute in advance: the next one, and the one after it, because a tick is the latest only
+ * until then.
+ */
 const UPCOMING = 2;
 /** How many ticks to remember at most. */
 const MOST_KNOWN = 16;
@@ -145,9 +148,9 @@ export class CronTicks {
     // See `TickSearch.after` for a next tick that is not later.
     if (tick === undefined || next === undefined || next <= tick) return;
     if (next === first) this.known = [tick, ...this.known].slice(0, MOST_KNOWN);
-    // No tick was prepared, but the one before is known.
+    // `next` was not prepared, but `tick` is known.
     else if (tick === this.known.at(-1)) this.known = [...this.known.slice(-2), next];
-    // The call was delayed, or the clock was set back a little: keep the known ticks.
+    // After a call that was delayed, or if the clock was set back a little, the known ticks are kept.
     else if (first === undefined || limit >= first || limit < first - HELD_UP) this.known = found;
   }
 

@@ -100,7 +100,7 @@ export class IntervalFiring {
     private readonly clock: Clock,
   ) {}
 
-  /** Whether its calls have ended, and the next interval is over. */
+  /** Whether its calls have ended, and the interval, or a minute if that is longer, has passed since it fired. */
   get isOver(): boolean {
     return !this.calls.arePending && this.clock.now() > this.firedAt + Math.max(this.period, MINUTE);
   }
@@ -110,7 +110,7 @@ export class IntervalFiring {
 export class ManualFiring {
   readonly kind = 'manual';
   readonly calls = new PendingCalls();
-  /** How the call of the job ended, if the method has called it. */
+  /** How the call of the job ended; `undefined` if a decorator above `@Exclusive` has not made it. */
   outcome: RunOutcome<unknown> | undefined;
 
   get isOver(): boolean {

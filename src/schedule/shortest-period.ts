@@ -28,7 +28,7 @@ export function shortestPeriod(cron: CronTime): number {
   return Math.min(inDay.gap, daysApart(dayOfMonth, dayOfWeek) * DAY + inDay.first - inDay.last);
 }
 
-/** The ticks in a unit that has those of `inner` at each of the `values`. */
+/** The ticks in one unit, such as an hour: those of the next smaller unit, `inner`, at each of the `values`. */
 function ticksAt(values: readonly number[], length: number, inner: Ticks): Ticks {
   const [first = 0] = values;
   const last = values.at(-1) ?? first;
@@ -42,7 +42,7 @@ function ticksAt(values: readonly number[], length: number, inner: Ticks): Ticks
 
 /** The least number of days between two days of a schedule. */
 function daysApart(dayOfMonth: string, dayOfWeek: string): number {
-  // If both are limited, a day needs only one of them.
+  // If both are restricted, a day matches if either does, so two such days can be adjacent.
   if ((dayOfMonth === '*') === (dayOfWeek === '*')) return 1;
   const isWeekly = dayOfMonth === '*';
   const days = valuesOf(isWeekly ? dayOfWeek : dayOfMonth, 7);

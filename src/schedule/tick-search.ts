@@ -3,7 +3,7 @@ import type { CronTime } from 'cron';
 const SECOND = 1000;
 /** How far back to look for the latest tick, in milliseconds: about eight years, as far as `cron` looks ahead. */
 const HORIZON = 8 * 366 * 24 * 60 * 60 * SECOND;
-/** How many times as far back each step looks as the one before it. */
+/** Each step looks this many times as far back as the step before. */
 const GROWTH = 4;
 
 /** Finds the ticks of a schedule by asking `cron`, which only looks ahead. Stateless. */

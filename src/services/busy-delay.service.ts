@@ -2,7 +2,7 @@ import { performance } from 'node:perf_hooks';
 import { Injectable } from '@nestjs/common';
 import { busyDelayOf } from '../runs/busy-delay.js';
 
-/** Over how long the event loop is observed, at least, in milliseconds: many ticks are claimed in one turn of it. */
+/** The shortest time over which the event loop is observed, in milliseconds: in less, it may have had only one turn. */
 const SHORTEST_PERIOD = 500;
 
 /** How much later this instance claims a tick. */

@@ -134,7 +134,7 @@ export class ExclusiveJobs {
     }
   }
 
-  /** The decorated methods whose name does not depend on the arguments of a call. */
+  /** The decorated methods that have a name when they are called without arguments. */
   *declared(): Iterable<DeclaredJob> {
     for (const { method, instance } of this.all()) {
       const options = this.optionsOf(method, instance);

@@ -11,7 +11,7 @@ import { RedlockEvents } from './redlock-events.service.js';
 /** How long a reported drift is remembered, in milliseconds: a day. */
 const REPORTED_FOR = 24 * 60 * 60 * 1000;
 
-/** Reports, once, what the instances of the fleet disagree on. One instance looks, every ten minutes. */
+/** Reports, at most once a day, what the instances of the fleet disagree on. One instance looks, every ten minutes. */
 @Injectable()
 export class FleetDrift {
   private readonly logger = new Logger('RedlockModule');

@@ -110,7 +110,7 @@ export class Fleet {
     await Promise.all(this.nodes.map((node) => this.renew(node)));
   }
 
-  /** Renews the entry, and looks for what has to be noticed now and then. */
+  /** Renews the entry, and then calls `onBeat`. */
   async beatAndLook(): Promise<void> {
     await this.beat();
     if (this.card !== undefined) await this.onBeat?.();
@@ -127,7 +127,7 @@ export class Fleet {
     this.beatAfter(this.isDown ? BEAT_WHILE_DOWN : BEAT);
     if (wasDown && !this.isDown) this.onQuorum?.();
     const now = this.clock.elapsed();
-    // What it does takes time for each job: it must not hold up what comes after an outage.
+    // `onBeat` takes time for each job: called on every beat of an outage, it would hold up what comes after it.
     if (now - this.calledAt < BEAT / 2) return;
     this.calledAt = now;
     await this.onBeat?.();

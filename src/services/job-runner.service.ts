@@ -56,8 +56,8 @@ export class JobRunner {
    * Runs `routine` if this instance wins. Rejects with what it throws, or, depending on `onStoreDown`, with a
    * `StoreDownError`.
    *
-   * In a firing, the first call of a name claims its tick. If it wins, later calls, such as those of a retry, are plain
-   * calls; if it loses, they lose, too.
+   * In a firing, the first call of a name claims its tick. If it wins, later calls, such as those of a retry, claim
+   * only the lock; if it loses, they lose, too.
    */
   async run<T>(request: RunRequest, routine: (run: CurrentRun) => T): Promise<RunOutcome<Awaited<T>>> {
     const { firing, name } = request;
@@ -85,8 +85,8 @@ export class JobRunner {
    * (at once if its lease has ended, otherwise when it has). If it wins, calls `method` in `firing`, and the first call
    * of the job in it uses the claim that was won.
    *
-   * @returns `'unbegun'`; `'unknown'` if the nodes did not answer, the lock is held or the job is paused; otherwise
-   * `'done with'`.
+   * @returns `'unbegun'` if no instance has begun the tick, and it must be begun; `'unknown'` if the nodes did not
+   * answer, the lock is held or the job is paused; otherwise `'done with'`.
    */
   async resume(
     request: RunRequest,
@@ -177,7 +177,7 @@ export class JobRunner {
     debug(`Skipped ${quoted(name)}${tick ? ` of ${new Date(tick.at).toISOString()}` : ''}: ${reason}`);
     this.executor.skipped(request, reason);
     this.missed.skipped(request, answer);
-    // A later call of the same firing is a plain call: the tick has been run.
+    // A later call of the same firing is not reported: the tick has been run.
     if (request.past === 'run here') return;
     if (reason !== 'store-down' || request.options.onStoreDown === 'skip')
       this.log.skipped(name, tick, answer);

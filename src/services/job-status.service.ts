@@ -8,7 +8,7 @@ import { spreadOf } from '../runs/spread.js';
 import { JobRecords } from './job-records.service.js';
 import { dueAfter, type KnownJob, KnownJobs, nextDue } from './known-jobs.service.js';
 
-/** A claim may take this long, in milliseconds, before the tick counts as late, unless it is spread. */
+/** How long a claim may take, in addition to its spread, before the tick counts as late, in milliseconds. */
 const TOLERANCE = 1000;
 
 /** Whether jobs run as they should. */

@@ -11,7 +11,7 @@ import type { LeaseSettings } from '../runs/lease-settings.js';
 import { BusyDelay } from './busy-delay.service.js';
 import { OperatorLog } from './operator-log.service.js';
 
-/** How long an aborted run may take to stop before its lock is released anyway, in milliseconds. */
+/** How long an aborted run may take to stop before it is settled anyway, in milliseconds. */
 const ABORT_GRACE = 1000;
 
 const SHUTDOWN: Denial = { kind: 'denied', reason: 'shutdown', causes: [] };
@@ -96,8 +96,8 @@ export class LeaseRegistry {
 
   /**
    * Waits for the runs in progress, for up to `timeout` milliseconds or until `hurry` aborts. Then aborts the remaining
-   * runs, gives them a moment to stop, and releases their locks or leaves their ticks to other instances. Locks from
-   * `lock()` are kept: code may still need them while the application closes.
+   * runs, gives them a moment to stop, and settles them, or leaves their ticks to other instances if they recover.
+   * Locks from `lock()` are kept: code may still need them while the application closes.
    */
   async drain(timeout: number, hurry: AbortSignal): Promise<void> {
     while (this.claims > 0) await this.quiet();

@@ -22,7 +22,7 @@ import { RedlockEvents } from './redlock-events.service.js';
 const RECORDS = 20;
 
 const WHY: Readonly<Record<Exclude<MissedCause, 'overlap' | 'paused'>, string>> = {
-  died: 'a run was begun and never finished, probably because its process ended',
+  died: 'it was begun and never finished, probably because its process ended',
   'store-down': 'no quorum of the nodes voted',
   overload: 'there were too many claims at once for the nodes',
   unknown: 'perhaps none was up',
@@ -82,7 +82,7 @@ export class MissedTicks {
     await Promise.all(this.comparing);
   }
 
-  /** The job of a request, and how far it has come. */
+  /** Returns the job of a request, and notes how far it has come. */
   private note(request: RunRequest, hasProgressed: boolean): KnownJob | undefined {
     const { options, tick, ticks, firing } = request;
     const schedule = ticks ?? options.every;
@@ -134,7 +134,8 @@ export class MissedTicks {
       count === 1
         ? `The tick of ${from.toISOString()}`
         : `${count} ticks, from ${from.toISOString()} to ${to.toISOString()},`;
-    this.logger.warn(`${what} of ${quoted(name)} ran on no instance: ${WHY[cause]}`);
+    const fate = cause === 'died' ? 'had no complete run' : 'ran on no instance';
+    this.logger.warn(`${what} of ${quoted(name)} ${fate}: ${WHY[cause]}`);
   }
 
   private async recordsOf(name: string): Promise<readonly StoredRecord[]> {

@@ -28,7 +28,7 @@ const QUORUM = {
   missingForOne: 'no quorum of the nodes votes on it',
   reached: 'A quorum of the nodes votes again',
 };
-/** A single node is a database like any other. */
+/** The words for an only node: nothing votes. */
 const SINGLE: typeof QUORUM = {
   lost: 'No lock can be acquired',
   missing: 'its lock could not be acquired',

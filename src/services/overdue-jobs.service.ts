@@ -28,7 +28,7 @@ const LOOKUPS = 100;
 @Injectable()
 export class OverdueJobs {
   private readonly logger = new Logger('RedlockModule');
-  /** The run that was missed, by the name of the job, for each silence that has been reported here. */
+  /** When the next run was due, by the name of the job, for each silence that this instance has noticed. */
   private readonly reported = new Map<string, number>();
   /** When the run after the newest one is due, for each job: `cron` takes time to answer. */
   private readonly due = new WeakMap<KnownJob, { readonly progress: number; readonly at: number }>();
@@ -107,7 +107,7 @@ export class OverdueJobs {
       // A run in progress is no silence, and a pause is intended.
       if (view.running || decodePause(view.pause, now)) expected = undefined;
     } catch {
-      // Without an answer, what this instance knows must do.
+      // Without an answer, it relies on what this instance knows.
       expected = dueAfter(job, Math.max(job.progress ?? job.since, job.pausedUntil ?? job.since));
     }
     if (expected === undefined || !this.isLate(job, expected)) return void this.reported.delete(name);

@@ -142,7 +142,7 @@ export class RedlockService {
   }
 
   /**
-   * When a job last ran, when it is due next, and whether it runs, is late or is paused.
+   * When a job last ran, when it is due next, and whether it is running, late or paused.
    *
    * @throws InvalidOptionError for an invalid name; StoreDownError if no node answers.
    */

@@ -104,7 +104,7 @@ export class Job {
     return { ...this.plain(), every: { key: this.key('every'), keep } };
   }
 
-  /** A claim of every kind of key. */
+  /** A claim of a lock, a tick and an interval. */
   all(): Claim {
     return { ...this.tick(0), ...this.every() };
   }

@@ -140,7 +140,7 @@ export const LOCK_NODE_CONTRACT: readonly ContractCheck[] = [
   }),
 
   // Only the holder changes a key.
-  check('extends for the holder, from now on', async (job, pass) => {
+  check('extends for the holder, counted from now', async (job, pass) => {
     await granted(job.node, job.plain(), 'a', SHORT);
     await held(job.node.extend(job.plain(), 'a', LONG));
     await pass(PAST_SHORT);

@@ -194,7 +194,8 @@ function darkCalls(
       const killedAt = life.killed ? life.goneAt : Infinity;
       // The moment at which it was cut off.
       const cut = Math.min(killedAt, life.pauses.find((pause) => pause.until > call.at)?.from ?? Infinity);
-      const from = call.tick === null ? call.at : Math.max(call.at, call.tick - conditions.epoch - EARLY_CLAIM);
+      const from =
+        call.tick === null ? call.at : Math.max(call.at, call.tick - conditions.epoch - EARLY_CLAIM);
       const over = call.over ?? Infinity;
       const isGivenUp = skips.some((skip) => skip.call === call.id && skip.reason === 'store-down');
       const isOver = isGivenUp ? isReleased(over, cut, conditions) : cut >= over;
@@ -211,7 +212,9 @@ function darkCalls(
 
 /** Whether the nodes were told of a claim that no quorum had answered before its instance was cut off. */
 function isReleased(over: number, cut: number, conditions: Conditions): boolean {
-  return cut >= over + SETTLE_AGAIN_TIME && hasQuorum(conditions, { from: cut - SETTLE_AGAIN_TIME, until: cut });
+  return (
+    cut >= over + SETTLE_AGAIN_TIME && hasQuorum(conditions, { from: cut - SETTLE_AGAIN_TIME, until: cut })
+  );
 }
 
 function isRunOf(run: Run, call: Call): boolean {

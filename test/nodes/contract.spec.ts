@@ -167,7 +167,7 @@ const BROKEN: Record<string, new (clock: () => number) => MemoryNode> = {
     ...rest,
     every: every && { ...every, keep: every.keep + LAST_TICK_RETENTION },
   })),
-  'extends for the holder, from now on': class extends OpenNode {
+  'extends for the holder, counted from now': class extends OpenNode {
     override async extend(claim: Claim, token: string, ttl: number) {
       const holder = await this.holderOf(claim.lock);
       return holder === token || super.extend(claim, token, ttl);

@@ -14,7 +14,10 @@ export interface Report {
 /** How many reports are kept. */
 const KEEP = 100;
 
-/** Stores a ranking unless there is one of a newer tick. One of the same tick comes from a run that was taken over. */
+/**
+ * Stores a ranking unless there is one of a newer tick. One of the same tick is replaced: it comes from a run that was
+ * taken over.
+ */
 const SAVE_RANKING = `
   local newest = tonumber(redis.call('HGET', KEYS[1], 'tick'))
   if newest and newest > tonumber(ARGV[1]) then return 0 end
@@ -33,7 +36,7 @@ export class Store implements OnApplicationShutdown {
     this.redis.on('error', (error) => this.logger.warn(`Redis: ${error.message}`));
   }
 
-  /** Not in `onModuleDestroy`, in which the runs in progress come to their end: they still need it. */
+  /** Not in `onModuleDestroy`: requests over HTTP may still need it. */
   async onApplicationShutdown(): Promise<void> {
     await this.redis.quit();
   }

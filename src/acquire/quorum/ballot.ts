@@ -18,7 +18,7 @@ export class Ballot implements Grant {
   dead: string | undefined;
   last: number | undefined;
   unfinished: string | undefined;
-  /** Set if releasing the lock settles the run. */
+  /** Set by `settle`: redlock's release then sends a settle to each node. */
   settles: { readonly record?: string } | undefined;
   private readonly tally: Tally;
   private readonly votes: readonly NodeVote[];
@@ -85,7 +85,7 @@ export class Ballot implements Grant {
 
   async extend(ttl: number): Promise<number> {
     const asked = this.clock.elapsed();
-    // The nodes may apply a shorter ttl even if their answers get lost.
+    // If `ttl` is shorter than before, the nodes may have applied it even if their answers get lost.
     this.validUntil = Math.min(this.validUntil, validUntil(asked, ttl));
     try {
       await this.redlock.extend(ttl);

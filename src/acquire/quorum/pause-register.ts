@@ -22,7 +22,7 @@ export class PauseRegister {
    * Writes a pause, or the end of one.
    *
    * @param name The name of the job, for the error.
-   * @throws StoreDownError if no majority of the nodes has confirmed it. It may count anyway.
+   * @throws StoreDownError if no majority of the nodes has confirmed it. The pause may take effect anyway.
    */
   async write(name: string, key: string, pause: Omit<Pause, 'version'>): Promise<void> {
     const known = await this.askMajority(name, (node) => node.pause(key));
@@ -31,8 +31,8 @@ export class PauseRegister {
   }
 
   /**
-   * Tells the nodes the newest value that is known. Resolves when a majority has what a majority knows: a tick that
-   * waited for a silent node could be overtaken by the next one.
+   * Tells the nodes the newest value that is known. Resolves when a majority has the newest value that a majority
+   * reported. It does not wait for silent nodes: meanwhile, the next tick could overtake the one that needs this.
    */
   async repair(key: string): Promise<void> {
     const majority = Math.floor(this.nodes.length / 2) + 1;

@@ -116,10 +116,10 @@ function closed(message: string, { isTls, greeting }: Circumstances): string {
   return `it closed the connection at once${how}: it has reached its maxclients, ${tls}, or it is not Redis`;
 }
 
-/** What the first words of a server say, if they cannot be those of a Redis that can be used. */
+/** What the first words of a server mean; `undefined` if they may be those of a usable Redis. */
 function notRedis(greeting = ''): string | undefined {
   if (greeting.startsWith('-ERR max number')) return messageOf(new Error(greeting.slice(1)));
-  // The alert of a TLS server that was not greeted by TLS.
+  // The alert that a TLS server sends if the client does not speak TLS.
   if (greeting.startsWith('\x15\x03')) return 'it requires TLS: use a rediss URL';
   if (greeting === '' || /^[-+:$*%_,#!=(~>|]/.test(greeting)) return undefined;
   const line = greeting.split(/[\r\n]/, 1).join('');

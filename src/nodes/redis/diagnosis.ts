@@ -14,7 +14,8 @@ interface Handshake {
 }
 
 /**
- * Finds out why a connection cannot be used. Errors of sockets do not tell: what the server has sent before them does.
+ * Finds out why a connection cannot be used. The error of a socket does not say why; what the server has sent before
+ * often does.
  */
 export class Diagnosis {
   private handshake: Handshake | undefined;

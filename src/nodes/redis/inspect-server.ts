@@ -39,7 +39,7 @@ export async function inspectServer(
     timing.warnings.push(
       `refuses scripts, without which it grants no ticks and releases no locks (EVAL: ${said(ran)})`,
     );
-  // The nodes of a Cluster differ in everything that follows.
+  // The servers of a Cluster differ in everything that is asked below.
   if (client.isCluster) return timing;
 
   const info = await answerTo(client.info());

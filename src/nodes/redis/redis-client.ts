@@ -101,8 +101,8 @@ function required({ clientInfoTag, disableClientInfo }: RedisOptions = {}) {
 }
 
 /**
- * Asks for one new connection for all commands that were refused together: ioredis would close the old one for each. In
- * that time, there is no new connection that could be refused as well.
+ * Asks for one new connection for all commands that were refused together: ioredis would close the old one for each.
+ * Within half of `RETRY_DELAY`, there is no new connection yet that could be refused as well.
  */
 function onceForAll(isReason: (error: Error) => boolean): (error: Error) => boolean {
   let last = Number.NEGATIVE_INFINITY;
@@ -113,7 +113,7 @@ function onceForAll(isReason: (error: Error) => boolean): (error: Error) => bool
   };
 }
 
-/** Reconnects forever, often enough to be back within two seconds. */
+/** Reconnects forever, often enough to be connected within two seconds once the server is back. */
 function retryStrategy(attempt: number): number {
   return Math.min(attempt * RETRY_DELAY, 500);
 }

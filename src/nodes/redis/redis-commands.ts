@@ -69,7 +69,7 @@ export class RedisCommands {
     const script = isPlain(claim) ? RELEASE_LOCK : how.kind === 'settle' ? SETTLE : RELEASE;
     const record = how.kind === 'settle' ? how.record : undefined;
     const isHeld = heldOf(await this.send(script, argumentsOf(script, claim, token, 0, 0, record), isWhole));
-    // Even a server that can grant nothing, such as one without memory, can release a lock.
+    // Even a server that can grant nothing, such as one that is out of memory, can release a lock.
     this.log.answered(claim, { wrote: isHeld && script === SETTLE, ran: true });
     return isHeld;
   }
@@ -145,7 +145,8 @@ export class RedisCommands {
   ): Promise<unknown> {
     const client = this.ready();
     try {
-      // An extension is one command: a second attempt could arrive after the settle, and take the lock again.
+      // An extension is sent whole: a second attempt after NOSCRIPT could arrive after the settle, and take the lock
+      // again.
       const reply = await (isWhole
         ? client.eval(script.lua, ...values)
         : client.evalsha(script.sha, ...values));

@@ -108,7 +108,10 @@ export class RedisConnection {
     this.endSuspicion();
   }
 
-  /** A command was not answered in time. @returns Whether the server has answered nothing else meanwhile. */
+  /**
+   * A command was not answered in time. @returns Whether the server is silent: connected, and it has answered nothing
+   * else meanwhile.
+   */
   unanswered(): boolean {
     if (!this.isReady || this.lastReply >= performance.now() - this.limit) return false;
     void this.lookInto();

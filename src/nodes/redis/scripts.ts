@@ -55,8 +55,8 @@ local function record(what, call)
 end
 `;
 
-// A command that waited in the buffer of a hung server may come from an instance that is gone, and could not release
-// what is granted.
+// While a command waited in the buffer of a hung server, its instance may have gone: nobody would release what is
+// granted.
 const IN_TIME = `
 local time = redis.call('time')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -65,9 +65,9 @@ if deadline > 0 and now > deadline then return {'late', now} end
 `;
 
 /**
- * Grants all or nothing. Returns 1, `{ last }` if it knows that, or `{ 'granted', dead, last, unfinished }`; the vote
- * against: `{ vote }`, `{ vote, wait }`, `{ vote, ahead }` or `{ vote, holder, lease, rank }`; or, if it comes too
- * late, `{ 'late', now }`.
+ * Grants all or nothing. Granted, it returns 1, `{ last }` or `{ 'granted', dead, last, unfinished }`; denied,
+ * `{ vote }`, `{ vote, wait }`, `{ vote, ahead }` or `{ vote, holder, lease, rank }`; after the deadline,
+ * `{ 'late', now }`.
  */
 export const CLAIM = script(`${ARGUMENTS}${IN_TIME}
 local function refuse(vote, holder, left)
@@ -105,7 +105,7 @@ end
 if every > 0 then
   local starter = redis.call('get', everyKey)
   if starter and starter ~= token and starter ~= dead then
-    -- It was written while the clock of this server was ahead.
+    -- It was written for longer, for example while the clock of this server was ahead.
     if redis.call('pttl', everyKey) > every then redis.call('pexpire', everyKey, every) end
     return refuse(starter == holder and 'elsewhere' or 'ran', starter)
   end
@@ -117,15 +117,15 @@ lease()
 if tick > 0 then begin() end
 if every > 0 then redis.call('set', everyKey, token, 'PX', every) end
 if begunKey then redis.call('set', begunKey, token, 'PX', remember) end
--- From here on, the claim is granted, whatever the records are.
+-- The claim is granted by now, even if the record cannot be written.
 if unfinished then record('${DIED}' .. unfinished, redis.pcall) end
 if dead or unfinished then return {'granted', dead or '', last, unfinished or ''} end
 return last > 0 and {last} or 1
 `);
 
 /**
- * Extends the lock (and a tick that recovers) by another ttl, unless another claim holds it or the tick has been run.
- * Returns 1, 0, or `{ 'late', now }`.
+ * Lets the lock (and a tick that recovers) last for one ttl from now, unless another claim holds it or the tick is
+ * settled. Returns 1, 0, or `{ 'late', now }`.
  */
 export const EXTEND = script(`${ARGUMENTS}${IN_TIME}
 local holder = redis.call('get', KEYS[1])
@@ -159,9 +159,9 @@ if tick > 0 and (not marker or marker == mark or marker == token) then
   if not last or tonumber(last) < tick then redis.call('set', lastKey, ARGV[3], 'PX', keep + ${LAST_TICK_RETENTION}) end
 end
 if begunKey and redis.call('get', begunKey) == token then redis.call('del', begunKey) end
--- Last: if the record cannot be written, the rest has already been done.
+-- The record comes at the end: if it cannot be written, the rest has been done.
 local what = limit > 0 and ARGV[13]
--- One that is sent again may already be there.
+-- A settle that is sent again may find its record there.
 if what and (held == 1 or redis.call('lrange', recordsKey, 0, 0)[1] ~= what) then record(what, redis.call) end
 return held
 `);

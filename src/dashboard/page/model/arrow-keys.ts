@@ -28,7 +28,7 @@ export function stepped(
   return { name: row.name, mark: row.marks[Math.min(row.marks.length - 1, Math.max(0, horizontal))] };
 }
 
-/** The mark next to a time, or the newest one, that is not in the future. */
+/** The mark closest to a time, or the newest one. A mark in the future only if there is no other. */
 function closest(marks: readonly Mark[], at: number | undefined): Mark | undefined {
   const past = marks.filter(({ kind }) => kind !== 'due');
   if (at === undefined) return past.at(-1) ?? marks[0];

@@ -73,7 +73,7 @@ export function sorted(rows: readonly JobRow[], { by, isDescending }: Order): Jo
   });
 }
 
-/** The rows that contain the words of the filter in their name, schedule or time zone. */
+/** Whether a row contains all words of the filter in its name, schedule or time zone. */
 export function matches(row: JobRow, filter: string): boolean {
   const { name, job } = row;
   const where = `${name} ${JSON.stringify(job.schedule)}`.toLowerCase();

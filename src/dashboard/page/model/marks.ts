@@ -99,8 +99,8 @@ function silentGaps({ ticks, overlap }: Job, runs: readonly Mark[], now: number)
 }
 
 /**
- * The ticks that are missing between those on record, and up to the next one: from before this page was open. Inferred
- * only from an expression whose ticks are all equally far apart, and not across a change of clocks.
+ * The ticks that are missing between those on record, and up to the next one. They show the time before this page was
+ * open. Inferred only from an expression whose ticks are all equally far apart, and not across a change of clocks.
  */
 function ticksBetween({ schedule, status, overlap }: Job, runs: readonly Mark[], now: number): Mark[] {
   const step = schedule.kind === 'cron' ? regularStep(schedule.expression) : undefined;

@@ -129,7 +129,8 @@ function ariaSort({ by, isDescending }: Order, key: SortKey | undefined) {
 }
 
 /**
- * Stands for rows that are out of sight. It spans no columns: those that a narrow page hides would come back, empty.
+ * Stands for rows that are out of sight. It has no `colspan`: otherwise, the columns that a narrow page hides would
+ * come back, empty.
  */
 function Spacer({ rows }: { rows: number }) {
   if (rows <= 0) return null;

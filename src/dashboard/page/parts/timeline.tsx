@@ -49,7 +49,7 @@ export function Timeline({ rows, initial, isNamed }: TimelineProps) {
     length.value = to - from;
     end.value = to;
   };
-  /** Zooms about a moment; while the time moves on, about now. */
+  /** Zooms around `center`, or, while the view follows the time, around the present. */
   const zoom = (factor: number, center?: number): void => {
     if (end.value === undefined) length.value = zoomedLength(spanNow(), factor);
     else show(zoomed(spanNow(), factor, center));
