@@ -133,9 +133,10 @@ class Jobs {
       process.kill(process.pid, 'SIGKILL');
     }
     await pause(job.work, undefined, { signal: run?.signal }).catch(() => {});
-    run?.signal.removeEventListener('abort', onAbort);
     if (run) this.triggers.delete(run.runId);
     await write({ is: 'end', ...of });
+    // Until here, shutdown can leave the tick to others.
+    run?.signal.removeEventListener('abort', onAbort);
   }
 
   /** In a tick in which an instance has died already, this run is its recovery. */

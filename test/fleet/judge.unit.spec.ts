@@ -245,6 +245,14 @@ describe('a tick that nobody ran', () => {
     expect(findings(runs, conditions(REPORT, { nodeFaults, crowds }))).toEqual([]);
   });
 
+  it('is excused if a majority must be connected to again while a crowd may hold its claim up', () => {
+    const crowds = [{ from: 14_500, until: 18_500 }];
+    const under = (...nodes: number[]): Conditions =>
+      conditions(REPORT, { crowds, forgotten: forgotten(15_800, ...nodes) });
+    expect(findings(runs, under(0, 1))).toEqual(['missed']);
+    expect(findings(runs, under(0, 1, 2))).toEqual([]);
+  });
+
   it('is excused while a run is in progress, and missed once it is over', () => {
     const rest = without(runs, 14_000);
     expect(findings([...rest, run(14_000, 'a', 14_005, { end: 15_200 })], conditions(REPORT))).toEqual([]);

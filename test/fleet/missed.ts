@@ -1,4 +1,12 @@
-import { clockPhases, hasQuorum, type InstanceLife, isUp, type Span, touches } from './conditions.js';
+import {
+  clockPhases,
+  hasPromptQuorum,
+  hasQuorum,
+  type InstanceLife,
+  isUp,
+  type Span,
+  touches,
+} from './conditions.js';
 import type { Case, Violation } from './judge.js';
 import { type DarkClaim, EARLY_CLAIM, type JudgedRun, TAKEOVER } from './judged-run.js';
 
@@ -64,7 +72,7 @@ function owes(life: InstanceLife, tick: number, { rule, runs, dark, pauses, cond
       from <= span.from &&
       span.until <= until &&
       isUp(life, span) &&
-      hasQuorum(conditions, { from: claimed, until: span.until }) &&
+      (late.length > 0 ? hasPromptQuorum : hasQuorum)(conditions, { from: claimed, until: span.until }) &&
       pauses.during({ from: claiming.from, until: span.until }) === 'running' &&
       !dark.some((claim) => touches(claim, claiming)) &&
       !runs.some(
