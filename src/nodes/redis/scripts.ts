@@ -111,12 +111,16 @@ if every > 0 then
   end
 end
 if holder and holder ~= token then return refuse('overlap', holder) end
-local unfinished = begunKey and redis.call('get', begunKey)
-if unfinished == token then unfinished = false end
+local unfinished
+-- Mostly, nothing is unfinished, and one command is enough.
+if begunKey and not redis.call('set', begunKey, token, 'PX', remember, 'NX') then
+  unfinished = redis.call('get', begunKey)
+  if unfinished == token then unfinished = nil end
+  redis.call('set', begunKey, token, 'PX', remember)
+end
 lease()
 if tick > 0 then begin() end
 if every > 0 then redis.call('set', everyKey, token, 'PX', every) end
-if begunKey then redis.call('set', begunKey, token, 'PX', remember) end
 -- The claim is granted by now, even if the record cannot be written.
 if unfinished then record('${DIED}' .. unfinished, redis.pcall) end
 if dead or unfinished then return {'granted', dead or '', last, unfinished or ''} end
