@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 
-/** What started a run. `'call'`: a plain call. */
+/** What started a run. `'call'`: a plain call, or a later call in a firing. */
 export type Trigger = 'schedule' | 'recover' | 'catch-up' | 'manual' | 'call';
 
 /** The run that a claim is for, as its token describes it. Times are in milliseconds since the epoch. */

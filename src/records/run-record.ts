@@ -29,8 +29,8 @@ export interface RunRecord {
    */
   readonly error: string | null;
   /**
-   * What started it: the scheduler, a takeover (`recover`), `missed` (`'catch-up'`), `trigger()` (`'manual'`) or a
-   * plain call.
+   * What started it: the scheduler, a takeover (`recover`), `missed` (`'catch-up'`), `trigger()` (`'manual'`) or any
+   * other call (`'call'`).
    */
   readonly trigger: Trigger;
   /** The version of nestjs-exclusive that ran it; `null` if it died. */

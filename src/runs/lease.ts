@@ -157,7 +157,7 @@ export class Lease {
       // Expected for a lock that was lost.
       if (this.abortReason instanceof LockLostError) return;
       logger.warn(
-        `The lock of ${quoted(this.name)} could not be released, and expires with its lease: ${errorOf(error).message}`,
+        `The lock of ${quoted(this.name)} could not be released, and ends with its lease at the latest: ${errorOf(error).message}`,
       );
     } finally {
       this.onEnded?.();

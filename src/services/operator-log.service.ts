@@ -109,7 +109,7 @@ export class OperatorLog {
     const seconds = ((this.clock.elapsed() - outage.since) / 1000).toFixed(1);
     const counts = [...outage.skipped]
       .slice(0, NAMED_IN_OUTAGE)
-      .map(([name, count]) => `${quoted(name)} ${count}`);
+      .map(([name, count]) => `${quoted(name)} (${count})`);
     const more = outage.skipped.size - counts.length;
     if (more > 0) counts.push(`and ${more} more jobs`);
     const skipped = counts.length > 0 ? `. Not run by this instance meanwhile: ${counts.join(', ')}` : '';

@@ -94,7 +94,7 @@ describe('an outage', () => {
       .toMatchObject({ ran: true });
     expect(logger.at('log').filter((line) => line.startsWith('Locks can be acquired again'))).toEqual([
       expect.stringMatching(
-        /^Locks can be acquired again, after [\d.]+ s\. Not run by this instance meanwhile: "report" 3, "cleanup" 1, "by hand" 1/,
+        /^Locks can be acquired again, after [\d.]+ s\. Not run by this instance meanwhile: "report" \(3\), "cleanup" \(1\), "by hand" \(1\)/,
       ),
     ]);
   });
