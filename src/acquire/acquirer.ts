@@ -69,7 +69,7 @@ export class Acquirer {
         let failed: FailedVote | undefined;
         if (!hasSlot) {
           const queuedAt = clock.elapsed();
-          const slot = this.backpressure.enter(signal);
+          const slot = this.backpressure.enter(signal, until);
           failed = slot && (await slot);
           hasSlot = !failed;
           // Waiting for a slot counts as elapsed time only from when votes began to fail.

@@ -16,20 +16,24 @@ export interface FailedVote {
   readonly since: number;
 }
 
-/** A claim that waits for a slot. */
+/** A claim that waits for a slot. Times are on the monotonic clock, in milliseconds. */
 interface Waiting {
   readonly since: number;
+  /** When it is given up. */
+  readonly until: number;
   /** Ends the wait: with a slot, or, if a failed vote is passed, without one. */
   end(failed?: FailedVote): void;
 }
 
 /**
  * Limits the votes in flight, and lets the other claims wait for a slot. Otherwise, if many claims were made at once,
- * their answers would take longer than `nodeTimeout`, and the nodes would seem to be down.
+ * their answers would take longer than `nodeTimeout`, and the nodes would seem to be down. The claim that would be given
+ * up first goes first (earliest deadline first): a crowd of yearly jobs costs no job a tick that runs every second.
  */
 export class Backpressure {
   private readonly limit: VoteLimit;
-  private readonly waiting = new Set<Waiting>();
+  /** In the order in which they go: by `until`, and then as they came. */
+  private readonly waiting: Waiting[] = [];
   private inFlight = 0;
   private failingSince: number | undefined;
 
@@ -45,8 +49,10 @@ export class Backpressure {
    * Takes a slot, which `leave` gives back. Returns `undefined` if one was free. Otherwise, returns a promise that
    * resolves to `undefined` when one becomes free or `signal` aborts. If no quorum has voted for so long that this
    * claim would have given up, it resolves to the failed vote of another claim instead, and no slot is taken.
+   *
+   * @param until When the claim is given up, on the monotonic clock, in milliseconds.
    */
-  enter(signal: AbortSignal): Promise<FailedVote | undefined> | undefined {
+  enter(signal: AbortSignal, until: number): Promise<FailedVote | undefined> | undefined {
     if (this.inFlight < this.limit.current || signal.aborted) {
       this.inFlight++;
       return undefined;
@@ -54,42 +60,49 @@ export class Backpressure {
     return new Promise((resolve) => {
       const waiting: Waiting = {
         since: this.clock.elapsed(),
+        until,
         end: (failed) => {
           ignoreAbort();
-          this.waiting.delete(waiting);
+          this.waiting.splice(this.waiting.indexOf(waiting), 1);
           if (!failed) this.inFlight++;
           resolve(failed);
         },
       };
       const ignoreAbort = onAbort(signal, () => waiting.end());
-      this.waiting.add(waiting);
+      this.add(waiting);
     });
   }
 
   /** A quorum has answered a vote. Times are on the monotonic clock. */
   answered(sentAt: number, now: number): void {
     this.failingSince = undefined;
-    this.limit.answered(sentAt, now, this.waiting.size > 0);
+    this.limit.answered(sentAt, now, this.waiting.length > 0);
   }
 
   /** No quorum has answered a vote. Times are on the monotonic clock. */
   failed(denial: Denial, sentAt: number, now: number): void {
     const since = (this.failingSince ??= sentAt);
     const took = now - sentAt;
-    for (const waiting of this.waiting) {
+    for (const waiting of [...this.waiting]) {
       const elapsed = now - Math.max(since, waiting.since);
-      // Those behind it have waited for less time.
-      if (outlasts(elapsed, took, this.nodeTimeout)) return;
-      waiting.end({ denial, took, since });
+      if (!outlasts(elapsed, took, this.nodeTimeout)) waiting.end({ denial, took, since });
     }
   }
 
   /** Gives the slot back. */
   leave(): void {
     this.inFlight--;
-    for (const waiting of this.waiting) {
-      if (this.inFlight >= this.limit.current) return;
-      waiting.end();
+    while (this.inFlight < this.limit.current && this.waiting[0]) this.waiting[0].end();
+  }
+
+  private add(waiting: Waiting): void {
+    const { until } = waiting;
+    let [low, high] = [0, this.waiting.length];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.waiting[middle]!.until <= until) low = middle + 1;
+      else high = middle;
     }
+    this.waiting.splice(low, 0, waiting);
   }
 }

@@ -6,13 +6,14 @@ import { undecided } from '../../src/acquire/outcome.js';
 
 const NODE_TIMEOUT = 500;
 const AT_FIRST = 64;
+const UNTIL = 2000;
 const DOWN = undecided([new Error('gone')], 1);
 
 /** A `Backpressure` whose first slots are all taken. */
 function full(): Backpressure {
   const backpressure = new Backpressure(NODE_TIMEOUT, systemClock);
   const { signal } = new AbortController();
-  for (let slot = 0; slot < AT_FIRST; slot++) expect(backpressure.enter(signal)).toBeUndefined();
+  for (let slot = 0; slot < AT_FIRST; slot++) expect(backpressure.enter(signal, UNTIL)).toBeUndefined();
   return backpressure;
 }
 
@@ -22,26 +23,26 @@ async function stateOf(promise: Promise<unknown> | undefined): Promise<unknown> 
 }
 
 describe('claims at the limit', () => {
-  it('wait, and get their slots in the order in which they came', async () => {
+  it('wait, and get their slots: first those that have the least time, and then as they came', async () => {
     const backpressure = full();
     const { signal } = new AbortController();
     const order: string[] = [];
-    const slots = ['first', 'second'].map(async (name) => {
-      await backpressure.enter(signal);
+    const waiting = { yearly: 90_000, hourly: 5000, 'hourly, later': 5000, secondly: 2000 };
+    const slots = Object.entries(waiting).map(async ([name, until]) => {
+      await backpressure.enter(signal, until);
       order.push(name);
     });
     await Promise.resolve();
     expect(order).toEqual([]);
-    backpressure.leave();
-    backpressure.leave();
+    for (const _slot of slots) backpressure.leave();
     await Promise.all(slots);
-    expect(order).toEqual(['first', 'second']);
+    expect(order).toEqual(['secondly', 'hourly', 'hourly, later', 'yearly']);
   });
 
   it('leave the queue when their signal aborts, and only these', async () => {
     const backpressure = full();
     const [stopped, going] = [new AbortController(), new AbortController()];
-    const slots = [backpressure.enter(stopped.signal), backpressure.enter(going.signal)];
+    const slots = [backpressure.enter(stopped.signal, UNTIL), backpressure.enter(going.signal, UNTIL)];
     stopped.abort();
     expect(await stateOf(slots[0])).toBe('slot');
     expect(await stateOf(slots[1])).toBe('waiting');
@@ -49,12 +50,12 @@ describe('claims at the limit', () => {
 
   it('do not wait at all when their signal has aborted before', () => {
     const backpressure = full();
-    expect(backpressure.enter(AbortSignal.abort())).toBeUndefined();
+    expect(backpressure.enter(AbortSignal.abort(), UNTIL)).toBeUndefined();
   });
 
   it('learn that no quorum votes once that has lasted as long as they would try themselves', async () => {
     const backpressure = full();
-    const slot = backpressure.enter(new AbortController().signal);
+    const slot = backpressure.enter(new AbortController().signal, UNTIL);
     const now = performance.now();
     backpressure.failed(DOWN, now, now + NODE_TIMEOUT);
     expect(await stateOf(slot)).toBe('waiting');
@@ -64,7 +65,7 @@ describe('claims at the limit', () => {
 
   it('go on waiting while some votes fail and others are answered', async () => {
     const backpressure = full();
-    const slot = backpressure.enter(new AbortController().signal);
+    const slot = backpressure.enter(new AbortController().signal, UNTIL);
     const now = performance.now();
     backpressure.failed(DOWN, now, now + NODE_TIMEOUT);
     backpressure.answered(now, now + NODE_TIMEOUT);
