@@ -15,6 +15,8 @@ import { EARLY_CLAIM, type JudgedRun } from './judged-run.js';
 const BLUR = 100;
 /** How long before and after a tick is due instances may claim it whose clocks are off by a little less, in milliseconds. */
 const LAG = 3000;
+/** How long around its start an instance that recovers may hold locks to look for begun ticks, in milliseconds. */
+const LOOK = 1500;
 
 /** The reports on ticks that had been run, and settled, when the next one was claimed. */
 export function invented(of: Case): Violation[] {
@@ -62,7 +64,11 @@ function isPossible(report: MissedReport, of: Case): boolean {
     case 'paused':
       return pauses.during(span) !== 'running';
     case 'overlap':
-      return isDark || runs.some((run) => run !== next && touches(recorded(run, of), span));
+      return (
+        isDark ||
+        isLookedFor(of, span) ||
+        runs.some((run) => run !== next && touches(recorded(run, of), span))
+      );
     case 'died':
       return isDark || runs.some((run) => run !== next && !run.settled && run.claimed < at);
     case 'store-down': {
@@ -77,6 +83,14 @@ function isPossible(report: MissedReport, of: Case): boolean {
     default:
       return true;
   }
+}
+
+/** Whether an instance may have looked for ticks to take over: such a claim holds the lock until it is given up. */
+function isLookedFor({ rule, lives }: Case, span: Span): boolean {
+  return [...lives.values()].some(
+    ({ up, recovering }) =>
+      recovering.includes(rule.name) && touches({ from: up.from - LOOK, until: up.from + LOOK }, span),
+  );
 }
 
 /** How much earlier than the tick was due an instance whose clock is ahead has found that no quorum votes. */

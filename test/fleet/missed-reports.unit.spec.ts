@@ -14,6 +14,7 @@ import {
   run,
   unfinished,
   without,
+  withRecover,
 } from './written-history.js';
 
 /** The instance `a` wins the tick of 17_000, and says that the two before were missed. */
@@ -40,6 +41,17 @@ function out(...nodes: number[]): Partial<Conditions> {
 }
 
 describe('a report on missed ticks', () => {
+  it('may name a run that was in progress if an instance that recovers has just started', () => {
+    const others = [life('b'), life('c')];
+    const up = { from: 14_000, until: Infinity };
+    expect(faults(report('overlap'), { instances: [withRecover(life('a', { up })), ...others] })).toEqual([]);
+    const old = withRecover(life('a', { up: { ...up, from: 10_000 } }));
+    expect(faults(report('overlap'), { instances: [old, ...others] })).toEqual(['miss misnamed']);
+    expect(faults(report('overlap'), { instances: [life('a', { up }), ...others] })).toEqual([
+      'miss misnamed',
+    ]);
+  });
+
   it('is invented if one of them was run and settled', () => {
     expect(faults(report('unknown'))).toEqual([]);
     expect(faults(report('unknown'), {}, {}, [run(16_000, 'b', 16_005)])).toEqual(['miss invented']);
