@@ -6,6 +6,11 @@ import { outlasts } from './retry-policy.js';
 
 /** An answer is too slow if it takes longer than the fastest one by more than this fraction of `nodeTimeout`. */
 const TOLERATED_FRACTION = 1 / 10;
+/**
+ * In the order of the claims, none has more time left than this, in milliseconds: otherwise, in a lasting overload, rare
+ * jobs would wait behind all others.
+ */
+const MOST_PATIENT = 30_000;
 
 /** A vote that got no answer from a quorum. Times are on the monotonic clock, in milliseconds. */
 export interface FailedVote {
@@ -19,8 +24,8 @@ export interface FailedVote {
 /** A claim that waits for a slot. Times are on the monotonic clock, in milliseconds. */
 interface Waiting {
   readonly since: number;
-  /** When it is given up. */
-  readonly until: number;
+  /** What it is ordered by: when it is given up, at most `MOST_PATIENT` after it came. */
+  readonly goesBy: number;
   /** Ends the wait: with a slot, or, if a failed vote is passed, without one. */
   end(failed?: FailedVote): void;
 }
@@ -32,7 +37,7 @@ interface Waiting {
  */
 export class Backpressure {
   private readonly limit: VoteLimit;
-  /** In the order in which they go: by `until`, and then as they came. */
+  /** In the order in which they go. */
   private readonly waiting: Waiting[] = [];
   private inFlight = 0;
   private failingSince: number | undefined;
@@ -58,9 +63,10 @@ export class Backpressure {
       return undefined;
     }
     return new Promise((resolve) => {
+      const since = this.clock.elapsed();
       const waiting: Waiting = {
-        since: this.clock.elapsed(),
-        until,
+        since,
+        goesBy: Math.min(until, since + MOST_PATIENT),
         end: (failed) => {
           ignoreAbort();
           this.waiting.splice(this.waiting.indexOf(waiting), 1);
@@ -83,6 +89,8 @@ export class Backpressure {
   failed(denial: Denial, sentAt: number, now: number): void {
     const since = (this.failingSince ??= sentAt);
     const took = now - sentAt;
+    // No claim has waited for longer than votes have failed.
+    if (outlasts(now - since, took, this.nodeTimeout)) return;
     for (const waiting of [...this.waiting]) {
       const elapsed = now - Math.max(since, waiting.since);
       if (!outlasts(elapsed, took, this.nodeTimeout)) waiting.end({ denial, took, since });
@@ -96,11 +104,11 @@ export class Backpressure {
   }
 
   private add(waiting: Waiting): void {
-    const { until } = waiting;
+    const { goesBy } = waiting;
     let [low, high] = [0, this.waiting.length];
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if (this.waiting[middle]!.until <= until) low = middle + 1;
+      if (this.waiting[middle]!.goesBy <= goesBy) low = middle + 1;
       else high = middle;
     }
     this.waiting.splice(low, 0, waiting);

@@ -10,8 +10,8 @@ const UNTIL = 2000;
 const DOWN = undecided([new Error('gone')], 1);
 
 /** A `Backpressure` whose first slots are all taken. */
-function full(): Backpressure {
-  const backpressure = new Backpressure(NODE_TIMEOUT, systemClock);
+function full(clock = systemClock): Backpressure {
+  const backpressure = new Backpressure(NODE_TIMEOUT, clock);
   const { signal } = new AbortController();
   for (let slot = 0; slot < AT_FIRST; slot++) expect(backpressure.enter(signal, UNTIL)).toBeUndefined();
   return backpressure;
@@ -39,6 +39,18 @@ describe('claims at the limit', () => {
     expect(order).toEqual(['secondly', 'hourly', 'hourly, later', 'yearly']);
   });
 
+  it('go first in the end, however much time they have', async () => {
+    let now = 0;
+    const backpressure = full({ ...systemClock, elapsed: () => now });
+    const { signal } = new AbortController();
+    const yearly = backpressure.enter(signal, Infinity);
+    now = 31_000;
+    const secondly = backpressure.enter(signal, now + UNTIL);
+    backpressure.leave();
+    expect(await stateOf(yearly)).toBe('slot');
+    expect(await stateOf(secondly)).toBe('waiting');
+  });
+
   it('leave the queue when their signal aborts, and only these', async () => {
     const backpressure = full();
     const [stopped, going] = [new AbortController(), new AbortController()];
@@ -61,6 +73,19 @@ describe('claims at the limit', () => {
     expect(await stateOf(slot)).toBe('waiting');
     backpressure.failed(DOWN, now + NODE_TIMEOUT, now + 2 * NODE_TIMEOUT + 1);
     expect(await slot).toMatchObject({ denial: DOWN, since: now });
+  });
+
+  it('learn it by how long they have waited themselves, not by how much time they have', async () => {
+    let now = 0;
+    const backpressure = full({ ...systemClock, elapsed: () => now });
+    const { signal } = new AbortController();
+    backpressure.failed(DOWN, now, now);
+    const early = backpressure.enter(signal, 10_000);
+    now = 2 * NODE_TIMEOUT;
+    const late = backpressure.enter(signal, now + UNTIL);
+    backpressure.failed(DOWN, now - NODE_TIMEOUT, now + 1);
+    expect(await stateOf(early)).toMatchObject({ denial: DOWN });
+    expect(await stateOf(late)).toBe('waiting');
   });
 
   it('go on waiting while some votes fail and others are answered', async () => {
