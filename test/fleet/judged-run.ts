@@ -197,7 +197,9 @@ function darkCalls(
       const from =
         call.tick === null ? call.at : Math.max(call.at, call.tick - conditions.epoch - EARLY_CLAIM);
       const over = call.over ?? Infinity;
-      const isGivenUp = skips.some((skip) => skip.call === call.id && skip.reason === 'store-down');
+      const isGivenUp =
+        skips.some((skip) => skip.call === call.id && skip.reason === 'store-down') &&
+        !hasPromptQuorum(conditions, { from, until: over });
       const isOver = isGivenUp ? isReleased(over, cut, conditions) : cut >= over;
       if (isOver || cut === Infinity || cut < from - SETTLE_TIME) return [];
       if (runs.some((run) => isRunOf(run, call) && run.start < cut)) return [];
@@ -210,11 +212,13 @@ function darkCalls(
     });
 }
 
-/** Whether the nodes were told of a claim that no quorum had answered before its instance was cut off. */
+/** Whether the nodes were well for long enough to be told of a claim, which no quorum had answered, before the cut. */
 function isReleased(over: number, cut: number, conditions: Conditions): boolean {
-  return (
-    cut >= over + SETTLE_AGAIN_TIME && hasQuorum(conditions, { from: cut - SETTLE_AGAIN_TIME, until: cut })
-  );
+  const beginnings = [over, ...conditions.nodeFaults.map(({ until }) => until)];
+  return beginnings.some((from) => {
+    const until = from + SETTLE_AGAIN_TIME;
+    return from >= over && until <= cut && hasQuorum(conditions, { from, until });
+  });
 }
 
 function isRunOf(run: Run, call: Call): boolean {

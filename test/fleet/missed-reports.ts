@@ -66,7 +66,7 @@ function isPossible(report: MissedReport, of: Case): boolean {
     case 'overlap':
       return (
         isDark ||
-        isLookedFor(of, span) ||
+        isLookedFor(report, of) ||
         runs.some((run) => run !== next && touches(recorded(run, of), span))
       );
     case 'died':
@@ -85,12 +85,19 @@ function isPossible(report: MissedReport, of: Case): boolean {
   }
 }
 
-/** Whether an instance may have looked for ticks to take over: such a claim holds the lock until it is given up. */
-function isLookedFor({ rule, lives }: Case, span: Span): boolean {
-  return [...lives.values()].some(
-    ({ up, recovering }) =>
-      recovering.includes(rule.name) && touches({ from: up.from - LOOK, until: up.from + LOOK }, span),
+/**
+ * Whether, at each of the ticks, an instance may have looked for others to take over: such a claim can hold the lock until
+ * it is given up.
+ */
+function isLookedFor({ from, to }: MissedReport, { rule, lives, conditions }: Case): boolean {
+  const starts = [...lives.values()].flatMap(({ up, recovering }) =>
+    recovering.includes(rule.name) ? [up.from] : [],
   );
+  for (let tick = from; tick <= to; tick += rule.period) {
+    const due = tick - conditions.epoch;
+    if (!starts.some((start) => Math.abs(start - due) <= LOOK)) return false;
+  }
+  return true;
 }
 
 /** How much earlier than the tick was due an instance whose clock is ahead has found that no quorum votes. */

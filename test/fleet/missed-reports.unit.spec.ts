@@ -43,9 +43,9 @@ function out(...nodes: number[]): Partial<Conditions> {
 describe('a report on missed ticks', () => {
   it('may name a run that was in progress if an instance that recovers has just started', () => {
     const others = [life('b'), life('c')];
-    const up = { from: 14_000, until: Infinity };
+    const up = { from: 15_200, until: Infinity };
     expect(faults(report('overlap'), { instances: [withRecover(life('a', { up })), ...others] })).toEqual([]);
-    const old = withRecover(life('a', { up: { ...up, from: 10_000 } }));
+    const old = withRecover(life('a', { up: { ...up, from: 14_000 } }));
     expect(faults(report('overlap'), { instances: [old, ...others] })).toEqual(['miss misnamed']);
     expect(faults(report('overlap'), { instances: [life('a', { up }), ...others] })).toEqual([
       'miss misnamed',
