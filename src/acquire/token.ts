@@ -57,6 +57,7 @@ export function contentOf(token: string): TokenContent | undefined {
   const [runId, trigger, startedAt, tick, attempt] = token.slice(token.lastIndexOf('#') + 1).split('/');
   const found = TRIGGERS[Number(trigger)];
   if (!runId || !found || !startedAt || attempt === undefined) return undefined;
+  if (Number.isNaN(Number(startedAt)) || Number.isNaN(Number(tick))) return undefined;
   return {
     instanceId: instanceOf(token),
     runId,

@@ -177,7 +177,7 @@ export class JobRunner {
     debug(`Skipped ${quoted(name)}${tick ? ` of ${new Date(tick.at).toISOString()}` : ''}: ${reason}`);
     this.executor.skipped(request, reason);
     this.missed.skipped(request, answer);
-    // A later call of the same firing is not reported: the tick has been run.
+    // A later call of the same firing is not logged: the tick has been run.
     if (request.past === 'run here') return;
     if (reason !== 'store-down' || request.options.onStoreDown === 'skip')
       this.log.skipped(name, tick, answer);

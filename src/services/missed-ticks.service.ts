@@ -22,7 +22,7 @@ import { RedlockEvents } from './redlock-events.service.js';
 const RECORDS = 20;
 
 const WHY: Readonly<Record<Exclude<MissedCause, 'overlap' | 'paused'>, string>> = {
-  died: 'it was begun and never finished, probably because its process ended',
+  died: 'a run was begun and never finished, probably because its process ended',
   'store-down': 'no quorum of the nodes voted',
   overload: 'there were too many claims at once for the nodes',
   unknown: 'perhaps none was up',

@@ -146,9 +146,12 @@ describe('many jobs at the same moment', () => {
     await afterOutage();
     const heaps: number[] = [];
     for (let round = 0; round < 4; round++) heaps.push(await afterOutage());
-    // What claims leave behind, every outage adds; what else the process keeps, only some do.
-    const growths = heaps.slice(1).map((heap, index) => heap - heaps[index]!);
+    // Claims leave something behind in each outage, the rest of the process only now and then.
+    const [, median] = heaps
+      .slice(1)
+      .map((heap, index) => heap - heaps[index]!)
+      .toSorted((a, b) => a - b);
     // Less than 100 bytes for each claim.
-    expect(Math.min(...growths)).toBeLessThan(2000 * 100);
+    expect(median).toBeLessThan(2000 * 100);
   });
 });
