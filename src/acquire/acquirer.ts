@@ -98,6 +98,9 @@ export class Acquirer {
         // with `buffer` that got no rank yet keeps the counter (see `isUncounted`): its rank decides whether it may
         // wait.
         if (buffer === undefined || !isUncounted(result)) asked = { ...claim, loserCounter: undefined };
+        // The nodes that know of the tick may be a minority of those that are up: the others must not ask for more.
+        if (result.kind === 'split' && result.isBegun && asked.tick)
+          asked = { ...asked, tick: { ...asked.tick, mustBeBegun: false } };
         hasSplit ||= result.kind === 'split';
         // While no quorum votes, a claim keeps its slot between attempts. Those that wait for a slot share its result.
         if (hasSlot && !isDown(result)) {

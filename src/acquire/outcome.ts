@@ -59,8 +59,11 @@ export type Undecided =
   | { readonly kind: 'denied by lead'; readonly denial: Denial }
   /** The tick will be due on enough of the nodes in `wait` milliseconds. */
   | { readonly kind: 'early'; readonly wait: number }
-  /** No claim has a majority. `isPauseUnclear`: the job is paused on some of the nodes only. */
-  | { readonly kind: 'split'; readonly isPauseUnclear?: boolean };
+  /**
+   * No claim has a majority. `isPauseUnclear`: the job is paused on some of the nodes only. `isBegun`: some of the nodes
+   * say that the tick has been begun, and others do not know of it.
+   */
+  | { readonly kind: 'split'; readonly isPauseUnclear?: boolean; readonly isBegun?: boolean };
 
 /** The denial that follows from a conflict with another claim. */
 export function deniedBy({ kind, lease, rank, holder }: Conflict, causes: readonly Error[] = []): Denial {

@@ -48,6 +48,26 @@ it('contenders that split a vote ask one node first, and all nodes at every four
   await answer;
 });
 
+it('takes a tick over if only a minority of the nodes that are up knows that it has been begun', async () => {
+  const nodes: LockNode[] = memoryNodes(5);
+  const [name, at] = [newName(), clock.now()];
+  const begun = claimOf(name, at, { recover: true });
+  // The majority that granted it: two of them are up, and the lease is over.
+  await Promise.all(nodes.slice(0, 2).map((node) => node.claim(begun, 'dead', 3000)));
+  nodes[4] = deadNode();
+  await clock.advance(5000);
+  const takeover = claimOf(name, at, { recover: true, isTakeover: true, mustBeBegun: true });
+  const { answer, took } = await timed(acquirerOf(nodes).acquire(takeover, TTL, 0, never()), clock);
+  expect(answer).toMatchObject({ kind: 'granted' });
+  expect(took).toBeLessThan(100);
+});
+
+it('takes no tick over of which no node knows', async () => {
+  const takeover = claimOf(newName(), clock.now(), { recover: true, isTakeover: true, mustBeBegun: true });
+  const answer = await acquirerOf(memoryNodes(5)).acquire(takeover, TTL, 0, never());
+  expect(answer).toMatchObject({ kind: 'denied', isUnbegun: true });
+});
+
 describe.each([1, 3])('an acquirer with %i nodes', (count) => {
   let nodes: MemoryNode[];
   let claim: Claim;

@@ -77,7 +77,8 @@ export class Tally {
     if (this.done < this.nodes) return undefined;
     // A majority is possible once the tick is due on enough of the nodes that voted `early`.
     const wait = waits.toSorted((a, b) => a - b)[majority - this.granted - 1];
-    return wait === undefined ? { kind: 'split', isPauseUnclear: paused > 0 } : { kind: 'early', wait };
+    if (wait !== undefined) return { kind: 'early', wait };
+    return { kind: 'split', isPauseUnclear: paused > 0, isBegun: this.granted > 0 && unbegun > 0 };
   }
 }
 
