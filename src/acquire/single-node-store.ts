@@ -14,7 +14,7 @@ import {
   type VoteResult,
 } from './outcome.js';
 import { type Store, TakenError, validUntil } from './store.js';
-import { type TokenSource, tokensOf } from './token.js';
+import { areOfOneClaim, type TokenSource, tokensOf } from './token.js';
 
 /** A single node, which decides alone. */
 export class SingleNodeStore implements Store {
@@ -25,9 +25,12 @@ export class SingleNodeStore implements Store {
   ) {}
 
   async vote(claim: Claim, ttl: number): Promise<VoteResult> {
-    const grant = new SingleNodeGrant(this.node, this.clock, claim, this.newToken(claim.run));
+    const token = this.newToken(claim.run);
+    const grant = new SingleNodeGrant(this.node, this.clock, claim, token);
     try {
       const vote = await grant.claim(ttl);
+      // An earlier attempt of this claim is in the way, and is released soon.
+      if ('holder' in vote && areOfOneClaim(vote.holder, token)) return { kind: 'split' };
       if (vote.kind !== 'granted') return resultOf(vote);
       grant.dead = vote.dead;
       grant.last = vote.last;

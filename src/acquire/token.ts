@@ -42,6 +42,15 @@ export function tokensOf(instanceId: string): TokenSource {
   return (run = uniqueId()) => `${instanceId}#${run}/${(++made).toString(RADIX)}`;
 }
 
+/**
+ * Whether two tokens are of attempts of one claim. An earlier attempt whose answers and releases got lost may still hold
+ * the lock.
+ */
+export function areOfOneClaim(one: string, other: string): boolean {
+  const end = one.lastIndexOf('/') + 1;
+  return end > 0 && other.lastIndexOf('/') + 1 === end && other.startsWith(one.slice(0, end));
+}
+
 /** What a token says about a run. Times are decimal: operators read them, and V8 writes them faster. */
 export function describeRun({ runId, trigger, startedAt, tick }: ClaimedRun): string {
   return `${runId}/${TRIGGERS.indexOf(trigger)}/${startedAt}/${tick ?? ''}`;

@@ -62,6 +62,32 @@ it('takes a tick over if only a minority of the nodes that are up knows that it 
   expect(took).toBeLessThan(100);
 });
 
+it.each([1, 5])(
+  'waits for its own earlier attempt, whose answers and releases got lost, on %i nodes',
+  async (count) => {
+    const nodes = memoryNodes(count);
+    const claim = { ...claimOf(newName(), clock.now()), run: 'run/0/1/2' };
+    const releases: (() => void)[] = [];
+    for (const node of nodes) {
+      const [claimNow, release] = [node.claim.bind(node), node.release.bind(node)];
+      vi.spyOn(node, 'claim').mockImplementationOnce(async (...what) => {
+        await claimNow(...what);
+        throw new Error('the reply got lost');
+      });
+      vi.spyOn(node, 'release').mockImplementationOnce(async (...what) => {
+        releases.push(() => void release(...what));
+        throw new Error('the release got lost');
+      });
+    }
+    // They are sent again when the nodes answer.
+    clock.setTimeout(() => releases.forEach((release) => release()), 700);
+    const { answer, took } = await timed(acquirerOf(nodes).acquire(claim, TTL, 0, never()), clock);
+    expect(answer).toMatchObject({ kind: 'granted' });
+    expect(took).toBeGreaterThanOrEqual(700);
+    expect(took).toBeLessThan(1000);
+  },
+);
+
 it('takes no tick over of which no node knows', async () => {
   const takeover = claimOf(newName(), clock.now(), { recover: true, isTakeover: true, mustBeBegun: true });
   const answer = await acquirerOf(memoryNodes(5)).acquire(takeover, TTL, 0, never());

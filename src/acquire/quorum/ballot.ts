@@ -40,7 +40,7 @@ export class Ballot implements Grant {
     private readonly attempt: number,
     readonly leadVote: LeadVote | undefined,
   ) {
-    this.tally = new Tally(nodes.length);
+    this.tally = new Tally(nodes.length, token);
     this.votes = nodes.map((node) => new NodeVote(node, this, clock));
     this.redlock = adapter.claim(this.votes);
   }

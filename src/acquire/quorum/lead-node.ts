@@ -1,5 +1,6 @@
 import type { Clock, Timer } from '../../clock.js';
 import type { Conflict, LockNode, Vote } from '../../nodes/lock-node.js';
+import { areOfOneClaim } from '../token.js';
 
 /** A node that is slower than the fastest by more than this cannot be the lead node. */
 const SLOW = { factor: 4, milliseconds: 5 };
@@ -23,10 +24,14 @@ export class LeadNode {
     private readonly clock: Clock,
   ) {}
 
-  /** Picks the lead node: the first, in the order that all instances share, that is not known to be slow or down. */
-  ask(): LeadVote | undefined {
+  /**
+   * Picks the lead node: the first, in the order that all instances share, that is not known to be slow or down.
+   *
+   * @param token The token of the claim that it is to vote on.
+   */
+  ask(token: string): LeadVote | undefined {
     const node = this.nodes.find((each) => !this.isSlow(each));
-    return node && new LeadVote(node, this.clock);
+    return node && new LeadVote(node, this.clock, token);
   }
 
   /** Whether a node is much slower than the fastest one, or failed when it was last asked. */
@@ -67,6 +72,7 @@ export class LeadVote {
   constructor(
     readonly node: LockNode,
     private readonly clock: Clock,
+    private readonly token: string,
   ) {
     this.isPassed = new Promise((resolve) => (this.resolve = resolve));
     this.timer = clock.setTimeout(() => this.end(true), LEAD_NODE_TIMEOUT);
@@ -75,7 +81,7 @@ export class LeadVote {
   /** Takes the vote of the lead node; `undefined` if it failed. */
   decide(vote: Vote | undefined): void {
     if (!this.resolve) return;
-    if (vote && 'holder' in vote) this.conflict = vote;
+    if (vote && 'holder' in vote && !areOfOneClaim(vote.holder, this.token)) this.conflict = vote;
     this.end(!this.conflict && vote?.kind !== 'settled');
   }
 

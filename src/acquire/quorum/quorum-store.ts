@@ -34,9 +34,9 @@ export class QuorumStore implements Store {
    * only if the lead node does not deny it.
    */
   async vote(claim: Claim, ttl: number, attempt = 0, isInTurn = false): Promise<VoteResult> {
-    const leadVote = (claim.loserCounter || isInTurn) && this.isReached ? this.leadNode.ask() : undefined;
     const { adapter, nodes, leadNode, clock } = this;
     const token = this.newToken(claim.run);
+    const leadVote = (claim.loserCounter || isInTurn) && this.isReached ? leadNode.ask(token) : undefined;
     const ballot = new Ballot(adapter, nodes, leadNode, clock, claim, token, attempt, leadVote);
     const result = (await ballot.acquire(ttl)) ? ballot : await ballot.denial();
     if (result.kind !== 'denied by lead') {

@@ -8,6 +8,7 @@ import {
   UNBEGUN,
   type Undecided,
 } from '../outcome.js';
+import { areOfOneClaim } from '../token.js';
 
 /** Counts the votes on one claim as they arrive. */
 export class Tally {
@@ -17,7 +18,11 @@ export class Tally {
   private silent = 0;
   private onVote: () => void = () => {};
 
-  constructor(private readonly nodes: number) {}
+  /** @param token The token of the claim. */
+  constructor(
+    private readonly nodes: number,
+    private readonly token: string,
+  ) {}
 
   /** @param vote An error if the node could not vote; `undefined` if its vote is no longer waited for. */
   add(vote: Vote | Error | undefined): void {
@@ -69,6 +74,8 @@ export class Tally {
         if (++paused >= majority) return PAUSED;
         continue;
       }
+      // It is released soon.
+      if (areOfOneClaim(vote.holder, this.token)) continue;
       const votes = (holders.get(vote.holder) ?? 0) + 1;
       if (votes >= majority) return deniedBy(vote, causes);
       holders.set(vote.holder, votes);
