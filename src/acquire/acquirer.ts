@@ -97,10 +97,10 @@ export class Acquirer {
         // Without the counter, a retry asks all nodes (unless `isInTurn`), and is not counted as a loser again. A claim
         // with `buffer` that got no rank yet keeps the counter (see `isUncounted`): its rank decides whether it may
         // wait.
-        if (buffer === undefined || !isUncounted(result)) asked = { ...claim, loserCounter: undefined };
-        // The nodes that know of the tick may be a minority of those that are up: the others must not ask for more.
+        if (buffer === undefined || !isUncounted(result)) asked = { ...asked, loserCounter: undefined };
+        // The nodes that know of the tick may be a minority of those that are up.
         if (result.kind === 'split' && result.isBegun && asked.tick)
-          asked = { ...asked, tick: { ...asked.tick, mustBeBegun: false } };
+          asked = { ...asked, tick: { ...asked.tick, isBegunElsewhere: true } };
         hasSplit ||= result.kind === 'split';
         // While no quorum votes, a claim keeps its slot between attempts. Those that wait for a slot share its result.
         if (hasSlot && !isDown(result)) {

@@ -61,9 +61,15 @@ export type Undecided =
   | { readonly kind: 'early'; readonly wait: number }
   /**
    * No claim has a majority. `isPauseUnclear`: the job is paused on some of the nodes only. `isBegun`: some of the nodes
-   * say that the tick has been begun, and others do not know of it.
+   * say that the tick has been begun, and fewer than a majority do not know of it. `own`: an earlier attempt of the claim
+   * itself is in the way.
    */
-  | { readonly kind: 'split'; readonly isPauseUnclear?: boolean; readonly isBegun?: boolean };
+  | {
+      readonly kind: 'split';
+      readonly isPauseUnclear?: boolean;
+      readonly isBegun?: boolean;
+      readonly own?: Conflict | undefined;
+    };
 
 /** The denial that follows from a conflict with another claim. */
 export function deniedBy({ kind, lease, rank, holder }: Conflict, causes: readonly Error[] = []): Denial {
@@ -130,6 +136,6 @@ export function givenUp(result: Denial | Undecided): Denial {
     case 'early':
       return { kind: 'denied', reason: 'early', causes: [] };
     case 'split':
-      return { kind: 'denied', reason: 'elsewhere', causes: [] };
+      return result.own ? deniedBy(result.own) : { kind: 'denied', reason: 'elsewhere', causes: [] };
   }
 }

@@ -105,7 +105,7 @@ export function nextDelay(progress: Progress, random: number): number | undefine
 
 /** Whether a tick with `overlap: 'buffer-one'` has found a run in progress. */
 export function waitsForRun({ result, bufferLeft }: Pick<Progress, 'result' | 'bufferLeft'>): boolean {
-  return bufferLeft !== undefined && givenUp(result).reason === 'overlap';
+  return bufferLeft !== undefined && result.kind !== 'split' && givenUp(result).reason === 'overlap';
 }
 
 function bufferDelay(progress: Progress, random: number): number | undefined {

@@ -14,7 +14,8 @@ import {
   type VoteResult,
 } from './outcome.js';
 import { type Store, TakenError, validUntil } from './store.js';
-import { areOfOneClaim, type TokenSource, tokensOf } from './token.js';
+import { releaseEarlierAttempt } from './earlier-attempt.js';
+import { type TokenSource, tokensOf } from './token.js';
 
 /** A single node, which decides alone. */
 export class SingleNodeStore implements Store {
@@ -29,9 +30,10 @@ export class SingleNodeStore implements Store {
     const grant = new SingleNodeGrant(this.node, this.clock, claim, token);
     try {
       const vote = await grant.claim(ttl);
-      // An earlier attempt of this claim is in the way, and is released soon.
-      if ('holder' in vote && areOfOneClaim(vote.holder, token)) return { kind: 'split' };
-      if (vote.kind !== 'granted') return resultOf(vote);
+      if (vote.kind !== 'granted') {
+        const isOwn = releaseEarlierAttempt(this.node, claim, token, vote);
+        return isOwn && 'holder' in vote ? { kind: 'split', own: vote } : resultOf(vote);
+      }
       grant.dead = vote.dead;
       grant.last = vote.last;
       grant.unfinished = vote.unfinished;

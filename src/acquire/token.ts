@@ -46,9 +46,11 @@ export function tokensOf(instanceId: string): TokenSource {
  * Whether two tokens are of attempts of one claim. An earlier attempt whose answers and releases got lost may still hold
  * the lock.
  */
-export function areOfOneClaim(one: string, other: string): boolean {
-  const end = one.lastIndexOf('/') + 1;
-  return end > 0 && other.lastIndexOf('/') + 1 === end && other.startsWith(one.slice(0, end));
+export function areOfOneClaim(one: string | undefined, other: string): boolean {
+  const end = other.lastIndexOf('/') + 1;
+  return (
+    end > 0 && one !== undefined && one.lastIndexOf('/') + 1 === end && one.startsWith(other.slice(0, end))
+  );
 }
 
 /** What a token says about a run. Times are decimal: operators read them, and V8 writes them faster. */

@@ -68,6 +68,11 @@ export interface TickClaim extends Marker {
   readonly isTakeover?: boolean;
   /** Whether the takeover requires a begun tick: a node that does not know of one votes `'unbegun'`. */
   readonly mustBeBegun?: boolean;
+  /**
+   * Whether another node knows that the tick was begun, so that `mustBeBegun` does not apply, except to a node that knows
+   * of no settled tick of the job: it may have lost its data.
+   */
+  readonly isBegunElsewhere?: boolean;
 }
 
 /** How a node answers a claim. */

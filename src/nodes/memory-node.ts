@@ -169,7 +169,8 @@ export class MemoryNode implements LockNode {
     if (isPaused && holder !== token) return { kind: 'paused' };
     if (tick) {
       const runner = this.entries.entry(tick.key);
-      if (tick.mustBeBegun && !runner) return { kind: 'unbegun' };
+      const mustBeBegun = tick.mustBeBegun && !(tick.isBegunElsewhere && this.settledTick(tick.last) > 0);
+      if (mustBeBegun && !runner) return { kind: 'unbegun' };
       if (runner && runner.value !== token) {
         if (!runner.isRecoverable || !tick.recover)
           return this.conflict('elsewhere', runner.value, loserCounter);

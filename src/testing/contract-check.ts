@@ -140,6 +140,12 @@ export function ifBegun(claim: Claim): Claim {
   return { ...claim, tick: claim.tick && { ...claim.tick, isTakeover: true, mustBeBegun: true } };
 }
 
+/** The same, if another node has said that the tick was begun. */
+export function begunElsewhere(claim: Claim): Claim {
+  const takeover = ifBegun(claim);
+  return { ...takeover, tick: takeover.tick && { ...takeover.tick, isBegunElsewhere: true } };
+}
+
 export async function granted(node: LockNode, claim: Claim, token: string, ttl = LONG): Promise<void> {
   assert.equal((await node.claim(claim, token, ttl)).kind, 'granted');
 }

@@ -7,6 +7,7 @@ import {
   type ContractCheck,
   granted,
   held,
+  begunElsewhere,
   ifBegun,
   Job,
   leaseOf,
@@ -397,6 +398,18 @@ export const LOCK_NODE_CONTRACT: readonly ContractCheck[] = [
     await pass(PAST_SHORT + TAKEOVER_WINDOW);
     await granted(job.node, ifBegun(job.tick(0, { recover: true })), 'a');
   }),
+  check(
+    'grants a takeover of a tick that another node has begun, unless it knows no settled one',
+    async (job) => {
+      const [before, tick] = [job.tick(-1000), job.tick(0, { recover: true })];
+      const takeover = begunElsewhere(tick);
+      await votes(job.node, takeover, 'a', 'unbegun');
+      await granted(job.node, before, 'a');
+      await job.node.settle(before, 'a');
+      await votes(job.node, ifBegun(tick), 'a', 'unbegun');
+      await granted(job.node, takeover, 'a');
+    },
+  ),
   check('settles no tick that another claim has taken over', async (job, pass) => {
     const claim = job.tick(0, { recover: true });
     await granted(job.node, claim, 'a', SHORT);

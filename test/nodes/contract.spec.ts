@@ -370,6 +370,11 @@ const BROKEN: Record<string, new (clock: () => number) => MemoryNode> = {
       return super.claim({ ...claim, tick: tick && { ...tick, mustBeBegun: false } }, token, ttl);
     }
   },
+  'grants a takeover of a tick that another node has begun, unless it knows no settled one': class extends MemoryNode {
+    override claim({ tick, ...claim }: Claim, token: string, ttl: number) {
+      return super.claim({ ...claim, tick: tick && { ...tick, isBegunElsewhere: false } }, token, ttl);
+    }
+  },
   'settles no tick that another claim has taken over': class extends MemoryNode {
     override async settle(claim: Claim, token: string) {
       const wasHeld = await super.settle(claim, token);

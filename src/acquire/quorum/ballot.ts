@@ -2,7 +2,9 @@ import type { Clock, Timer } from '../../clock.js';
 import { errorOf } from '../../errors.js';
 import type { Claim, LockNode, Vote } from '../../nodes/lock-node.js';
 import { answersOthers, deniedBy, type Denial, type Grant, isUnsent, type Undecided } from '../outcome.js';
+import { releaseEarlierAttempt } from '../earlier-attempt.js';
 import { TakenError, validUntil } from '../store.js';
+import { areOfOneClaim } from '../token.js';
 import type { LeadNode, LeadVote } from './lead-node.js';
 import type { RedlockAdapter, RedlockClaim, RedlockVoter } from './redlock-adapter.js';
 import { straggle } from './stragglers.js';
@@ -58,7 +60,7 @@ export class Ballot implements Grant {
   /** Counts a vote; `undefined` if it is no longer waited for. */
   count(vote: Vote | Error | undefined): void {
     if (vote && 'kind' in vote && vote.kind === 'granted') {
-      this.dead ??= vote.dead;
+      if (!areOfOneClaim(vote.dead, this.token)) this.dead ??= vote.dead;
       this.unfinished ??= vote.unfinished;
       if (vote.last !== undefined) this.last = Math.max(this.last ?? vote.last, vote.last);
     }
@@ -117,7 +119,8 @@ class NodeVote implements RedlockVoter {
   /** Whether the claim has been released, possibly before the node had answered. */
   private isReleased = false;
   private isGivenUp = false;
-  private taken = false;
+  /** Whether its last answer to an extension was that another claim has or had the lock. */
+  isTaken = false;
   /** When the node was asked, on the monotonic clock. */
   private asked = 0;
   private onGivenUp: () => void = () => {};
@@ -131,11 +134,6 @@ class NodeVote implements RedlockVoter {
   /** Whether its answer is outstanding and still waited for. */
   get isAwaited(): boolean {
     return this.answer === 'asked' && !this.isGivenUp;
-  }
-
-  /** Whether its last answer to an extension was that another claim has or had the lock. */
-  get isTaken(): boolean {
-    return this.taken;
   }
 
   /** Stops waiting for this node's answer: a later grant is released, unless the claim was won. */
@@ -169,12 +167,12 @@ class NodeVote implements RedlockVoter {
 
   async extend(ttl: number): Promise<number> {
     const { claim, token } = this.ballot;
-    this.taken = false;
+    this.isTaken = false;
     try {
       const isHeld = await this.node.extend(claim, token, ttl);
       // A node that denied the claim may grant the lock now.
       if (isHeld) this.answer = 'granted';
-      this.taken = !isHeld;
+      this.isTaken = !isHeld;
       return Number(isHeld);
     } catch (error) {
       throw errorOf(error);
@@ -203,6 +201,7 @@ class NodeVote implements RedlockVoter {
     this.answer = isGranted ? 'granted' : 'denied';
     this.recordLatency(this.clock.elapsed() - this.asked, vote);
     if (this.isReleased && isGranted) this.releaseUnheard();
+    releaseEarlierAttempt(this.node, this.ballot.claim, this.ballot.token, vote);
     if (!this.isGivenUp) this.ballot.count(vote);
     return Number(isGranted);
   }

@@ -1,4 +1,4 @@
-import type { Vote } from '../../nodes/lock-node.js';
+import type { Conflict, Vote } from '../../nodes/lock-node.js';
 import {
   deniedBy,
   type Denial,
@@ -60,6 +60,7 @@ export class Tally {
     const waits: number[] = [];
     let unbegun = 0;
     let paused = 0;
+    let own: Conflict | undefined;
     for (const vote of this.against) {
       if (vote.kind === 'settled') return settledBefore(vote, causes);
       if (vote.kind === 'early') {
@@ -74,8 +75,10 @@ export class Tally {
         if (++paused >= majority) return PAUSED;
         continue;
       }
-      // It is released soon.
-      if (areOfOneClaim(vote.holder, this.token)) continue;
+      if (areOfOneClaim(vote.holder, this.token)) {
+        own = vote;
+        continue;
+      }
       const votes = (holders.get(vote.holder) ?? 0) + 1;
       if (votes >= majority) return deniedBy(vote, causes);
       holders.set(vote.holder, votes);
@@ -85,7 +88,8 @@ export class Tally {
     // A majority is possible once the tick is due on enough of the nodes that voted `early`.
     const wait = waits.toSorted((a, b) => a - b)[majority - this.granted - 1];
     if (wait !== undefined) return { kind: 'early', wait };
-    return { kind: 'split', isPauseUnclear: paused > 0, isBegun: this.granted > 0 && unbegun > 0 };
+    const isBegun = this.granted > 0 && unbegun > 0 && unbegun + this.silent < majority;
+    return { kind: 'split', isPauseUnclear: paused > 0, isBegun, own };
   }
 }
 
