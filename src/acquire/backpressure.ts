@@ -91,10 +91,10 @@ export class Backpressure {
     const took = now - sentAt;
     // No claim has waited for longer than votes have failed.
     if (outlasts(now - since, took, this.nodeTimeout)) return;
-    for (const waiting of [...this.waiting]) {
-      const elapsed = now - Math.max(since, waiting.since);
-      if (!outlasts(elapsed, took, this.nodeTimeout)) waiting.end({ denial, took, since });
-    }
+    const givenUp = this.waiting.filter(
+      (waiting) => !outlasts(now - Math.max(since, waiting.since), took, this.nodeTimeout),
+    );
+    for (const waiting of givenUp) waiting.end({ denial, took, since });
   }
 
   /** Gives the slot back. */

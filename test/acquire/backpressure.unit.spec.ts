@@ -34,7 +34,7 @@ describe('claims at the limit', () => {
     });
     await Promise.resolve();
     expect(order).toEqual([]);
-    for (const _slot of slots) backpressure.leave();
+    slots.forEach(() => backpressure.leave());
     await Promise.all(slots);
     expect(order).toEqual(['secondly', 'hourly', 'hourly, later', 'yearly']);
   });

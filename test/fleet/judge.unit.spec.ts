@@ -49,6 +49,14 @@ function isOwed(heir: InstanceLife, { ttl = REPORT.ttl, start = 15_005 } = {}): 
   return findings([unfinished(15_000, 'a', start)], under).includes('not recovered');
 }
 
+/** All nodes are out for a while, and the instance `a` is suspended at a moment. */
+function suspendedIn(cut: number, later: Conditions['nodeFaults'] = []): Conditions {
+  return conditions(REPORT, {
+    instances: [life('a', { pauses: [{ from: cut, until: 25_000 }] }), life('b'), life('c')],
+    nodeFaults: [...out(0, 1, 2, 3, 4), ...later],
+  });
+}
+
 describe('a clean history', () => {
   it('is accepted, and each of its ticks was owed', () => {
     const verdict = judge(historyOf(cleanRuns()), conditions(REPORT));
@@ -334,23 +342,18 @@ describe('a tick that nobody ran', () => {
     const rest = without(cleanRuns(['b', 'c']), 15_000, 16_000, 17_000, 18_000);
     const calls = [call(15_000, 'a', 15_002, 15_400)];
     const skips = [{ ...calls[0]!, at: 15_400, reason: 'store-down', call: calls[0]!.id }];
-    const under = (cut: number, later: Conditions['nodeFaults'] = []): Conditions =>
-      conditions(REPORT, {
-        instances: [life('a', { pauses: [{ from: cut, until: 25_000 }] }), life('b'), life('c')],
-        nodeFaults: [...out(0, 1, 2, 3, 4), ...later],
-      });
     const found = (cut: number, more: Partial<History>, of = rest): string[] =>
-      findingsIn(of, under(cut), { calls, ...more });
+      findingsIn(of, suspendedIn(cut), { calls, ...more });
     expect(found(15_450, { skips })).toEqual([]);
     expect(found(15_450, { skips: [] })).toEqual(['missed', 'missed', 'missed']);
     expect(found(15_450, { skips }, without(rest, 19_000))).toEqual(['missed']);
     // The nodes have been back for long enough, whatever came later.
     expect(found(16_900, { skips })).toEqual(['missed', 'missed', 'missed']);
     const later = out(0, 1, 2).map(({ node }) => ({ node, from: 20_500, until: 21_500 }));
-    const missed = findingsIn(rest, under(21_000, later), { calls, skips });
+    const missed = findingsIn(rest, suspendedIn(21_000, later), { calls, skips });
     expect(missed).toEqual(['missed', 'missed', 'missed']);
     // It should not have been given up.
-    const well = { ...under(15_450), nodeFaults: [] };
+    const well = { ...suspendedIn(15_450), nodeFaults: [] };
     expect(findingsIn(rest, well, { calls, skips })).toContain('missed');
   });
 
