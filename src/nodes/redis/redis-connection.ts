@@ -108,10 +108,7 @@ export class RedisConnection {
     this.endSuspicion();
   }
 
-  /**
-   * A command was not answered in time. @returns Whether the server is silent: connected, and it has answered nothing
-   * else meanwhile.
-   */
+  /** A command was not answered in time. @returns Whether it is connected, but has answered nothing else either. */
   unanswered(): boolean {
     if (!this.isReady || this.lastReply >= performance.now() - this.limit) return false;
     void this.lookInto();
