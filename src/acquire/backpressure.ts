@@ -7,8 +7,8 @@ import { outlasts } from './retry-policy.js';
 /** An answer is too slow if it takes longer than the fastest one by more than this fraction of `nodeTimeout`. */
 const TOLERATED_FRACTION = 1 / 10;
 /**
- * In the order of the claims, none has more time left than this, in milliseconds: otherwise, in a lasting overload, rare
- * jobs would wait behind all others.
+ * How much of the time that a claim has left counts in the order of claims, in milliseconds: otherwise, in a lasting
+ * overload, rare jobs would wait behind all others.
  */
 const MOST_PATIENT = 30_000;
 

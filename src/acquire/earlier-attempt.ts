@@ -1,14 +1,19 @@
-import type { Claim, LockNode, Vote } from '../nodes/lock-node.js';
+import type { Claim, Conflict, LockNode, Vote } from '../nodes/lock-node.js';
 import { areOfOneClaim } from './token.js';
 
 /**
- * Whether an earlier attempt of the same claim is in the way, because its answer and its release got lost. If so, releases
- * it again.
+ * If an earlier attempt of the same claim is in the way, because its answer and its release got lost, releases it again.
  *
  * @param token The token of the current attempt.
+ * @returns The conflict with the earlier attempt, if that is what the node voted.
  */
-export function releaseEarlierAttempt(node: LockNode, claim: Claim, token: string, vote: Vote): boolean {
-  if (!('holder' in vote) || !areOfOneClaim(vote.holder, token)) return false;
+export function releaseEarlierAttempt(
+  node: LockNode,
+  claim: Claim,
+  token: string,
+  vote: Vote,
+): Conflict | undefined {
+  if (!('holder' in vote) || !areOfOneClaim(vote.holder, token)) return undefined;
   void node.release(claim, vote.holder).catch(() => {});
-  return true;
+  return vote;
 }

@@ -15,7 +15,7 @@ import {
 } from './outcome.js';
 import { type Store, TakenError, validUntil } from './store.js';
 import { releaseEarlierAttempt } from './earlier-attempt.js';
-import { type TokenSource, tokensOf } from './token.js';
+import { areOfOneClaim, type TokenSource, tokensOf } from './token.js';
 
 /** A single node, which decides alone. */
 export class SingleNodeStore implements Store {
@@ -31,10 +31,10 @@ export class SingleNodeStore implements Store {
     try {
       const vote = await grant.claim(ttl);
       if (vote.kind !== 'granted') {
-        const isOwn = releaseEarlierAttempt(this.node, claim, token, vote);
-        return isOwn && 'holder' in vote ? { kind: 'split', own: vote } : resultOf(vote);
+        const own = releaseEarlierAttempt(this.node, claim, token, vote);
+        return own ? { kind: 'split', own } : resultOf(vote);
       }
-      grant.dead = vote.dead;
+      if (!areOfOneClaim(vote.dead, token)) grant.dead = vote.dead;
       grant.last = vote.last;
       grant.unfinished = vote.unfinished;
       if (grant.validUntil > this.clock.elapsed()) return grant;

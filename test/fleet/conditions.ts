@@ -56,8 +56,8 @@ export interface Conditions {
   readonly nodeFaults: readonly NodeFault[];
   /**
    * The moments at which the network forgot all connections to a node that was well itself. They excuse no tick: a claim
-   * that meets silence is asked again over a new connection, within its time, unless a crowd takes that time. Only a settle
-   * can come later.
+   * that meets silence is asked again over a new connection, within its time, unless a crowd takes that time. Only a
+   * settle can come later.
    */
   readonly forgotten: readonly NodeFault[];
   /** When the instances had many other claims to make, so that a claim could be late. Default: never. */
