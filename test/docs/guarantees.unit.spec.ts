@@ -164,13 +164,13 @@ describe('an instance that starts', () => {
     await clock.advance(back * MINUTE + 5000);
     const claims = vi.spyOn(node, 'claim');
     await start({ redlock: { nodes: node }, providers: [Jobs], clock });
-    await vi.waitFor(() => expect(claims.mock.calls.length).toBeGreaterThanOrEqual(10));
+    await vi.waitFor(() => expect(claims.mock.calls.length).toBeGreaterThanOrEqual(10), 10_000);
     // The search goes on in real time, when the event loop is free.
     await pause(50);
     await vi.waitFor(async () => {
       await clock.advance(10);
       expect(ticks).toEqual(found);
-    }, 5000);
+    }, 10_000);
     expect(calls).toEqual(found.map(() => 'above'));
   });
 
@@ -179,7 +179,7 @@ describe('an instance that starts', () => {
     await clock.advance(TTL);
     const claims = vi.spyOn(node, 'claim');
     await start({ redlock: { nodes: node }, providers: [Jobs], clock });
-    await vi.waitFor(() => expect(claims).toHaveBeenCalled());
+    await vi.waitFor(() => expect(claims).toHaveBeenCalled(), 10_000);
     await clock.advance(10 * TTL);
     expect(claims.mock.calls.map(([{ lock }]) => lock)).not.toContain('JOB_LOCKER_of shop');
     expect(calls).not.toContain('of');

@@ -192,7 +192,7 @@ describe('the metrics of an instance', () => {
     expect(await sdk.values('held_leases')).toEqual({ '': 0 });
     const lock = await fleet.instances[0]!.get(RedlockService).lock('import');
     const call = jobsOf(fleet).report();
-    await vi.waitFor(async () => expect(await sdk.values('held_leases')).toEqual({ '': 2 }));
+    await vi.waitFor(async () => expect(await sdk.values('held_leases')).toEqual({ '': 2 }), 10_000);
     await lock?.release();
     end();
     await call;

@@ -68,6 +68,19 @@ describe('prepared ticks', () => {
     expect(cron.questions - before).toBeLessThanOrEqual(4);
   });
 
+  it('are what comes next, without a question', () => {
+    const cron = cronTime('0 0 3 1 * *', 'UTC');
+    const ticks = new CronTicks(cron);
+    prepareAll(ticks, START);
+    const [first, second] = ['2026-12-01T03:00:00Z', '2027-01-01T03:00:00Z'].map(Date.parse);
+    expect(ticks.next(first! - 1)).toBe(first);
+    const { questions } = cron;
+    expect(ticks.next(first!)).toBe(second);
+    expect(ticks.next(first! + HOUR)).toBe(second);
+    expect(cron.questions).toBe(questions);
+    expect(ticks.next(second!)).toBe(Date.parse('2027-02-01T03:00:00Z'));
+  });
+
   it('are few, however far calls go back', () => {
     const ticks = new CronTicks(cronTime('* * * * * *', 'UTC'));
     prepareAll(ticks, START);
