@@ -65,8 +65,8 @@ export class CronTicks {
   latest(now: number): Tick | undefined {
     const limit = now + TIMER_SLACK;
     if (this.cron.realDate) return this.onlyTick(limit);
-    const index = this.known.findIndex((tick, i) => tick <= limit && limit < (this.known[i + 1] ?? tick));
-    if (index !== -1) return tickOf(this.known.slice(index));
+    const known = this.knownAround(limit);
+    if (known.length > 0) return tickOf(known);
     const found = this.search.around(limit);
     this.remember(found, limit);
     return tickOf(found);
@@ -97,7 +97,7 @@ export class CronTicks {
 
   /** The first tick after `now`; infinity if there is none. */
   next(now: number): number {
-    if (!this.cron.realDate) return this.search.after(now);
+    if (!this.cron.realDate) return this.knownAround(now)[1] ?? this.search.after(now);
     const at = this.onlyTick(Number.POSITIVE_INFINITY)?.at ?? Number.NaN;
     return at > now ? at : Number.POSITIVE_INFINITY;
   }
@@ -140,6 +140,12 @@ export class CronTicks {
   private computeFingerprint(): string {
     const zone = this.timeZone ?? Intl.DateTimeFormat().resolvedOptions().timeZone;
     return createHash('sha1').update(`${this.expression} ${zone}`).digest('hex').slice(0, 8);
+  }
+
+  /** The known ticks from the latest one up to `limit` on; empty unless the next one is known, too. */
+  private knownAround(limit: number): readonly number[] {
+    const index = this.known.findIndex((tick, i) => tick <= limit && limit < (this.known[i + 1] ?? tick));
+    return index === -1 ? [] : this.known.slice(index);
   }
 
   private remember(found: readonly number[], limit: number): void {

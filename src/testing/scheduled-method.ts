@@ -84,7 +84,7 @@ export class ScheduledMethod {
     const timers = this.timers();
     const isMounted =
       schedule.kind === 'cron'
-        ? timers.crons.some((ticks) => ticks.next(now) === at)
+        ? timers.crons.some(({ fingerprint }) => fingerprint === schedule.ticks.fingerprint)
         : timers.intervals.length > 0;
     if (!isMounted) {
       throw this.refusal(
