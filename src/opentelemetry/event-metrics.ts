@@ -21,7 +21,7 @@ export class EventMetrics {
     unit: '{call}',
   });
   private readonly missedTicks = this.meter.createCounter('nestjs_exclusive.missed_ticks', {
-    description: 'Ticks that ran on no instance, by cause. Counted by the instance that wins the next one.',
+    description: 'Ticks that had no complete run, by cause. Counted by the instance that wins the next one.',
     unit: '{tick}',
   });
   private readonly durations = this.meter.createHistogram('nestjs_exclusive.run.duration', {

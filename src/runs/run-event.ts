@@ -24,14 +24,14 @@ export interface EndedRunEvent extends RunEvent {
 }
 
 /**
- * Why ticks ran on no instance. `'overlap'`: an earlier run was in progress. `'paused'`: the job was paused. `'died'`:
+ * Why ticks had no complete run. `'overlap'`: an earlier run was in progress. `'paused'`: the job was paused. `'died'`:
  * the run of the tick was begun and never settled, or the tick found the lock of such a run. `'store-down'`: this
  * instance could reach no majority of the nodes. `'overload'`: there were too many claims for the nodes. `'unknown'`:
  * this instance knows of no reason, for example because no instance was up.
  */
 export type MissedCause = 'overlap' | 'paused' | 'died' | 'store-down' | 'overload' | 'unknown';
 
-/** Consecutive ticks of a job that ran on no instance. */
+/** Consecutive ticks of a job that had no complete run. */
 export interface MissedEvent {
   /** The name of the job. */
   readonly name: string;
@@ -96,7 +96,7 @@ export interface RedlockEventMap {
     /** The reason: a `LockLostError`, a `RunTimeoutError` or a `ShutdownError`. */
     readonly error: Error;
   };
-  /** Ticks ran on no instance. Emitted by the instance that wins the next one. */
+  /** Ticks had no complete run. Emitted by the instance that wins the next one. */
   missed: MissedEvent;
   /** A run has been due for longer than `overdueAfter`. Emitted by one instance, once, until the job runs again. */
   overdue: OverdueEvent;

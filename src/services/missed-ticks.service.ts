@@ -28,7 +28,7 @@ const WHY: Readonly<Record<Exclude<MissedCause, 'overlap' | 'paused'>, string>> 
   unknown: 'perhaps none was up',
 };
 
-/** Notices the ticks that ran on no instance: whoever wins a tick compares it with the one that was settled before. */
+/** Notices the ticks that had no complete run: whoever wins a tick compares it with the one that was settled before. */
 @Injectable()
 export class MissedTicks {
   private readonly logger = new Logger('RedlockModule');

@@ -33,7 +33,7 @@ export interface FiredRun {
   readonly reason?: SkipReason;
   /** What the run was put on record as; omitted if it did not run there, or with `history: 0`. */
   readonly record?: RunRecord;
-  /** The ticks that ran on no instance, as the run there has revealed; omitted if there are none. */
+  /** The ticks that had no complete run, as the run there has revealed; omitted if there are none. */
   readonly missed?: readonly MissedEvent[];
 }
 
