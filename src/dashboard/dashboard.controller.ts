@@ -17,6 +17,8 @@ const HEADERS = {
   'Referrer-Policy': 'no-referrer',
 };
 const ANYTHING = '{*rest}';
+const NOT_FROM_THE_PAGE =
+  'The request does not seem to come from this page. If a proxy replaces the Host header, let it set X-Forwarded-Host.';
 const JSON_TYPE = 'application/json; charset=utf-8';
 const STATUS: Readonly<Record<string, number>> = { ERR_INVALID_OPTION: 400, ERR_STORE_DOWN: 503 };
 
@@ -81,7 +83,7 @@ export class DashboardController {
     @Body() body: unknown,
   ): Promise<void> {
     if (!this.settings.actions) return this.json(response, { error: 'Actions are turned off' }, 404);
-    if (!isFromThePage(headers)) return this.json(response, { error: 'Not from the page' }, 403);
+    if (!isFromThePage(headers)) return this.json(response, { error: NOT_FROM_THE_PAGE }, 403);
     try {
       const outcome = await act(this.reader.redlock, action, body);
       this.logger.log(`Dashboard request to ${action} ${quoted(outcome.name)}: ${outcome.outcome}`);
