@@ -275,6 +275,28 @@ describe('a tick that nobody ran', () => {
     expect(findings([...without(runs, 14_000), long], conditions(REPORT), calls)).toEqual([]);
   });
 
+  it('is excused if its call came a little late, and met a claim that died, and missed otherwise', () => {
+    const instances = [
+      killed('a', 15_600),
+      life('b', { up: { from: 0, until: 13_900 } }),
+      life('c', {}, -400),
+    ];
+    const lost = call(16_000, 'a', 15_450);
+    const rest = without(cleanRuns(['c']), 16_000, 17_000, 18_000);
+    const under = conditions(REPORT, { instances });
+    const behind = rest.map((each) => ({
+      ...each,
+      start: (each.tick ?? 0) + 405,
+      end: (each.tick ?? 0) + 435,
+    }));
+    const missing = without(behind, 15_000);
+    const calledAt = (at: number): string[] =>
+      findings(missing, under, [call(15_000, 'c', at, at + 900), lost]);
+    expect(calledAt(15_440)).toEqual([]);
+    expect(calledAt(15_401)).toEqual([]);
+    expect(calledAt(15_390)).toEqual(['missed']);
+  });
+
   it('is excused for one lease after a run that died, and missed afterwards', () => {
     const instances = [killed('a', 14_015), life('b'), life('c')];
     const died = [...without(cleanRuns(['b', 'c']), 14_000), unfinished(14_000, 'a', 14_005)];

@@ -16,6 +16,8 @@ const BEFORE = 1200;
 const AFTER = 1000;
 /** How exactly it is known when an instance claims, and when a lock is free. */
 const BLUR = { before: 50, after: 100 };
+/** By how much later than its timer was set for an instance may call, on a busy machine: it claims that much later. */
+const LATE_CALL = 250;
 /** What a takeover may take in addition, on a busy machine. */
 const RECOVERY_SLACK = 700;
 /** How many ticks back an instance looks for begun ones at its start, and how long that may take, in milliseconds. */
@@ -35,6 +37,9 @@ export function missedTicks(of: Case): Missed {
   const { rule, runs, pauses, conditions } = of;
   const { window, epoch, instances } = conditions;
   const ran = new Set(runs.map(({ tick }) => tick));
+  const callTimes = new Map(
+    of.calls.toReversed().map(({ instance, tick, at }) => [`${instance} ${tick}`, at]),
+  );
   const violations: Violation[] = [];
   let ticks = 0;
   let owed = 0;
@@ -43,7 +48,7 @@ export function missedTicks(of: Case): Missed {
   const first = Math.ceil((window.from + epoch) / rule.period) * rule.period;
   for (let tick = first; tick < window.until + epoch; tick += rule.period) {
     ticks++;
-    const debtor = instances.find((life) => owes(life, tick, of));
+    const debtor = instances.find((life) => owes(life, tick, callTimes.get(`${life.name} ${tick}`), of));
     if (debtor) owed++;
     const due = tick - epoch;
     const isPaused = pauses.during({ from: due, until: due }) === 'paused';
@@ -56,17 +61,27 @@ export function missedTicks(of: Case): Missed {
   return { ticks, owed, unrun, paused, violations };
 }
 
-/** Whether an instance was there for a tick at the time at which it is due for it, with nothing in its way. */
-function owes(life: InstanceLife, tick: number, { rule, runs, dark, pauses, conditions }: Case): boolean {
+/**
+ * Whether an instance was there for a tick at the time at which it is due for it, with nothing in its way.
+ *
+ * @param calledAt When it called the job for that tick, if that is known.
+ */
+function owes(
+  life: InstanceLife,
+  tick: number,
+  calledAt: number | undefined,
+  { rule, runs, dark, pauses, conditions }: Case,
+): boolean {
   if (dark.some((claim) => claim.tick === tick)) return false;
   const due = tick - conditions.epoch;
   return clockPhases(life, rule.period).some(({ ahead, from, until }) => {
-    const called = due - ahead;
+    const timer = due - ahead;
+    const called = Math.min(Math.max(timer, calledAt ?? timer), timer + LATE_CALL);
     // Whoever comes too early waits until it is time.
     const claimed = called < due - EARLY_CLAIM ? due : called;
     const usual = { from: claimed, until: claimed + AFTER };
     const late = conditions.crowds?.filter((crowd) => touches(crowd, usual)) ?? [];
-    const span = { from: called - BEFORE, until: Math.max(usual.until, ...late.map((crowd) => crowd.until)) };
+    const span = { from: timer - BEFORE, until: Math.max(usual.until, ...late.map((crowd) => crowd.until)) };
     const claiming = { from: claimed - BLUR.before, until: claimed + BLUR.after };
     return (
       from <= span.from &&
