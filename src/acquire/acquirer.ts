@@ -13,6 +13,7 @@ import {
 import { LockWaits } from './lock-waits.js';
 import { isBackup, nextDelay, RETRY, waitsForRun } from './retry-policy.js';
 import type { Store } from './store.js';
+import { uniqueId } from './token.js';
 
 /** How long a claim of a scheduled call keeps trying, in milliseconds. */
 export interface Patience {
@@ -59,7 +60,8 @@ export class Acquirer {
     const about = { isTick: tick !== undefined, recovers: tick?.recover ?? false, nodeTimeout };
     let begin = start;
     let waited = 0;
-    let asked = claim;
+    // The attempts of a claim are recognized by its run.
+    let asked = claim.run === undefined ? { ...claim, run: uniqueId() } : claim;
     let hasSplit = false;
     let isBuffered = false;
     let took = 0;

@@ -33,12 +33,13 @@ interface Waiting {
 /**
  * Limits the votes in flight, and lets the other claims wait for a slot. Otherwise, if many claims were made at once,
  * their answers would take longer than `nodeTimeout`, and the nodes would seem to be down. The claim that would be given
- * up first goes first (earliest deadline first): a crowd of yearly jobs costs no job a tick that runs every second.
+ * up first goes first (earliest deadline first): a crowd of yearly jobs costs a job that runs every second no tick, unless
+ * the crowd has waited for almost `MOST_PATIENT`.
  */
 export class Backpressure {
   private readonly limit: VoteLimit;
   /** In the order in which they go. */
-  private readonly waiting: Waiting[] = [];
+  private waiting: Waiting[] = [];
   private inFlight = 0;
   private failingSince: number | undefined;
 
@@ -69,12 +70,14 @@ export class Backpressure {
         goesBy: Math.min(until, since + MOST_PATIENT),
         end: (failed) => {
           ignoreAbort();
-          this.waiting.splice(this.waiting.indexOf(waiting), 1);
           if (!failed) this.inFlight++;
           resolve(failed);
         },
       };
-      const ignoreAbort = onAbort(signal, () => waiting.end());
+      const ignoreAbort = onAbort(signal, () => {
+        this.waiting.splice(this.waiting.indexOf(waiting), 1);
+        waiting.end();
+      });
       this.add(waiting);
     });
   }
@@ -89,18 +92,19 @@ export class Backpressure {
   failed(denial: Denial, sentAt: number, now: number): void {
     const since = (this.failingSince ??= sentAt);
     const took = now - sentAt;
-    // No claim has waited for longer than votes have failed.
-    if (outlasts(now - since, took, this.nodeTimeout)) return;
-    const givenUp = this.waiting.filter(
-      (waiting) => !outlasts(now - Math.max(since, waiting.since), took, this.nodeTimeout),
-    );
-    for (const waiting of givenUp) waiting.end({ denial, took, since });
+    const isPatient = (began: number): boolean => outlasts(now - began, took, this.nodeTimeout);
+    // Only the time in which votes have failed counts.
+    if (isPatient(since)) return;
+    const [patient, givenUp]: [Waiting[], Waiting[]] = [[], []];
+    for (const each of this.waiting) (isPatient(Math.max(since, each.since)) ? patient : givenUp).push(each);
+    this.waiting = patient;
+    for (const each of givenUp) each.end({ denial, took, since });
   }
 
   /** Gives the slot back. */
   leave(): void {
     this.inFlight--;
-    while (this.inFlight < this.limit.current && this.waiting[0]) this.waiting[0].end();
+    while (this.inFlight < this.limit.current && this.waiting.length > 0) this.waiting.shift()?.end();
   }
 
   private add(waiting: Waiting): void {

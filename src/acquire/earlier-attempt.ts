@@ -1,5 +1,5 @@
 import type { Claim, Conflict, LockNode, Vote } from '../nodes/lock-node.js';
-import { areOfOneClaim } from './token.js';
+import { isEarlierAttempt } from './token.js';
 
 /**
  * If an earlier attempt of the same claim is in the way, because its answer and its release got lost, releases it again.
@@ -13,7 +13,7 @@ export function releaseEarlierAttempt(
   token: string,
   vote: Vote,
 ): Conflict | undefined {
-  if (!('holder' in vote) || !areOfOneClaim(vote.holder, token)) return undefined;
+  if (!('holder' in vote) || !isEarlierAttempt(vote.holder, token)) return undefined;
   void node.release(claim, vote.holder).catch(() => {});
   return vote;
 }

@@ -15,7 +15,7 @@ import {
 } from './outcome.js';
 import { type Store, TakenError, validUntil } from './store.js';
 import { releaseEarlierAttempt } from './earlier-attempt.js';
-import { areOfOneClaim, type TokenSource, tokensOf } from './token.js';
+import { isEarlierAttempt, type TokenSource, tokensOf } from './token.js';
 
 /** A single node, which decides alone. */
 export class SingleNodeStore implements Store {
@@ -34,7 +34,7 @@ export class SingleNodeStore implements Store {
         const own = releaseEarlierAttempt(this.node, claim, token, vote);
         return own ? { kind: 'split', own } : resultOf(vote);
       }
-      if (!areOfOneClaim(vote.dead, token)) grant.dead = vote.dead;
+      if (!isEarlierAttempt(vote.dead, token)) grant.dead = vote.dead;
       grant.last = vote.last;
       grant.unfinished = vote.unfinished;
       if (grant.validUntil > this.clock.elapsed()) return grant;

@@ -43,14 +43,18 @@ export function tokensOf(instanceId: string): TokenSource {
 }
 
 /**
- * Whether two tokens are of attempts of one claim. An earlier attempt whose answers and releases got lost may still hold
- * the lock.
+ * Whether `token` is that of an earlier attempt of the same claim: it may still hold the lock if its answers and
+ * releases got lost. A later attempt is another matter: the answer to one that was given up can arrive after a later
+ * one has won.
  */
-export function areOfOneClaim(one: string | undefined, other: string): boolean {
-  const end = other.lastIndexOf('/') + 1;
-  return (
-    end > 0 && one !== undefined && one.lastIndexOf('/') + 1 === end && one.startsWith(other.slice(0, end))
-  );
+export function isEarlierAttempt(token: string | undefined, current: string): boolean {
+  const end = current.lastIndexOf('/') + 1;
+  if (!token || end === 0 || token.lastIndexOf('/') + 1 !== end) return false;
+  return token.startsWith(current.slice(0, end)) && attemptOf(token, end) < attemptOf(current, end);
+}
+
+function attemptOf(token: string, end: number): number {
+  return Number.parseInt(token.slice(end), RADIX);
 }
 
 /** What a token says about a run. Times are decimal: operators read them, and V8 writes them faster. */

@@ -169,7 +169,7 @@ export class MemoryNode implements LockNode {
     if (isPaused && holder !== token) return { kind: 'paused' };
     if (tick) {
       const runner = this.entries.entry(tick.key);
-      const mustBeBegun = tick.mustBeBegun && !(tick.isBegunElsewhere && this.settledTick(tick.last) > 0);
+      const mustBeBegun = tick.mustBeBegun && !(tick.isBegunElsewhere && last > 0);
       if (mustBeBegun && !runner) return { kind: 'unbegun' };
       if (runner && runner.value !== token) {
         if (!runner.isRecoverable || !tick.recover)
@@ -215,13 +215,14 @@ export class MemoryNode implements LockNode {
     return value === undefined ? undefined : (JSON.parse(value) as Pause);
   }
 
-  /** Whether another claim has, or had in the meantime, what this one was granted. */
+  /** Whether another claim has, or had in the meantime, what this one was granted, or its own tick is settled. */
   private isTaken({ lock, tick, every, mayOverlap }: Claim, token: string): boolean {
     const isOther = (key: string): boolean => (this.entries.read(key) ?? token) !== token;
     if (isOther(lock) || (tick && isOther(tick.key))) return true;
+    if (tick?.recover && this.entries.entry(tick.key)?.isRecoverable === false) return true;
     const last = tick ? this.settledTick(tick.last) : Number.NaN;
-    const isFree = this.entries.read(lock) === undefined;
-    if (tick && (last === tick.at || (last > tick.at && isFree && !mayOverlap))) return true;
+    const mayLag = mayOverlap || this.entries.read(lock) !== undefined;
+    if (tick && (mayLag ? last === tick.at : last >= tick.at)) return true;
     return every !== undefined && !mayOverlap && isOther(every.key);
   }
 

@@ -97,10 +97,11 @@ export class JobRunner {
     const unscheduled = unlessDown(request);
     const answer = await this.acquire(unscheduled);
     if (!(answer instanceof Lease)) {
-      this.watch(unscheduled, answer, () => this.resume(request, firing, method));
       if (answer.isUnbegun) return 'unbegun';
       const mayComeLater = answer.reason === 'overlap' || answer.reason === 'paused';
-      return isUndecided(answer) || mayComeLater ? 'unknown' : 'done with';
+      if (isUndecided(answer) || mayComeLater) return 'unknown';
+      this.watch(unscheduled, answer, () => this.resumeAgain(request, firing, method));
+      return 'done with';
     }
     if (tick && request.past) this.log.takenOver(name, tick, answer.before.dead);
     const claim: FirstClaim = { answer: Promise.resolve(answer), isUsed: false };
@@ -113,6 +114,13 @@ export class JobRunner {
       await answer.end('release');
     }
     return 'done with';
+  }
+
+  /** Resumes when the runner's lease has ended, until that is decided. */
+  private async resumeAgain(request: RunRequest, firing: () => Firing, method: () => unknown): Promise<void> {
+    const again = (): Promise<void> => this.resumeAgain(request, firing, method);
+    if ((await this.resume(request, firing, method)) === 'unknown')
+      this.later(request.options.ttl, request, again);
   }
 
   /** Runs `routine` under the lock alone, because the tick has already been won in this firing. */
@@ -165,8 +173,9 @@ export class JobRunner {
     const isPaused = answer.reason === 'paused';
     // A tick of a paused job is taken over when the job is resumed, but only if it was begun before.
     if (past !== 'run here' && !(isPaused && past === undefined)) {
-      const takeover: RunRequest = { ...unlessDown(request), past: isPaused ? 'perhaps begun' : 'begun' };
-      this.watch(takeover, answer, () => this.run({ ...takeover, firing: undefined }, routine));
+      const known = isPaused ? 'perhaps begun' : isUndecided(answer) ? past : 'begun';
+      const takeover = unlessDown({ ...request, firing: undefined, past: known });
+      this.watch(request, answer, () => this.run(takeover, routine));
     }
     return { ran: false, reason: answer.reason };
   }
@@ -183,14 +192,22 @@ export class JobRunner {
       this.log.skipped(name, tick, answer);
   }
 
-  /** Retries the claim after the runner's lease could have expired, or, if the job is paused, now and then. */
+  /**
+   * Retries the claim after the runner's lease could have expired. If the job is paused, or a takeover was not decided,
+   * retries it once per `ttl`.
+   */
   private watch(request: RunRequest, answer: Denial, again: () => Promise<unknown>): void {
-    const { options } = request;
+    const { options, past } = request;
     const { reason, rank = 0 } = answer;
-    const left = reason === 'paused' ? options.ttl : reason === 'elsewhere' ? answer.lease : undefined;
-    if (!options.recover || left === undefined || rank > TAKEOVER_CANDIDATES) return;
-    const delay = Math.min(left + Math.random() * TAKEOVER_SPREAD, LONGEST_TIMER);
-    this.clock.setTimeout(() => void this.untilOver(request, again), delay).unref();
+    const isOpen = reason === 'paused' || (past !== undefined && isUndecided(answer));
+    const left = isOpen ? options.ttl : reason === 'elsewhere' ? answer.lease : undefined;
+    if (options.recover && left !== undefined && rank <= TAKEOVER_CANDIDATES)
+      this.later(left, request, again);
+  }
+
+  private later(delay: number, request: RunRequest, again: () => Promise<unknown>): void {
+    const spread = Math.min(delay + Math.random() * TAKEOVER_SPREAD, LONGEST_TIMER);
+    this.clock.setTimeout(() => void this.untilOver(request, again), spread).unref();
   }
 
   /** Awaits a run that has no other caller, and logs its error. */
@@ -219,7 +236,7 @@ export class JobRunner {
   }
 }
 
-/** Whether the nodes did not answer, so that another claim may still find out who runs the tick. */
-function isUndecided({ reason }: Denial): boolean {
-  return reason === 'store-down' || reason === 'overload';
+/** Whether another claim may still find out who runs the tick: the nodes did not answer, or the votes remained split. */
+function isUndecided({ reason, holder }: Denial): boolean {
+  return reason === 'store-down' || reason === 'overload' || (reason === 'elsewhere' && holder === undefined);
 }

@@ -426,6 +426,13 @@ export const LOCK_NODE_CONTRACT: readonly ContractCheck[] = [
     await job.node.settle(job.tick(0), 'a');
     await notHeld(job.node.extend(job.tick(0), 'a', LONG));
     await granted(job.node, job.plain(), 'b');
+    // Also once a newer tick is settled, if runs may overlap.
+    const [older, newer] = [-2000, -1000].map((at) => job.tick(at, { recover: true, last: 'last of two' }));
+    for (const claim of [older!, newer!]) {
+      await granted(job.node, { ...job.beside(claim), mayOverlap: true }, 'a');
+      await job.node.settle({ ...job.beside(claim), mayOverlap: true }, 'a');
+    }
+    await notHeld(job.node.extend({ ...job.beside(older!), mayOverlap: true }, 'a', LONG));
   }),
   check('extends nothing for a tick that another claim has begun', async (job, pass) => {
     await granted(job.node, job.tick(0, { keep: SHORT }), 'a', SHORT);
@@ -434,7 +441,7 @@ export const LOCK_NODE_CONTRACT: readonly ContractCheck[] = [
     await notHeld(job.node.extend(job.tick(0), 'a', LONG));
   }),
   check('extends nothing once a newer tick is settled, unless runs may overlap', async (job, pass) => {
-    await granted(job.node, job.tick(-1000), 'a', SHORT);
+    await granted(job.node, job.tick(-1000), 'a');
     await granted(job.node, job.beside(job.tick(0)), 'b');
     await job.node.settle(job.beside(job.tick(0)), 'b');
     // The first claim has held its lock all the time.

@@ -72,11 +72,34 @@ describe('a tick that was begun by a majority of which only a minority is up', (
   it('is not taken over if the other nodes may have lost their data', async () => {
     expect(await takeover(0)).toMatchObject({ kind: 'denied' });
   });
+
+  it('is not taken over while another node says that its run is alive', async () => {
+    const [name, nodes] = [newName(), memoryNodes(3)];
+    const [first, restored, third] = nodes as [MemoryNode, MemoryNode, MemoryNode];
+    const begun = claimOf(name, at, { recover: true });
+    for (const node of nodes) await node.settle(claimOf(name, before), 'settled');
+    for (const node of [first, third]) await node.claim(begun, 'alive', 3000);
+    // The first node has not heard of the renewals since, and the second one has the data of a minute ago.
+    await clock.advance(2500);
+    await third.extend(begun, 'alive', 3000);
+    await clock.advance(1000);
+    const claim = claimOf(name, at, { recover: true, isTakeover: true, mustBeBegun: true });
+    const answer = acquirerOf([first, restored, third]).acquire(claim, TTL, 0, never());
+    await clock.advance(1900);
+    await third.extend(begun, 'alive', 30_000);
+    expect(await clock.until(answer)).toMatchObject({ kind: 'denied' });
+  });
 });
 
-it.each([1, 5])('releases its own earlier attempt again, if that got lost, on %i nodes', async (count) => {
+it.each([
+  { count: 1, what: 'a tick', at: true, run: 'run/0/1/2' },
+  { count: 5, what: 'a tick', at: true, run: 'run/0/1/2' },
+  { count: 1, what: 'a lock', at: false, run: undefined },
+  { count: 5, what: 'a lock', at: false, run: undefined },
+])('releases its own earlier attempt at $what again, if that got lost, on $count nodes', async (given) => {
+  const { count, at, run } = given;
   const nodes = memoryNodes(count);
-  const claim = { ...claimOf(newName(), clock.now()), run: 'run/0/1/2' };
+  const claim = { ...claimOf(newName(), at ? clock.now() : undefined), run };
   for (const node of nodes) {
     const claimNow = node.claim.bind(node);
     vi.spyOn(node, 'claim').mockImplementationOnce(async (...what) => {
@@ -88,6 +111,30 @@ it.each([1, 5])('releases its own earlier attempt again, if that got lost, on %i
   const { answer, took } = await timed(acquirerOf(nodes).acquire(claim, TTL, 0, never()), clock);
   expect(answer).toMatchObject({ kind: 'granted' });
   expect(took).toBeLessThan(500);
+});
+
+it('keeps what a later attempt has won when the answer to an earlier one arrives', async () => {
+  const nodes = memoryNodes(3);
+  const [, second, third] = nodes as [MemoryNode, MemoryNode, MemoryNode];
+  const claim = { ...claimOf(newName(), clock.now()), run: 'run/0/1/2' };
+  await second.claim(claim, 'a contender', TTL);
+  const claimNow = third.claim.bind(third);
+  vi.spyOn(third, 'claim').mockImplementationOnce(async (...what) => {
+    await sleep(clock, 300);
+    return claimNow(...what);
+  });
+  const released = vi.spyOn(third, 'release');
+  const acquired = acquirerOf(nodes).acquire(claim, TTL, 0, never());
+  await clock.advance(299);
+  const grant = granted(await acquired);
+  released.mockClear();
+  await clock.advance(1000);
+  expect(released).not.toHaveBeenCalled();
+  await second.release(claim, 'a contender');
+  const other = { ...claim, run: 'other/0/1/2' };
+  const answer = clock.until(acquirerOf(nodes).acquire(other, TTL, 0, never()));
+  expect(await answer).toMatchObject({ kind: 'denied', reason: 'elsewhere' });
+  expect(await grant.extend(TTL)).toBeGreaterThan(clock.elapsed());
 });
 
 it('takes no tick over of which no node knows', async () => {

@@ -68,7 +68,7 @@ describe('claims at the limit', () => {
   it('learn that no quorum votes once that has lasted as long as they would try themselves', async () => {
     const backpressure = full();
     const slot = backpressure.enter(new AbortController().signal, UNTIL);
-    const now = performance.now();
+    const now = Math.ceil(performance.now());
     backpressure.failed(DOWN, now, now + NODE_TIMEOUT);
     expect(await stateOf(slot)).toBe('waiting');
     backpressure.failed(DOWN, now + NODE_TIMEOUT, now + 2 * NODE_TIMEOUT + 1);
@@ -91,7 +91,7 @@ describe('claims at the limit', () => {
   it('go on waiting while some votes fail and others are answered', async () => {
     const backpressure = full();
     const slot = backpressure.enter(new AbortController().signal, UNTIL);
-    const now = performance.now();
+    const now = Math.ceil(performance.now());
     backpressure.failed(DOWN, now, now + NODE_TIMEOUT);
     backpressure.answered(now, now + NODE_TIMEOUT);
     backpressure.failed(DOWN, now + NODE_TIMEOUT, now + 2 * NODE_TIMEOUT + 1);

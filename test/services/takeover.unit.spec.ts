@@ -100,6 +100,68 @@ describe('a tick whose instance dies in the middle of the run', () => {
     expect(starts).toHaveLength(1);
   });
 
+  it('is run again after an outage in which its lease ended, by one instance', async () => {
+    const apps = await startFleet(3, parts());
+    await claimAndDie('recovers', true);
+    await fireAll(apps, 'recovers');
+    const down = vi.spyOn(node, 'claim').mockRejectedValue(new Error('down'));
+    await clock.advance(TTL + 3000);
+    expect(down).toHaveBeenCalled();
+    down.mockRestore();
+    await clock.advance(2 * TTL);
+    expect(ticks).toEqual([newYear()]);
+    await clock.advance(10 * TTL);
+    expect(starts).toHaveLength(1);
+  });
+
+  it('is run again by an instance that starts in an outage, in which the lease ended', async () => {
+    await claimAndDie('recovers', true);
+    const claims = vi.spyOn(node, 'claim');
+    await start(parts());
+    await vi.waitFor(() => expect(claims).toHaveBeenCalled(), 10_000);
+    claims.mockRejectedValue(new Error('down'));
+    await clock.advance(TTL + 3000);
+    expect(starts).toEqual([]);
+    claims.mockRestore();
+    await clock.advance(2 * TTL);
+    expect(ticks).toEqual([newYear()]);
+  });
+
+  it('is run again when the nodes that know of it can vote again, by an instance that starts before', async () => {
+    const nodes = Array.from({ length: 3 }, () => new MemoryNode(clock.now));
+    const [first, , third] = nodes as [MemoryNode, MemoryNode, MemoryNode];
+    // The second node was down when the tick was begun, and has lost its data.
+    for (const each of [first, third]) {
+      node = each;
+      await claimAndDie('recovers', true);
+    }
+    await clock.advance(2 * TTL);
+    const down = vi.spyOn(third, 'claim').mockRejectedValue(new Error('down'));
+    const app = await start({ ...parts(), redlock: { nodes } });
+    await app.get(Lifecycle).prepared;
+    // It looks for such ticks when the event loop is free, in real time.
+    await vi.waitFor(() => expect(down).toHaveBeenCalled(), 10_000);
+    await clock.advance(20_000);
+    expect(starts).toEqual([]);
+    down.mockRestore();
+    await vi.waitFor(async () => {
+      await clock.advance(TTL);
+      expect(ticks).toEqual([newYear()]);
+    }, 10_000);
+  });
+
+  it('is looked for once per lease while its job is paused, however long that is', async () => {
+    const claims = vi.spyOn(node, 'claim');
+    const app = await start(parts());
+    await clock.until(app.get(RedlockService).pause('recovers'));
+    await start(parts());
+    await vi.waitFor(() => expect(claims).toHaveBeenCalled(), 10_000);
+    await clock.advance(20 * TTL);
+    claims.mockClear();
+    await clock.advance(10 * TTL);
+    expect(claims.mock.calls.length).toBeLessThanOrEqual(20);
+  });
+
   it('is not run again by an instance that found the job paused when the tick was due', async () => {
     const apps = await startFleet(2, parts());
     const [redlock] = apps.map((app) => app.get(RedlockService));

@@ -4,7 +4,7 @@ import type { Claim, LockNode, Vote } from '../../nodes/lock-node.js';
 import { answersOthers, deniedBy, type Denial, type Grant, isUnsent, type Undecided } from '../outcome.js';
 import { releaseEarlierAttempt } from '../earlier-attempt.js';
 import { TakenError, validUntil } from '../store.js';
-import { areOfOneClaim } from '../token.js';
+import { isEarlierAttempt } from '../token.js';
 import type { LeadNode, LeadVote } from './lead-node.js';
 import type { RedlockAdapter, RedlockClaim, RedlockVoter } from './redlock-adapter.js';
 import { straggle } from './stragglers.js';
@@ -60,7 +60,7 @@ export class Ballot implements Grant {
   /** Counts a vote; `undefined` if it is no longer waited for. */
   count(vote: Vote | Error | undefined): void {
     if (vote && 'kind' in vote && vote.kind === 'granted') {
-      if (!areOfOneClaim(vote.dead, this.token)) this.dead ??= vote.dead;
+      if (!isEarlierAttempt(vote.dead, this.token)) this.dead ??= vote.dead;
       this.unfinished ??= vote.unfinished;
       if (vote.last !== undefined) this.last = Math.max(this.last ?? vote.last, vote.last);
     }
@@ -199,9 +199,9 @@ class NodeVote implements RedlockVoter {
   private voted(vote: Vote): number {
     const isGranted = vote.kind === 'granted';
     this.answer = isGranted ? 'granted' : 'denied';
-    this.recordLatency(this.clock.elapsed() - this.asked, vote);
+    const own = releaseEarlierAttempt(this.node, this.ballot.claim, this.ballot.token, vote);
+    this.recordLatency(this.clock.elapsed() - this.asked, own ? undefined : vote);
     if (this.isReleased && isGranted) this.releaseUnheard();
-    releaseEarlierAttempt(this.node, this.ballot.claim, this.ballot.token, vote);
     if (!this.isGivenUp) this.ballot.count(vote);
     return Number(isGranted);
   }

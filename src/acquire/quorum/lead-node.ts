@@ -1,6 +1,5 @@
 import type { Clock, Timer } from '../../clock.js';
 import type { Conflict, LockNode, Vote } from '../../nodes/lock-node.js';
-import { areOfOneClaim } from '../token.js';
 
 /** A node that is slower than the fastest by more than this cannot be the lead node. */
 const SLOW = { factor: 4, milliseconds: 5 };
@@ -24,14 +23,10 @@ export class LeadNode {
     private readonly clock: Clock,
   ) {}
 
-  /**
-   * Picks the lead node: the first, in the order that all instances share, that is not known to be slow or down.
-   *
-   * @param token The token of the claim that it is to vote on.
-   */
-  ask(token: string): LeadVote | undefined {
+  /** Picks the lead node: the first, in the order that all instances share, that is not known to be slow or down. */
+  ask(): LeadVote | undefined {
     const node = this.nodes.find((each) => !this.isSlow(each));
-    return node && new LeadVote(node, this.clock, token);
+    return node && new LeadVote(node, this.clock);
   }
 
   /** Whether a node is much slower than the fastest one, or failed when it was last asked. */
@@ -72,16 +67,15 @@ export class LeadVote {
   constructor(
     readonly node: LockNode,
     private readonly clock: Clock,
-    private readonly token: string,
   ) {
     this.isPassed = new Promise((resolve) => (this.resolve = resolve));
     this.timer = clock.setTimeout(() => this.end(true), LEAD_NODE_TIMEOUT);
   }
 
-  /** Takes the vote of the lead node; `undefined` if it failed. */
+  /** Takes the vote of the lead node; `undefined` if it failed, or voted for an earlier attempt of the claim. */
   decide(vote: Vote | undefined): void {
     if (!this.resolve) return;
-    if (vote && 'holder' in vote && !areOfOneClaim(vote.holder, this.token)) this.conflict = vote;
+    if (vote && 'holder' in vote) this.conflict = vote;
     this.end(!this.conflict && vote?.kind !== 'settled');
   }
 

@@ -36,7 +36,7 @@ export class QuorumStore implements Store {
   async vote(claim: Claim, ttl: number, attempt = 0, isInTurn = false): Promise<VoteResult> {
     const { adapter, nodes, leadNode, clock } = this;
     const token = this.newToken(claim.run);
-    const leadVote = (claim.loserCounter || isInTurn) && this.isReached ? leadNode.ask(token) : undefined;
+    const leadVote = (claim.loserCounter || isInTurn) && this.isReached ? leadNode.ask() : undefined;
     const ballot = new Ballot(adapter, nodes, leadNode, clock, claim, token, attempt, leadVote);
     const result = (await ballot.acquire(ttl)) ? ballot : await ballot.denial();
     if (result.kind !== 'denied by lead') {

@@ -8,7 +8,7 @@ import {
   UNBEGUN,
   type Undecided,
 } from '../outcome.js';
-import { areOfOneClaim } from '../token.js';
+import { isEarlierAttempt } from '../token.js';
 
 /** Counts the votes on one claim as they arrive. */
 export class Tally {
@@ -75,7 +75,7 @@ export class Tally {
         if (++paused >= majority) return PAUSED;
         continue;
       }
-      if (areOfOneClaim(vote.holder, this.token)) {
+      if (isEarlierAttempt(vote.holder, this.token)) {
         own = vote;
         continue;
       }
@@ -88,7 +88,7 @@ export class Tally {
     // A majority is possible once the tick is due on enough of the nodes that voted `early`.
     const wait = waits.toSorted((a, b) => a - b)[majority - this.granted - 1];
     if (wait !== undefined) return { kind: 'early', wait };
-    const isBegun = this.granted > 0 && unbegun > 0 && unbegun + this.silent < majority;
+    const isBegun = holders.size === 0 && this.granted > 0 && unbegun > 0 && unbegun + this.silent < majority;
     return { kind: 'split', isPauseUnclear: paused > 0, isBegun, own };
   }
 }
