@@ -1,6 +1,8 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { expect, it } from 'vitest';
 import { RedlockService } from '../../src/index.js';
+import { TcpProxy } from '../nodes/tcp-proxy.js';
 import { close, start } from './application.js';
 import { clientOf, keysOfJobs, useServer, useServers } from './redis.js';
 
@@ -88,6 +90,30 @@ it('may use a user name and a password, by URL', async () => {
   const app = await start({ redlock: { nodes: url } });
   const run = app.get(RedlockService).run('report', async () => String(await client.client('LIST')));
   expect(await run).toEqual({ ran: true, value: expect.stringContaining('user=worker') });
+});
+
+it('use the new password of a client of the application whose token was renewed', async () => {
+  const client = clientOf(server.it);
+  await client.acl('SETUSER', 'iam', 'on', '>first', '~*', '+@all');
+  const proxy = await TcpProxy.to(server.it.port);
+  const own = new Redis(proxy.port, '127.0.0.1', { username: 'iam', password: 'first' });
+  own.on('error', () => {});
+  const app = await start({ redlock: { nodes: own, nodeTimeout: '200ms', ttl: '1s' } });
+  const claims = async (): Promise<boolean> => (await app.get(RedlockService).run('report', () => 1)).ran;
+  // The second renewal is used by the connection that replaces one that was forgotten by the network.
+  for (const token of ['second', 'third']) {
+    await client.acl('SETUSER', 'iam', 'resetpass', `>${token}`);
+    own.options.password = token;
+    await client.client('KILL', 'USER', 'iam');
+    await expect.poll(claims, { timeout: 3000 }).toBe(true);
+    proxy.idleLimit = 50;
+    await pause(100);
+    expect(await claims()).toBe(true);
+    proxy.idleLimit = Number.POSITIVE_INFINITY;
+  }
+  await close(app);
+  own.disconnect();
+  await proxy.close();
 });
 
 const cluster = useServers(2);

@@ -36,7 +36,14 @@ export function newClient(options: RedisOptions, settings: RedisNodeSettings): R
 export function clientLike(client: Redis | Cluster, settings: RedisNodeSettings): Redis | Cluster {
   const given = client.isCluster ? (client as Cluster).options.redisOptions : (client as Redis).options;
   const options = { ...required(given), connectionName: connectionName(settings) };
-  if (!client.isCluster) return (client as Redis).duplicate(options);
+  if (!client.isCluster) {
+    const { options: own } = client as Redis;
+    // Read at each connection: an application may renew the credentials of its client, such as a token that expires.
+    return withCredentials((client as Redis).duplicate(options), {
+      username: { get: () => own.username },
+      password: { get: () => own.password },
+    });
+  }
   return (client as Cluster).duplicate([], {
     lazyConnect: true,
     enableOfflineQueue: false,
@@ -57,7 +64,14 @@ export function clientLike(client: Redis | Cluster, settings: RedisNodeSettings)
 
 /** A second connection of the module's own to the same server. */
 export function duplicateOf(client: Redis | Cluster): Redis | Cluster {
-  return client.isCluster ? (client as Cluster).duplicate() : (client as Redis).duplicate();
+  if (client.isCluster) return (client as Cluster).duplicate();
+  const { username = {}, password = {} } = Object.getOwnPropertyDescriptors((client as Redis).options);
+  return withCredentials((client as Redis).duplicate(), { username, password });
+}
+
+function withCredentials(copy: Redis, credentials: PropertyDescriptorMap): Redis {
+  Object.defineProperties(copy.options, credentials);
+  return copy;
 }
 
 /** Whether it connects by TLS. */
