@@ -68,8 +68,9 @@ export class NotInjectedError extends RedlockError {
   /** @internal */
   constructor(place: string, copies?: string) {
     super(
-      `${place} was called on an object that Nest did not create. Get the object from the application or from a test ` +
-        'module. If a factory returns it, its methods can be called once the application has started' +
+      `${place} was called on an object that Nest did not create, or that is still in its constructor. Get the object ` +
+        'from the application or from a test module. If a factory returns it, its methods can be called once the ' +
+        'application has started' +
         (copies === undefined ? '' : `. ${copies}`),
     );
   }

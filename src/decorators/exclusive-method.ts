@@ -14,6 +14,10 @@ export interface ExclusiveMethod {
 
 /** The decorated methods of each prototype, by key. */
 const declared = new WeakMap<object, Map<string | symbol, ExclusiveMethod>>();
+/** The decorated methods, by their wrapper. */
+const byWrapper = new WeakMap<object, ExclusiveMethod>();
+/** What `copiedTo` has found: looking takes time for each prototype. */
+const copies = new WeakMap<object, readonly ExclusiveMethod[]>();
 
 /**
  * Registers a method decorated with `@Exclusive`. Metadata would not be enough to find it again: decorators of other
@@ -22,6 +26,7 @@ const declared = new WeakMap<object, Map<string | symbol, ExclusiveMethod>>();
 export function declareExclusive(prototype: object, method: ExclusiveMethod): void {
   const methods = declared.get(prototype) ?? new Map<string | symbol, ExclusiveMethod>();
   declared.set(prototype, methods.set(method.key, method));
+  byWrapper.set(method.wrapper, method);
 }
 
 /** The decorated methods of an object, by key; if one overrides another, only the overriding one. */
@@ -33,8 +38,19 @@ export function methodsOf(instance: unknown): Map<string | symbol, ExclusiveMeth
     for (const [key, method] of declared.get(prototype) ?? []) {
       if (!methods.has(key)) methods.set(key, method);
     }
+    for (const method of copiedTo(prototype)) if (!methods.has(method.key)) methods.set(method.key, method);
     prototype = Object.getPrototypeOf(prototype);
   }
+  return methods;
+}
+
+/** The decorated methods of a prototype that may have been copied from another one, as mixins do. */
+function copiedTo(prototype: object): readonly ExclusiveMethod[] {
+  const known = copies.get(prototype);
+  if (known) return known;
+  const values = Object.values(Object.getOwnPropertyDescriptors(prototype)).map(({ value }) => Object(value));
+  const methods = values.flatMap((value: object) => byWrapper.get(value) ?? []);
+  copies.set(prototype, methods);
   return methods;
 }
 

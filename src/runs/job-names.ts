@@ -39,8 +39,11 @@ export class JobNames {
       throw new InvalidOptionError(
         `@Exclusive on ${place}`,
         'name',
-        `${quoted(name)} is already used by ${placeOf(other.instance, other.method.key)}, and the two would take each other's ticks: name each method differently` +
-          (isDefault ? ', or keep class names if the bundle is minified' : ''),
+        `${quoted(name)} is already used by ${placeOf(other.instance, other.method.key)}, and the two would take each other's ticks: ` +
+          (other.method === method
+            ? 'both inherit one method, so leave its name out (ClassName.method), or name the job by its object, as in ' +
+              '@Exclusive(function () { return `report:${this.constructor.name}`; })'
+            : `name each method differently${isDefault ? ', or keep class names if the bundle is minified' : ''}`),
       );
     }
     // Two objects may share a name, unless it has a cron or interval schedule: each tick would run on only one of them.

@@ -145,6 +145,21 @@ function moduleOf(Jobs: typeof Export | typeof NamedExport): (tenant: string) =>
   return (tenant) => ({ module: ExportModule, providers: [Jobs, { provide: 'TENANT', useValue: tenant }] });
 }
 
+it('a job that a mixin copied from another class is guarded', async () => {
+  @Injectable()
+  class Mixed {}
+  Object.defineProperties(Mixed.prototype, {
+    ...Object.getOwnPropertyDescriptors(Plain.prototype),
+    constructor: { value: Mixed },
+  });
+  Plain.runs = 0;
+  const logger = new RecordingLogger();
+  const apps = await startFleet(2, { redlock: { nodes: server.it.url }, providers: [Mixed], logger });
+  await Promise.all(apps.map((app) => fire(app, 'plain')));
+  expect(Plain.runs).toBe(1);
+  expect(logger.text).toContain('Guarding 1 job ("plain")');
+});
+
 describe('one class that is provided twice', () => {
   it.each([
     ['by two dynamic modules', { imports: ['north', 'south'].map(moduleOf(Export)) }],
