@@ -189,7 +189,7 @@ export class JobRunner {
     // A later call of the same firing is not logged: the tick has been run.
     if (request.past === 'run here') return;
     if (reason !== 'store-down' || request.options.onStoreDown === 'skip')
-      this.log.skipped(name, tick, answer);
+      this.log.skipped(name, tick, answer, request.firing !== undefined);
   }
 
   /**

@@ -116,8 +116,8 @@ export class OperatorLog {
     this.logger.log(`${this.words.reached}, after ${seconds} s${skipped}`);
   }
 
-  /** A call was not run, for a reason that may apply to every instance. */
-  skipped(name: string, tick: Tick | undefined, denial: Denial): void {
+  /** A call was not run, for a reason that may apply to every instance, or, in a shutdown, that loses its work. */
+  skipped(name: string, tick: Tick | undefined, denial: Denial, isScheduled: boolean): void {
     const what = tick ? `The tick of ${timeOf(tick)} of ${quoted(name)}` : quoted(name);
     switch (denial.reason) {
       case 'store-down':
@@ -141,6 +141,11 @@ export class OperatorLog {
       case 'settled':
         if (denial.ahead !== undefined && this.mayReport('ahead', name))
           this.clockSetBack(name, denial.ahead);
+        return;
+      case 'shutdown':
+        // Other instances run ticks, and the next interval.
+        if (!isScheduled && this.mayReport('shutdown', name))
+          this.logger.warn(`${what} was not run: the application is shutting down`);
         return;
       default:
     }

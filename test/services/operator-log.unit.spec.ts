@@ -16,7 +16,7 @@ describe('an overload', () => {
     const clock = new ManualClock();
     const log = new OperatorLog(resolveOptions({ nodes: 'memory' }), clock);
     const skipAll = (): void => {
-      for (let job = 0; job < 500; job++) log.skipped(`job ${job}`, TICK, OVERLOAD);
+      for (let job = 0; job < 500; job++) log.skipped(`job ${job}`, TICK, OVERLOAD, true);
     };
     skipAll();
     await clock.advance(59 * 60_000);

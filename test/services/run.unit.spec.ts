@@ -1,8 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { CronJob } from 'cron';
 import { describe, expect, it } from 'vitest';
-import { type CurrentRun, MemoryNode, RedlockService } from '../../src/index.js';
-import { newYear, ONCE_A_YEAR, start } from '../module/application.js';
+import { type CurrentRun, Exclusive, MemoryNode, RedlockService } from '../../src/index.js';
+import { close, newYear, ONCE_A_YEAR, start } from '../module/application.js';
 import { RecordingLogger } from '../module/recording-logger.js';
 
 describe('run', () => {
@@ -57,6 +58,22 @@ describe('run', () => {
     expect(await tickOf()).toEqual(newYear());
     job.cronTime = CronJob.from({ cronTime: '0 1 1 1 *', timeZone: 'UTC', onTick: () => {} }).cronTime;
     expect(await tickOf()).toEqual(new Date(newYear().getTime() + 3_600_000));
+  });
+
+  it('is not run in a shutdown, with one warning', async () => {
+    @Injectable()
+    class Buffer implements OnModuleDestroy {
+      @Exclusive('flush') async flush(): Promise<void> {}
+
+      async onModuleDestroy(): Promise<void> {
+        for (let time = 0; time < 2; time++) await this.flush();
+      }
+    }
+    const logger = new RecordingLogger();
+    await close(await start({ redlock: { nodes: new MemoryNode() }, providers: [Buffer], logger }));
+    expect(logger.at('warn')).toEqual([
+      '"flush" was not run: the application is shutting down RedlockModule',
+    ]);
   });
 
   it('keeps the result of a run whose lock cannot be released, with a warning', async () => {
