@@ -17,6 +17,8 @@ export interface CronSchedule {
   readonly ticks: CronTicks;
   /** The name of the cron job in `SchedulerRegistry`, if the decorator sets one. */
   readonly name: string | undefined;
+  /** What the decorator has written: the scheduler passes on the same object. */
+  readonly options: CronOptions;
 }
 
 /** The options of `@Cron` that define the schedule. */
@@ -51,6 +53,7 @@ export function scheduleOf(method: object, shared = new SharedTicks()): Schedule
         return (ticks ??= shared.of(cronTimeOf(options)));
       },
       name: options.name,
+      options,
     };
   }
   if (type === INTERVAL_TYPE) {

@@ -1,6 +1,6 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Inject, Injectable, Optional } from '@nestjs/common';
 import { DiscoveryService } from '@nestjs/core';
-import type { SchedulerRegistry } from '@nestjs/schedule';
+import { SchedulerRegistry } from '@nestjs/schedule';
 import type { CronJob } from 'cron';
 import type { Clock } from '../clock.js';
 import { CLOCK } from '../redlock.module-definition.js';
@@ -17,6 +17,8 @@ interface Orchestrator {
 
 /** What has been wrapped by any application of this process: wrapping twice would nest one firing in another. */
 const wrapped = new WeakSet<object>();
+/** The options of the `@Cron` of each callback, and of the job that was made of it. */
+const decoratedWith = new WeakMap<object, CronOptions>();
 
 /**
  * Turns the calls of the scheduler into firings. Which calls of a method belong to a firing is decided by
@@ -33,7 +35,11 @@ export class SchedulerFirings {
   constructor(
     @Inject(CLOCK) private readonly clock: Clock,
     private readonly discovery: DiscoveryService,
-  ) {}
+    @Optional() registry?: SchedulerRegistry,
+  ) {
+    // A constructor or a factory may start a job, which can fire while providers are still being created.
+    if (isRegistry(registry)) this.watchRegistry(registry);
+  }
 
   /**
    * Wraps all cron jobs that are or will be registered, and the intervals that will be mounted. Must be called before
@@ -58,15 +64,16 @@ export class SchedulerFirings {
     return this.knowsIntervals;
   }
 
-  /** Whether a cron job with this schedule is registered and running; found by its name if the decorator sets one. */
+  /** Whether the cron job of a decorated method is registered and running, at the times that the decorator sets. */
   isMounted(schedule: CronSchedule): boolean {
-    const { name } = schedule;
-    const ticks = ticksOf(schedule);
-    if (!ticks) return false;
+    const { name, options } = schedule;
+    const fingerprint = ticksOf(schedule)?.fingerprint;
     return this.registries.some((registry) =>
       [...registry.getCronJobs()].some(
         ([key, job]) =>
-          isActive(job) && (name === undefined ? this.ticks.of(job.cronTime) === ticks : key === name),
+          (name === undefined ? decoratedWith.get(job) === options : key === name) &&
+          isActive(job) &&
+          this.ticks.of(job.cronTime).fingerprint === fingerprint,
       ),
     );
   }
@@ -109,7 +116,9 @@ export class SchedulerFirings {
         const ticks = this.ticks.of(cronTimeOf(options));
         return fire(new CronFiring(method, ticks, this.clock.now(), this.clock), () => method(...args));
       };
-      addCron((...args) => (currentFiring() ? method(...args) : early(...args)), options);
+      const callback = (...args: unknown[]): unknown => (currentFiring() ? method(...args) : early(...args));
+      decoratedWith.set(callback, options);
+      addCron(callback, options);
     };
     const add = orchestrator.addInterval.bind(orchestrator);
     orchestrator.addInterval = (method, every, name) =>
@@ -126,6 +135,8 @@ function holdDuringCallbacks(job: CronJob): void {
   const callbacks: unknown = Reflect.get(job, '_callbacks');
   if (!Array.isArray(callbacks)) return;
   for (const [index, callback] of callbacks.entries()) {
+    const options = decoratedWith.get(Object(callback) as object);
+    if (options) decoratedWith.set(job, options);
     callbacks[index] = function (this: unknown, ...args: unknown[]): unknown {
       return holdFiring(() => Reflect.apply(callback as () => unknown, this, args));
     };
