@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Duration } from '../options/duration.js';
+import { currentFiring, type Firing } from '../schedule/firing.js';
 
 /** What a running job can learn about itself. */
 export interface CurrentRun {
@@ -34,3 +35,31 @@ export interface CurrentRun {
 
 /** The run that the caller is part of, across everything that it awaits. */
 export const runContext = new AsyncLocalStorage<CurrentRun>();
+
+/** The runs whose routine has not ended: a timer, for example, can outlive the run that has set it. */
+const inProgress = new WeakMap<
+  CurrentRun,
+  { readonly firing: Firing | undefined; readonly outer: CurrentRun | undefined }
+>();
+
+/** Notes that the routine of a run begins. */
+export function runBegins(run: CurrentRun): void {
+  inProgress.set(run, { firing: currentFiring(), outer: runContext.getStore() });
+}
+
+/** Notes that the routine of a run has ended. */
+export function runEnds(run: CurrentRun): void {
+  inProgress.delete(run);
+}
+
+/** The runs in progress that the caller is part of, the innermost first. A firing within a run does not belong to it. */
+export function* runsOfCaller(): Generator<CurrentRun> {
+  const firing = currentFiring();
+  let run = runContext.getStore();
+  while (run) {
+    const known = inProgress.get(run);
+    if (!known || (firing && firing !== known.firing)) return;
+    yield run;
+    run = known.outer;
+  }
+}

@@ -21,7 +21,7 @@ import type { RunRequest } from '../runs/run-request.js';
 import { checkSpread, spreadOf } from '../runs/spread.js';
 import { JobRunner } from './job-runner.service.js';
 import { JobNames } from '../runs/job-names.js';
-import { runContext } from '../runs/run-context.js';
+import { runsOfCaller } from '../runs/run-context.js';
 import { SchedulerFirings } from './scheduler-firings.service.js';
 
 /** A job that an instance declares. */
@@ -157,8 +157,16 @@ export class ExclusiveJobs {
   /** Runs a call of a decorated method, or resolves to `undefined` if the call loses. */
   call(method: ExclusiveMethod, instance: object, args: never[]): unknown {
     const routine = (): unknown => Reflect.apply(method.original, instance, args);
-    if (!this.#options.enabled || isSuperCall(method, instance, args)) return routine();
+    if (!this.#options.enabled || this.isInOwnRun(method, instance, args)) return routine();
     return this.run(method, instance, args, routine);
+  }
+
+  /** Whether a run of the same job makes the call, as when a method calls itself or the one that it overrides. */
+  private isInOwnRun(method: ExclusiveMethod, instance: object, args: never[]): boolean {
+    for (const { name, instanceId } of runsOfCaller()) {
+      if (instanceId === this.#options.instanceId && name === nameIn(method, instance, args)) return true;
+    }
+    return false;
   }
 
   private async run(
@@ -237,14 +245,4 @@ export function nameIn(
 
 function whereOf(method: ExclusiveMethod, instance: object): string {
   return `@Exclusive on ${placeOf(instance, method.key)}`;
-}
-
-/** Whether a run of an overriding method calls the overridden one under the same name. */
-function isSuperCall(method: ExclusiveMethod, instance: object, args: never[]): boolean {
-  const run = runContext.getStore();
-  return (
-    run !== undefined &&
-    methodsOf(instance).get(method.key) !== method &&
-    nameOf(method, instance, args) === run.name
-  );
 }

@@ -7,7 +7,7 @@ import { CLOCK, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
 import { type AroundRun, traced } from '../runs/channels.js';
 import type { Lease } from '../runs/lease.js';
 import { LeasedRun } from '../runs/leased-run.js';
-import { type CurrentRun, runContext } from '../runs/run-context.js';
+import { type CurrentRun, runBegins, runContext, runEnds } from '../runs/run-context.js';
 import type { RunEvent } from '../runs/run-event.js';
 import type { SkipReason } from '../runs/run-outcome.js';
 import { type RunRequest, triggerOf } from '../runs/run-request.js';
@@ -51,6 +51,7 @@ export class RunExecutor {
     lease.onAbort = (reason) => this.aborted(reason, event);
     const run = new LeasedRun(event, lease, request.tick?.at ?? null, this.options.nodeTimeout);
     if (request.firing) this.firingOf.set(run, request.firing);
+    runBegins(run);
     this.events.emit('started', event);
     const begin = this.clock.elapsed();
     const duration = (): number => this.clock.elapsed() - begin;
@@ -72,6 +73,7 @@ export class RunExecutor {
       this.events.emit('failed', { ...event, duration: duration(), error });
       throw error;
     } finally {
+      runEnds(run);
       await lease.finish();
     }
   }

@@ -70,11 +70,11 @@ describe('a function for a name', () => {
       })
       async report(tenant: string): Promise<void> {
         seen.push(`${tenant} ${this.redlock.current()?.name}`);
-        await Promise.all(tenant === 'a' ? [this.report('a'), this.report('b')] : []);
       }
     }
     const app = await start({ providers: [Tenants] });
-    await app.get(Tenants).report('a');
+    const tenants = app.get(Tenants);
+    await Promise.all(['a', 'a', 'b'].map((tenant) => tenants.report(tenant)));
     expect(seen).toEqual(['a report:a', 'b report:b']);
   });
 
@@ -135,6 +135,16 @@ describe('one name on two methods', () => {
     const error = await app.init().catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(InvalidOptionError);
     for (const place of [...places, '"report"', 'differently']) expect(String(error)).toContain(place);
+  });
+
+  it('that two classes inherit is refused with a remedy that works for an inherited method', async () => {
+    @Injectable()
+    class Other extends One {}
+    const app = await build({ providers: [One, Other] });
+    const error = await app.init().catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(InvalidOptionError);
+    expect(String(error)).toContain('@Exclusive(function () { return `report:${this.constructor.name}`; })');
+    expect(String(error)).not.toContain('differently');
   });
 
   it('of two classes that have the same name is refused too, where the name is left out', async () => {

@@ -155,6 +155,29 @@ describe('the call of the scheduler', () => {
     expect(await fireOnAll(apps, 'late')).toEqual(['configured', 'configured']);
   });
 
+  it('is known in a job that fires while other providers are still being created', async () => {
+    const runs: (Date | null | undefined)[] = [];
+    @Injectable()
+    class Eager {
+      constructor(
+        readonly redlock: RedlockService,
+        readonly registry: SchedulerRegistry,
+      ) {
+        const onTick = async (): Promise<void> => {
+          await redlock.run('eager', () => runs.push(redlock.current()?.tick));
+        };
+        registry.addCronJob('eager', CronJob.from({ cronTime: ONCE_A_YEAR, ...byHand('eager'), onTick }));
+      }
+    }
+    const slow = {
+      provide: 'slow',
+      inject: [SchedulerRegistry, Eager],
+      useFactory: (registry: SchedulerRegistry) => registry.getCronJob('eager').fireOnTick(),
+    };
+    for (let count = 0; count < 2; count++) await start({ redlock: onRedis(), providers: [Eager, slow] });
+    expect(runs).toEqual([newYear()]);
+  });
+
   it('is known where it reaches run() of the service', async () => {
     const apps = await startFleet(3, { redlock: onRedis(), providers: [Jobs] });
     for (const app of apps) {
@@ -257,6 +280,99 @@ describe('what a run calls in its firing', () => {
     await Promise.all(apps.map((app) => fire(app, 'work')));
     expect(runs).toEqual(['derived', 'base']);
     expect(await apps[0]!.get(Derived).work()).toBe('worked');
+  });
+
+  it('may be the method itself', async () => {
+    const pages: number[] = [];
+    @Injectable()
+    class Import {
+      @Cron(ONCE_A_YEAR, byHand('import'))
+      async import(): Promise<void> {
+        await this.importFrom(1);
+      }
+
+      @Exclusive('import')
+      async importFrom(page: number): Promise<void> {
+        pages.push(page);
+        if (page % 3 !== 0) await this.importFrom(page + 1);
+      }
+    }
+    const apps = await startFleet(2, { redlock: onRedis(), providers: [Import] });
+    await Promise.all(apps.map((app) => fire(app, 'import')));
+    await apps[0]!.get(Import).importFrom(4);
+    expect(pages).toEqual([1, 2, 3, 4, 5, 6]);
+  });
+
+  it('may be a method that has called the one that calls it', async () => {
+    const calls: string[] = [];
+    @Injectable()
+    class Import {
+      @Cron(ONCE_A_YEAR, byHand('import'))
+      @Exclusive('import')
+      async import(depth = 0): Promise<void> {
+        calls.push(`import ${depth}`);
+        if (depth < 1) await this.prepare(depth + 1);
+      }
+
+      @Exclusive('prepare')
+      async prepare(depth: number): Promise<void> {
+        calls.push(`prepare ${depth}`);
+        await this.import(depth);
+      }
+    }
+    const app = await start({ redlock: onRedis(), providers: [Import] });
+    await fire(app, 'import');
+    await app.get(Import).import();
+    expect(calls).toEqual(Array.from({ length: 2 }, () => ['import 0', 'prepare 1', 'import 1']).flat());
+  });
+
+  it('claims the lock in a firing of its own', async () => {
+    let began = 0;
+    @Injectable()
+    class Import {
+      constructor(readonly registry: SchedulerRegistry) {}
+
+      @Cron(ONCE_A_YEAR, byHand('import'))
+      async import(): Promise<void> {
+        await this.work();
+      }
+
+      @Exclusive('work')
+      async work(): Promise<void> {
+        if (++began === 1) await this.registry.getCronJob('again').fireOnTick();
+      }
+
+      @Cron(ONCE_A_YEAR, byHand('again'))
+      async again(): Promise<void> {
+        await this.work();
+      }
+    }
+    await fire(await start({ redlock: onRedis(), providers: [Import] }), 'import');
+    expect(began).toBe(1);
+  });
+
+  it('claims the lock again once that run has ended', async () => {
+    let began = 0;
+    let later: Promise<unknown> = Promise.resolve();
+    class Base {
+      @Exclusive('work') async work(): Promise<void> {
+        began++;
+      }
+    }
+    @Injectable()
+    class Derived extends Base {
+      @Exclusive('work')
+      override async work(): Promise<void> {
+        later = pause(50).then(() => super.work());
+      }
+    }
+    const [app, other] = await startFleet(2, { redlock: onRedis(), providers: [Derived] });
+    await app!.get(Derived).work();
+    const lock = await other!.get(RedlockService).lock('work');
+    expect(lock).not.toBeNull();
+    await later;
+    expect(began).toBe(0);
+    await lock!.release();
   });
 });
 
