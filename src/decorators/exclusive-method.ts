@@ -48,10 +48,18 @@ export function methodsOf(instance: unknown): Map<string | symbol, ExclusiveMeth
 function copiedTo(prototype: object): readonly ExclusiveMethod[] {
   const known = copies.get(prototype);
   if (known) return known;
-  const values = Object.values(Object.getOwnPropertyDescriptors(prototype)).map(({ value }) => Object(value));
-  const methods = values.flatMap((value: object) => byWrapper.get(value) ?? []);
+  const methods = valuesOf(prototype).flatMap((value) => byWrapper.get(Object(value) as object) ?? []);
   copies.set(prototype, methods);
   return methods;
+}
+
+function valuesOf(prototype: object): unknown[] {
+  try {
+    return Object.values(Object.getOwnPropertyDescriptors(prototype)).map(({ value }): unknown => value);
+  } catch {
+    // A proxy may refuse to be read.
+    return [];
+  }
 }
 
 /** The place of a decorator or a method: `ClassName.method`, or only the class if there is no method. */
