@@ -22,7 +22,7 @@ export interface Claim {
   readonly pause?: string;
   /** Where the run is put on record; omitted if it is not. */
   readonly history?: History;
-  /** What its token says about its run; omitted if it is not for a run. */
+  /** What the tokens of its attempts have in common: what they say about its run, or a unique id. */
   readonly run?: string;
 }
 

@@ -6,7 +6,7 @@ import type { ResolvedJobOptions } from '../options/options.js';
 import type { Tick } from '../schedule/cron-ticks.js';
 
 /** What is known about the past of a tick: see `RunRequest.past`. */
-export type Past = 'begun' | 'perhaps begun' | 'run here';
+export type Past = 'perhaps begun' | 'run here';
 
 /** `every` is shortened by a tenth to allow for timer jitter, at most by this, in milliseconds. */
 const EVERY_SLACK = 1000;
@@ -50,7 +50,8 @@ export function claimOf(
       keep: tick.keep,
       recover,
       isTakeover,
-      mustBeBegun: past === 'perhaps begun',
+      // The runner may have settled it or given it up since, and the nodes may have lost their data.
+      mustBeBegun: isTakeover,
     },
     every: every ? { key: keys.every, keep: every } : undefined,
     // A takeover must ask all nodes: the lead node may have forgotten the tick.

@@ -21,8 +21,8 @@ export interface RunRequest {
   /** Over how long the claims of its ticks are spread, in milliseconds. */
   readonly spread?: number;
   /**
-   * What is known about the tick. `'begun'`: another instance has begun it, and its lease may have ended.
-   * `'perhaps begun'`: another instance may have. `'run here'`: this instance won it earlier in the same firing, so
+   * What is known about the tick. `'perhaps begun'`: another instance may have begun it, and its lease may have ended.
+   * `'run here'`: this instance won it earlier in the same firing, so
    * only the lock is claimed.
    */
   readonly past?: Past;

@@ -29,6 +29,8 @@ export class CatchUp {
   private readonly candidates = new Map<string, Candidate>();
   /** The jobs that were found paused, each with the timer of a pause that ends by itself. */
   private readonly pauses = new Map<string, Timer | undefined>();
+  /** The timers of the jobs whose last claim was not decided. */
+  private readonly undecided = new Map<string, Timer | undefined>();
 
   constructor(
     @Inject(CLOCK) private readonly clock: Clock,
@@ -86,7 +88,9 @@ export class CatchUp {
       call,
     );
     // Another run may hold the lock, or the clock of a node may not have come to the end of the pause.
-    if (outcome === 'unknown') this.lookAgain(name, this.clock.now() + options.ttl);
+    this.clock.clearTimeout(this.undecided.get(name));
+    this.undecided.delete(name);
+    if (outcome === 'unknown') this.undecided.set(name, this.lookAgain(name, this.clock.now() + options.ttl));
     ticks.prepareSoon(this.clock);
   }
 

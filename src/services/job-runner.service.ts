@@ -41,6 +41,7 @@ const debug = debuglog('nestjs-exclusive');
 @Injectable()
 export class JobRunner {
   private readonly logger = new Logger('RedlockModule');
+  private readonly watched = new Set<string>();
   private readonly firstClaims = new WeakMap<Firing, Map<string, FirstClaim>>();
 
   constructor(
@@ -98,9 +99,9 @@ export class JobRunner {
     const answer = await this.acquire(unscheduled);
     if (!(answer instanceof Lease)) {
       if (answer.isUnbegun) return 'unbegun';
-      const mayComeLater = answer.reason === 'overlap' || answer.reason === 'paused';
-      if (isUndecided(answer) || mayComeLater) return 'unknown';
-      this.watch(unscheduled, answer, () => this.resumeAgain(request, firing, method));
+      if (mayComeLater(answer)) return 'unknown';
+      const takeover: RunRequest = { ...request, past: 'perhaps begun' };
+      this.watch(unscheduled, answer, () => this.resumeAgain(takeover, firing, method));
       return 'done with';
     }
     if (tick && request.past) this.log.takenOver(name, tick, answer.before.dead);
@@ -151,8 +152,7 @@ export class JobRunner {
   ): Promise<RunOutcome<Awaited<T>>> {
     const { name, options, tick, past } = request;
     if (answer instanceof Lease) {
-      if (past !== undefined && past !== 'run here' && tick)
-        this.log.takenOver(name, tick, answer.before.dead);
+      if (past === 'perhaps begun' && tick) this.log.takenOver(name, tick, answer.before.dead);
       const value = this.executor.execute(answer, request, routine);
       // The routine goes first.
       this.missed.won(request, answer);
@@ -166,15 +166,12 @@ export class JobRunner {
       return { ran: true, value: await this.executor.execute(lease, request, routine) };
     }
     // A takeover that is not needed is not reported: the tick was reported as skipped when it was lost.
-    if (past === undefined || past === 'run here') this.skip(request, answer);
+    if (past !== 'perhaps begun') this.skip(request, answer);
     if (isDown && options.onStoreDown === 'throw') throw new StoreDownError(name, answer.causes);
     // A retry would mistake `undefined` for a success.
     if (past === 'run here' && answer.reason === 'shutdown') throw new ShutdownError(name);
-    const isPaused = answer.reason === 'paused';
-    // A tick of a paused job is taken over when the job is resumed, but only if it was begun before.
-    if (past !== 'run here' && !(isPaused && past === undefined)) {
-      const known = isPaused ? 'perhaps begun' : isUndecided(answer) ? past : 'begun';
-      const takeover = unlessDown({ ...request, firing: undefined, past: known });
+    if (past !== 'run here') {
+      const takeover = unlessDown({ ...request, firing: undefined, past: 'perhaps begun' });
       this.watch(request, answer, () => this.run(takeover, routine));
     }
     return { ran: false, reason: answer.reason };
@@ -193,21 +190,27 @@ export class JobRunner {
   }
 
   /**
-   * Retries the claim after the runner's lease could have expired. If the job is paused, or a takeover was not decided,
-   * retries it once per `ttl`.
+   * Retries the claim after the runner's lease could have expired. A takeover that was not decided, found the job paused
+   * or met another run is retried once per `ttl`.
    */
   private watch(request: RunRequest, answer: Denial, again: () => Promise<unknown>): void {
     const { options, past } = request;
-    const { reason, rank = 0 } = answer;
-    const isOpen = reason === 'paused' || (past !== undefined && isUndecided(answer));
-    const left = isOpen ? options.ttl : reason === 'elsewhere' ? answer.lease : undefined;
+    const { lease, rank = 0 } = answer;
+    const left = past !== undefined && mayComeLater(answer) ? options.ttl : lease;
     if (options.recover && left !== undefined && rank <= TAKEOVER_CANDIDATES)
       this.later(left, request, again);
   }
 
+  /** Tries again after `delay` milliseconds: once, however many searches have found the tick. */
   private later(delay: number, request: RunRequest, again: () => Promise<unknown>): void {
-    const spread = Math.min(delay + Math.random() * TAKEOVER_SPREAD, LONGEST_TIMER);
-    this.clock.setTimeout(() => void this.untilOver(request, again), spread).unref();
+    const tick = `${request.tick?.at} ${request.name}`;
+    if (this.watched.has(tick)) return;
+    this.watched.add(tick);
+    const retry = (): void => {
+      this.watched.delete(tick);
+      void this.untilOver(request, again);
+    };
+    this.clock.setTimeout(retry, Math.min(delay + Math.random() * TAKEOVER_SPREAD, LONGEST_TIMER)).unref();
   }
 
   /** Awaits a run that has no other caller, and logs its error. */
@@ -239,4 +242,9 @@ export class JobRunner {
 /** Whether another claim may still find out who runs the tick: the nodes did not answer, or the votes remained split. */
 function isUndecided({ reason, holder }: Denial): boolean {
   return reason === 'store-down' || reason === 'overload' || (reason === 'elsewhere' && holder === undefined);
+}
+
+/** Whether a takeover or a catch-up may succeed later. */
+function mayComeLater(answer: Denial): boolean {
+  return isUndecided(answer) || answer.reason === 'overlap' || answer.reason === 'paused';
 }

@@ -162,8 +162,7 @@ describe('the wait before a claim', () => {
     ['is shorter with a shorter spread', at(0, { spread: 1000 }), 952],
     ['is none with a spread of 1 ms', at(0, { spread: 1 }), 0],
     ['is none without a spread', at(0, { spread: undefined }), 0],
-    ['is none before a takeover', at(0, { past: 'begun' }), 0],
-    ['is none before the search for begun ticks at startup', at(0, { past: 'perhaps begun' }), 0],
+    ['is none before a takeover', at(0, { past: 'perhaps begun' }), 0],
     ['is none before a second call in a firing', at(0, { past: 'run here' }), 0],
   ])('%s', (_what, delay, expected) => {
     expect(delay).toBe(expected);

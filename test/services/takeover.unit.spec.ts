@@ -150,16 +150,48 @@ describe('a tick whose instance dies in the middle of the run', () => {
     }, 10_000);
   });
 
-  it('is looked for once per lease while its job is paused, however long that is', async () => {
+  it('is run again after an outage and another run that its lease ended in', async () => {
+    const apps = await startFleet(2, parts());
+    await claimAndDie('recovers', true);
+    await fireAll(apps, 'recovers');
+    const down = vi.spyOn(node, 'claim').mockRejectedValue(new Error('down'));
+    await clock.advance(2 * TTL);
+    down.mockRestore();
+    const plain = { lock: new JobKeys('JOB_LOCKER', 'recovers').lock };
+    expect(await node.claim(plain, 'a plain call', 5 * TTL)).toEqual({ kind: 'granted' });
+    await clock.advance(4 * TTL);
+    expect(starts).toEqual([]);
+    await clock.advance(4 * TTL);
+    expect(ticks).toEqual([newYear()]);
+  });
+
+  it('is not run again after an outage if it was settled before, and the node has lost its data', async () => {
+    const apps = await startFleet(2, parts());
+    await claimAndDie('recovers', true);
+    await fireAll(apps, 'recovers');
+    const keys = new JobKeys('JOB_LOCKER', 'recovers');
+    const tick = { key: keys.tick(TICK), last: keys.last, at: TICK, keep: 60_000, recover: true };
+    await node.settle({ lock: keys.lock, tick }, 'an instance that dies');
+    const claims = vi.spyOn(node, 'claim').mockRejectedValue(new Error('down'));
+    await clock.advance(TTL + 3000);
+    const empty = new MemoryNode(clock.now);
+    claims.mockImplementation((...what) => empty.claim(...what));
+    await clock.advance(10 * TTL);
+    expect(starts).toEqual([]);
+  });
+
+  it('is looked for once per lease while its job is paused, however long that is, and however it was found', async () => {
+    await claimAndDie('recovers', true);
     const claims = vi.spyOn(node, 'claim');
     const app = await start(parts());
-    await clock.until(app.get(RedlockService).pause('recovers'));
-    await start(parts());
     await vi.waitFor(() => expect(claims).toHaveBeenCalled(), 10_000);
+    await fireAll([app], 'recovers');
+    await clock.until(app.get(RedlockService).pause('recovers'));
     await clock.advance(20 * TTL);
     claims.mockClear();
     await clock.advance(10 * TTL);
-    expect(claims.mock.calls.length).toBeLessThanOrEqual(20);
+    expect(claims.mock.calls.length).toBeGreaterThan(5);
+    expect(claims.mock.calls.length).toBeLessThanOrEqual(10);
   });
 
   it('is not run again by an instance that found the job paused when the tick was due', async () => {
