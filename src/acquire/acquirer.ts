@@ -58,6 +58,7 @@ export class Acquirer {
     const until = start + Math.max(untilNext, RETRY.overloadLimit * nodeTimeout);
     const { tick } = claim;
     const about = { isTick: tick !== undefined, recovers: tick?.recover ?? false, nodeTimeout };
+    const isOfTick = tick !== undefined || claim.every !== undefined;
     let begin = start;
     let waited = 0;
     // The attempts of a claim are recognized by its run.
@@ -90,7 +91,8 @@ export class Acquirer {
         const progress = { result, attempt, elapsed, waited, wait, isOutOfTime, took, bufferLeft };
         const delay = nextDelay({ ...progress, ...about, total: now - start }, Math.random());
         isBuffered = waitsForRun(progress);
-        if (delay === undefined) return isBuffered ? leftToOthers(givenUp(result)) : givenUp(result);
+        if (delay === undefined)
+          return isBuffered ? leftToOthers(givenUp(result)) : givenUp(result, isOfTick);
         if (result.kind === 'early') {
           // Waiting for the tick to become due does not count, either.
           begin += delay;
@@ -114,7 +116,7 @@ export class Acquirer {
           // Waiting for a run does not count: if an outage begins now, the claim is retried for the full time.
           begin += clock.elapsed() - now;
         } else await sleep(clock, delay, signal);
-        if (signal.aborted) return givenUp(result);
+        if (signal.aborted) return givenUp(result, isOfTick);
       }
     } finally {
       if (hasSlot) this.backpressure.leave();

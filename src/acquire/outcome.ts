@@ -126,8 +126,12 @@ export function isUnsent(cause: unknown): boolean {
 /** The denial of a takeover of a tick that nobody has begun: there is nothing to run again. */
 export const UNBEGUN: Denial = { kind: 'denied', reason: 'settled', isUnbegun: true, causes: [] };
 
-/** The denial of an undecided claim that is given up. */
-export function givenUp(result: Denial | Undecided): Denial {
+/**
+ * The denial of an undecided claim that is given up.
+ *
+ * @param isOfTick Whether it was for a tick or an interval: if not, the nodes say nothing but that the lock is held.
+ */
+export function givenUp(result: Denial | Undecided, isOfTick = true): Denial {
   switch (result.kind) {
     case 'denied':
       return result;
@@ -136,6 +140,7 @@ export function givenUp(result: Denial | Undecided): Denial {
     case 'early':
       return { kind: 'denied', reason: 'early', causes: [] };
     case 'split':
-      return result.own ? deniedBy(result.own) : { kind: 'denied', reason: 'elsewhere', causes: [] };
+      if (result.own) return deniedBy(result.own);
+      return { kind: 'denied', reason: isOfTick ? 'elsewhere' : 'overlap', causes: [] };
   }
 }

@@ -280,6 +280,14 @@ function ticksOf(name: string): [Claim, Claim] {
   return [claimOf(name, now - 1000), claimOf(name, now)];
 }
 
+it('a plain call whose votes remain split finds another run', async () => {
+  const nodes = memoryNodes(3);
+  const claim = claimOf(newName());
+  await Promise.all(nodes.slice(0, 2).map((node, id) => node.claim(claim, `contender ${id}`, TTL)));
+  const answer = await clock.until(acquirerOf(nodes).acquire(claim, TTL, 0, never()));
+  expect(answer).toMatchObject({ kind: 'denied', reason: 'overlap' });
+});
+
 it('a split vote is repeated until exactly one contender has won', async () => {
   for (let round = 0; round < 20; round++) {
     const nodes = memoryNodes(5);

@@ -173,4 +173,8 @@ describe('a claim that is given up', () => {
   ])('%s', (_when, result, reason) => {
     expect(givenUp(result).reason).toBe(reason);
   });
+
+  it('after a split vote has found another run, if it is for no tick and no interval', () => {
+    expect(givenUp(SPLIT, false).reason).toBe('overlap');
+  });
 });

@@ -670,6 +670,24 @@ describe('connections', () => {
     await vi.waitFor(async () => expect(await client.exists(claim.lock)).toBe(0), 1500);
   });
 
+  it.each([1, 2])(
+    'of our own that are dropped in silence after %i replies of the handshake are replaced',
+    async (replies) => {
+      const proxy = await newProxy();
+      let left = replies;
+      proxy.rewrite = (text) => {
+        const lines = text.split(/(?<=^[+:].*\r\n)/m);
+        const passed = lines.slice(0, left);
+        left -= passed.length;
+        if (left > 0 || proxy.connections > 1) return text;
+        proxy.forget();
+        return passed.join('');
+      };
+      expect(await voteWithin(5000, nodeAt(proxy, { nodeTimeout: 100 }))).toEqual({ kind: 'granted' });
+      expect(proxy.connections).toBe(2);
+    },
+  );
+
   it('of our own that never were made end with close() too', async () => {
     await nodeAt(server).close();
     expect(await client.client('LIST')).not.toContain('name=test ');

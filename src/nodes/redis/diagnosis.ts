@@ -8,7 +8,7 @@ const KEPT = 20_000;
 interface Handshake {
   /** What the server has sent so far. */
   greeting: string;
-  /** Whether the connection was given up because the server sent nothing. */
+  /** Whether the connection was given up because the server sent nothing, or nothing more. */
   isGivenUp: boolean;
   end(): void;
 }
@@ -33,26 +33,39 @@ export class Diagnosis {
    *
    * @param onLoading Called when the server says that it is loading its data: ioredis waits, and does not say so.
    */
-  begin({ stream }: Redis, onLoading: (why: string) => void): void {
+  begin({ stream, options }: Redis, onLoading: (why: string) => void): void {
     this.end();
     const read = (chunk: Buffer): void => {
       const sent = chunk.toString('latin1');
       handshake.greeting = (handshake.greeting + sent).slice(0, KEPT);
-      if (/^loading:1\r?$/m.test(sent)) onLoading(explained(new Error('LOADING')));
+      const isLoading = /^loading:1\r?$/m.test(sent);
+      if (isLoading) onLoading(explained(new Error('LOADING')));
+      // ioredis asks again when the server should have finished, but at the latest after this time.
+      waitFor(this.patience + (isLoading ? (options.maxLoadingRetryTime ?? 0) : 0));
     };
     const giveUp = (): void => {
-      if (handshake.greeting !== '') return;
       handshake.isGivenUp = true;
       stream.destroy();
     };
-    // `setImmediate`: after a blocked event loop, timers run before the answers that have arrived meanwhile.
-    const timer = setTimeout(() => setImmediate(giveUp), this.patience).unref();
-    const end = (): void => {
+    let timer: NodeJS.Timeout | undefined;
+    let isDue: NodeJS.Immediate | undefined;
+    // Also once the server has sent something: a network can drop the connection at any time.
+    const waitFor = (patience: number): void => {
+      stop();
+      // `setImmediate`: after a blocked event loop, timers run before the answers that have arrived meanwhile.
+      timer = setTimeout(() => (isDue = setImmediate(giveUp)), patience).unref();
+    };
+    const stop = (): void => {
       clearTimeout(timer);
+      clearImmediate(isDue);
+    };
+    const end = (): void => {
+      stop();
       stream.off('data', read);
     };
     const handshake: Handshake = { greeting: '', isGivenUp: false, end };
     this.handshake = handshake;
+    waitFor(this.patience);
     // Before ioredis reads it, and perhaps emits an error.
     stream.prependListener('data', read);
   }
