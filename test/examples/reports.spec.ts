@@ -137,7 +137,10 @@ function expectConsecutive(ticks: string[], period: number): void {
 /** What is no ordinary line of the log. */
 const troubles = (): unknown[] => [
   ...lines(/(?:)/).filter(({ level }) => level !== 'log'),
-  ...instances.flatMap(({ otherOutput }) => otherOutput),
+  // `cron` says so if the machine is busy; the tick is run nevertheless.
+  ...instances
+    .flatMap(({ otherOutput }) => otherOutput)
+    .filter((line) => !line.includes('Missed execution deadline')),
 ];
 
 describe('the files for Docker, which is not run here', () => {
