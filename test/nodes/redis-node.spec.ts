@@ -148,8 +148,7 @@ describe('a server that hangs', () => {
   it('is left for a new connection also when it hangs while the connection is being made', async () => {
     const proxy = await newProxy();
     proxy.swallow = 'everything';
-    const node = nodeAt(proxy, { nodeTimeout: 300 });
-    cleanUps.push(() => node.close());
+    const node = closedLater(nodeAt(proxy, { nodeTimeout: 300 }));
     expect(await outcome(node.open())).toContain(at(proxy));
     await pause(500);
     proxy.swallow = 'nothing';
@@ -377,8 +376,7 @@ describe('a server in the field', () => {
   });
 
   it('need not have told its time before it is asked to vote', async () => {
-    const node = nodeAt(server);
-    cleanUps.push(() => node.close());
+    const node = closedLater(nodeAt(server));
     expect(await voteWithin(2000, node)).toEqual({ kind: 'granted' });
     expect(await node.extend(claimOf(newName()), 'a', TTL)).toBe(true);
   });
@@ -406,8 +404,7 @@ describe('a server in the field', () => {
 
   it.skipIf(isEmbedded)('is unfit as a replica, and says so at each claim', async () => {
     const replica = await started(['--replicaof', '127.0.0.1', `${server.port}`]);
-    const node = nodeAt(replica);
-    cleanUps.push(() => node.close());
+    const node = closedLater(nodeAt(replica));
     expect((await node.open()).unfit).toContain('replica');
     expect(await outcome(node.claim(claimOf(name), 'a', TTL))).toMatch(
       new RegExp(`Node ${at(replica)}: .*READONLY`, 's'),
@@ -627,8 +624,7 @@ describe('connections', () => {
 
   it('of our own that are being made can be waited for by many claims, without a warning of Node.js', async () => {
     const warnings = warningsOfNode();
-    const node = nodeAt(server);
-    cleanUps.push(() => node.close());
+    const node = closedLater(nodeAt(server));
     const claims = Array.from({ length: 20 }, (_, index) => node.claim(claimOf(newName()), `${index}`, TTL));
     expect(await Promise.all(claims)).toEqual(claims.map(() => ({ kind: 'granted' })));
     await pause(10);
@@ -683,7 +679,8 @@ describe('connections', () => {
         proxy.forget();
         return passed.join('');
       };
-      expect(await voteWithin(5000, nodeAt(proxy, { nodeTimeout: 100 }))).toEqual({ kind: 'granted' });
+      const node = closedLater(nodeAt(proxy, { nodeTimeout: 100 }));
+      expect(await voteWithin(5000, node)).toEqual({ kind: 'granted' });
       expect(proxy.connections).toBe(2);
     },
   );
@@ -743,16 +740,19 @@ async function outcome(promise: Promise<unknown>): Promise<string> {
 }
 
 async function open(node: BoundedNode): Promise<BoundedNode> {
+  await closedLater(node).open();
+  return node;
+}
+
+/** A node that is closed after the test: otherwise, it says in a later one that it cannot connect. */
+function closedLater(node: BoundedNode): BoundedNode {
   cleanUps.push(() => node.close());
-  await node.open();
   return node;
 }
 
 /** A node by other options than the address alone. */
 function connected(options: { port: number; username: string; password: string }): BoundedNode {
-  const node = nodeOf({ host: '127.0.0.1', ...options });
-  cleanUps.push(() => node.close());
-  return node;
+  return closedLater(nodeOf({ host: '127.0.0.1', ...options }));
 }
 
 async function nodeReport() {
