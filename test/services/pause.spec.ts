@@ -8,6 +8,7 @@ import { closeAfterTest, closeNow } from '../close-after-test.js';
 
 const START = new Date('2031-05-07T09:30:05Z');
 const MINUTE = 60_000;
+const KEYS = new JobKeys('JOB_LOCKER', 'report');
 
 /** A node that can be down, and keeps what it knows. */
 class Node extends MemoryNode {
@@ -134,12 +135,37 @@ describe('a pause and its end are decided by a majority', () => {
     expect((await world.redlock.status('report')).paused).toBeNull();
   });
 
+  it.each([0, 1, 2])('and node %i, which was down, learns of each with the next tick', async (down) => {
+    const world = new World(3);
+    await world.deploy();
+    const known = () => Promise.all(world.nodes.map((node) => node.pause(KEYS.pause)));
+    for (const write of ['pause', 'resume'] as const) {
+      world.only([down]);
+      await world.redlock[write]('report');
+      world.only([]);
+      expect(await world.tick()).toBe(write === 'pause' ? 'paused' : 'ran');
+      await expect.poll(async () => new Set((await known()).map((pause) => pause?.version)).size).toBe(1);
+      expect((await known())[down]?.isPaused).toBe(write === 'pause');
+    }
+  });
+
+  it.each([0, 1, 2])('and one that only node %i still knows is not brought back by it', async (node) => {
+    const world = new World(3);
+    await world.deploy();
+    await world.nodes[node]!.pause(KEYS.pause, {
+      isPaused: true,
+      version: 1,
+      until: undefined,
+      detail: '{}',
+    });
+    for (let ticks = 0; ticks < 3; ticks++) expect(await world.tick()).toBe('ran');
+  });
+
   it('and the end counts of two that were written at once, although a node knows only the pause', async () => {
     const world = new World(3);
     await world.deploy();
-    const key = new JobKeys('JOB_LOCKER', 'report').pause;
     const write = (node: number, isPaused: boolean) =>
-      world.nodes[node]!.pause(key, { isPaused, version: 1, until: undefined, detail: '{}' });
+      world.nodes[node]!.pause(KEYS.pause, { isPaused, version: 1, until: undefined, detail: '{}' });
     await Promise.all([write(0, true), write(1, true), write(1, false), write(2, false)]);
     world.only([2]);
     expect(await world.tick()).toBe('ran');

@@ -7,6 +7,7 @@ import { TakenError, validUntil } from '../store.js';
 import { isEarlierAttempt } from '../token.js';
 import type { LeadNode, LeadVote } from './lead-node.js';
 import type { RedlockAdapter, RedlockClaim, RedlockVoter } from './redlock-adapter.js';
+import type { PauseVotes } from './pause-votes.js';
 import { straggle } from './stragglers.js';
 import { Tally } from './tally.js';
 
@@ -31,6 +32,7 @@ export class Ballot implements Grant {
   /**
    * @param attempt The number of earlier rounds of votes on this claim.
    * @param leadVote The vote of the lead node, if that node is asked before the others.
+   * @param pauseVotes Gets each vote, also those that come too late to count.
    */
   constructor(
     adapter: RedlockAdapter,
@@ -41,6 +43,7 @@ export class Ballot implements Grant {
     readonly token: string,
     private readonly attempt: number,
     readonly leadVote: LeadVote | undefined,
+    readonly pauseVotes?: PauseVotes,
   ) {
     this.tally = new Tally(nodes.length, token);
     this.votes = nodes.map((node) => new NodeVote(node, this, clock));
@@ -199,9 +202,11 @@ class NodeVote implements RedlockVoter {
   private voted(vote: Vote): number {
     const isGranted = vote.kind === 'granted';
     this.answer = isGranted ? 'granted' : 'denied';
-    const own = releaseEarlierAttempt(this.node, this.ballot.claim, this.ballot.token, vote);
+    const { claim, token, pauseVotes } = this.ballot;
+    const own = releaseEarlierAttempt(this.node, claim, token, vote);
     this.recordLatency(this.clock.elapsed() - this.asked, own ? undefined : vote);
     if (this.isReleased && isGranted) this.releaseUnheard();
+    pauseVotes?.add(vote);
     if (!this.isGivenUp) this.ballot.count(vote);
     return Number(isGranted);
   }
@@ -211,10 +216,8 @@ class NodeVote implements RedlockVoter {
     this.answer = isUnsent(cause) ? 'denied' : 'failed';
     if (this.isReleased && this.answer === 'failed') this.releaseUnheard();
     // A node that refuses one lock, or answers too late, is not down.
-    this.recordLatency(
-      answersOthers(cause) ? this.clock.elapsed() - this.asked : Number.POSITIVE_INFINITY,
-      undefined,
-    );
+    const latency = answersOthers(cause) ? this.clock.elapsed() - this.asked : Number.POSITIVE_INFINITY;
+    this.recordLatency(latency, undefined);
     if (!this.isGivenUp) this.ballot.count(cause);
     return cause;
   }
@@ -226,7 +229,7 @@ class NodeVote implements RedlockVoter {
     if (isLead) leadVote.decide(vote);
   }
 
-  /** Sends the release behind an in-flight claim that was probably granted, so that the lock is free at once. */
+  /** Sends the release behind a claim in flight that was probably granted, so that the lock is free at once. */
   private async endBehindClaim(): Promise<boolean> {
     if (await this.undo().catch(() => false)) return true;
     // The release overtook the claim.

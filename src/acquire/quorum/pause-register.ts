@@ -3,7 +3,7 @@ import { quoted } from '../../display.js';
 import { errorOf, StoreDownError } from '../../errors.js';
 import type { Pause } from '../../nodes/job-view.js';
 import type { LockNode } from '../../nodes/lock-node.js';
-import { isNewer } from '../../nodes/pause-order.js';
+import { isInForce, isNewer } from '../../nodes/pause-order.js';
 
 /**
  * The pause of a job as one value on all nodes, of which a minority may fail. A write reads the newest version from a
@@ -33,13 +33,17 @@ export class PauseRegister {
   /**
    * Tells the nodes the newest value that is known. Resolves when a majority has the newest value that a majority
    * reported. It does not wait for silent nodes: meanwhile, the next tick could overtake the one that needs this.
+   *
+   * @param isPaused What a majority has decided, if it has. A value that says otherwise is not told: a majority has lost
+   * it, and one node must not bring it back.
    */
-  async repair(key: string): Promise<void> {
+  async repair(key: string, isPaused?: boolean): Promise<void> {
     const majority = Math.floor(this.nodes.length / 2) + 1;
     const asked = this.nodes.map((node) => node.pause(key));
     const tell = (newest: Pause | undefined): Promise<void>[] =>
       this.nodes.map(async (node, index) => {
         const known = await asked[index];
+        if (isPaused !== undefined && isPaused !== isInForce(newest, this.clock.now())) return;
         if (newest && (!known || isNewer(newest, known))) await node.pause(key, newest);
       });
     await firstOf(tell(newestOf(await firstOf(asked, majority))), majority);

@@ -6,6 +6,7 @@ import { type TokenSource, tokensOf } from '../token.js';
 import { Ballot } from './ballot.js';
 import { LeadNode } from './lead-node.js';
 import { PauseRegister } from './pause-register.js';
+import { PauseVotes } from './pause-votes.js';
 import { RedlockAdapter } from './redlock-adapter.js';
 
 /** Several nodes that decide by majority. */
@@ -37,7 +38,8 @@ export class QuorumStore implements Store {
     const { adapter, nodes, leadNode, clock } = this;
     const token = this.newToken(claim.run);
     const leadVote = (claim.loserCounter || isInTurn) && this.isReached ? leadNode.ask() : undefined;
-    const ballot = new Ballot(adapter, nodes, leadNode, clock, claim, token, attempt, leadVote);
+    const pauseVotes = claim.pause === undefined ? undefined : this.pauseVotesOf(claim.pause);
+    const ballot = new Ballot(adapter, nodes, leadNode, clock, claim, token, attempt, leadVote, pauseVotes);
     const result = (await ballot.acquire(ttl)) ? ballot : await ballot.denial();
     if (result.kind !== 'denied by lead') {
       this.isReached = !isDown(result);
@@ -47,5 +49,10 @@ export class QuorumStore implements Store {
       await this.pauses.repair(claim.pause);
     }
     return result;
+  }
+
+  /** A node that missed the pause, or its end, learns of it now: another node may be the next to fail. */
+  private pauseVotesOf(key: string): PauseVotes {
+    return new PauseVotes(this.nodes.length, (isPaused) => void this.pauses.repair(key, isPaused));
   }
 }
