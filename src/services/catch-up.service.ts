@@ -4,6 +4,7 @@ import { decodePause } from '../records/job-pause.js';
 import type { MergedView } from '../records/merged-view.js';
 import { CLOCK } from '../redlock.module-definition.js';
 import { LONGEST_TIMER } from '../options/duration.js';
+import { spreadOf } from '../runs/spread.js';
 import type { Tick } from '../schedule/cron-ticks.js';
 import { CronFiring } from '../schedule/firing.js';
 import type { CronSchedule } from '../schedule/schedule-of.js';
@@ -12,6 +13,8 @@ import { type DeclaredJob, ExclusiveJobs } from './exclusive-jobs.service.js';
 import { Fleet } from './fleet.service.js';
 import { JobRecords } from './job-records.service.js';
 import { JobRunner } from './job-runner.service.js';
+import { KnownJobs } from './known-jobs.service.js';
+import { Recovery } from './recovery.service.js';
 import { SchedulerFirings } from './scheduler-firings.service.js';
 
 /** How many records are read to find out whether the tick found a run in progress. */
@@ -38,6 +41,8 @@ export class CatchUp {
     private readonly firings: SchedulerFirings,
     private readonly records: JobRecords,
     private readonly runner: JobRunner,
+    private readonly recovery: Recovery,
+    private readonly known: KnownJobs,
     private readonly fleet: Fleet,
   ) {}
 
@@ -68,22 +73,29 @@ export class CatchUp {
     for (const name of this.pauses.keys()) this.lookFor(name);
   }
 
-  private async lookAt({ name, options, call, schedule }: Candidate): Promise<void> {
+  private async lookAt(job: Candidate): Promise<void> {
     await turn();
+    const { name, options, call, schedule } = job;
     // If the scheduler is off, or the job is stopped, this instance is not meant to run it.
     if (!this.firings.isMounted(schedule)) return;
     const { ticks } = schedule;
-    const view = await this.records.view(name, RECORDS);
-    const now = this.clock.now();
-    const pause = decodePause(view.pause, now);
+    let view = await this.records.view(name, RECORDS);
+    const pause = decodePause(view.pause, this.clock.now());
     this.clock.clearTimeout(this.pauses.get(name));
     this.pauses.delete(name);
     if (pause) return void this.pauses.set(name, this.lookAgain(name, pause.until?.getTime()));
+    if (options.recover) {
+      // A tick that was begun cannot be taken over once a later one is settled.
+      await this.recovery.search(job, schedule);
+      view = await this.records.view(name, RECORDS);
+    }
+    const now = this.clock.now();
     const tick = ticks.latest(now);
-    if (!tick || now - tick.at > (options.missed ?? 0) || !isMissed(tick, view, ticks.fingerprint)) return;
+    if (!tick || now - tick.at > (options.missed ?? 0) || !this.isMissed(job, tick, view)) return;
     const firing = (): CronFiring => new CronFiring(call, ticks, this.clock.now(), this.clock, tick);
+    const spread = spreadOf(name, options, ticks);
     const outcome = await this.runner.resume(
-      { name, options, tick, ticks, trigger: 'catch-up' },
+      { name, options, tick, ticks, spread, trigger: 'catch-up' },
       firing,
       call,
     );
@@ -100,17 +112,23 @@ export class CatchUp {
     const delay = Math.min(at - this.clock.now() + 1, LONGEST_TIMER);
     return this.clock.setTimeout(() => this.lookFor(name), delay).unref();
   }
-}
 
-/**
- * Whether a tick was due under the same schedule as the last one that ran, was not begun, and found no run in progress.
- */
-function isMissed({ at }: Tick, { last, running, records }: MergedView, schedule: string): boolean {
-  if (last === undefined || last >= at) return false;
-  if (records.some(({ tick }) => tick?.getTime() === at)) return false;
-  if (records.find(({ tick }) => tick?.getTime() === last)?.schedule !== schedule) return false;
-  if (running && running.startedAt <= at) return false;
-  return !records.some(
-    ({ startedAt, duration }) => startedAt.getTime() <= at && at <= startedAt.getTime() + (duration ?? 0),
-  );
+  /**
+   * Whether a tick was due under the same schedule as the last one that ran, was not begun, and found no run in progress.
+   */
+  private isMissed(
+    { name, options, schedule }: Candidate,
+    { at }: Tick,
+    { last, running, records }: MergedView,
+  ): boolean {
+    if (last === undefined || at <= last || at < last + (options.every ?? 0)) return false;
+    if (records.some(({ tick }) => tick?.getTime() === at)) return false;
+    if (records.find(({ tick }) => tick?.getTime() === last)?.schedule !== schedule.ticks.fingerprint)
+      return false;
+    if (running && running.startedAt <= at) return false;
+    if (this.known.get(name)?.skipped.at(at)?.fate === 'unguarded') return false;
+    return !records.some(
+      ({ startedAt, duration }) => startedAt.getTime() <= at && at <= startedAt.getTime() + (duration ?? 0),
+    );
+  }
 }

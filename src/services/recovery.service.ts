@@ -14,11 +14,16 @@ import { SchedulerFirings } from './scheduler-firings.service.js';
 const LOOK_BACK = 10;
 
 /**
- * At startup, looks for ticks of `recover` jobs that were begun and not settled, and runs them again. Instances that
- * lost such a tick wait for it themselves; this is for instances that started later.
+ * Looks for ticks of `recover` jobs that were begun and not settled, and runs them again: at startup, and before a later
+ * tick is made up for. Instances that lost such a tick wait for it themselves; this is for instances that started later.
  */
 @Injectable()
 export class Recovery {
+  /** The searches in progress, by the name of the job. */
+  private readonly searches = new Map<string, Promise<void>>();
+  /** The jobs whose search is repeated later. */
+  private readonly repeated = new Set<string>();
+
   constructor(
     @Inject(CLOCK) private readonly clock: Clock,
     private readonly jobs: ExclusiveJobs,
@@ -30,8 +35,15 @@ export class Recovery {
   start(): void {
     for (const job of this.jobs.declared()) {
       const { schedule, options } = job;
-      if (schedule.kind === 'cron' && options.recover) void this.look(job, schedule);
+      if (schedule.kind === 'cron' && options.recover) void this.search(job, schedule);
     }
+  }
+
+  /** Resolves when no tick of the job is left that could be taken over now, and those that were have been run. */
+  async search(job: DeclaredJob, schedule: CronSchedule): Promise<void> {
+    const search = this.searches.get(job.name) ?? this.look(job, schedule);
+    this.searches.set(job.name, search);
+    await search.finally(() => this.searches.delete(job.name));
   }
 
   private async look(job: DeclaredJob, schedule: CronSchedule): Promise<void> {
@@ -51,13 +63,23 @@ export class Recovery {
         firing,
         call,
       );
-      // The nodes may answer later, and a run that holds the lock may end.
-      if (outcome === 'unknown')
-        this.clock.setTimeout(() => void this.look(job, schedule), options.ttl).unref();
+      if (outcome === 'unknown') this.searchLater(job, schedule);
       if (outcome !== 'unbegun' || tick.at < now - LAST_TICK_RETENTION) break;
       await turn();
       tick = ticks.latest(tick.at - TIMER_SLACK - 1);
     }
     ticks.prepareSoon(this.clock);
+  }
+
+  /** The nodes may answer later, and a run that holds the lock may end. */
+  private searchLater(job: DeclaredJob, schedule: CronSchedule): void {
+    const { name, options } = job;
+    if (this.repeated.has(name)) return;
+    this.repeated.add(name);
+    const again = (): void => {
+      this.repeated.delete(name);
+      void this.search(job, schedule);
+    };
+    this.clock.setTimeout(again, options.ttl).unref();
   }
 }

@@ -1,0 +1,150 @@
+import { Injectable } from '@nestjs/common';
+import { Cron } from '@nestjs/schedule';
+import type { TestingModule } from '@nestjs/testing';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { Exclusive, type JobOptions, MemoryNode, RedlockService } from '../../src/index.js';
+import { ManualClock } from '../../src/testing/manual-clock.js';
+import { close, fire, start } from '../module/application.js';
+import { claimOf } from '../nodes/support.js';
+
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+const TTL = 30 * SECOND;
+
+/** A node that can hang. */
+class HangingNode extends MemoryNode {
+  isDown = false;
+
+  private answer<Answer>(ask: () => Promise<Answer>): Promise<Answer> {
+    return this.isDown ? Promise.reject(new Error('is down')) : ask();
+  }
+  override claim(...args: Parameters<MemoryNode['claim']>): ReturnType<MemoryNode['claim']> {
+    return this.answer(() => super.claim(...args));
+  }
+  override register(...args: Parameters<MemoryNode['register']>): ReturnType<MemoryNode['register']> {
+    return this.answer(() => super.register(...args));
+  }
+  override look(...args: Parameters<MemoryNode['look']>): ReturnType<MemoryNode['look']> {
+    return this.answer(() => super.look(...args));
+  }
+}
+
+let clock: ManualClock;
+let node: HangingNode;
+/** The tick of each run, and what started it. */
+let runs: string[];
+/** When each run began. */
+let begun: number[];
+beforeEach(() => {
+  clock = new ManualClock(Date.UTC(2031, 4, 7, 10));
+  node = new HangingNode(clock.now);
+  runs = [];
+  begun = [];
+});
+
+/** An application with one job that is due each hour. */
+function startWith(options: JobOptions): Promise<TestingModule> {
+  @Injectable()
+  class Jobs {
+    constructor(redlock: RedlockService) {
+      redlock.on('started', ({ tick, trigger }) => {
+        runs.push(`${tick?.toISOString().slice(11, 16)} ${trigger}`);
+        begun.push(clock.now());
+      });
+    }
+
+    @Cron('0 * * * *', { name: 'report', timeZone: 'UTC', waitForCompletion: true })
+    @Exclusive('report', { ttl: TTL, missed: 'once', ...options })
+    report(): void {}
+  }
+  return start({ redlock: { nodes: node }, providers: [Jobs], clock });
+}
+
+/** Runs the job at ten o'clock, and stops the application. */
+async function runAtTen(options: JobOptions): Promise<void> {
+  const app = await startWith(options);
+  await clock.until(fire(app, 'report'));
+  expect(runs).toEqual(['10:00 schedule']);
+  await close(app);
+}
+
+/** Moves the clock to a time of that day. */
+const to = (time: string): Promise<void> => clock.advance(Date.parse(`2031-05-07T${time}Z`) - clock.now());
+
+/** Lets the application look for missed ticks, for which it waits until the event loop is free. */
+const looked = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 50));
+
+/** Moves the clock on until this is so. */
+const soon = (check: () => void): Promise<void> =>
+  vi.waitFor(async () => {
+    await clock.advance(SECOND);
+    check();
+  }, 10_000);
+
+describe('a missed tick', () => {
+  it('with recover, is run after the one before it, which was begun and not finished', async () => {
+    await runAtTen({ recover: true });
+    await to('11:00:00');
+    const dead = claimOf('report', clock.now(), { recover: true });
+    expect(await node.claim(dead, 'dead#run/0/0//1', TTL)).toMatchObject({ kind: 'granted' });
+    await to('12:00:05');
+    await startWith({ recover: true });
+    await soon(() => expect(runs.slice(1)).toEqual(['11:00 recover', '12:00 catch-up']));
+  });
+
+  it('with recover, is run after it also when the job is resumed', async () => {
+    await runAtTen({ recover: true });
+    const app = await startWith({ recover: true });
+    const redlock = app.get(RedlockService);
+    await to('11:00:00');
+    const dead = claimOf('report', clock.now(), { recover: true });
+    expect(await node.claim(dead, 'dead#run/0/0//1', TTL)).toMatchObject({ kind: 'granted' });
+    await clock.until(redlock.pause('report'));
+    await to('12:00:00');
+    await clock.until(fire(app, 'report'));
+    await to('12:00:05');
+    expect(runs).toHaveLength(1);
+    await clock.until(redlock.resume('report'));
+    await soon(() => expect(runs.slice(1)).toEqual(['11:00 recover', '12:00 catch-up']));
+  });
+
+  it('is not one that `every` leaves out', async () => {
+    await runAtTen({ every: '90m' });
+    await to('11:40:00');
+    const app = await startWith({ every: '90m' });
+    await looked();
+    expect(runs).toHaveLength(1);
+    await to('12:00:00');
+    await clock.until(fire(app, 'report'));
+    expect(runs.slice(1)).toEqual(['12:00 schedule']);
+  });
+
+  it('with spread, is not one that is not late yet', async () => {
+    const options: JobOptions = { spread: '30m' };
+    await runAtTen(options);
+    const offset = begun[0]! - Date.UTC(2031, 4, 7, 10);
+    expect(offset).toBeGreaterThan(MINUTE);
+    await to('11:00:01');
+    await startWith(options);
+    await looked();
+    await clock.advance(offset - 2 * SECOND);
+    await looked();
+    expect(runs).toHaveLength(1);
+    await soon(() => expect(runs.slice(1)).toEqual(['11:00 catch-up']));
+    expect(begun[1]! - Date.UTC(2031, 4, 7, 11)).toBeGreaterThanOrEqual(offset);
+  });
+
+  it("with onStoreDown: 'run', is not one that ran without a quorum", async () => {
+    const app = await startWith({ onStoreDown: 'run' });
+    await clock.until(fire(app, 'report'));
+    await to('11:00:00');
+    node.isDown = true;
+    await clock.until(fire(app, 'report'));
+    expect(runs.slice(1)).toEqual(['11:00 schedule']);
+    await clock.advance(20 * SECOND);
+    node.isDown = false;
+    await clock.advance(MINUTE);
+    await looked();
+    expect(runs).toHaveLength(2);
+  });
+});
