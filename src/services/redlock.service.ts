@@ -100,8 +100,9 @@ export class RedlockService {
    * ```
    *
    * @returns `{ ran: true, value }`, or `{ ran: false, reason }`.
-   * @throws What `routine` throws; InvalidOptionError for an invalid name or option; StoreDownError without a
-   * quorum, if `onStoreDown` is `'throw'`.
+   * @throws What `routine` throws; InvalidOptionError for an invalid name or option, and if `routine` returns an
+   * Observable or a generator, whose work would begin after the lock is released; StoreDownError without a quorum,
+   * if `onStoreDown` is `'throw'`.
    */
   async run<T>(
     name: string,

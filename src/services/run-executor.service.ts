@@ -5,6 +5,7 @@ import type { ResolvedOptions } from '../options/options.js';
 import { encodeRecord, recordedError } from '../records/run-record.js';
 import { CLOCK, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
 import { type AroundRun, traced } from '../runs/channels.js';
+import { refuseDeferredWork } from '../runs/deferred-work.js';
 import type { Lease } from '../runs/lease.js';
 import { LeasedRun } from '../runs/leased-run.js';
 import { type CurrentRun, runBegins, runContext, runEnds } from '../runs/run-context.js';
@@ -61,8 +62,8 @@ export class RunExecutor {
       lease.record = () => this.recordOf(event, request, lease, startedAt, duration(), ending);
     }
     try {
-      const wrapped = (): T => this.around(event, () => routine(run));
-      const value = await runContext.run(run, () => traced(event, wrapped));
+      const whole = async (): Promise<Awaited<T>> => refuseDeferredWork(event.name, await routine(run));
+      const value = await runContext.run(run, () => traced(event, () => this.around(event, whole)));
       ending = { outcome: 'finished' };
       lease.checkTime();
       this.events.emit('finished', { ...event, duration: duration() });

@@ -3,6 +3,7 @@ import { DiscoveryService } from '@nestjs/core';
 import { SchedulerRegistry } from '@nestjs/schedule';
 import type { CronJob } from 'cron';
 import type { Clock } from '../clock.js';
+import { hasMethods } from '../has-methods.js';
 import { CLOCK } from '../redlock.module-definition.js';
 import { CronFiring, currentFiring, fire, holdFiring, IntervalFiring } from '../schedule/firing.js';
 import { type CronOptions, type CronSchedule, cronTimeOf, ticksOf } from '../schedule/schedule-of.js';
@@ -146,22 +147,13 @@ function holdDuringCallbacks(job: CronJob): void {
 function isRegistry(instance: unknown): instance is SchedulerRegistry {
   // A mock has every method, and returns anything.
   return (
-    can(instance, 'addCronJob', 'getCronJobs') && (instance as SchedulerRegistry).getCronJobs() instanceof Map
+    hasMethods(instance, 'addCronJob', 'getCronJobs') &&
+    (instance as SchedulerRegistry).getCronJobs() instanceof Map
   );
 }
 
 function isOrchestrator(instance: unknown): instance is Orchestrator {
-  return can(instance, 'addCron', 'addInterval', 'mountIntervals');
-}
-
-function can(instance: unknown, ...methods: string[]): boolean {
-  if (typeof instance !== 'object' || instance === null) return false;
-  try {
-    return methods.every((method) => typeof Reflect.get(instance, method) === 'function');
-  } catch {
-    // For example, a request-scoped proxy that cannot be read now.
-    return false;
-  }
+  return hasMethods(instance, 'addCron', 'addInterval', 'mountIntervals');
 }
 
 /** `cron` 3 calls it `running`. */
