@@ -39,7 +39,8 @@ export interface ExclusiveDecorator<Name extends (...args: never[]) => unknown =
  * - In a cron job from `SchedulerRegistry`, a call of the method is for the tick of that job.
  * - On anything else, and for plain calls such as `service.report()`, runs never overlap.
  *
- * A call that loses resolves to `undefined`; a call that wins resolves or rejects as the method does.
+ * A call that loses resolves to `undefined`; a call that wins resolves or rejects as the method does. It
+ * rejects if the method returns an Observable or a generator, whose work would begin after the lock is released.
  *
  * @param name The name of the job, across the fleet: a string, or a function of the arguments of the call, such as ``
  * (tenant: string) => `report:${tenant}` ``. Default: `ClassName.method`.
