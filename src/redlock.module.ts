@@ -118,8 +118,9 @@ export class RedlockModule extends ConfigurableModuleClass {
   }
 
   /**
-   * Async configuration: `useFactory`, or `useClass` or `useExisting` with a `RedlockOptionsFactory`. Invalid options
-   * are reported when the application starts, with an `InvalidOptionError`.
+   * Async configuration: `useFactory`, or `useClass` or `useExisting` with a `RedlockOptionsFactory`. Invalid options,
+   * and those that depend on a request-scoped provider, are reported when the application starts, with an
+   * `InvalidOptionError`.
    *
    * @throws InvalidOptionError for an unknown option, and unless exactly one of the three is set.
    */

@@ -1,4 +1,4 @@
-import { Injectable, Module, type ModuleMetadata } from '@nestjs/common';
+import { Injectable, Module, type ModuleMetadata, Scope } from '@nestjs/common';
 import { describe, expect, it } from 'vitest';
 import {
   Exclusive,
@@ -38,6 +38,19 @@ class OptionsFactory implements RedlockOptionsFactory {
 
 @Module({ providers: [OptionsFactory], exports: [OptionsFactory] })
 class FactoryModule {}
+
+@Injectable({ scope: Scope.REQUEST })
+class PerRequest extends OptionsFactory {}
+
+@Injectable()
+class ThroughAnother extends OptionsFactory {
+  constructor(readonly request: PerRequest) {
+    super();
+  }
+}
+
+@Module({ providers: [PerRequest, ThroughAnother], exports: [PerRequest, ThroughAnother] })
+class RequestModule {}
 
 const startWith = (...imports: NonNullable<ModuleMetadata['imports']>) => start({ redlock: null, imports });
 
@@ -100,5 +113,17 @@ describe('options that come from elsewhere', () => {
     const error = await startWith(redlock).catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(InvalidOptionError);
     expect(String(error)).toContain('RedlockModule: ttl must be');
+  });
+
+  it.each<[how: string, options: Parameters<typeof RedlockModule.forRootAsync>[0]]>([
+    ['injected', { inject: [PerRequest], useFactory: () => ({ nodes: 'memory' }) }],
+    ['injected into what is injected', { inject: [ThroughAnother], useFactory: () => ({ nodes: 'memory' }) }],
+    ['the factory', { useExisting: PerRequest }],
+    ['injected into the factory', { useClass: ThroughAnother }],
+  ])('are refused at the start where something request-scoped is %s', async (_how, options) => {
+    const redlock = RedlockModule.forRootAsync({ imports: [RequestModule], ...options });
+    const error = await startWith(FeatureModule, redlock).catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(InvalidOptionError);
+    expect(String(error)).toContain('RedlockModule: options cannot depend on a request-scoped provider');
   });
 });
