@@ -52,8 +52,21 @@ export function runEnds(run: CurrentRun): void {
   inProgress.delete(run);
 }
 
+/**
+ * The run of this instance that a call is part of, because the call is made in it, under its name; `undefined` if there
+ * is none.
+ *
+ * @param nameOfCall Computes the name of the call, which can be costly; `undefined` if it has none.
+ */
+export function ownRun(instanceId: string, nameOfCall: () => string | undefined): CurrentRun | undefined {
+  for (const run of runsOfCaller()) {
+    if (run.instanceId === instanceId && run.name === nameOfCall()) return run;
+  }
+  return undefined;
+}
+
 /** The runs in progress that the caller is part of, the innermost first. A firing within a run does not belong to it. */
-export function* runsOfCaller(): Generator<CurrentRun> {
+function* runsOfCaller(): Generator<CurrentRun> {
   const firing = currentFiring();
   let run = runContext.getStore();
   while (run) {

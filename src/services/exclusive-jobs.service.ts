@@ -21,7 +21,7 @@ import type { RunRequest } from '../runs/run-request.js';
 import { checkSpread, spreadOf } from '../runs/spread.js';
 import { JobRunner } from './job-runner.service.js';
 import { JobNames } from '../runs/job-names.js';
-import { runsOfCaller } from '../runs/run-context.js';
+import { ownRun } from '../runs/run-context.js';
 import { SchedulerFirings } from './scheduler-firings.service.js';
 
 /** A job that an instance declares. */
@@ -157,16 +157,10 @@ export class ExclusiveJobs {
   /** Runs a call of a decorated method, or resolves to `undefined` if the call loses. */
   call(method: ExclusiveMethod, instance: object, args: never[]): unknown {
     const routine = (): unknown => Reflect.apply(method.original, instance, args);
-    if (!this.#options.enabled || this.isInOwnRun(method, instance, args)) return routine();
+    const { enabled, instanceId } = this.#options;
+    // In its own run, a method calls itself, for example, or the one that it overrides.
+    if (!enabled || ownRun(instanceId, () => nameIn(method, instance, args))) return routine();
     return this.run(method, instance, args, routine);
-  }
-
-  /** Whether a run of the same job makes the call, as when a method calls itself or the one that it overrides. */
-  private isInOwnRun(method: ExclusiveMethod, instance: object, args: never[]): boolean {
-    for (const { name, instanceId } of runsOfCaller()) {
-      if (instanceId === this.#options.instanceId && name === nameIn(method, instance, args)) return true;
-    }
-    return false;
   }
 
   private async run(

@@ -30,7 +30,7 @@ import type { RedlockEventMap, RedlockListener } from '../runs/run-event.js';
 import { Operations } from './operations.service.js';
 import { RedlockEvents } from './redlock-events.service.js';
 import { spreadOf } from '../runs/spread.js';
-import { type CurrentRun, runContext } from '../runs/run-context.js';
+import { type CurrentRun, ownRun, runContext } from '../runs/run-context.js';
 import { SchedulerFirings } from './scheduler-firings.service.js';
 
 /** Locks, and runs under locks, for code outside decorated methods. */
@@ -99,6 +99,8 @@ export class RedlockService {
    * });
    * ```
    *
+   * In a run of `name`, `routine` is part of that run, and no lock is claimed.
+   *
    * @returns `{ ran: true, value }`, or `{ ran: false, reason }`.
    * @throws What `routine` throws; InvalidOptionError for an invalid name or option, and if `routine` returns an
    * Observable or a generator, whose work would begin after the lock is released; StoreDownError without a quorum,
@@ -113,6 +115,8 @@ export class RedlockService {
     callback('run()', 'routine', routine);
     const { job, ...checked } = checkedOptions('run()', options, this.#runChecks);
     const jobOptions = resolveJobOptions('run()', checked, this.#options.job);
+    const own = ownRun(this.#options.instanceId, () => name);
+    if (own) return { ran: true, value: await routine(own) };
     const request = { name, options: jobOptions };
     const current = currentFiring();
     const firing = current?.kind === 'cron' ? current : undefined;

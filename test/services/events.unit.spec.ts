@@ -8,6 +8,7 @@ import {
 } from '../../src/index.js';
 import { start } from '../module/application.js';
 import { RecordingLogger } from '../module/recording-logger.js';
+import { Gate } from './gate.js';
 
 const unhandled: unknown[] = [];
 const note = (reason: unknown): void => void unhandled.push(reason);
@@ -25,10 +26,15 @@ it('tell of each run what became of it, in this order', async () => {
   const fault = new Error('no paper');
 
   let current: CurrentRun | undefined;
-  await redlock.run('report', (run) => {
+  const gate = new Gate();
+  gate.close();
+  const first = redlock.run('report', (run) => {
     current = run;
-    return redlock.run('report', () => 1);
+    return gate.until;
   });
+  await redlock.run('report', () => 1);
+  gate.open();
+  await first;
   await redlock.run('report', () => Promise.reject(fault)).catch(() => {});
   expect(seen).toEqual([
     ['started', about],

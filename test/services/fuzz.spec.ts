@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { InvalidOptionError, MemoryNode, RedlockModule, RedlockService } from '../../src/index.js';
 import { milliseconds } from '../../src/options/duration.js';
 import { resolveOptions } from '../../src/options/resolve-options.js';
-import { start } from '../module/application.js';
+import { startFleet } from '../module/application.js';
 import { useServer } from '../module/redis.js';
 
 const LONGEST = 2 ** 31 - 1;
@@ -105,12 +105,13 @@ describe('any text for a name', () => {
     ['in memory', () => new MemoryNode()],
     ['in Redis', () => server.it.url],
   ])('locks that name and no other, %s', async (_where, nodes) => {
-    const redlock = (await start({ redlock: { nodes: nodes() } })).get(RedlockService);
+    const apps = await startFleet(2, { redlock: { nodes: nodes() } });
+    const [redlock, elsewhere] = apps.map((app) => app.get(RedlockService));
     await fc.assert(
       fc.asyncProperty(name, name, async (one, other) => {
-        const outcome = await redlock.run(one, async () => [
-          (await redlock.run(one, () => 1)).ran,
-          (await redlock.run(other, () => 1)).ran,
+        const outcome = await redlock!.run(one, async () => [
+          (await elsewhere!.run(one, () => 1)).ran,
+          (await elsewhere!.run(other, () => 1)).ran,
         ]);
         expect(outcome).toEqual({ ran: true, value: [false, one !== other] });
       }),
@@ -119,9 +120,10 @@ describe('any text for a name', () => {
   });
 
   it('of ten thousand characters is one as well', async () => {
-    const redlock = (await start({ redlock: { nodes: server.it.url } })).get(RedlockService);
+    const apps = await startFleet(2, { redlock: { nodes: server.it.url } });
+    const [redlock, elsewhere] = apps.map((app) => app.get(RedlockService));
     const long = 'x'.repeat(10_000);
-    const outcome = await redlock.run(long, async () => (await redlock.run(long, () => 1)).ran);
+    const outcome = await redlock!.run(long, async () => (await elsewhere!.run(long, () => 1)).ran);
     expect(outcome).toEqual({ ran: true, value: false });
   });
 });

@@ -3,7 +3,7 @@ import { Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { CronJob } from 'cron';
 import { describe, expect, it } from 'vitest';
 import { type CurrentRun, Exclusive, MemoryNode, RedlockService } from '../../src/index.js';
-import { close, newYear, ONCE_A_YEAR, start } from '../module/application.js';
+import { close, newYear, ONCE_A_YEAR, start, startFleet } from '../module/application.js';
 import { RecordingLogger } from '../module/recording-logger.js';
 
 describe('run', () => {
@@ -21,11 +21,50 @@ describe('run', () => {
 
   it('says why it did not run', async () => {
     const redlock = (await start({})).get(RedlockService);
-    await redlock.run('report', async () => {
-      expect(await redlock.run('report', () => 1)).toEqual({ ran: false, reason: 'overlap' });
-    });
+    const lock = await redlock.lock('report');
+    expect(await redlock.run('report', () => 1)).toEqual({ ran: false, reason: 'overlap' });
+    await lock?.release();
     await redlock.run('seldom', () => 1, { every: '1h' });
     expect(await redlock.run('seldom', () => 1, { every: '1h' })).toEqual({ ran: false, reason: 'settled' });
+  });
+
+  it('is part of the run of that name in which it is called, at any depth', async () => {
+    @Injectable()
+    class Reports {
+      constructor(readonly redlock: RedlockService) {}
+
+      @Exclusive('report') async report(): Promise<unknown> {
+        return this.redlock.run('report', ({ runId }) => runId);
+      }
+    }
+    const app = await start({ providers: [Reports] });
+    const redlock = app.get(RedlockService);
+    const started: string[] = [];
+    redlock.on('started', ({ name }) => started.push(name));
+    expect(await app.get(Reports).report()).toEqual({ ran: true, value: expect.any(String) });
+    const outcome = await redlock.run('report', (run) =>
+      redlock.run('page', () => redlock.run('report', (own) => own === run)),
+    );
+    expect(outcome).toMatchObject({ value: { value: { ran: true, value: true } } });
+    expect(started).toEqual(['report', 'report', 'page']);
+    const fault = new Error('no paper');
+    const failing = redlock.run('report', () => redlock.run('report', () => Promise.reject(fault)));
+    await expect(failing).rejects.toBe(fault);
+  });
+
+  it('is no part of a run that has ended, or of one on another instance', async () => {
+    const nodes = new MemoryNode();
+    const apps = await startFleet(2, { redlock: { nodes } });
+    const [one, two] = apps.map((app) => app.get(RedlockService));
+    const overlap = { ran: false, reason: 'overlap' };
+    let later: Promise<unknown> = Promise.resolve();
+    await one!.run('report', async () => {
+      expect(await two!.run('report', () => 1)).toEqual(overlap);
+      later = pause(20).then(() => one!.run('report', () => 1));
+    });
+    const lock = await two!.lock('report');
+    expect(await later).toEqual(overlap);
+    await lock?.release();
   });
 
   it('runs each tick of its cron job once over the fleet', async () => {
