@@ -171,7 +171,9 @@ export class ExclusiveJobs {
   ): Promise<unknown> {
     const request = this.requestOf(method, instance, args);
     const outcome = await this.#runner.run(request, routine);
-    if (request.firing?.kind === 'manual') request.firing.outcome ??= outcome;
+    const { firing } = request;
+    // The job may call other jobs, whose calls end first.
+    if (firing?.kind === 'manual' && firing.method === method) firing.outcome = outcome;
     return outcome.ran ? outcome.value : undefined;
   }
 

@@ -47,7 +47,7 @@ export class JobCatalog {
   async trigger(name: string, args: readonly unknown[]): Promise<RunOutcome<unknown>> {
     for (const { method, instance } of this.jobs.all()) {
       if (nameIn(method, instance, args) !== name) continue;
-      const firing = new ManualFiring();
+      const firing = new ManualFiring(method);
       const call = (): unknown =>
         Reflect.apply(Reflect.get(instance, method.key) as () => unknown, instance, args);
       const value = await fire(firing, call);
