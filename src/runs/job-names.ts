@@ -24,7 +24,12 @@ export class JobNames {
     const name = nameOf(method, instance, []);
     const place = placeOf(instance, method.key);
     const isDefault = method.name === undefined;
-    if (isDefault && looksMinified(instance.constructor.name)) {
+    if (isNameless({ method, instance })) {
+      this.logger.warn(
+        `The class of ${quoted(name)} has no name, as when a class decorator returns an anonymous class, so another job ` +
+          `can get the same name: name the job, as in @Exclusive('report')`,
+      );
+    } else if (isDefault && looksMinified(instance.constructor.name)) {
       this.logger.warn(
         `The default job name ${quoted(name)} looks minified. Two builds can give a job different names, and run its ticks ` +
           `twice: name the job, as in @Exclusive('report'), or keep class names in the bundle`,
@@ -39,11 +44,7 @@ export class JobNames {
       throw new InvalidOptionError(
         `@Exclusive on ${place}`,
         'name',
-        `${quoted(name)} is already used by ${placeOf(other.instance, other.method.key)}, and the two would take each other's ticks: ` +
-          (other.method === method
-            ? 'both inherit one method, so leave its name out (ClassName.method), or name the job by its object, as in ' +
-              '@Exclusive(function () { return `report:${this.constructor.name}`; })'
-            : `name each method differently${isDefault ? ', or keep class names if the bundle is minified' : ''}`),
+        `${quoted(name)} is already used by ${placeOf(other.instance, other.method.key)}, and the two would take each other's ticks: ${remedyFor({ method, instance }, other)}`,
       );
     }
     // Two objects may share a name, unless it has a cron or interval schedule: each tick would run on only one of them.
@@ -56,6 +57,26 @@ export class JobNames {
         '@Exclusive(function () { return `export:${this.tenant}`; })',
     );
   }
+}
+
+/** Whether a job has the default name, of a class that has none. */
+function isNameless({ method, instance }: Owner): boolean {
+  return method.name === undefined && instance.constructor.name === '';
+}
+
+/** What to do about a name that two methods share, or that two classes inherit. */
+function remedyFor(owner: Owner, { method }: Owner): string {
+  if (isNameless(owner)) {
+    return "their classes have no name, so name the jobs, as in @Exclusive('report'), or the classes";
+  }
+  if (owner.method === method) {
+    return (
+      'both inherit one method, so leave its name out (ClassName.method), or name the job by its object, as in ' +
+      '@Exclusive(function () { return `report:${this.constructor.name}`; })'
+    );
+  }
+  const isDefault = owner.method.name === undefined;
+  return `name each method differently${isDefault ? ', or keep class names if the bundle is minified' : ''}`;
 }
 
 /** Whether a class name looks minified: one or two characters, or three that are not a word. */

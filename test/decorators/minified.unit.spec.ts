@@ -24,7 +24,7 @@ async function warnings(Jobs: Type): Promise<string[]> {
 }
 
 describe('a default name', () => {
-  it.each(['n', 'e', 'Rt', 'a1', '_', '$', 'nRe', 'x_2', ''])(
+  it.each(['n', 'e', 'Rt', 'a1', '_', '$', 'nRe', 'x_2'])(
     'that looks minified is told at start: %j',
     async (name) => {
       expect(await warnings(classNamed(name))).toEqual([
@@ -45,6 +45,28 @@ describe('a default name', () => {
     const error = await app.init().catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(InvalidOptionError);
     expect(String(error)).toContain('keep class names if the bundle is minified');
+  });
+});
+
+describe('a class without a name, as a class decorator may return it,', () => {
+  it('is told at start, and not as one that looks minified', async () => {
+    const logger = new RecordingLogger();
+    await start({ providers: [classNamed('')], logger });
+    expect(logger.at('warn').filter((line) => line.includes('".run"'))).toEqual([
+      expect.stringMatching(
+        /^The class of "\.run" has no name, .*: name the job, as in @Exclusive\('report'\)/,
+      ),
+    ]);
+  });
+
+  it('is refused with the remedy where there are two', async () => {
+    const app = await build({ providers: [classNamed(''), classNamed('')] });
+    const error = await app.init().catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(InvalidOptionError);
+    expect(String(error)).toContain(
+      "their classes have no name, so name the jobs, as in @Exclusive('report'), or the classes",
+    );
+    expect(String(error)).not.toContain('minified');
   });
 });
 
