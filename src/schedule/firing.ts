@@ -111,8 +111,8 @@ export class ManualFiring {
   readonly kind = 'manual';
   readonly calls = new PendingCalls();
   /**
-   * How the call of the job has ended, the last one if there are several, as when the job calls itself; `undefined` if a
-   * decorator above `@Exclusive` has not made it.
+   * How the call of the job has ended: the last one if there are several, as when the job calls itself. `undefined` if
+   * a decorator above `@Exclusive` has not made it.
    */
   outcome: RunOutcome<unknown> | undefined;
 

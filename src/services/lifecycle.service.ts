@@ -71,7 +71,8 @@ export class InnermostHooks implements OnModuleInit, OnApplicationBootstrap, OnM
   }
 
   /**
-   * Nest would create the options for each request, and with them the nodes and `Lifecycle`, whose hooks it never calls.
+   * Nest would create the options for each request, and with them the nodes and `Lifecycle`, whose hooks it would not
+   * call.
    *
    * @throws InvalidOptionError if the options of a `RedlockModule` depend on a request-scoped provider.
    */
