@@ -1,5 +1,6 @@
 // How values appear in messages and log lines: short, on one line, and without secrets.
 import { types } from 'node:util';
+import { namesSecret, withoutSecrets } from './secrets.js';
 
 /** The maximum length of a value in a message, in characters. */
 const LONGEST = 200;
@@ -70,9 +71,9 @@ export function isShownInFull(value: unknown): boolean {
   return (typeof value !== 'object' || value === null) && !['function', 'symbol'].includes(typeof value);
 }
 
-/** A string from elsewhere, such as a reason or an address, on one line and without credentials. */
+/** A string from elsewhere, such as a reason or an address, on one line and without what looks like a secret. */
 export function redacted(text: string): string {
-  const short = shortened(text, LONGEST_TEXT)
+  const short = withoutSecrets(shortened(text, LONGEST_TEXT))
     .replace(/(\w+:\/\/)(?:.*@)?\S*/gs, (url, scheme: string) => (HARMLESS.test(url) ? url : `${scheme}***`))
     .replace(/[^\s:@/]*:[^\s@]+@\S*/g, '***');
   return oneLine(short);
@@ -109,9 +110,9 @@ export function classOf(value: object): string {
   return 'Object';
 }
 
-/** Whether a string contains something that looks like a URL, credentials, or a setting of a password. */
+/** Whether a string contains something that looks like a URL, credentials, or another secret. */
 function looksSecret(text: string): boolean {
-  return /:\/\/|@|\b(pass|pwd|secret|token|auth)\w*["']?\s?[=:]/i.test(text);
+  return /:\/\/|@/.test(text) || namesSecret(text);
 }
 
 function shortened(text: string, length: number): string {

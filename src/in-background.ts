@@ -12,6 +12,12 @@ export async function inBackground(what: string, work: () => Promise<unknown>): 
   try {
     await work();
   } catch (error) {
-    logger.error(`${what} failed: ${messageOf(error)}`, error instanceof Error ? error.stack : '');
+    logger.error(`${what} failed: ${messageOf(error)}`, framesOf(error));
   }
+}
+
+/** The stack of an error without its message, which may contain a secret. */
+function framesOf(error: unknown): string {
+  const stack = error instanceof Error ? (error.stack ?? '') : '';
+  return /^\s+at .*/ms.exec(stack)?.[0] ?? '';
 }

@@ -10,3 +10,9 @@ it('bookkeeping that fails is logged, and rejects nowhere', async () => {
   await inBackground('Counting', () => Promise.reject(new Error('no numbers')));
   expect(JSON.stringify(log)).toContain('Counting failed: Error: no numbers');
 });
+
+it('the log has where it failed, and no secret of the error', async () => {
+  await inBackground('Counting', () => Promise.reject(new Error('refused: password=hunter2')));
+  expect(JSON.stringify(log)).toContain('in-background.unit.spec.ts');
+  expect(JSON.stringify(log)).not.toContain('hunter2');
+});

@@ -24,8 +24,8 @@ export interface RunRecord {
   /** How it ended. */
   readonly outcome: RecordedOutcome;
   /**
-   * The name and the first line of the error, at most 200 characters, without credentials; `null` if there was none, or
-   * with `recordErrors: false`.
+   * The name and the first line of the error, at most 200 characters, without what looks like a secret; `null` if there
+   * was none, or with `recordErrors: false`.
    */
   readonly error: string | null;
   /**

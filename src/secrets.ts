@@ -1,0 +1,43 @@
+// What looks like a secret in a text, such as a message that quotes a request or a configuration.
+
+/** The end of a name whose value is a secret, such as `DB_PASSWORD`. */
+const NAME =
+  'pass(?:code|phrase|wd|word)?|pwd|secrets?|cookies?|credentials?|authorization|' +
+  '(?:access|account|api|private|secret|signing)[-_ ]?key';
+/** The same, but followed by a colon, it may also be a host or the name of a job, or stand in a sentence. */
+const UNCLEAR = 'auth|session|token';
+const MORE = String.raw`(?:[-_]?(?:hash|id|key|\d+))?`;
+const QUOTE = String.raw`\\*["'${'`'}]`;
+
+const LABEL =
+  `(?:${NAME})${MORE}(?:${QUOTE})?\\s*[=:]|` +
+  `(?:${UNCLEAR})${MORE}(?:${QUOTE}\\s*[=:]|=|:(?=\\s*${QUOTE}\\w))`;
+/** In quotes, perhaps without the second one; or up to a space, with the scheme before it and the pairs of a cookie. */
+const VALUE =
+  String.raw`\\*"(?:\\.|[^"\\])*"?|\\*'(?:\\.|[^'\\])*'?|` +
+  String.raw`(?:(?:basic|bearer|digest|token)\s+)?\S+(?:(?<=;)\s+[^\s=]+=\S+)*`;
+
+const LABELS = new RegExp(LABEL, 'i');
+const LABELLED = new RegExp(`((?:${LABEL})[=>]*\\s*)(?:${VALUE})`, 'gi');
+
+/** What follows may be a secret or a word; a secret has a digit, mixed case or punctuation within, or is long. */
+const BEFORE_SECRET_OR_WORD =
+  String.raw`\b(?:[Bb]asic|BASIC|[Bb]earer|BEARER)|` +
+  `(?:[Aa]uth|AUTH|[Ss]ession|SESSION|[Tt]oken|TOKEN)${MORE}\\s*[=:]`;
+const LIKELY = new RegExp(
+  String.raw`((?:${BEFORE_SECRET_OR_WORD})\s+)(?=[\w.~+/=-]*(?:\d|[a-z][A-Z]|\w[.~+/=]\w)|[\w.~+/=-]{16})\S+`,
+  'g',
+);
+
+/** The id of an access key of AWS, or a JSON Web Token. */
+const KNOWN = /\b(?:A[KS]IA[A-Z\d]{16}\b|eyJ[\w-]{5,}\.[\w.-]+)/g;
+
+/** The text with `***` in place of each secret that has a name before it, or a known form. */
+export function withoutSecrets(text: string): string {
+  return text.replace(LABELLED, '$1***').replace(LIKELY, '$1***').replace(KNOWN, '***');
+}
+
+/** Whether a text names a secret, or contains one. */
+export function namesSecret(text: string): boolean {
+  return [LABELS, LIKELY, KNOWN].some((pattern) => text.search(pattern) >= 0);
+}
