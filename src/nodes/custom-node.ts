@@ -93,7 +93,7 @@ export class CustomNode implements NodeDriver {
 
   private answered<Answer>(claim: Claim, answer: Answer): Answer {
     this.lastAnswer = performance.now();
-    this.log.answered(claim, { wrote: true, ran: true });
+    this.log.answered(claim, { step: 'settle', wrote: true });
     this.resendLost('overdue');
     return answer;
   }

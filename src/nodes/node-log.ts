@@ -1,6 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { quoted, redacted } from '../display.js';
 import type { Claim } from './lock-node.js';
+import { type Done, type EndOfRefusal, Refusal } from './refusal.js';
 
 const logger = new Logger('RedlockModule');
 
@@ -8,16 +9,6 @@ const logger = new Logger('RedlockModule');
 export const GRACE = 1000;
 /** How many of the claims that a server refuses are named in the log. */
 const NAMED_AT_MOST = 20;
-/** If a server has not refused for this long, in milliseconds, any answer shows that it no longer does. */
-const QUIET = 60_000;
-
-/** What a server has done to answer. */
-export interface Done {
-  /** Whether it has written something. */
-  readonly wrote: boolean;
-  /** Whether it has run a script. */
-  readonly ran: boolean;
-}
 
 /** What the log says of a node. */
 export interface Wording {
@@ -50,8 +41,8 @@ export const ALONE: Wording = {
 export class NodeLog {
   /** What prevents the node from voting, if anything does. */
   trouble: string | undefined;
-  /** Set while the server itself refuses to vote: what would show that this is over, and when it last refused. */
-  private refusal: { readonly endsWith: 'answer' | 'write' | 'script'; readonly at: number } | undefined;
+  /** Set while the server itself refuses to vote. */
+  private refusal: Refusal | undefined;
   /** The timer that logs trouble that has just begun. */
   private warning: NodeJS.Timeout | undefined;
   /** The claims that the server refuses, while it votes on others. */
@@ -74,15 +65,16 @@ export class NodeLog {
 
   /** The node has answered. A refusal is over only when the server does again what it refused. */
   answered(claim: Claim, done: Done): void {
-    if (this.trouble !== undefined && this.isOver(done)) this.recovered();
-    if (this.refused.size === 0 || !(done.wrote && done.ran) || !this.refused.delete(identityOf(claim)))
+    if (!this.refusal || this.refusal.isOverAfter(done)) this.recovered();
+    if (this.refused.size === 0 || !done.wrote || !done.step || !this.refused.delete(identityOf(claim))) {
       return;
+    }
     logger.log(`${this.title} ${this.wording.grants} ${nameOf(claim)} again`);
   }
 
   /** The node has written something other than a vote. Its user may still lack permission for the scripts of claims. */
   wrote(): void {
-    if (this.refusal?.endsWith !== 'script') this.recovered();
+    if (!this.refusal?.isOfScript) this.recovered();
   }
 
   /**
@@ -101,9 +93,9 @@ export class NodeLog {
   }
 
   /** The server answers, and refuses to vote. */
-  refusing(why: string, endsWith: 'answer' | 'write' | 'script'): void {
+  refusing(why: string, endsWith: EndOfRefusal): void {
     this.begin(why, 0);
-    this.refusal = { endsWith, at: performance.now() };
+    this.refusal = Refusal.of(endsWith, this.refusal);
   }
 
   /** The server refuses what one claim needs. @param remedy What to do about it, as the end of a sentence. */
@@ -122,12 +114,6 @@ export class NodeLog {
   stop(): void {
     clearTimeout(this.warning);
     this.warning = undefined;
-  }
-
-  private isOver(done: Done): boolean {
-    const { refusal } = this;
-    if (!refusal || refusal.endsWith === 'answer' || performance.now() - refusal.at > QUIET) return true;
-    return refusal.endsWith === 'write' ? done.wrote : done.ran;
   }
 
   private recovered(): void {

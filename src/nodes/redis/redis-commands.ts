@@ -51,16 +51,16 @@ export class RedisCommands {
     const until = performance.now() + this.nodeTimeout;
     const set = isPlain(claim) ? await this.setLock(claim, token, ttl) : undefined;
     const vote = set === 'granted' ? GRANTED : voteOf(await this.ask(CLAIM, claim, token, ttl, until));
-    const ran = set !== 'granted';
+    const step = set === 'granted' ? undefined : 'claim';
     const wrote = set !== undefined || vote.kind === 'granted' || ('rank' in vote && vote.rank !== undefined);
-    this.log.answered(claim, { wrote, ran });
+    this.log.answered(claim, { step, wrote });
     return vote;
   }
 
   async extend(claim: Claim, token: string, ttl: number): Promise<boolean> {
     const until = performance.now() + this.nodeTimeout;
     const isHeld = heldOf(await this.ask(EXTEND, claim, token, ttl, until));
-    this.log.answered(claim, { wrote: isHeld, ran: true });
+    this.log.answered(claim, { step: 'extend', wrote: isHeld });
     return isHeld;
   }
 
@@ -70,7 +70,8 @@ export class RedisCommands {
     const record = how.kind === 'settle' ? how.record : undefined;
     const isHeld = heldOf(await this.send(script, argumentsOf(script, claim, token, 0, 0, record), isWhole));
     // Even a server that can grant nothing, such as one that is out of memory, can release a lock.
-    this.log.answered(claim, { wrote: isHeld && script === SETTLE, ran: true });
+    const step = script === SETTLE ? 'settle' : 'release';
+    this.log.answered(claim, { step, wrote: isHeld && script === SETTLE });
     return isHeld;
   }
 

@@ -1,20 +1,41 @@
+import { type EndOfRefusal, isStep, type Step } from '../refusal.js';
+import { CLAIM, EXTEND, RELEASE, RELEASE_LOCK, SETTLE } from './scripts.js';
+
+/** The step that a script is for, by its source and by its hash. */
+const STEPS: ReadonlyMap<unknown, Step> = new Map(
+  (
+    [
+      [CLAIM, 'claim'],
+      [EXTEND, 'extend'],
+      [SETTLE, 'settle'],
+      [RELEASE, 'release'],
+      [RELEASE_LOCK, 'release'],
+    ] as const
+  ).flatMap(
+    ([{ lua, sha }, step]) =>
+      [
+        [lua, step],
+        [sha, step],
+      ] as const,
+  ),
+);
+
 /** A command that was never sent. */
 export class NotSent extends Error {}
 
 /** Whether the ready check failed because the server has no `INFO`. It may vote anyway. */
 export function isOfReadyCheck(error: unknown): boolean {
-  return commandOf(error) === 'info' && isOfOneCommand(error);
+  return commandOf(error)?.name === 'info' && isOfOneCommand(error);
 }
 
 /** Whether it is about selecting a database. ioredis treats the connection as ready anyway. */
 export function isOfSelect(error: unknown): boolean {
-  return commandOf(error) === 'select';
+  return commandOf(error)?.name === 'select';
 }
 
-function commandOf(error: unknown): unknown {
-  return error instanceof Error && 'command' in error
-    ? (error.command as { name?: unknown }).name
-    : undefined;
+/** The command that a server has refused, as ioredis tells it. */
+function commandOf(error: unknown): { readonly name?: unknown; readonly args?: unknown[] } | undefined {
+  return error instanceof Error && 'command' in error ? (error.command as object) : undefined;
 }
 
 /** Whether the server has become a replica. */
@@ -41,17 +62,16 @@ export function isOfOneClaim(error: unknown): boolean {
   );
 }
 
-/** What shows that a server no longer refuses: any answer, a command that has written, or a script that has run. */
-export type EndOfRefusal = 'answer' | 'write' | 'script';
-
 /** What would show that the refusal in an error is over. */
-export function endOfRefusal({ message }: Error): EndOfRefusal {
+export function endOfRefusal(error: Error): EndOfRefusal {
+  const { message } = error;
   if (/^(LOADING|NOAUTH|WRONGPASS|MASTERDOWN|DENIED|BUSY|CLUSTERDOWN|ERR max number)/.test(message))
     return 'answer';
-  return /\b(READONLY|OOM|MISCONF|NOREPLICAS) /.test(message) ? 'write' : 'script';
+  if (/\b(READONLY|OOM|MISCONF|NOREPLICAS) /.test(message)) return 'write';
+  return STEPS.get(commandOf(error)?.args?.[0]) ?? 'claim';
 }
 
 /** Whether the server refuses one command but may allow others. */
 export function isOfOneCommand(error: unknown): boolean {
-  return error instanceof Error && error.name === 'ReplyError' && endOfRefusal(error) === 'script';
+  return error instanceof Error && error.name === 'ReplyError' && isStep(endOfRefusal(error));
 }

@@ -145,7 +145,7 @@ export class RedisNode implements NodeDriver {
     if (why === CLOSED) return new NodeUnreachableError(address, log.trouble ?? why, 'connection', title);
     // The user may lack permission only for commands that are not votes.
     if (!isVote && isOfOneCommand(cause)) return new NodeUnreachableError(address, why, 'lock', title);
-    log.refusing(why, isReply ? endOfRefusal(cause) : 'script');
+    log.refusing(why, isReply ? endOfRefusal(cause) : 'claim');
     return new NodeUnreachableError(address, why, 'server', title);
   }
 

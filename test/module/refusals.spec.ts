@@ -1,0 +1,54 @@
+import { randomUUID } from 'node:crypto';
+import type { TestingModule } from '@nestjs/testing';
+import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { RedlockService } from '../../src/index.js';
+import { findEngine, RedisServer } from '../engine/redis-server.js';
+import { close, start } from './application.js';
+import { RecordingLogger } from './recording-logger.js';
+import { clientOf, useServer } from './redis.js';
+
+const USER = ['reset', 'on', '>secret', '~*', '+@all'];
+
+/** What the log says of the server. */
+const said = ({ lines }: RecordingLogger): string[] =>
+  lines.map(({ text }) => text).filter((text) => / is (un)?available/.test(text));
+
+/** Four runs, each of which needs most commands of the scripts. */
+async function run(app: TestingModule): Promise<void> {
+  for (let times = 0; times < 4; times++)
+    await app.get(RedlockService).run(randomUUID(), () => 1, { recover: true });
+}
+
+describe.skipIf(findEngine().kind === 'embedded')('a server that refuses a command of the scripts', () => {
+  const server = useServer();
+  let logger: RecordingLogger;
+  beforeEach(() => void (logger = new RecordingLogger()));
+
+  it.each(['set', 'time', 'get', 'evalsha', 'pexpire', 'del', 'lpush'])(
+    'is one line in the log without %s, and one when it allows it',
+    async (command) => {
+      const client = clientOf(server.it);
+      await client.acl('SETUSER', 'jobs', ...USER);
+      const app = await start({
+        redlock: { nodes: server.it.url.replace('//', '//jobs:secret@') },
+        logger,
+      });
+      await client.acl('SETUSER', 'jobs', `-${command}`);
+      await run(app);
+      const before = said(logger);
+      await client.acl('SETUSER', 'jobs', ...USER);
+      await run(app);
+      expect(before).toEqual([expect.stringContaining('is unavailable')]);
+      expect(said(logger)).toEqual([...before, expect.stringContaining('is available again')]);
+    },
+  );
+
+  it.each(['SET', 'TIME'])('is one line in the log if %s has been renamed', async (command) => {
+    const renamed = await RedisServer.start({ args: ['--rename-command', command, ''] });
+    onTestFinished(() => renamed.stop());
+    const app = await start({ redlock: { nodes: renamed.url }, logger });
+    await run(app);
+    await close(app);
+    expect(said(logger)).toEqual([expect.stringContaining('is unavailable')]);
+  });
+});
