@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { quoted } from '../display.js';
 import { NodeUnreachableError } from '../errors.js';
 import { Deadline } from './deadline.js';
 import type { JobKeyNames, JobView, Pause, Register } from './job-view.js';
@@ -9,6 +10,8 @@ import { type Ending, UndeliveredCommands } from './undelivered.js';
 /** What a `BoundedNode` needs from a node, in addition to the contract, to handle commands that hang or get lost. */
 export interface NodeDriver extends LockNode {
   readonly log: NodeLog;
+  /** These keys as the store has them, for messages. Default: as they are, in quotes. */
+  shownKeys?(keys: readonly string[]): string;
   /**
    * Called once, before any command. The node calls `resend` when lost commands can be sent again: all, or the overdue.
    */
@@ -68,6 +71,11 @@ export class BoundedNode implements LockNode {
   /** What messages call the node. */
   get title(): string {
     return this.node.log.title;
+  }
+
+  /** These keys as the store has them, for messages. */
+  shownKeys(keys: readonly string[]): string {
+    return this.node.shownKeys?.(keys) ?? keys.map(quoted).join(', ');
   }
 
   claim(claim: Claim, token: string, ttl: number): Promise<Vote> {

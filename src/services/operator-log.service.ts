@@ -1,10 +1,12 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { Clock } from '../clock.js';
+import { BoundedNode } from '../nodes/bounded-node.js';
 import { JobKeys } from '../nodes/job-keys.js';
+import type { LockNode } from '../nodes/lock-node.js';
 import { instanceOf } from '../acquire/token.js';
 import { quoted, redacted } from '../display.js';
 import { NodeUnreachableError } from '../errors.js';
-import { CLOCK, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
+import { CLOCK, LOCK_NODES, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
 import type { ResolvedOptions } from '../options/options.js';
 import type { Tick } from '../schedule/cron-ticks.js';
 import type { Denial, Grant } from '../acquire/outcome.js';
@@ -61,6 +63,7 @@ export class OperatorLog {
   private readonly words: typeof QUORUM;
 
   constructor(
+    @Inject(LOCK_NODES) private readonly nodes: readonly LockNode[],
     @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
     @Inject(CLOCK) private readonly clock: Clock,
   ) {
@@ -195,10 +198,13 @@ export class OperatorLog {
   }
 
   private clockSetBack(name: string, ahead: number): void {
-    const key = new JobKeys(this.options.keyPrefix, name).last;
+    const { last } = new JobKeys(this.options.keyPrefix, name);
+    const keys = this.nodes.map((node) =>
+      node instanceof BoundedNode ? node.shownKeys([last]) : quoted(last),
+    );
     this.logger.warn(
       `No tick of ${quoted(name)} is run for another ${(ahead / 1000).toFixed(0)} s: its newest settled tick is that far ` +
-        `ahead of the clock of the nodes, which must have been set back. To run ticks from now on, delete the key ${quoted(key)} on each node`,
+        `ahead of the clock of the nodes, which must have been set back. To run ticks from now on, delete the key ${[...new Set(keys)].join(' or ')} on each node`,
     );
   }
 

@@ -338,7 +338,7 @@ it('many claims that wait at the same time cause no warning', async () => {
   process.on('warning', warn);
   const leases = new LeaseRegistry(
     acquirerOf(memoryNodes(1)),
-    new OperatorLog(resolveOptions({}), clock),
+    new OperatorLog([], resolveOptions({}), clock),
     new BusyDelay(),
     clock,
   );

@@ -52,6 +52,18 @@ describe('a clock of the nodes that was an hour ahead, and is set back,', () => 
     expect(app.get(Jobs).runs).toBeGreaterThan(before);
   });
 
+  it('is told with the key as it is on each node, where a client has a prefix and a database', async () => {
+    const other = clientOf(server.it, { db: 2 });
+    await other.set('app:{JOB_LOCKER_report}:last', Date.now() + HOUR);
+    const logger = new RecordingLogger();
+    const nodes = { host: '127.0.0.1', port: server.it.port, db: 2, keyPrefix: 'app:' };
+    const app = await start({ redlock: { nodes }, providers: [Jobs], logger });
+    await fire(app, 'report');
+    expect(logger.at('warn')).toEqual([
+      expect.stringContaining('delete the key "app:{JOB_LOCKER_report}:last" in database 2 on each node'),
+    ]);
+  });
+
   it('leaves the lock of an instance that died: ticks are skipped as overlap until its key is deleted', async () => {
     const app = await start({ redlock: { nodes: server.it.url }, providers: [Jobs] });
     const outcomes: string[] = [];

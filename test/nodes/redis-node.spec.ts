@@ -711,6 +711,19 @@ describe('connections', () => {
     expect(await client.get(`app:${claimOf(name).lock}`)).toBe('a');
   });
 
+  it('of the application may have a prefix and a database, which are told of a key to delete', async () => {
+    const own = new Redis(server.port, '127.0.0.1', { keyPrefix: 'app:', db: 2 });
+    cleanUps.push(() => own.disconnect());
+    const node = await open(nodeOf(own));
+    await own.hset(claimOf(name, 1).tick?.last ?? '', 'field', 'value');
+    await outcome(node.claim(claimOf(name, 1), 'a', TTL));
+    expect(log.lines).toEqual([
+      expect.stringContaining(
+        `. Its keys are "app:JOB_LOCKER_${name}", "app:{JOB_LOCKER_${name}}:last" in database 2: delete`,
+      ),
+    ]);
+  });
+
   it('that are closed are nothing to log', async () => {
     const node = await open(nodeAt(server));
     await node.close();

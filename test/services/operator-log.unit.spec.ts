@@ -14,7 +14,7 @@ const TICK = { at: Date.UTC(2031, 0, 1), next: Date.UTC(2032, 0, 1), keep: 60_00
 describe('an overload', () => {
   it('is one line for each of the first twenty jobs, one for all others, and the same an hour later', async () => {
     const clock = new ManualClock();
-    const log = new OperatorLog(resolveOptions({ nodes: 'memory' }), clock);
+    const log = new OperatorLog([], resolveOptions({ nodes: 'memory' }), clock);
     const skipAll = (): void => {
       for (let job = 0; job < 500; job++) log.skipped(`job ${job}`, TICK, OVERLOAD, true);
     };

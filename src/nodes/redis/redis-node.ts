@@ -1,4 +1,5 @@
 import type { Cluster, Redis, RedisOptions } from 'ioredis';
+import { quoted } from '../../display.js';
 import { NodeUnreachableError } from '../../errors.js';
 import type { NodeDriver } from '../bounded-node.js';
 import { Deadline } from '../deadline.js';
@@ -111,6 +112,13 @@ export class RedisNode implements NodeDriver {
     this.inspection.stop();
   }
 
+  /** ioredis adds the prefix of its client, and a client has one database. */
+  shownKeys(keys: readonly string[]): string {
+    const { keyPrefix = '', db = 0 } = this.connection.client.options as RedisOptions;
+    const shown = keys.map((key) => quoted(`${keyPrefix}${key}`)).join(', ');
+    return db === 0 ? shown : `${shown} in database ${db}`;
+  }
+
   onRecovery(resend: (which: 'all') => void): void {
     this.resendLost = resend;
   }
@@ -166,9 +174,11 @@ export class RedisNode implements NodeDriver {
   }
 
   private refuseClaim(claim: Claim, error: Error): void {
-    const keys = lastingKeys(claim).join(', ');
-    const isForeignKey = /WRONGTYPE|attempt to/.test(error.message) && keys !== '';
-    const remedy = isForeignKey ? `. Its keys are ${keys}: delete what something else has written` : '';
+    const keys = lastingKeys(claim);
+    const isForeignKey = /WRONGTYPE|attempt to/.test(error.message) && keys.length > 0;
+    const remedy = isForeignKey
+      ? `. Its keys are ${this.shownKeys(keys)}: delete what something else has written`
+      : '';
     this.log.refusingClaim(claim, this.connection.diagnosis.of(error), remedy);
   }
 }
