@@ -1,10 +1,10 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '../display.js';
 import { InvalidOptionError } from '../errors.js';
 import { checkedOptions, text } from '../options/checks.js';
 import { milliseconds } from '../options/duration.js';
 import type { ActionOutcome } from './page-data.js';
 import type { RedlockApi } from './redlock-api.js';
+import { within } from './within.js';
 
 /** How long an answer waits for a run to end, in milliseconds: proxies end requests that take long. */
 const PATIENCE = 2000;
@@ -23,7 +23,7 @@ export async function act(redlock: RedlockApi, action: string, body: unknown): P
       await redlock.resume(name);
       return { name, outcome: 'resumed' };
     case 'trigger':
-      return Promise.race([triggered(redlock, name), sleep(PATIENCE, { name, outcome: 'running' } as const)]);
+      return within(triggered(redlock, name), PATIENCE, { name, outcome: 'running' });
     default:
       throw new InvalidOptionError('the dashboard', 'action', 'must be pause, resume or trigger', {
         received: action,

@@ -60,13 +60,13 @@ export class DashboardController {
 
   @Get('api/overview')
   async overview(@Res() response: unknown, @Query('since') since?: unknown): Promise<void> {
-    this.json(response, await this.reader.overview(String(since), this.settings.actions));
+    this.json(response, await this.reader.overview(textOf(since), this.settings.actions));
   }
 
   /** The name is in the query because it may contain any character. */
   @Get('api/job')
   async job(@Res() response: unknown, @Query('name') name?: unknown): Promise<void> {
-    const job = await this.reader.job(String(name));
+    const job = await this.reader.job(textOf(name));
     this.json(response, job ?? { error: 'No such job' }, job ? 200 : 404);
   }
 
@@ -122,4 +122,9 @@ export class DashboardController {
     for (const [name, value] of Object.entries(headers)) httpAdapter.setHeader(response, name, value);
     httpAdapter.reply(response, body, status);
   }
+}
+
+/** A value of the query; a parser may make an object of it, which may even have a `toString` of its own. */
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : '';
 }

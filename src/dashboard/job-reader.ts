@@ -10,6 +10,7 @@ import type { RedlockApi } from './redlock-api.js';
 import type { DeclaredJobInfo, FleetInstance, Health } from './redlock-data.js';
 import { REFRESH, SharedRead } from './shared-read.js';
 import { StoreAccess } from './store-access.js';
+import { within } from './within.js';
 
 /** Jobs are read in slices with a pause in between, in milliseconds: at most a hundred jobs in a second. */
 const SLICE = { size: 20, pause: 200 };
@@ -60,7 +61,7 @@ export class JobReader implements OnModuleInit, OnModuleDestroy {
 
   /** @param since The cursors of the answers that the page has got, from this instance and perhaps from others. */
   async overview(since: string, actions: boolean): Promise<string> {
-    await Promise.race([this.sweep.get(), sleep(systemClock, PATIENCE)]);
+    await within(this.sweep.get(), PATIENCE, undefined);
     const seen = Number(new RegExp(`${this.id}\\.(\\d+)`).exec(since)?.[1] ?? -1);
     const { changes, store, known } = this;
     const cursor = `${this.id}.${changes}`;

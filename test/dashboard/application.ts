@@ -57,6 +57,8 @@ export async function startDashboard(mounting: Mounting): Promise<string> {
       ? await NestFactory.create<NestFastifyApplication>(AppModule, new FastifyAdapter(), options)
       : await NestFactory.create<NestExpressApplication>(AppModule, options);
   closeAfterTest(app);
+  // It makes objects of a query.
+  if (platform === 'Express') (app as NestExpressApplication).set('query parser', 'extended');
   if (prefix !== undefined) app.setGlobalPrefix(prefix);
   if (versioned) app.enableVersioning({ type: VersioningType.URI, defaultVersion: '1' });
   if (interceptor) app.useGlobalInterceptors(interceptor);

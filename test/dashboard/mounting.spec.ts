@@ -157,6 +157,21 @@ describe.each(['Express', 'Fastify'] as const)('the dashboard on %s', (platform)
     expect((await fetch(`${url}/jobs`, { headers: { 'x-key': 'sesame' } })).status).toBe(200);
   });
 
+  it('ignores a query that is no text', async () => {
+    const fake = redlock();
+    const url = await startDashboard({
+      platform,
+      redlock: fake,
+      dashboard: RedlockDashboardModule.forRoot(),
+    });
+    for (const name of ['since', 'since[toString]', 'since[a]']) {
+      expect((await json(`${url}/jobs/api/overview?${name}=x`)).status).toBe(200);
+    }
+    for (const query of ['', 'name[toString]=report', 'name=report&name=report', 'name[]=report']) {
+      expect((await json(`${url}/jobs/api/job?${query}`)).status).toBe(404);
+    }
+  });
+
   it('does what a button asks for, and says what came of it', async () => {
     const fake = redlock();
     const url = await startDashboard({
