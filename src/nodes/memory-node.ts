@@ -44,8 +44,8 @@ function checkedClock(clock: () => number): () => number {
 }
 
 /**
- * A voting node in the memory of this process, for tests, development and single-instance applications. Two
- * applications in one process that share a `MemoryNode` exclude each other; two processes never do.
+ * A voting node in memory, for tests, development and single-instance applications. Two applications in one process
+ * that share a `MemoryNode` exclude each other; two processes never do.
  *
  * @example
  * RedlockModule.forRoot({ nodes: new MemoryNode() })
