@@ -117,8 +117,6 @@ export class CronTicks {
     if (this.known.filter((tick) => tick > limit).length >= UPCOMING) return false;
     const last = this.known.at(-1) ?? limit;
     const next = this.search.after(last);
-    // See `TickSearch.after`: ticks beyond the end of daylight saving time are computed once it has ended.
-    if (next <= last) return false;
     // If the instance has slept through many ticks, it goes on with the upcoming ones.
     this.known = next <= limit ? [] : [...this.known, next];
     return true;
@@ -151,8 +149,7 @@ export class CronTicks {
   private remember(found: readonly number[], limit: number): void {
     const [tick, next] = found;
     const [first] = this.known;
-    // See `TickSearch.after` for a next tick that is not later.
-    if (tick === undefined || next === undefined || next <= tick) return;
+    if (tick === undefined || next === undefined) return;
     if (next === first) this.known = [tick, ...this.known].slice(0, MOST_KNOWN);
     // `next` was not prepared, but `tick` is known.
     else if (tick === this.known.at(-1)) this.known = [...this.known.slice(-2), next];

@@ -39,11 +39,11 @@ export class TickSearch {
       while (end - tick >= gap) {
         const middle = tick + (end - tick) / 2;
         const found = this.after(middle);
-        if (found > limit || found <= middle) end = middle;
+        if (found > limit) end = middle;
         else tick = found;
       }
       const next = this.after(tick);
-      if (next > limit || next <= tick) return [tick, next];
+      if (next > limit) return [tick, next];
       gap = next - tick;
       tick = next;
     }
@@ -51,12 +51,16 @@ export class TickSearch {
 
   /**
    * The tick after `moment`; infinity if it is further away than `cron` looks. When daylight saving time ends and an
-   * hour occurs twice, `cron` uses the occurrence that has the *current* offset. So just before the change, it may
-   * answer a question about a moment just after it with a time in the past.
+   * hour occurs twice, `cron` uses the occurrence that has the *current* offset. So before the change, it may answer a
+   * question about a moment just after it with a time before that moment. By then, it would answer with the second
+   * occurrence, which has the offset of the moment.
    */
   after(moment: number): number {
+    const start = new Date(moment);
     try {
-      return this.cron.getNextDateFrom(new Date(moment), this.zone).toMillis();
+      const next = this.cron.getNextDateFrom(start, this.zone);
+      if (next.toMillis() > moment) return next.toMillis();
+      return this.cron.getNextDateFrom(start, zoneOfOffset(next.zone.offset(moment))).toMillis();
     } catch {
       return Number.POSITIVE_INFINITY;
     }

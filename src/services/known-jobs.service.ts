@@ -94,8 +94,7 @@ export function upcoming(schedule: CronTicks | number, time: number, amount: num
   const found: Date[] = [];
   for (let at = time; found.length < amount;) {
     const next = nextDue(schedule, at);
-    // See `TickSearch.after` for a next tick that is not later.
-    if (next <= at || !Number.isFinite(next)) break;
+    if (!Number.isFinite(next)) break;
     found.push(new Date(next));
     at = next;
   }
