@@ -27,6 +27,7 @@ import { ExclusiveJobs } from './services/exclusive-jobs.service.js';
 import { JobRunner } from './services/job-runner.service.js';
 import { Fleet } from './services/fleet.service.js';
 import { FleetDrift } from './services/fleet-drift.service.js';
+import { JobCallers } from './services/job-callers.service.js';
 import { JobCatalog } from './services/job-catalog.service.js';
 import { JobRecords } from './services/job-records.service.js';
 import { JobStatuses } from './services/job-status.service.js';
@@ -83,6 +84,7 @@ export class InnermostModule {}
     LeaseRegistry,
     JobRecords,
     KnownJobs,
+    JobCallers,
     MissedTicks,
     RunExecutor,
     JobRunner,

@@ -21,11 +21,12 @@ export interface JobStatus {
   readonly lastTick: Date | null;
   /** How the newest recorded run ended; `null` without records. */
   readonly lastOutcome: RecordedOutcome | null;
-  /** When it is due next; `null` if this instance knows no schedule of this job. */
+  /** When it is due next; `null` if this instance knows no schedule of this job, or has stopped it. */
   readonly nextTick: Date | null;
   /**
    * How long a run has been due, in milliseconds; `null` if none is due, a run is in progress, the job is paused, or
-   * this instance knows no schedule of this job.
+   * this instance knows no schedule of this job, or no longer calls it. If runs may overlap, the runs that this
+   * instance has seen claimed count, and those before it was up may not be known.
    */
   readonly overdueBy: number | null;
   /** The run in progress; `null` if there is none, or if runs may overlap. */

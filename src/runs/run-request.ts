@@ -12,6 +12,8 @@ export interface RunRequest {
   readonly options: ResolvedJobOptions;
   /** The firing in which this call was made, if any. */
   readonly firing?: Firing;
+  /** The cron job that makes the call, if any. Default: that of the firing. */
+  readonly source?: object;
   /** The tick that this call belongs to, if any. Default: that of the firing. */
   readonly tick?: Tick;
   /** The schedule of that tick. Default: that of the firing. */

@@ -46,6 +46,8 @@ class PendingCalls {
 export class CronFiring {
   readonly kind = 'cron';
   readonly calls = new PendingCalls();
+  /** The names of the jobs whose calls have failed in it. */
+  readonly failed = new Set<string>();
   private found: { readonly tick: Tick | undefined } | undefined;
 
   /**
@@ -57,7 +59,7 @@ export class CronFiring {
   constructor(
     readonly source: object,
     readonly ticks: CronTicks,
-    private readonly firedAt: number,
+    readonly firedAt: number,
     private readonly clock: Clock,
     tick?: Tick,
   ) {

@@ -4,11 +4,7 @@ import { SharedTicks } from './shared-ticks.js';
 
 /** What `@nestjs/schedule` does with a method. */
 export type Schedule =
-  | CronSchedule
-  /** `every` is in milliseconds. */
-  | { readonly kind: 'interval'; readonly every: number }
-  | { readonly kind: 'timeout' }
-  | { readonly kind: 'none' };
+  CronSchedule | IntervalSchedule | { readonly kind: 'timeout' } | { readonly kind: 'none' };
 
 /** The scheduler calls the method by a cron expression, or at one time. */
 export interface CronSchedule {
@@ -21,6 +17,15 @@ export interface CronSchedule {
   readonly options: CronOptions;
 }
 
+/** The scheduler calls the method again and again. */
+export interface IntervalSchedule {
+  readonly kind: 'interval';
+  /** In milliseconds. */
+  readonly every: number;
+  /** The name of the interval in `SchedulerRegistry`, if the decorator sets one. */
+  readonly name: string | undefined;
+}
+
 /** The options of `@Cron` that define the schedule. */
 export interface CronOptions {
   readonly cronTime: ConstructorParameters<typeof CronTime>[0];
@@ -31,6 +36,7 @@ export interface CronOptions {
 
 // The metadata keys of @nestjs/schedule, which does not export them. A test compares them with the real decorators.
 const SCHEDULER_TYPE = 'SCHEDULER_TYPE';
+const SCHEDULER_NAME = 'SCHEDULER_NAME';
 const SCHEDULE_CRON_OPTIONS = 'SCHEDULE_CRON_OPTIONS';
 const SCHEDULE_INTERVAL_OPTIONS = 'SCHEDULE_INTERVAL_OPTIONS';
 const CRON_TYPE = 1;
@@ -58,7 +64,8 @@ export function scheduleOf(method: object, shared = new SharedTicks()): Schedule
   }
   if (type === INTERVAL_TYPE) {
     const { timeout } = Reflect.getMetadata(SCHEDULE_INTERVAL_OPTIONS, method) as { timeout: number };
-    return { kind: 'interval', every: timeout };
+    const name = Reflect.getMetadata(SCHEDULER_NAME, method) as string | undefined;
+    return { kind: 'interval', every: timeout, name };
   }
   return { kind: type === TIMEOUT_TYPE ? 'timeout' : 'none' };
 }

@@ -9,6 +9,7 @@ import { spreadOf } from '../runs/spread.js';
 import { periodOf, type Schedule, ticksOf } from '../schedule/schedule-of.js';
 import { turn } from '../schedule/turns.js';
 import { type DeclaredJob, ExclusiveJobs, nameIn } from './exclusive-jobs.service.js';
+import { JobCallers } from './job-callers.service.js';
 import { type KnownJob, KnownJobs } from './known-jobs.service.js';
 import { SchedulerFirings } from './scheduler-firings.service.js';
 
@@ -19,6 +20,7 @@ export class JobCatalog {
     private readonly jobs: ExclusiveJobs,
     private readonly known: KnownJobs,
     private readonly firings: SchedulerFirings,
+    private readonly callers: JobCallers,
   ) {}
 
   /** All decorated methods, as others see them. */
@@ -71,19 +73,24 @@ export class JobCatalog {
 
   /** The job of that name, if this instance follows its schedule. */
   find(name: string): KnownJob | undefined {
-    const known = this.known.get(name);
+    const known = this.followed(name);
     if (known) return known;
     for (const job of this.jobs.declared()) if (job.name === name) this.note(job);
-    return this.known.get(name);
+    return this.followed(name);
+  }
+
+  private followed(name: string): KnownJob | undefined {
+    const job = this.known.get(name);
+    return job && !this.callers.isStopped(job) ? job : undefined;
   }
 
   private note(job: DeclaredJob): void {
     const { options, schedule } = job;
-    if (schedule.kind === 'cron' && this.firings.isMounted(schedule)) {
-      this.known.declare(job, schedule.ticks);
-    } else if (schedule.kind === 'interval' && this.firings.hasScheduler) {
-      this.known.declare(job, options.every ?? schedule.every);
-    }
+    const source = this.firings.sourceOf(schedule);
+    if (!source) return;
+    if (schedule.kind === 'cron') this.known.declare(job, schedule.ticks).source = source;
+    if (schedule.kind === 'interval')
+      this.known.declare(job, options.every ?? schedule.every).source = source;
   }
 }
 

@@ -3,27 +3,33 @@ import type { Clock } from '../clock.js';
 import { decodePause, endOfPause } from '../records/job-pause.js';
 import type { JobStatus } from '../records/job-status.js';
 import type { MergedView } from '../records/merged-view.js';
+import type { RunRecord } from '../records/run-record.js';
 import { CLOCK } from '../redlock.module-definition.js';
 import { spreadOf } from '../runs/spread.js';
+import { JobCallers } from './job-callers.service.js';
 import { JobRecords } from './job-records.service.js';
-import { dueAfter, type KnownJob, KnownJobs, nextDue } from './known-jobs.service.js';
+import { dueAfter, type KnownJob, nextDue } from './known-jobs.service.js';
 
 /** How long a claim may take, in addition to its spread, before the tick counts as late, in milliseconds. */
 const TOLERANCE = 1000;
+/** How many records are read to find the newest run that was scheduled: there may be newer ones by hand. */
+export const RECORDS = 20;
 
 /** Whether jobs run as they should. */
 @Injectable()
 export class JobStatuses {
   constructor(
     @Inject(CLOCK) private readonly clock: Clock,
-    private readonly jobs: KnownJobs,
+    private readonly callers: JobCallers,
     private readonly records: JobRecords,
   ) {}
 
-  /** @throws StoreDownError if no node answers. */
-  async status(name: string): Promise<JobStatus> {
-    const job = this.jobs.get(name);
-    const view = await this.records.view(name, 2);
+  /**
+   * @param job What this instance knows about it.
+   * @throws StoreDownError if no node answers.
+   */
+  async status(name: string, job: KnownJob | undefined): Promise<JobStatus> {
+    const view = await this.records.view(name, RECORDS);
     const now = this.clock.now();
     const { running, last } = view;
     const paused = decodePause(view.pause, now);
@@ -49,27 +55,45 @@ export class JobStatuses {
   /** When the run after the newest one was due; `undefined` if that is not known. Milliseconds since the epoch. */
   expected(job: KnownJob, view: MergedView): number | undefined {
     const due = dueAfter(job, this.lastOf(job, view));
-    return Number.isFinite(due) ? due : undefined;
+    return Number.isFinite(due) && !this.callers.isLeftOut(job) ? due : undefined;
   }
 
   /** The time that the next run is counted from: the newest run, the end of a pause, or when the job became known. */
-  private lastOf(
-    { schedule, since, progress = since }: KnownJob,
-    { last, records, pause }: MergedView,
-  ): number {
-    const resumed = endOfPause(pause, this.clock.now()) ?? Number.NEGATIVE_INFINITY;
-    if (typeof schedule === 'number')
-      return Math.max(records[0]?.startedAt.getTime() ?? since, progress, resumed);
+  private lastOf(job: KnownJob, view: MergedView): number {
+    const { schedule, options, since, progress = since, idleUntil = Number.NEGATIVE_INFINITY } = job;
+    const { last, records, pause } = view;
+    const resumed = Math.max(endOfPause(pause, this.clock.now()) ?? idleUntil, idleUntil);
+    if (typeof schedule === 'number' || options.overlap === 'allow')
+      return Math.max(newestRun(job, view) ?? since, progress, resumed);
     // `false` if the newest tick belongs, or may belong, to another schedule, or if the job is new.
     const isSame =
       records.find(({ tick }) => tick !== null && tick.getTime() === last)?.schedule === schedule.fingerprint;
     return Math.max(last !== undefined && isSame ? last : Math.max(since, last ?? since), resumed);
   }
 
-  private next({ schedule, since }: KnownJob, { records }: MergedView, now: number): number {
+  private next(job: KnownJob, view: MergedView, now: number): number {
+    const { schedule, since } = job;
     if (typeof schedule !== 'number') return schedule.next(now);
-    return Math.max(nextDue(schedule, records[0]?.startedAt.getTime() ?? since), now);
+    return Math.max(nextDue(schedule, newestRun(job, view) ?? since), now);
   }
+}
+
+/**
+ * The newest run that the nodes know of: its tick, or, for an interval, its start. Milliseconds since the epoch;
+ * `undefined` if they know of none.
+ */
+export function newestRun(
+  { schedule, options, since }: KnownJob,
+  { last, records }: MergedView,
+): number | undefined {
+  if (typeof schedule === 'number') {
+    // A call by hand does not count for an interval, unless it has `every` itself.
+    const counts = ({ trigger }: RunRecord): boolean =>
+      trigger === 'schedule' || (trigger === 'call' && options.every !== undefined);
+    return records.find(counts)?.startedAt.getTime();
+  }
+  // If runs may overlap, nobody knows of those that were begun before this instance was up, and are not settled.
+  return options.overlap === 'allow' ? Math.max(since, last ?? since) : last;
 }
 
 /** How late a claim of the job may be, in milliseconds. */

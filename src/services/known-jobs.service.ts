@@ -5,6 +5,7 @@ import { SkippedTicks } from '../records/skipped-ticks.js';
 import { CLOCK } from '../redlock.module-definition.js';
 import type { RunRequest } from '../runs/run-request.js';
 import type { CronTicks } from '../schedule/cron-ticks.js';
+import type { CronFiring } from '../schedule/firing.js';
 
 /** A job with a schedule, as this instance knows it. Times are in milliseconds since the epoch. */
 export interface KnownJob {
@@ -18,12 +19,14 @@ export interface KnownJob {
   readonly since: number;
   /** The newest tick, or start, that any instance is known to have run; `undefined` if that is not known. */
   progress: number | undefined;
-  /** Until when it was paused, as far as is known. */
-  pausedUntil: number | undefined;
+  /** Until when it was paused, or nothing called it here, as far as is known. */
+  idleUntil: number | undefined;
   /** Why this instance has skipped its ticks since the last one that it ran. */
   skipped: SkippedTicks;
-  /** The cron job that has called it last, if one has. */
+  /** What calls it: a cron job, or the schedule of an interval; `undefined` if that is not known. */
   source: object | undefined;
+  /** The newest firing that has called it. */
+  firing: CronFiring | undefined;
 }
 
 /** How many jobs that are not declared are remembered: there may be one for each tenant. */
@@ -80,9 +83,10 @@ export class KnownJobs {
       schedule,
       since: this.clock.now(),
       progress: undefined,
-      pausedUntil: undefined,
+      idleUntil: undefined,
       skipped: new SkippedTicks(),
       source: undefined,
+      firing: undefined,
     };
     jobs.set(name, job);
     return job;

@@ -14,6 +14,7 @@ import type { MissedCause, MissedEvent } from '../runs/run-event.js';
 import type { RunRequest } from '../runs/run-request.js';
 import type { CronTicks, Tick } from '../schedule/cron-ticks.js';
 import { turn } from '../schedule/turns.js';
+import { JobCallers } from './job-callers.service.js';
 import { JobRecords } from './job-records.service.js';
 import { type KnownJob, KnownJobs } from './known-jobs.service.js';
 import { RedlockEvents } from './redlock-events.service.js';
@@ -40,6 +41,7 @@ export class MissedTicks {
     @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
     @Inject(CLOCK) private readonly clock: Clock,
     private readonly jobs: KnownJobs,
+    private readonly callers: JobCallers,
     private readonly records: JobRecords,
     private readonly events: RedlockEvents,
   ) {}
@@ -84,14 +86,26 @@ export class MissedTicks {
 
   /** Returns the job of a request, and notes how far it has come. */
   private note(request: RunRequest, hasProgressed: boolean): KnownJob | undefined {
-    const { options, tick, ticks, firing } = request;
-    const schedule = ticks ?? options.every;
+    const { tick, firing } = request;
+    const schedule = this.scheduleOf(request);
     if (schedule === undefined) return undefined;
     const job = this.jobs.add(request, schedule);
-    if (firing?.kind === 'cron') job.source = firing.source;
+    if (firing?.kind === 'cron') this.callers.called(job, firing);
+    else if (request.source) job.source = request.source;
     const at = tick?.at ?? this.clock.now();
     if (hasProgressed && !(job.progress !== undefined && job.progress >= at)) job.progress = at;
     return job;
+  }
+
+  private scheduleOf({
+    name,
+    options: { every },
+    ticks,
+    firing,
+  }: RunRequest): CronTicks | number | undefined {
+    if (ticks) return ticks;
+    // A plain call may have `every`, too. It counts for the interval of a job, but is no schedule by itself.
+    return firing?.kind === 'interval' || this.jobs.get(name)?.schedule === every ? every : undefined;
   }
 
   private async compare(

@@ -47,8 +47,7 @@ export class Operations {
 
   async status(name: string): Promise<JobStatus> {
     jobName('status()', 'name', name);
-    this.declared.find(name);
-    return this.statuses.status(name);
+    return this.statuses.status(name, this.declared.find(name));
   }
 
   jobs(): DeclaredJobInfo[] {

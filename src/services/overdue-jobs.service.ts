@@ -8,11 +8,11 @@ import { decodePause, endOfPause } from '../records/job-pause.js';
 import type { OverdueJob } from '../records/health.js';
 import { CLOCK, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
 import { turn } from '../schedule/turns.js';
+import { JobCallers } from './job-callers.service.js';
 import { JobRecords } from './job-records.service.js';
-import { JobStatuses } from './job-status.service.js';
+import { JobStatuses, newestRun, RECORDS } from './job-status.service.js';
 import { dueAfter, type KnownJob, KnownJobs } from './known-jobs.service.js';
 import { RedlockEvents } from './redlock-events.service.js';
-import { SchedulerFirings } from './scheduler-firings.service.js';
 
 /** How late a job must be at least, in milliseconds, unless `overdueAfter` is set. */
 const LEAST = 5 * 60 * 1000;
@@ -41,7 +41,7 @@ export class OverdueJobs {
     private readonly statuses: JobStatuses,
     private readonly records: JobRecords,
     private readonly acquirer: Acquirer,
-    private readonly firings: SchedulerFirings,
+    private readonly callers: JobCallers,
     private readonly events: RedlockEvents,
   ) {}
 
@@ -64,8 +64,13 @@ export class OverdueJobs {
 
   private async checkAll(): Promise<void> {
     let lookups = LOOKUPS;
+    for (const name of this.reported.keys()) if (!this.jobs.get(name)) this.reported.delete(name);
     for (const job of this.jobs.all()) {
-      if (job.progress === undefined) {
+      if (this.callers.isStopped(job) || this.callers.isLeftOut(job)) {
+        // If it is called again, its ticks count from then on.
+        job.idleUntil = this.clock.now();
+        this.reported.delete(job.name);
+      } else if (job.progress === undefined) {
         // Most jobs run before they can be overdue, and a run tells as much as a lookup would.
         const isNew = this.clock.now() - job.since <= (job.options.overdueAfter ?? LEAST);
         if (!isNew && lookups-- > 0) await this.look(job);
@@ -79,9 +84,8 @@ export class OverdueJobs {
 
   /** Whether a job is late, as far as is known here. */
   private async mayBeLate(job: KnownJob, progress: number): Promise<boolean> {
-    const { options, pausedUntil = progress, source } = job;
-    const last = Math.max(progress, pausedUntil);
-    if (source && this.firings.isStopped(source)) return false;
+    const { options, idleUntil = progress } = job;
+    const last = Math.max(progress, idleUntil);
     if (this.clock.now() - last <= (options.overdueAfter ?? LEAST)) return false;
     let due = this.due.get(job);
     if (due?.progress !== last) {
@@ -94,21 +98,21 @@ export class OverdueJobs {
   }
 
   private async look(job: KnownJob): Promise<void> {
-    const { name, schedule } = job;
+    const { name } = job;
     const now = this.clock.now();
     let expected: number | undefined;
     try {
-      const view = await this.records.view(name, 2);
+      const view = await this.records.view(name, RECORDS);
       expected = this.statuses.expected(job, view);
-      const start = typeof schedule === 'number' ? view.records[0]?.startedAt.getTime() : view.last;
-      const newest = start ?? job.since;
+      const newest = newestRun(job, view) ?? job.since;
       job.progress = Math.max(job.progress ?? newest, newest);
-      job.pausedUntil = endOfPause(view.pause, now);
+      const resumed = endOfPause(view.pause, now);
+      if (resumed !== undefined) job.idleUntil = Math.max(job.idleUntil ?? resumed, resumed);
       // A run in progress is no silence, and a pause is intended.
       if (view.running || decodePause(view.pause, now)) expected = undefined;
     } catch {
       // Without an answer, it relies on what this instance knows.
-      expected = dueAfter(job, Math.max(job.progress ?? job.since, job.pausedUntil ?? job.since));
+      expected = dueAfter(job, Math.max(job.progress ?? job.since, job.idleUntil ?? job.since));
     }
     if (expected === undefined || !this.isLate(job, expected)) return void this.reported.delete(name);
     if (this.reported.get(name) === expected) return;

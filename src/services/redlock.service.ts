@@ -128,7 +128,7 @@ export class RedlockService {
     const tick = ticks.latest(this.#clock.now());
     ticks.prepareSoon(this.#clock);
     const spread = spreadOf('run()', jobOptions, ticks);
-    return this.#runner.run({ ...request, tick, ticks, spread }, routine);
+    return this.#runner.run({ ...request, source: job, tick, ticks, spread }, routine);
   }
 
   /** The run that the caller is part of, across everything that it awaits; `undefined` outside a run. */

@@ -69,6 +69,7 @@ export class RunExecutor {
       this.events.emit('finished', { ...event, duration: duration() });
       return value;
     } catch (error) {
+      failed(request);
       ending = { outcome: 'failed', error };
       lease.checkTime();
       this.events.emit('failed', { ...event, duration: duration(), error });
@@ -81,6 +82,7 @@ export class RunExecutor {
 
   /** A call was not run by this instance. */
   skipped(request: RunRequest, reason: SkipReason): void {
+    if (reason === 'store-down' && request.options.onStoreDown === 'throw') failed(request);
     this.events.emit('skipped', { ...this.eventOf(request), reason });
   }
 
@@ -121,4 +123,9 @@ export class RunExecutor {
       trigger: triggerOf(request),
     };
   }
+}
+
+/** A call rejects. */
+function failed({ firing, name }: RunRequest): void {
+  if (firing?.kind === 'cron') firing.failed.add(name);
 }

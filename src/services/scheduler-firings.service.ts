@@ -6,7 +6,14 @@ import type { Clock } from '../clock.js';
 import { hasMethods } from '../has-methods.js';
 import { CLOCK } from '../redlock.module-definition.js';
 import { CronFiring, currentFiring, fire, holdFiring, IntervalFiring } from '../schedule/firing.js';
-import { type CronOptions, type CronSchedule, cronTimeOf, ticksOf } from '../schedule/schedule-of.js';
+import type { CronTicks } from '../schedule/cron-ticks.js';
+import {
+  type CronOptions,
+  cronTimeOf,
+  type IntervalSchedule,
+  type Schedule,
+  ticksOf,
+} from '../schedule/schedule-of.js';
 import { SharedTicks } from '../schedule/shared-ticks.js';
 
 /** The object to which `@nestjs/schedule` passes its decorated methods before it mounts them. Not exported there. */
@@ -65,23 +72,39 @@ export class SchedulerFirings {
     return this.knowsIntervals;
   }
 
-  /** Whether the cron job of a decorated method is registered and running, at the times that the decorator sets. */
-  isMounted(schedule: CronSchedule): boolean {
-    const { name, options } = schedule;
-    const fingerprint = ticksOf(schedule)?.fingerprint;
-    return this.registries.some((registry) =>
-      [...registry.getCronJobs()].some(
-        ([key, job]) =>
-          (name === undefined ? decoratedWith.get(job) === options : key === name) &&
-          isActive(job) &&
-          this.ticks.of(job.cronTime).fingerprint === fingerprint,
-      ),
-    );
+  /** Whether the scheduler calls a decorated method, at the times that its decorator sets. */
+  isMounted(schedule: Schedule): boolean {
+    return this.sourceOf(schedule) !== undefined;
   }
 
-  /** Whether a cron job that has fired was stopped since, for good or for a while. */
-  isStopped(source: object): boolean {
-    return 'cronTime' in source && !isActive(source as CronJob);
+  /**
+   * What calls a decorated method at the times that its decorator sets: a running cron job, or, if the interval is
+   * registered, its schedule. Intervals without a name cannot be told apart.
+   */
+  sourceOf(schedule: Schedule): object | undefined {
+    if (schedule.kind === 'interval') {
+      const { name } = schedule;
+      const intervals = this.registries.flatMap((registry) => registry.getIntervals());
+      return (name === undefined ? intervals.length > 0 : intervals.includes(name)) ? schedule : undefined;
+    }
+    const ticks = schedule.kind === 'cron' && ticksOf(schedule);
+    if (!ticks) return undefined;
+    const { name, options } = schedule;
+    for (const registry of this.registries) {
+      for (const [key, job] of registry.getCronJobs()) {
+        const isOwn = name === undefined ? decoratedWith.get(job) === options : key === name;
+        if (isOwn && this.follows(job, ticks)) return job;
+      }
+    }
+    return undefined;
+  }
+
+  /** Whether what has called a job, or was going to, is still running, at the same times. */
+  follows(source: object, schedule: CronTicks | number): boolean {
+    if ('every' in source) return this.isMounted(source as IntervalSchedule);
+    if (!('cronTime' in source) || typeof schedule === 'number') return true;
+    const job = source as CronJob;
+    return isActive(job) && this.ticks.of(job.cronTime).fingerprint === schedule.fingerprint;
   }
 
   private watchRegistry(registry: SchedulerRegistry): void {

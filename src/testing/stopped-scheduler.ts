@@ -9,8 +9,9 @@ export class StoppedScheduler extends SchedulerRegistry {
     const setActive = (isActive: boolean): void =>
       void Reflect.defineProperty(job, 'isActive', { value: isActive, configurable: true });
     setActive(wasActive);
-    // Code that registers a job starts it afterwards, as does `initialDelay`.
+    // Code that registers a job starts it afterwards, as does `initialDelay`, or stops it.
     job.start = () => setActive(true);
+    job.stop = async () => setActive(false);
     super.addCronJob(name, job);
   }
 

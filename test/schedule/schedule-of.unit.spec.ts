@@ -36,8 +36,8 @@ it.each<[keyof Jobs, string | undefined]>([
 });
 
 it.each<[keyof Jobs, Schedule]>([
-  ['interval', { kind: 'interval', every: 1500 }],
-  ['namedInterval', { kind: 'interval', every: 2500 }],
+  ['interval', { kind: 'interval', every: 1500, name: undefined }],
+  ['namedInterval', { kind: 'interval', every: 2500, name: 'named interval' }],
   ['timeout', { kind: 'timeout' }],
   ['namedTimeout', { kind: 'timeout' }],
   ['plain', { kind: 'none' }],
