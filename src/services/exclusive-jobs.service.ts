@@ -195,7 +195,8 @@ export class ExclusiveJobs {
     if (!firing && this.#firings.recognizesIntervals) return { name, pattern, options };
     const spread = firing && spreadOf(where, options, firing);
     const every = options.every ?? schedule.every;
-    return { name, pattern, options: { ...options, every }, firing, spread };
+    const trigger = firing ? undefined : 'schedule';
+    return { name, pattern, options: { ...options, every }, firing, spread, trigger };
   }
 
   /** The options of a decorated method, with the defaults of the module. */

@@ -1,7 +1,7 @@
 import { Injectable, Module, type Type } from '@nestjs/common';
 import { Cron, Interval, ScheduleModule, SchedulerRegistry } from '@nestjs/schedule';
 import { CronJob } from 'cron';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { Clock } from '../../src/clock.js';
 import { Exclusive, MemoryNode, RedlockModule, RedlockService } from '../../src/index.js';
 import { CLOCK } from '../../src/redlock.module-definition.js';
@@ -152,6 +152,18 @@ it('an interval is due one interval after its last run, whatever is called by ha
     expect(await redlock.status('interval')).toMatchObject({ nextTick });
   }
   expect((await redlock.status('interval')).overdueBy).toBe(2 * 60_000);
+});
+
+it('every call of an interval counts if those of the scheduler cannot be told from others', async () => {
+  const { app, pass, redlock } = await startOne(Stoppable);
+  vi.spyOn(app.get(SchedulerFirings), 'recognizesIntervals', 'get').mockReturnValue(false);
+  await pass(1);
+  await app.get(Stoppable).interval();
+  expect(await redlock.history('interval')).toMatchObject([{ trigger: 'schedule' }]);
+  await redlock.pause('interval');
+  await pass(1);
+  await app.get(Stoppable).interval();
+  expect(await redlock.history('interval')).toHaveLength(1);
 });
 
 it('a job with `every` that nothing schedules is not overdue', async () => {
