@@ -13,9 +13,45 @@ export interface JobPause {
   readonly note: string | null;
 }
 
-/** The detail of a pause, as text. Times are in milliseconds since the epoch. */
-export function encodePause(by: string, at: number, note: string | undefined): string {
-  return JSON.stringify({ by, at, note });
+/** When a job was paused. Times are in milliseconds since the epoch. */
+export interface PausedTime {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** What is written about a pause, or its end. Times are in milliseconds since the epoch. */
+interface Detail {
+  /** The name of the instance that has paused or resumed the job. */
+  readonly by: string;
+  /** When it did so. */
+  readonly at: number;
+  readonly note?: string;
+  /** Since when the job was paused, if that was not `at`. */
+  readonly from?: number;
+  /** When the pause ended, if that was not `at`. */
+  readonly to?: number;
+}
+
+/**
+ * The detail of a pause, as text.
+ *
+ * @param known What the nodes know. If the job is paused already, the new pause goes on with that one.
+ */
+export function detailOfPause(
+  { by, at, note }: Pick<Detail, 'by' | 'at' | 'note'>,
+  known: Pause | undefined,
+): string {
+  const from = isInForce(known, at) ? pausedTime(known, at)?.from : undefined;
+  return JSON.stringify({ by, at, note, from } satisfies Detail);
+}
+
+/**
+ * The detail of the end of a pause, as text.
+ *
+ * @param known What the nodes know: the pause, or that it has ended already.
+ */
+export function detailOfEnd(by: string, at: number, known: Pause | undefined): string {
+  return JSON.stringify({ by, at, ...pausedTime(known, at) } satisfies Detail);
 }
 
 /** The pause that a node knows, unless it has ended. */
@@ -40,7 +76,14 @@ export function endOfPause(pause: Pause | undefined, now: number): number | unde
   return Math.min(end ?? now, now);
 }
 
-function parsed(detail: string): { by?: string; at?: number; note?: string } {
+/** When the job was paused for the last time, as far as is known; until `now` if it still is. */
+export function pausedTime(pause: Pause | undefined, now: number): PausedTime | undefined {
+  if (!pause) return undefined;
+  const { at, from = pause.isPaused ? at : undefined, to = endOfPause(pause, now) } = parsed(pause.detail);
+  return from === undefined || to === undefined ? undefined : { from, to };
+}
+
+function parsed(detail: string): Partial<Detail> {
   try {
     return Object(JSON.parse(detail)) as object;
   } catch {

@@ -3,6 +3,7 @@ import type { ResolvedJobOptions } from '../options/options.js';
 import type { MissedCause } from '../runs/run-event.js';
 import type { CronTicks } from '../schedule/cron-ticks.js';
 import { turn } from '../schedule/turns.js';
+import type { PausedTime } from './job-pause.js';
 import type { RunRecord } from './run-record.js';
 import type { SkippedTicks } from './skipped-ticks.js';
 
@@ -25,6 +26,8 @@ export interface Evidence {
   readonly skipped: SkippedTicks;
   /** The newest records of the job. */
   readonly records: readonly RunRecord[];
+  /** When the job was paused for the last time. */
+  readonly paused?: PausedTime;
   /** The causes that, for this job, do not show that a tick was missed: ticks with these causes are left out. */
   readonly ignored?: readonly MissedCause[];
 }
@@ -72,7 +75,7 @@ export function explained(missed: readonly number[], evidence: Evidence): Missed
 /** @returns `undefined` if the tick has run after all. */
 function causeOf(
   tick: number,
-  { skipped, records }: Evidence,
+  { skipped, records, paused }: Evidence,
   died: readonly RunRecord[],
 ): MissedCause | undefined {
   const skip = skipped.at(tick);
@@ -88,6 +91,8 @@ function causeOf(
       return skip.fate;
     default:
   }
+  // No claim of such a tick was made here, for example because this instance was not up.
+  if (!skip && paused && paused.from <= tick && tick <= paused.to) return 'paused';
   const isDuring = ({ startedAt, duration }: RunRecord): boolean =>
     duration !== null && startedAt.getTime() <= tick && tick <= startedAt.getTime() + duration;
   return records.some(isDuring) ? 'overlap' : 'unknown';

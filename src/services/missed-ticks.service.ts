@@ -5,8 +5,10 @@ import type { Clock } from '../clock.js';
 import { quoted } from '../display.js';
 import { inBackground } from '../in-background.js';
 import type { ResolvedOptions } from '../options/options.js';
-import { explained, ignoredCauses, ticksBetween } from '../records/missed-ticks.js';
-import type { RunRecord, StoredRecord } from '../records/run-record.js';
+import { pausedTime } from '../records/job-pause.js';
+import type { MergedView } from '../records/merged-view.js';
+import { type Evidence, explained, ignoredCauses, ticksBetween } from '../records/missed-ticks.js';
+import type { RunRecord } from '../records/run-record.js';
 import { SkippedTicks } from '../records/skipped-ticks.js';
 import { CLOCK, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
 import type { Lease } from '../runs/lease.js';
@@ -120,14 +122,16 @@ export class MissedTicks {
     const previous = ticks.previous(tick.at);
     if (previous === undefined || previous <= last) return;
     const missed = await ticksBetween(ticks, last, tick.at);
-    const records = await this.recordsOf(name);
+    const { records, pause } = await this.viewOf(name);
     const isLast = (record: RunRecord): boolean => record.tick?.getTime() === last;
     // The schedule may have changed, for example with a deployment.
     const isSame = records.find(isLast)?.schedule === ticks.fingerprint;
     const known = missed.filter((at) => isSame || at >= since);
     const ignored = ignoredCauses(options);
+    const paused = pausedTime(pause, this.clock.now());
+    const evidence: Evidence = { skipped, records, paused, ignored };
     const { instanceId } = this.options;
-    for (const { from, to, count, cause } of explained(known, { skipped, records, ignored })) {
+    for (const { from, to, count, cause } of explained(known, evidence)) {
       const range = { from: new Date(from), to: new Date(to), count };
       // If this instance was up and lost those ticks, it may not know what became of the instance that won them.
       if (cause !== 'unknown' || to < since) this.warn({ name, cause, ...range });
@@ -152,11 +156,11 @@ export class MissedTicks {
     this.logger.warn(`${what} of ${quoted(name)} ${fate}: ${WHY[cause]}`);
   }
 
-  private async recordsOf(name: string): Promise<readonly StoredRecord[]> {
+  private async viewOf(name: string): Promise<Pick<MergedView, 'records' | 'pause'>> {
     try {
-      return (await this.records.view(name, RECORDS)).records;
+      return await this.records.view(name, RECORDS);
     } catch {
-      return [];
+      return { records: [], pause: undefined };
     }
   }
 }

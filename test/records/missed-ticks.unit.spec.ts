@@ -85,6 +85,21 @@ describe('a missed tick', () => {
     expect(causes([1], { skipped, records })).toEqual(['overlap 1-1 1']);
   });
 
+  it('was paused if it is within the last pause, unless this instance knows better', () => {
+    const skipped = new SkippedTicks();
+    skipped.add(at(2), 'store-down');
+    skipped.add(at(3), 'elsewhere');
+    const records = [record(0, { duration: 1.5 * MINUTE })];
+    const paused = { from: at(1), to: at(4) + 1 };
+    expect(causes([1, 2, 3, 4, 5], { skipped, records, paused })).toEqual([
+      'paused 1-1 1',
+      'store-down 2-2 1',
+      'unknown 3-3 1',
+      'paused 4-4 1',
+      'unknown 5-5 1',
+    ]);
+  });
+
   it('has not been missed if this instance ran it without a quorum', () => {
     const skipped = new SkippedTicks();
     skipped.add(at(1), 'unguarded');

@@ -1,6 +1,6 @@
 import { Injectable, Module, type Type } from '@nestjs/common';
 import { Cron, ScheduleModule } from '@nestjs/schedule';
-import { describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import {
   Exclusive,
   type JobOptions,
@@ -9,8 +9,8 @@ import {
   RedlockModule,
   RedlockService,
 } from '../../src/index.js';
-import { TestFleet } from '../../src/testing/index.js';
-import { closeAfterTest } from '../close-after-test.js';
+import { TestFleet, type TestFleetOptions } from '../../src/testing/index.js';
+import { closeAfterTest, closeNow } from '../close-after-test.js';
 import { Gate } from './gate.js';
 
 const at = (time: string): Date => new Date(`2031-05-07T${time}Z`);
@@ -38,9 +38,13 @@ interface Started {
   missed: string[];
 }
 
-async function startFleet(options: JobOptions = {}, instances = 2): Promise<Started> {
+async function startFleet(
+  options: JobOptions = {},
+  instances = 2,
+  more: TestFleetOptions = { now: at('09:30:05') },
+): Promise<Started> {
   const gate = new Gate();
-  const fleet = await TestFleet.create(application(gate, options), { instances, now: at('09:30:05') });
+  const fleet = await TestFleet.create(application(gate, options), { instances, ...more });
   closeAfterTest(fleet);
   const missed: string[] = [];
   const note = ({ name, cause, from, to, count }: MissedEvent): void =>
@@ -146,5 +150,53 @@ describe('the instance that wins a tick', () => {
     const again = await deploy('0 * * * * *', at('10:36:05'));
     await fire(again, at('10:37:00'));
     expect(missed[1]).toMatchObject({ cause: 'unknown', from: at('10:34:00'), count: 3 });
+  });
+});
+
+describe('the ticks of a pause that outlasts a deployment', () => {
+  let now = 0;
+  let memory: MemoryNode;
+  let deployed: Started | undefined;
+  const deploy = async (time: string): Promise<void> => {
+    now = at(time).getTime();
+    if (deployed) await closeNow(deployed.fleet);
+    deployed = await startFleet({}, 1, { now: at(time), nodes: memory });
+  };
+  const fire = async (...times: string[]): Promise<void> => {
+    for (const time of times) {
+      now = at(time).getTime();
+      await deployed?.fleet.fire('report', at(time));
+    }
+  };
+  beforeEach(async () => {
+    memory = new MemoryNode(() => now);
+    deployed = undefined;
+    await deploy('09:30:05');
+    await fire('09:31:00');
+  });
+
+  it('are told from those at which no instance was up', async () => {
+    await fire('09:32:00');
+    await deployed?.redlock.pause('report');
+    await fire('09:33:00', '09:34:00');
+    await deploy('09:35:05');
+    await fire('09:36:00');
+    await deployed?.redlock.resume('report');
+    await deploy('09:38:05');
+    await deployed?.redlock.resume('report');
+    await fire('09:39:00');
+    expect(deployed?.missed).toEqual(['report paused 09:33-09:36 4', 'report unknown 09:37-09:38 2']);
+  });
+
+  it('also if it was paused again meanwhile, and the pause has ended by itself', async () => {
+    await deployed?.redlock.pause('report');
+    await fire('09:32:00', '09:33:00');
+    await deployed?.redlock.pause('report', { for: '90s', note: 'longer' });
+    await deploy('09:33:05');
+    expect((await deployed?.redlock.status('report'))?.paused).toMatchObject({ at: at('09:33:00') });
+    await fire('09:34:00');
+    await deploy('09:36:05');
+    await fire('09:37:00');
+    expect(deployed?.missed).toEqual(['report paused 09:32-09:34 3', 'report unknown 09:35-09:36 2']);
   });
 });
