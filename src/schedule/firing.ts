@@ -55,6 +55,7 @@ export class CronFiring {
    * @param ticks Its schedule.
    * @param firedAt When it fired, in milliseconds since the epoch.
    * @param tick The tick it fired for. Default: the latest one up to `firedAt`, computed when it is first needed.
+   * @param origin The application that made the call, if it is known.
    */
   constructor(
     readonly source: object,
@@ -62,6 +63,7 @@ export class CronFiring {
     readonly firedAt: number,
     private readonly clock: Clock,
     tick?: Tick,
+    readonly origin?: object,
   ) {
     if (tick) this.found = { tick };
   }
@@ -95,11 +97,13 @@ export class IntervalFiring {
   /**
    * @param period The interval, in milliseconds.
    * @param firedAt When it fired, in milliseconds since the epoch.
+   * @param origin The application that made the call, if it is known.
    */
   constructor(
     readonly period: number,
     readonly firedAt: number,
     private readonly clock: Clock,
+    readonly origin?: object,
   ) {}
 
   /** Whether its calls have ended, and the interval, or a minute if that is longer, has passed since it fired. */
@@ -118,8 +122,14 @@ export class ManualFiring {
    */
   outcome: RunOutcome<unknown> | undefined;
 
-  /** @param method The decorated method of the job. */
-  constructor(readonly method: object) {}
+  /**
+   * @param method The decorated method of the job.
+   * @param origin The application that made the call.
+   */
+  constructor(
+    readonly method: object,
+    readonly origin: object,
+  ) {}
 
   get isOver(): boolean {
     return !this.calls.arePending;

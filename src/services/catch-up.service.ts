@@ -6,7 +6,7 @@ import { CLOCK } from '../redlock.module-definition.js';
 import { LONGEST_TIMER } from '../options/duration.js';
 import { spreadOf } from '../runs/spread.js';
 import type { Tick } from '../schedule/cron-ticks.js';
-import { CronFiring } from '../schedule/firing.js';
+import type { CronFiring } from '../schedule/firing.js';
 import type { CronSchedule } from '../schedule/schedule-of.js';
 import { turn } from '../schedule/turns.js';
 import { type DeclaredJob, ExclusiveJobs } from './exclusive-jobs.service.js';
@@ -92,7 +92,7 @@ export class CatchUp {
     const now = this.clock.now();
     const tick = ticks.latest(now);
     if (!tick || now - tick.at > (options.missed ?? 0) || !this.isMissed(job, tick, view)) return;
-    const firing = (): CronFiring => new CronFiring(call, ticks, this.clock.now(), this.clock, tick);
+    const firing = (): CronFiring => this.firings.ofCron(call, ticks, tick);
     const spread = spreadOf(name, options, ticks);
     const outcome = await this.runner.resume(
       { name, options, tick, ticks, spread, trigger: 'catch-up' },

@@ -3,7 +3,7 @@ import { nameOf, patternOf, placeOf } from '../decorators/exclusive-method.js';
 import { InvalidOptionError } from '../errors.js';
 import type { DeclaredJobInfo, DeclaredJobOptions, JobSchedule } from '../records/job-status.js';
 import type { RunOutcome } from '../runs/run-outcome.js';
-import { fire, ManualFiring } from '../schedule/firing.js';
+import { fire } from '../schedule/firing.js';
 import type { ResolvedJobOptions } from '../options/options.js';
 import { spreadOf } from '../runs/spread.js';
 import { periodOf, type Schedule, ticksOf } from '../schedule/schedule-of.js';
@@ -49,7 +49,7 @@ export class JobCatalog {
   async trigger(name: string, args: readonly unknown[]): Promise<RunOutcome<unknown>> {
     for (const { method, instance } of this.jobs.all()) {
       if (nameIn(method, instance, args) !== name) continue;
-      const firing = new ManualFiring(method);
+      const firing = this.firings.ofTrigger(method);
       const call = (): unknown =>
         Reflect.apply(Reflect.get(instance, method.key) as () => unknown, instance, args);
       const value = await fire(firing, call);

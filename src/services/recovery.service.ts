@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { LAST_TICK_RETENTION } from '../nodes/lock-node.js';
 import type { Clock } from '../clock.js';
 import { CLOCK } from '../redlock.module-definition.js';
-import { CronFiring } from '../schedule/firing.js';
+import type { CronFiring } from '../schedule/firing.js';
 import { TIMER_SLACK } from '../schedule/cron-ticks.js';
 import type { CronSchedule } from '../schedule/schedule-of.js';
 import { turn } from '../schedule/turns.js';
@@ -57,7 +57,7 @@ export class Recovery {
     let tick = ticks.latest(now);
     for (let looks = 0; tick && looks < LOOK_BACK; looks++) {
       const found = tick;
-      const firing = (): CronFiring => new CronFiring(call, ticks, this.clock.now(), this.clock, found);
+      const firing = (): CronFiring => this.firings.ofCron(call, ticks, found);
       const outcome = await this.runner.resume(
         { name, options, tick, ticks, past: 'perhaps begun' },
         firing,

@@ -1,12 +1,18 @@
 import { Inject, Injectable, Optional } from '@nestjs/common';
-import { DiscoveryService } from '@nestjs/core';
+import { DiscoveryService, ModulesContainer } from '@nestjs/core';
 import { SchedulerRegistry } from '@nestjs/schedule';
 import type { CronJob } from 'cron';
 import type { Clock } from '../clock.js';
 import { hasMethods } from '../has-methods.js';
 import { CLOCK } from '../redlock.module-definition.js';
-import { CronFiring, currentFiring, fire, holdFiring, IntervalFiring } from '../schedule/firing.js';
-import type { CronTicks } from '../schedule/cron-ticks.js';
+import {
+  CronFiring,
+  currentFiring,
+  fire,
+  holdFiring,
+  IntervalFiring,
+  ManualFiring,
+} from '../schedule/firing.js';
 import {
   type CronOptions,
   cronTimeOf,
@@ -15,6 +21,7 @@ import {
   ticksOf,
 } from '../schedule/schedule-of.js';
 import { SharedTicks } from '../schedule/shared-ticks.js';
+import type { CronTicks, Tick } from '../schedule/cron-ticks.js';
 
 /** The object to which `@nestjs/schedule` passes its decorated methods before it mounts them. Not exported there. */
 interface Orchestrator {
@@ -43,6 +50,8 @@ export class SchedulerFirings {
   constructor(
     @Inject(CLOCK) private readonly clock: Clock,
     private readonly discovery: DiscoveryService,
+    /** Stands for the application, of which a process may have several. */
+    readonly application: ModulesContainer,
     @Optional() registry?: SchedulerRegistry,
   ) {
     // A constructor or a factory may start a job, which can fire while providers are still being created.
@@ -107,6 +116,21 @@ export class SchedulerFirings {
     return isActive(job) && this.ticks.of(job.cronTime).fingerprint === schedule.fingerprint;
   }
 
+  /** The call of a cron job of this application. */
+  ofCron(source: object, ticks: CronTicks, tick?: Tick): CronFiring {
+    return new CronFiring(source, ticks, this.clock.now(), this.clock, tick, this.application);
+  }
+
+  /** The call of an `@Interval` method of this application. */
+  ofInterval(every: number): IntervalFiring {
+    return new IntervalFiring(every, this.clock.now(), this.clock, this.application);
+  }
+
+  /** The call of a decorated method by `RedlockService.trigger` of this application. */
+  ofTrigger(method: object): ManualFiring {
+    return new ManualFiring(method, this.application);
+  }
+
   private watchRegistry(registry: SchedulerRegistry): void {
     for (const job of registry.getCronJobs().values()) this.wrap(job);
     if (wrapped.has(registry)) return;
@@ -125,8 +149,7 @@ export class SchedulerFirings {
     const fireOnTick = job.fireOnTick.bind(job);
     job.fireOnTick = (...args) => {
       // Read each time, because `setTime` changes the schedule of a job.
-      const firing = new CronFiring(job, this.ticks.of(job.cronTime), this.clock.now(), this.clock);
-      return fire(firing, () => fireOnTick(...args));
+      return fire(this.ofCron(job, this.ticks.of(job.cronTime)), () => fireOnTick(...args));
     };
   }
 
@@ -138,7 +161,7 @@ export class SchedulerFirings {
       // A job is started before it is registered, and on a busy machine it may fire in between.
       const early = (...args: unknown[]): unknown => {
         const ticks = this.ticks.of(cronTimeOf(options));
-        return fire(new CronFiring(method, ticks, this.clock.now(), this.clock), () => method(...args));
+        return fire(this.ofCron(method, ticks), () => method(...args));
       };
       const callback = (...args: unknown[]): unknown => (currentFiring() ? method(...args) : early(...args));
       decoratedWith.set(callback, options);
@@ -146,11 +169,7 @@ export class SchedulerFirings {
     };
     const add = orchestrator.addInterval.bind(orchestrator);
     orchestrator.addInterval = (method, every, name) =>
-      add(
-        (...args) => fire(new IntervalFiring(every, this.clock.now(), this.clock), () => method(...args)),
-        every,
-        name,
-      );
+      add((...args) => fire(this.ofInterval(every), () => method(...args)), every, name);
   }
 }
 

@@ -1,10 +1,9 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { SchedulerRegistry } from '@nestjs/schedule';
 import type { TestingModule } from '@nestjs/testing';
-import type { Clock } from '../clock.js';
-import { CLOCK, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
+import { RESOLVED_OPTIONS } from '../redlock.module-definition.js';
 import type { ResolvedOptions } from '../options/options.js';
-import { CronFiring, fire, IntervalFiring } from '../schedule/firing.js';
+import { fire } from '../schedule/firing.js';
 import { CronTicks } from '../schedule/cron-ticks.js';
 import type { Schedule } from '../schedule/schedule-of.js';
 import { listed, shown } from '../display.js';
@@ -17,6 +16,7 @@ import { LARGEST_HISTORY } from '../options/resolve-options.js';
 import { type RunRecord, runRecord } from '../records/run-record.js';
 import { JobRecords } from '../services/job-records.service.js';
 import { MissedTicks } from '../services/missed-ticks.service.js';
+import { SchedulerFirings } from '../services/scheduler-firings.service.js';
 import { RedlockEvents } from '../services/redlock-events.service.js';
 
 /** The result of one firing on one instance. */
@@ -157,12 +157,12 @@ export class ScheduledMethod {
   /** Calls `callback` in a firing, as the scheduler does. */
   private fire<Result>(callback: () => Result): Result {
     const { schedule } = this;
-    const clock = this.app.get<Clock>(CLOCK, { strict: false });
+    const firings = this.app.get(SchedulerFirings, { strict: false });
     switch (schedule.kind) {
       case 'cron':
-        return fire(new CronFiring(this.method, schedule.ticks, clock.now(), clock), callback);
+        return fire(firings.ofCron(this.method, schedule.ticks), callback);
       case 'interval':
-        return fire(new IntervalFiring(schedule.every, clock.now(), clock), callback);
+        return fire(firings.ofInterval(schedule.every), callback);
       case 'timeout':
       case 'none':
         return callback();
