@@ -21,6 +21,7 @@ import {
 import type { RedlockModuleOptions, ResolvedOptions } from './options/options.js';
 import { MODULE_OPTIONS, resolveOptions } from './options/resolve-options.js';
 import { withStackOfCaller } from './options/stack-of-caller.js';
+import { Binding } from './services/binding.service.js';
 import { BusyDelay } from './services/busy-delay.service.js';
 import { CatchUp } from './services/catch-up.service.js';
 import { ExclusiveJobs } from './services/exclusive-jobs.service.js';
@@ -80,6 +81,7 @@ export class InnermostModule {}
     NodeInspection,
     RedlockEvents,
     SchedulerFirings,
+    Binding,
     BusyDelay,
     LeaseRegistry,
     JobRecords,
@@ -102,7 +104,7 @@ export class InnermostModule {}
     CatchUp,
     Lifecycle,
   ],
-  exports: [RedlockService, ExclusiveJobs],
+  exports: [RedlockService, Binding],
 })
 export class RedlockModule extends ConfigurableModuleClass {
   /**

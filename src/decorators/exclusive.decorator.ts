@@ -2,13 +2,21 @@ import { Inject } from '@nestjs/common';
 import { severalCopies } from '../copies.js';
 import { InvalidOptionError, NotInjectedError } from '../errors.js';
 import type { JobName, JobOptions } from '../options/options.js';
-import { ExclusiveJobs } from '../services/exclusive-jobs.service.js';
+import { Binding, bindingOf, inject, MOCKED } from '../services/binding.service.js';
 import { declareExclusive, type ExclusiveMethod, isDeclared, jobName, placeOf } from './exclusive-method.js';
 
-/** The property into which Nest injects `ExclusiveJobs`. Nest shows its description if the provider is missing. */
+/** The property into which Nest injects `Binding`. Nest shows its description if the provider is missing. */
 const JOBS = Symbol(
   '@Exclusive: add RedlockModule.forRoot(...) to the imports of AppModule, from the same copy of nestjs-exclusive',
 );
+
+/** Nest assigns to this property, which must not fail for an object that is frozen or sealed. */
+const INJECTED: PropertyDescriptor & ThisType<object> = {
+  configurable: true,
+  set(injected: unknown) {
+    inject(this, injected);
+  },
+};
 
 /**
  * The method decorator that `@Exclusive` returns.
@@ -87,8 +95,10 @@ export function Exclusive(
     if (name !== undefined && typeof name !== 'function') jobName(place, 'name', name);
     const wrapper = new Proxy(original as ExclusiveMethod['original'], {
       apply: (undecorated, instance: object, args: never[]): unknown => {
-        const jobs = jobsOf(instance, place);
-        return jobs ? jobs.call(exclusive, instance, args) : Reflect.apply(undecorated, instance, args);
+        const binding = bindingOf(instance);
+        if (!binding) throw new NotInjectedError(place, severalCopies());
+        if (binding === MOCKED) return Reflect.apply(undecorated, instance, args);
+        return binding.call(exclusive, instance, args);
       },
     });
     const exclusive: ExclusiveMethod = {
@@ -102,7 +112,8 @@ export function Exclusive(
       Reflect.defineMetadata(metadataKey, Reflect.getMetadata(metadataKey, original), wrapper);
     }
     declareExclusive(target, exclusive);
-    Inject(ExclusiveJobs)(target, JOBS);
+    Inject(Binding)(target, JOBS);
+    if (!(JOBS in target)) Object.defineProperty(target, JOBS, INJECTED);
     descriptor.value = wrapper;
   };
   return decorate as ExclusiveDecorator;
@@ -116,12 +127,4 @@ function refuseStandard(context: unknown): void {
     '@Exclusive',
     'was compiled as a standard (stage 3) decorator; NestJS needs "experimentalDecorators": true in tsconfig.json, or what your compiler calls it, such as legacyDecorator for SWC',
   );
-}
-
-/** The `ExclusiveJobs` of an object; `undefined` if a test has replaced it with a mock. */
-function jobsOf(instance: object, place: string): ExclusiveJobs | undefined {
-  const injected: unknown = Reflect.get(Object(instance) as object, JOBS);
-  const jobs = ExclusiveJobs.behind(injected) ?? ExclusiveJobs.boundTo(instance);
-  if (jobs || injected !== undefined) return jobs;
-  throw new NotInjectedError(place, severalCopies());
 }

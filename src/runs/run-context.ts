@@ -66,7 +66,7 @@ export function ownRun(instanceId: string, nameOfCall: () => string | undefined)
 }
 
 /** The runs in progress that the caller is part of, the innermost first. A firing within a run does not belong to it. */
-function* runsOfCaller(): Generator<CurrentRun> {
+export function* runsOfCaller(): Generator<CurrentRun> {
   const firing = currentFiring();
   let run = runContext.getStore();
   while (run) {

@@ -21,7 +21,9 @@ import type { RunRequest } from '../runs/run-request.js';
 import { checkSpread, spreadOf } from '../runs/spread.js';
 import { JobRunner } from './job-runner.service.js';
 import { JobNames } from '../runs/job-names.js';
-import { ownRun } from '../runs/run-context.js';
+import { ownRun, runsOfCaller } from '../runs/run-context.js';
+import { Binding } from './binding.service.js';
+import { LeaseRegistry } from './lease-registry.service.js';
 import { SchedulerFirings } from './scheduler-firings.service.js';
 
 /** A job that an instance declares. */
@@ -35,51 +37,37 @@ export interface DeclaredJob {
   readonly call: () => unknown;
 }
 
-/** The `ExclusiveJobs` that runs the jobs of an instance. */
-const bound = new WeakMap<object, ExclusiveJobs>();
-
 /** The decorated methods of the application: checks them at startup, and turns their calls into runs. */
 @Injectable()
 export class ExclusiveJobs {
-  // Every object with a decorated method refers to this one. Its fields are private at run time because they lead to
-  // the nodes, and so to their passwords.
-  /** Leads back from a proxy, which has no private fields, to this object. */
-  readonly self = this;
-  readonly #logger = new Logger('RedlockModule');
-  readonly #resolved = new WeakMap<ExclusiveMethod, ResolvedJobOptions>();
-  readonly #schedules = new WeakMap<object, Schedule>();
-  readonly #options: ResolvedOptions;
-  readonly #clock: Clock;
-  readonly #runner: JobRunner;
-  readonly #firings: SchedulerFirings;
-  readonly #discovery: DiscoveryService;
+  private readonly logger = new Logger('RedlockModule');
+  private readonly resolved = new WeakMap<ExclusiveMethod, ResolvedJobOptions>();
+  private readonly schedules = new WeakMap<object, Schedule>();
 
   constructor(
-    @Inject(RESOLVED_OPTIONS) options: ResolvedOptions,
-    @Inject(CLOCK) clock: Clock,
-    runner: JobRunner,
-    firings: SchedulerFirings,
-    discovery: DiscoveryService,
+    @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
+    @Inject(CLOCK) private readonly clock: Clock,
+    private readonly runner: JobRunner,
+    private readonly leases: LeaseRegistry,
+    private readonly firings: SchedulerFirings,
+    private readonly discovery: DiscoveryService,
+    private readonly binding: Binding,
   ) {
-    this.#options = options;
-    this.#clock = clock;
-    this.#runner = runner;
-    this.#firings = firings;
-    this.#discovery = discovery;
+    binding.fill(this);
   }
 
-  /** Finds the `ExclusiveJobs` for an instance of a decorated class that Nest did not inject into. */
-  static boundTo(instance: unknown): ExclusiveJobs | undefined {
-    return bound.get(instance as object);
+  get isEnabled(): boolean {
+    return this.options.enabled;
   }
 
-  /**
-   * The real `ExclusiveJobs` behind what was injected, which a tracer may have put into a proxy; `undefined` for a
-   * mock.
-   */
-  static behind(injected: unknown): ExclusiveJobs | undefined {
-    const { self } = Object(injected) as { readonly self?: unknown };
-    return typeof self === 'object' && self !== null && #options in self ? self : undefined;
+  /** Whether shutdown has not begun. */
+  get isOpen(): boolean {
+    return !this.leases.isClosed;
+  }
+
+  /** Whether the caller is part of a run of this instance. */
+  get isInRun(): boolean {
+    return [...runsOfCaller()].some(({ instanceId }) => instanceId === this.options.instanceId);
   }
 
   /**
@@ -94,7 +82,7 @@ export class ExclusiveJobs {
     const scheduled: string[] = [];
     for (const { method, instance } of this.all()) {
       // Nest injects into objects that it creates from a class, but not into those that a factory returns.
-      bound.set(instance, this);
+      this.binding.bind(instance);
       const options = this.optionsOf(method, instance);
       const { recover, missed } = options;
       const schedule = this.scheduleOf(method, instance);
@@ -115,8 +103,8 @@ export class ExclusiveJobs {
         typeof method.name === 'function' ? placeOf(instance, method.key) : nameOf(method, instance, []),
       );
     }
-    if (scheduled.length > 0 && !this.#firings.hasScheduler && this.#options.enabled) {
-      this.#logger.warn(
+    if (scheduled.length > 0 && !this.firings.hasScheduler && this.options.enabled) {
+      this.logger.warn(
         `ScheduleModule is missing, so nothing calls ${listed(scheduled)} on schedule: add ScheduleModule.forRoot() to ` +
           'the imports of AppModule, unless something else calls them',
       );
@@ -130,7 +118,7 @@ export class ExclusiveJobs {
       const schedule = this.scheduleOf(method, instance);
       if (schedule.kind !== 'cron') continue;
       await turn();
-      if (this.#firings.isMounted(schedule)) schedule.ticks.prepareSoon(this.#clock);
+      if (this.firings.isMounted(schedule)) schedule.ticks.prepareSoon(this.clock);
     }
   }
 
@@ -149,7 +137,7 @@ export class ExclusiveJobs {
 
   /** The decorated methods, each with its provider or controller. */
   *all(): Iterable<{ readonly method: ExclusiveMethod; readonly instance: object }> {
-    for (const { instance } of [...this.#discovery.getProviders(), ...this.#discovery.getControllers()]) {
+    for (const { instance } of [...this.discovery.getProviders(), ...this.discovery.getControllers()]) {
       for (const method of methodsOf(instance).values()) yield { method, instance: instance as object };
     }
   }
@@ -157,7 +145,7 @@ export class ExclusiveJobs {
   /** Runs a call of a decorated method, or resolves to `undefined` if the call loses. */
   call(method: ExclusiveMethod, instance: object, args: never[]): unknown {
     const routine = (): unknown => Reflect.apply(method.original, instance, args);
-    const { enabled, instanceId } = this.#options;
+    const { enabled, instanceId } = this.options;
     // In its own run, a method calls itself, for example, or the one that it overrides.
     if (!enabled || ownRun(instanceId, () => nameIn(method, instance, args))) return routine();
     return this.run(method, instance, args, routine);
@@ -170,7 +158,7 @@ export class ExclusiveJobs {
     routine: () => unknown,
   ): Promise<unknown> {
     const request = this.requestOf(method, instance, args);
-    const outcome = await this.#runner.run(request, routine);
+    const outcome = await this.runner.run(request, routine);
     const { firing } = request;
     // The job may call other jobs, whose calls end first.
     if (firing?.kind === 'manual' && firing.method === method) firing.outcome = outcome;
@@ -192,7 +180,7 @@ export class ExclusiveJobs {
     }
     if (schedule.kind !== 'interval') return { name, pattern, options };
     // If the scheduler's calls cannot be told from others, every call counts: otherwise every instance would run.
-    if (!firing && this.#firings.recognizesIntervals) return { name, pattern, options };
+    if (!firing && this.firings.recognizesIntervals) return { name, pattern, options };
     const spread = firing && spreadOf(where, options, firing);
     const every = options.every ?? schedule.every;
     const trigger = firing ? undefined : 'schedule';
@@ -201,13 +189,13 @@ export class ExclusiveJobs {
 
   /** The options of a decorated method, with the defaults of the module. */
   optionsOf(method: ExclusiveMethod, instance: object): ResolvedJobOptions {
-    const known = this.#resolved.get(method);
+    const known = this.resolved.get(method);
     if (known) return known;
-    const { nodeTimeout, job } = this.#options;
+    const { nodeTimeout, job } = this.options;
     const where = whereOf(method, instance);
     const checked = checkedOptions(where, method.options, jobChecks(nodeTimeout));
     const options = resolveJobOptions(where, checked, job);
-    this.#resolved.set(method, options);
+    this.resolved.set(method, options);
     return options;
   }
 
@@ -221,8 +209,8 @@ export class ExclusiveJobs {
   }
 
   private scheduleOn(method: object): Schedule {
-    const schedule = this.#schedules.get(method) ?? scheduleOf(method, this.#firings.ticks);
-    this.#schedules.set(method, schedule);
+    const schedule = this.schedules.get(method) ?? scheduleOf(method, this.firings.ticks);
+    this.schedules.set(method, schedule);
     return schedule;
   }
 }

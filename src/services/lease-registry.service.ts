@@ -89,6 +89,11 @@ export class LeaseRegistry {
     return [...this.held].filter(({ run }) => run);
   }
 
+  /** Whether new runs are stopped. */
+  get isClosed(): boolean {
+    return this.closing.runs.signal.aborted;
+  }
+
   /** Stops new runs. */
   close(): void {
     this.closing.runs.abort();

@@ -38,7 +38,7 @@ const hurryAll = (): void => waiting.forEach((hurry) => hurry.abort());
  * distance from the root module, and this module gets the lowest distance. Its hooks call every `RedlockModule`.
  */
 @Injectable()
-export class InnermostHooks implements OnModuleInit, OnApplicationBootstrap, OnModuleDestroy {
+export class InnermostHooks implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly lifecycles: Lifecycle[] = [];
 
   constructor(private readonly modules: ModulesContainer) {
@@ -66,24 +66,6 @@ export class InnermostHooks implements OnModuleInit, OnApplicationBootstrap, OnM
         isOther,
         'must be the same wherever the module is imported: locks of one import would not exclude those of the other. ' +
           'Import RedlockModule.forRoot(...) once, in AppModule',
-      );
-    }
-  }
-
-  /**
-   * Nest would create the options for each request, and with them the nodes and `Lifecycle`, whose hooks it would not
-   * call.
-   *
-   * @throws InvalidOptionError if the options of a `RedlockModule` depend on a request-scoped provider.
-   */
-  onModuleInit(): void {
-    for (const { providers } of this.modules.values()) {
-      if (providers.get(Lifecycle)?.isDependencyTreeStatic() !== false) continue;
-      throw new InvalidOptionError(
-        MODULE,
-        'options',
-        'cannot depend on a request-scoped provider, not even through another provider, because jobs run outside ' +
-          'requests: inject only what has the default scope into forRootAsync()',
       );
     }
   }
@@ -145,6 +127,7 @@ export class Lifecycle implements OnModuleInit, OnApplicationShutdown {
       if (this.options.enabled) this.sayWhatIsGuarded(names);
     } catch (error) {
       // Nest does not close an application that failed to start.
+      this.leases.close();
       await this.nodes.close();
       throw error;
     }

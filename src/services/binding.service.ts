@@ -1,0 +1,153 @@
+import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
+import { systemClock, type Timer } from '../clock.js';
+import { type ExclusiveMethod, placeOf } from '../decorators/exclusive-method.js';
+import { InvalidOptionError } from '../errors.js';
+import { MODULE } from '../options/checks.js';
+import { currentFiring } from '../schedule/firing.js';
+import { SchedulerFirings } from './scheduler-firings.service.js';
+
+/** What turns the calls of decorated methods into runs; an interface, because it depends on the options. */
+interface Jobs {
+  readonly isEnabled: boolean;
+  /** Whether shutdown has not begun. */
+  readonly isOpen: boolean;
+  /** Whether the caller is part of a run of this instance. */
+  readonly isInRun: boolean;
+  call(method: ExclusiveMethod, instance: object, args: never[]): unknown;
+}
+
+/** How long a call waits for the options before the log says so, in milliseconds. */
+const PATIENCE = 5000;
+
+/** The property with the mark of an object. */
+const MARK = Symbol('nestjs-exclusive');
+
+/** The mark of an object into which a test has injected a mock. */
+export const MOCKED = Symbol('mocked');
+
+/** The binding of each mark. */
+const bindings = new WeakMap<symbol, Binding>();
+
+/** The marks of objects in which none can be left, and of all objects of started applications; the newest first. */
+const marks = new WeakMap<object, readonly symbol[]>();
+
+/**
+ * What Nest injects into each object with a decorated method: it leads to the jobs of the application. It does not
+ * depend on the options, because these may come from such an object. It depends on `SchedulerFirings`, because such an
+ * object may start a cron job.
+ */
+@Injectable()
+export class Binding implements OnModuleInit {
+  /** Left in the objects: unlike an object, it is the same in their clones and proxies, however deep. */
+  readonly mark = Symbol('bound');
+  private readonly logger = new Logger('RedlockModule');
+  private jobs: Jobs | undefined;
+  private readonly waiting: ((jobs: Jobs) => void)[] = [];
+  private warning: Timer | undefined;
+
+  constructor(private readonly firings: SchedulerFirings) {
+    bindings.set(this.mark, this);
+  }
+
+  /** Called when the options exist. */
+  fill(jobs: Jobs): void {
+    this.jobs = jobs;
+    systemClock.clearTimeout(this.warning);
+    for (const resolve of this.waiting.splice(0)) resolve(jobs);
+  }
+
+  /**
+   * By now, all providers have been created, except those that Nest creates for each request.
+   *
+   * @throws InvalidOptionError if the options depend on such a provider: no hook of `Lifecycle` would be called.
+   */
+  onModuleInit(): void {
+    if (this.jobs) return;
+    throw new InvalidOptionError(
+      MODULE,
+      'options',
+      'cannot depend on a request-scoped provider, not even through another provider, because jobs run outside ' +
+        'requests: inject only what has the default scope into forRootAsync()',
+    );
+  }
+
+  /** Binds an object into which Nest may not have injected, or only for another application. */
+  bind(instance: object): void {
+    const others = (marks.get(instance) ?? []).filter(
+      (mark) => mark !== this.mark && bindings.get(mark)?.isOpen,
+    );
+    marks.set(instance, [this.mark, ...others]);
+  }
+
+  /** Runs a call of a decorated method, once the options exist. */
+  call(method: ExclusiveMethod, instance: object, args: never[]): unknown {
+    if (this.jobs) return this.jobs.call(method, instance, args);
+    return this.filled(method, instance).then((jobs) => jobs.call(method, instance, args));
+  }
+
+  get isOpen(): boolean {
+    return this.jobs?.isOpen ?? true;
+  }
+
+  get isEnabled(): boolean {
+    return this.jobs?.isEnabled ?? true;
+  }
+
+  /** Whether the current call is made by the scheduler of this application, or in one of its runs. */
+  get isCaller(): boolean {
+    const origin = currentFiring()?.origin;
+    return origin ? origin === this.firings.application : (this.jobs?.isInRun ?? false);
+  }
+
+  private filled({ key }: ExclusiveMethod, instance: object): Promise<Jobs> {
+    // Not unreferenced: it may be all that keeps the process alive.
+    this.warning ??= systemClock.setTimeout(() => {
+      this.logger.warn(
+        `A call of ${placeOf(instance, key)} waits for the options of RedlockModule: does forRootAsync wait for the call?`,
+      );
+    }, PATIENCE);
+    return new Promise((resolve) => void this.waiting.push(resolve));
+  }
+}
+
+/** Binds an object to what Nest injects into it: a `Binding`, which a tracer may have put into a proxy, or a mock. */
+export function inject(instance: object, injected: unknown): void {
+  const { mark } = Object(injected) as { readonly mark?: unknown };
+  const value = typeof mark === 'symbol' && bindings.has(mark) ? mark : MOCKED;
+  const property = { value, configurable: true, enumerable: true, writable: true };
+  // An object that is frozen or sealed takes no property.
+  if (!Reflect.defineProperty(instance, MARK, property)) marks.set(instance, [value]);
+}
+
+/**
+ * The binding that a call of a method of this object uses. If several applications share the object, it is that of the
+ * caller, or else one that guards the call.
+ */
+export function bindingOf(instance: unknown): Binding | typeof MOCKED | undefined {
+  const mark: unknown = Reflect.get(Object(instance) as object, MARK);
+  const started = marks.get(instance as object);
+  // Mostly, one application has injected into the object, and has been started.
+  if (started?.length === 1 && started[0] === mark) return bindings.get(mark as symbol);
+  const found = marksOf(instance, mark);
+  const [first, ...others] = [...found].flatMap((each) => bindings.get(each) ?? []);
+  if (!first) return found.has(MOCKED) ? MOCKED : undefined;
+  if (others.length === 0) return first;
+  const all = [first, ...others];
+  return (
+    all.find(({ isCaller }) => isCaller) ??
+    all.find(({ isOpen, isEnabled }) => isOpen && isEnabled) ??
+    all.find(({ isOpen }) => isOpen) ??
+    first
+  );
+}
+
+function marksOf(instance: unknown, mark: unknown): Set<symbol> {
+  const found = new Set<symbol>();
+  if (typeof mark === 'symbol') found.add(mark);
+  let each: unknown = instance;
+  while (typeof each === 'object' && each !== null) {
+    for (const other of marks.get(each) ?? []) found.add(other);
+    each = Object.getPrototypeOf(each);
+  }
+  return found;
+}
