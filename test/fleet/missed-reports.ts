@@ -61,8 +61,11 @@ function isPossible(report: MissedReport, of: Case): boolean {
   const next = runAfter(report, of);
   const isDark = dark.some((claim) => touches(claim, span));
   switch (cause) {
-    case 'paused':
-      return pauses.during(span) !== 'running';
+    case 'paused': {
+      // When a pause began and ended is told by the clocks of the instances that wrote it, which may be ahead.
+      const leads = [...lives.values()].map((life) => leadOf(life, { from: 0, until: at }));
+      return pauses.during({ from: span.from - Math.max(0, ...leads), until: at }) !== 'running';
+    }
     case 'overlap':
       return (
         isDark ||

@@ -139,5 +139,13 @@ describe('a report on missed ticks', () => {
     it('may name it only if it was paused', () => {
       expect(faults(report('paused'))).toEqual(['miss misnamed']);
     });
+
+    it('may name it by the clock of the instance that resumed it', () => {
+      const short = [order('pause', 11_000, { instance: 'b' }), order('resume', 13_500, { instance: 'b' })];
+      const ahead = [life('a'), life('b', {}, 2500), life('c')];
+      const said = report('paused', { to: 15_000 });
+      expect(faults(said, {}, { operations: short })).toEqual(['miss misnamed']);
+      expect(faults(said, { instances: ahead }, { operations: short })).toEqual([]);
+    });
   });
 });
