@@ -41,8 +41,8 @@ export class JobCallers {
   }
 
   /**
-   * Whether the cron job that called it has fired again, and has called other jobs, but not this one: a tenant has left.
-   * A firing that calls none proves nothing: it may have failed before.
+   * Whether the cron job that called it has fired again, and has called other jobs, but not this one, as when a tenant
+   * has left. A firing that calls none proves nothing: it may have failed before.
    */
   isLeftOut({ firing }: KnownJob): boolean {
     if (!firing) return false;
