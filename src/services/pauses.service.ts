@@ -2,12 +2,10 @@ import { Inject, Injectable } from '@nestjs/common';
 import { PauseRegister } from '../acquire/quorum/pause-register.js';
 import type { Clock } from '../clock.js';
 import { JobKeys } from '../nodes/job-keys.js';
-import type { Pause } from '../nodes/job-view.js';
 import type { LockNode } from '../nodes/lock-node.js';
 import type { ResolvedOptions } from '../options/options.js';
 import { detailOfEnd, detailOfPause } from '../records/job-pause.js';
 import { CLOCK, LOCK_NODES, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
-import { JobRecords } from './job-records.service.js';
 
 /**
  * Pauses jobs on the whole fleet: writes what claims read (`CLAIM` in `nodes/redis/scripts.ts`). It does not stop plain
@@ -23,7 +21,6 @@ export class Pauses {
     @Inject(LOCK_NODES) nodes: readonly LockNode[],
     @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
     @Inject(CLOCK) private readonly clock: Clock,
-    private readonly records: JobRecords,
   ) {
     this.register = new PauseRegister(nodes, clock);
   }
@@ -33,28 +30,26 @@ export class Pauses {
    * @throws StoreDownError if no majority of the nodes confirms it.
    */
   async pause(name: string, duration: number | undefined, note: string | undefined): Promise<void> {
-    const now = this.clock.now();
-    const detail = detailOfPause({ by: this.options.instanceId, at: now, note }, await this.known(name));
-    const until = duration === undefined ? undefined : now + duration;
-    await this.register.write(name, this.keyOf(name), { isPaused: true, until, detail });
+    const { instanceId: by } = this.options;
+    const at = this.clock.now();
+    const until = duration === undefined ? undefined : at + duration;
+    await this.register.write(name, this.keyOf(name), (known) => ({
+      isPaused: true,
+      until,
+      detail: detailOfPause({ by, at, note }, known),
+    }));
     this.onChange?.(name);
   }
 
   /** @throws StoreDownError if no majority of the nodes confirms it. */
   async resume(name: string): Promise<void> {
-    const now = this.clock.now();
-    const detail = detailOfEnd(this.options.instanceId, now, await this.known(name));
-    await this.register.write(name, this.keyOf(name), { isPaused: false, until: now, detail });
+    const at = this.clock.now();
+    await this.register.write(name, this.keyOf(name), (known) => ({
+      isPaused: false,
+      until: at,
+      detail: detailOfEnd(this.options.instanceId, at, known),
+    }));
     this.onChange?.(name);
-  }
-
-  /** The newest pause, or end of a pause, that the nodes which answer know. */
-  private async known(name: string): Promise<Pause | undefined> {
-    try {
-      return (await this.records.view(name, 1)).pause;
-    } catch {
-      return undefined;
-    }
   }
 
   private keyOf(name: string): string {

@@ -215,7 +215,7 @@ describe.skipIf(findEngine().kind === 'embedded')('a server', () => {
       expect((await redlock.run('job', () => 1)).ran).toBe(true);
     }
     expect(told(logger)).toEqual([
-      expect.stringMatching(/refuses the lock of "job": WRONGTYPE.*\{JOB_LOCKER_job\}:every: delete/),
+      expect.stringMatching(/refuses the lock of "job": WRONGTYPE.*"\{JOB_LOCKER_job\}:every": delete/),
       expect.stringMatching(/^warn: "job" was not run/),
     ]);
   });

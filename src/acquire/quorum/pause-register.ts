@@ -22,12 +22,18 @@ export class PauseRegister {
    * Writes a pause, or the end of one.
    *
    * @param name The name of the job, for the error.
+   * @param valueAfter What to write, after the newest value that a majority knows.
    * @throws StoreDownError if no majority of the nodes has confirmed it. The pause may take effect anyway.
    */
-  async write(name: string, key: string, pause: Omit<Pause, 'version'>): Promise<void> {
-    const known = await this.askMajority(name, (node) => node.pause(key));
-    const version = Math.max(this.clock.now(), 1 + Math.max(0, ...known.map((each) => each?.version ?? 0)));
-    await this.askMajority(name, (node) => node.pause(key, { ...pause, version }));
+  async write(
+    name: string,
+    key: string,
+    valueAfter: (known: Pause | undefined) => Omit<Pause, 'version'>,
+  ): Promise<void> {
+    const known = newestOf(await this.askMajority(name, (node) => node.pause(key)));
+    const version = Math.max(this.clock.now(), 1 + (known?.version ?? 0));
+    const pause: Pause = { ...valueAfter(known), version };
+    await this.askMajority(name, (node) => node.pause(key, pause));
   }
 
   /**
