@@ -13,7 +13,7 @@ interface CallingFiring {
 /** Whether the scheduler of this instance still calls a job. A job that nothing calls any more is not overdue. */
 @Injectable()
 export class JobCallers {
-  /** The firings of each cron job: the newest one that has called all its jobs, and those that are newer. */
+  /** The firings of each cron job: the newest one that has called all its jobs, and those that may still call some. */
   private readonly firings = new WeakMap<object, readonly CallingFiring[]>();
 
   constructor(private readonly scheduler: SchedulerFirings) {}
@@ -31,8 +31,11 @@ export class JobCallers {
       calling.last = job.name;
       return;
     }
-    const newest = Math.max(0, known.findLastIndex(hasCalledAll));
-    this.firings.set(source, [...known.slice(newest), { firing, last: job.name }]);
+    const newest = known.findLastIndex(hasCalledAll);
+    const kept = known.filter(
+      (each, index) => index === newest || (index > newest && each.firing.calls.arePending),
+    );
+    this.firings.set(source, [...kept, { firing, last: job.name }]);
   }
 
   /** Whether it was stopped, for good or for a while, or follows another schedule by now. */
