@@ -153,17 +153,23 @@ export class SchedulerFirings {
     };
   }
 
+  /** A job is started before it is registered. If it is late by then, as on a busy machine, it fires at once. */
+  protected fireEarly(
+    method: (...args: unknown[]) => unknown,
+    options: CronOptions,
+    args: unknown[],
+  ): unknown {
+    const ticks = this.ticks.of(cronTimeOf(options));
+    return fire(this.ofCron(method, ticks), () => method(...args));
+  }
+
   private watchOrchestrator(orchestrator: Orchestrator): void {
     if (wrapped.has(orchestrator)) return;
     wrapped.add(orchestrator);
     const addCron = orchestrator.addCron.bind(orchestrator);
     orchestrator.addCron = (method, options) => {
-      // A job is started before it is registered, and on a busy machine it may fire in between.
-      const early = (...args: unknown[]): unknown => {
-        const ticks = this.ticks.of(cronTimeOf(options));
-        return fire(this.ofCron(method, ticks), () => method(...args));
-      };
-      const callback = (...args: unknown[]): unknown => (currentFiring() ? method(...args) : early(...args));
+      const callback = (...args: unknown[]): unknown =>
+        currentFiring() ? method(...args) : this.fireEarly(method, options, args);
       decoratedWith.set(callback, options);
       addCron(callback, options);
     };

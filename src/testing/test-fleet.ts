@@ -23,8 +23,10 @@ import type { NodeReport } from '../nodes/lock-node.js';
 import { BusyDelay } from '../services/busy-delay.service.js';
 import { Fleet } from '../services/fleet.service.js';
 import { Lifecycle } from '../services/lifecycle.service.js';
+import { SchedulerFirings } from '../services/scheduler-firings.service.js';
 import { ManualClock } from './manual-clock.js';
 import { type FiredRun, ScheduledMethod } from './scheduled-method.js';
+import { StoppedFirings } from './stopped-firings.js';
 import { StoppedScheduler } from './stopped-scheduler.js';
 
 /** How a `TestFleet` differs from the application. */
@@ -141,7 +143,9 @@ export class TestFleet {
         .overrideProvider(BusyDelay)
         .useValue({ of: () => 0 })
         .overrideProvider(SchedulerRegistry)
-        .useClass(StoppedScheduler);
+        .useClass(StoppedScheduler)
+        .overrideProvider(SchedulerFirings)
+        .useClass(StoppedFirings);
       await override?.(builder, instance);
       const app = await builder.compile();
       try {

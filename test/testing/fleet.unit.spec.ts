@@ -1,7 +1,8 @@
 import { once } from 'node:events';
+import { setTimeout as pause } from 'node:timers/promises';
 import { Injectable, Module } from '@nestjs/common';
 import { Cron, ScheduleModule, SchedulerRegistry } from '@nestjs/schedule';
-import { CronJob } from 'cron';
+import { CronJob, CronTime } from 'cron';
 import { describe, expect, it, vi } from 'vitest';
 import {
   Exclusive,
@@ -27,6 +28,16 @@ const lost = (reason: string) => ({ ran: false, reason });
 
 it('the entry exports these names, and no others', () => {
   expect(Object.keys(names).toSorted()).toEqual(['LOCK_NODE_CONTRACT', 'TestFleet']);
+});
+
+it('nothing fires by itself, even a cron job that is late when it is started', async () => {
+  const late = vi.spyOn(CronTime.prototype, 'getTimeout').mockReturnValue(-1);
+  const told = vi.spyOn(console, 'warn').mockImplementation(() => {});
+  const { ledger } = await startFleet();
+  expect(told).toHaveBeenCalledWith(expect.stringContaining('Executing immediately'));
+  for (const spy of [late, told]) spy.mockRestore();
+  await pause(50);
+  expect(ledger.entries).toEqual([]);
 });
 
 describe('a firing', () => {
