@@ -112,7 +112,7 @@ export function classOf(value: object): string {
 
 /** Whether a string contains something that looks like a URL, credentials, or another secret. */
 function looksSecret(text: string): boolean {
-  return /:\/\/|@/.test(text) || namesSecret(text);
+  return /:\/\/|@/.test(text) || namesSecret(text.slice(0, LONGEST_TEXT));
 }
 
 function shortened(text: string, length: number): string {

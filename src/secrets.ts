@@ -2,7 +2,7 @@
 
 /** The end of a name whose value is a secret, such as `DB_PASSWORD`. */
 const NAME =
-  'pass(?:code|phrase|wd|word)?|pwd|secrets?|cookies?|credentials?|authorization|' +
+  '(?<!by|com|over|sur|tres|under)pass(?:code|phrase|wd|word)?|pwd|secrets?|cookies?|credentials?|authorization|' +
   '(?:access|account|api|private|secret|signing)[-_ ]?key';
 /** The same, but followed by a colon, it may also be a host or the name of a job, or stand in a sentence. */
 const UNCLEAR = 'auth|session|token';
@@ -14,7 +14,7 @@ const LABEL =
   `(?:${UNCLEAR})${MORE}(?:${QUOTE}\\s*[=:]|=|:(?=\\s*${QUOTE}\\w))`;
 /** In quotes, perhaps without the second one; or up to a space, with the scheme before it and the pairs of a cookie. */
 const VALUE =
-  String.raw`\\*"(?:\\.|[^"\\])*"?|\\*'(?:\\.|[^'\\])*'?|` +
+  String.raw`\\*"(?:\\.|[^"\\])*"?|\\*'(?:\\.|[^'\\])*'?|\{[^{}]*\}?|\[[^[\]]*\]?|` +
   String.raw`(?:(?:basic|bearer|digest|token)\s+)?\S+(?:(?<=;)\s+[^\s=]+=\S+)*`;
 
 const LABELS = new RegExp(LABEL, 'i');

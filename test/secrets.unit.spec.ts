@@ -38,6 +38,7 @@ describe('a message', () => {
     `Set-Cookie: sid=${SECRET}; Path=/; HttpOnly`,
     `Cookie: a=1; sid=${SECRET}; b=2`,
     `credentials: ${SECRET}`,
+    `credentials: { user: "me", key: "a ${SECRET}" }`,
   ])('does not show the secret in it: %s', (message) => {
     expect(redacted(message)).toContain('***');
     const texts = [messageOf(new Error(message)), recordedError(new Error(message)), shown(message)];
@@ -77,6 +78,7 @@ describe('a message', () => {
     'Invalid token: jwt expired',
     'token === undefined',
     'Tests passed: 5, author: Bob, max_tokens=4096',
+    'bypass: true, compass: north',
   ])('without a secret is left as it is: %s', (message) => expect(redacted(message)).toBe(message));
 
   it('is searched in a moment, whatever it repeats', () => {

@@ -43,6 +43,8 @@ export class Refusal {
     if (!isStep(endsWith)) return endsWith === 'answer' || wrote || isQuiet;
     // Not every run extends or releases.
     if (step === 'settle' && wrote && endsWith !== 'claim') return true;
+    // A lock alone is claimed without a script, which does not show that the script would run.
+    if (step === undefined) return endsWith === 'claim' && isQuiet;
     return step === endsWith && (wrote || step === 'release' || isQuiet);
   }
 }

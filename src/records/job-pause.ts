@@ -28,7 +28,7 @@ interface Detail {
   readonly note?: string;
   /** Since when the job was paused, if that was not `at`. */
   readonly from?: number;
-  /** When the pause ended, if that was not `at`. */
+  /** When the pause ended; not set if there was none. */
   readonly to?: number;
 }
 
@@ -71,16 +71,15 @@ export function decodePause(pause: Pause | undefined, now: number): JobPause | n
  * pause is known.
  */
 export function endOfPause(pause: Pause | undefined, now: number): number | undefined {
-  if (!pause) return undefined;
-  const end = pause.isPaused ? pause.until : parsed(pause.detail).at;
-  return Math.min(end ?? now, now);
+  return pausedTime(pause, now)?.to;
 }
 
 /** When the job was paused for the last time, as far as is known; until `now` if it still is. */
 export function pausedTime(pause: Pause | undefined, now: number): PausedTime | undefined {
   if (!pause) return undefined;
-  const { at, from = pause.isPaused ? at : undefined, to = endOfPause(pause, now) } = parsed(pause.detail);
-  return from === undefined || to === undefined ? undefined : { from, to };
+  const { at = now, from, to } = parsed(pause.detail);
+  if (pause.isPaused) return { from: from ?? at, to: Math.min(pause.until ?? now, now) };
+  return from === undefined || to === undefined ? undefined : { from, to: Math.min(to, now) };
 }
 
 function parsed(detail: string): Partial<Detail> {

@@ -7,7 +7,7 @@ import type { Past } from './claim-builder.js';
 /** One call of a job. */
 export interface RunRequest {
   readonly name: string;
-  /** The pattern that stands for the job names of a method, if they depend on the call. Default: the name. */
+  /** The name, or what stands for the names of a method if they depend on the call; not set by `run()`. */
   readonly pattern?: string;
   readonly options: ResolvedJobOptions;
   /** The firing in which this call was made, if any. */

@@ -93,10 +93,15 @@ export class Binding implements OnModuleInit {
     return this.jobs?.isEnabled ?? true;
   }
 
+  /** Stands for the application that imports the module. */
+  get application(): object {
+    return this.firings.application;
+  }
+
   /** Whether the current call is made by the scheduler of this application, or in one of its runs. */
   get isCaller(): boolean {
     const origin = currentFiring()?.origin;
-    return origin ? origin === this.firings.application : (this.jobs?.isInRun ?? false);
+    return origin ? origin === this.application : (this.jobs?.isInRun ?? false);
   }
 
   private filled({ key }: ExclusiveMethod, instance: object): Promise<Jobs> {
@@ -112,6 +117,8 @@ export class Binding implements OnModuleInit {
 
 /** Binds an object to what Nest injects into it: a `Binding`, which a tracer may have put into a proxy, or a mock. */
 export function inject(instance: object, injected: unknown): void {
+  // Code that copies the members of a class assigns what it finds on the prototype.
+  if (injected === undefined) return;
   const { mark } = Object(injected) as { readonly mark?: unknown };
   const value = typeof mark === 'symbol' && bindings.has(mark) ? mark : MOCKED;
   const property = { value, configurable: true, enumerable: true, writable: true };
@@ -133,12 +140,13 @@ export function bindingOf(instance: unknown): Binding | typeof MOCKED | undefine
   if (!first) return found.has(MOCKED) ? MOCKED : undefined;
   if (others.length === 0) return first;
   const all = [first, ...others];
-  return (
+  const best =
     all.find(({ isCaller }) => isCaller) ??
     all.find(({ isOpen, isEnabled }) => isOpen && isEnabled) ??
     all.find(({ isOpen }) => isOpen) ??
-    first
-  );
+    first;
+  // Of several imports of one application, Nest has chosen.
+  return best.application === first.application ? first : best;
 }
 
 function marksOf(instance: unknown, mark: unknown): Set<symbol> {

@@ -121,10 +121,11 @@ export class CatchUp {
     { at }: Tick,
     { last, running, records }: MergedView,
   ): boolean {
-    if (last === undefined || at <= last || at < last + (options.every ?? 0)) return false;
+    if (last === undefined || at <= last) return false;
     if (records.some(({ tick }) => tick?.getTime() === at)) return false;
-    if (records.find(({ tick }) => tick?.getTime() === last)?.schedule !== schedule.ticks.fingerprint)
-      return false;
+    const newest = records.find(({ tick }) => tick?.getTime() === last);
+    if (newest?.schedule !== schedule.ticks.fingerprint) return false;
+    if (options.every !== undefined && at < newest.startedAt.getTime() + options.every) return false;
     if (running && running.startedAt <= at) return false;
     if (this.known.get(name)?.skipped.at(at)?.fate === 'unguarded') return false;
     return !records.some(

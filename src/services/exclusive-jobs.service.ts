@@ -167,7 +167,7 @@ export class ExclusiveJobs {
 
   private requestOf(method: ExclusiveMethod, instance: object, args: never[]): RunRequest {
     const name = nameOf(method, instance, args);
-    const pattern = patternOf(method, instance);
+    const pattern = patternOf(method, instance) ?? name;
     const options = this.optionsOf(method, instance);
     const schedule = this.scheduleOf(method, instance);
     const firing = currentFiring();

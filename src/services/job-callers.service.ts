@@ -6,6 +6,8 @@ import { SchedulerFirings } from './scheduler-firings.service.js';
 /** A firing that has called jobs. */
 interface CallingFiring {
   readonly firing: CronFiring;
+  /** The groups of the jobs that it has called. */
+  readonly groups: Set<string>;
   /** The name of the job that it has called last. */
   last: string;
 }
@@ -13,29 +15,31 @@ interface CallingFiring {
 /** Whether the scheduler of this instance still calls a job. A job that nothing calls any more is not overdue. */
 @Injectable()
 export class JobCallers {
-  /** The firings of each cron job: the newest one that has called all its jobs, and those that may still call some. */
+  /** The firings of each cron job that may still call jobs, and for each group the newest one that has called all. */
   private readonly firings = new WeakMap<object, readonly CallingFiring[]>();
 
   constructor(private readonly scheduler: SchedulerFirings) {}
 
-  /** A firing has called a job. */
-  called(job: KnownJob, firing: CronFiring): void {
+  /**
+   * A firing has called a job.
+   *
+   * @param group The jobs that are called alike: those of one pattern, or all that are called with `run()`.
+   */
+  called(job: KnownJob, firing: CronFiring, group: string): void {
     const { source, firedAt } = firing;
     // A takeover or a catch-up is a firing without a cron job.
     if (!job.source || 'cronTime' in source) job.source = source;
     // The callback of an earlier firing may still be calling jobs.
-    if (!job.firing || firedAt >= job.firing.firedAt) job.firing = firing;
+    if (!job.call || firedAt >= job.call.firing.firedAt) job.call = { firing, group };
     const known = this.firings.get(source) ?? [];
     const calling = known.find((each) => each.firing === firing);
     if (calling) {
+      calling.groups.add(group);
       calling.last = job.name;
       return;
     }
-    const newest = known.findLastIndex(hasCalledAll);
-    const kept = known.filter(
-      (each, index) => index === newest || (index > newest && each.firing.calls.arePending),
-    );
-    this.firings.set(source, [...kept, { firing, last: job.name }]);
+    const current = { firing, groups: new Set([group]), last: job.name };
+    this.firings.set(source, [...withoutOutdated(known), current]);
   }
 
   /** Whether it was stopped, for good or for a while, or follows another schedule by now. */
@@ -44,14 +48,30 @@ export class JobCallers {
   }
 
   /**
-   * Whether the cron job that called it has fired again, and has called other jobs, but not this one, as when a tenant
-   * has left. A firing that calls none proves nothing: it may have failed before.
+   * Whether the cron job that called it has fired again, and has called other jobs of its group, but not this
+   * one, as when a tenant has left. A firing that calls none of them proves nothing: perhaps it failed before, or
+   * another instance called them in a run that this one has lost.
    */
-  isLeftOut({ firing }: KnownJob): boolean {
-    if (!firing) return false;
+  isLeftOut({ call }: KnownJob): boolean {
+    if (!call) return false;
+    const { firing, group } = call;
     const known = this.firings.get(firing.source) ?? [];
-    return known.some((each) => each.firing.firedAt > firing.firedAt && hasCalledAll(each));
+    return known.some(
+      (each) => each.firing.firedAt > firing.firedAt && each.groups.has(group) && hasCalledAll(each),
+    );
   }
+}
+
+function withoutOutdated(known: readonly CallingFiring[]): CallingFiring[] {
+  const covered = new Set<string>();
+  const isCurrent = (each: CallingFiring): boolean => {
+    if (each.firing.calls.arePending) return true;
+    if (!hasCalledAll(each)) return false;
+    const { size } = covered;
+    for (const group of each.groups) covered.add(group);
+    return covered.size > size;
+  };
+  return known.toReversed().filter(isCurrent).toReversed();
 }
 
 /** Whether a firing is over, and was not ended early by the error of the job that it has called last. */

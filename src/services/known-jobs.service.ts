@@ -25,8 +25,8 @@ export interface KnownJob {
   skipped: SkippedTicks;
   /** What calls it: a cron job, or the schedule of an interval; `undefined` if that is not known. */
   source: object | undefined;
-  /** The newest firing that has called it. */
-  firing: CronFiring | undefined;
+  /** The newest firing that has called it, and as one of which jobs. */
+  call: { readonly firing: CronFiring; readonly group: string } | undefined;
 }
 
 /** How many jobs that are not declared are remembered: there may be one for each tenant. */
@@ -86,7 +86,7 @@ export class KnownJobs {
       idleUntil: undefined,
       skipped: new SkippedTicks(),
       source: undefined,
-      firing: undefined,
+      call: undefined,
     };
     jobs.set(name, job);
     return job;

@@ -92,7 +92,8 @@ export class MissedTicks {
     const schedule = this.scheduleOf(request);
     if (schedule === undefined) return undefined;
     const job = this.jobs.add(request, schedule);
-    if (firing?.kind === 'cron') this.callers.called(job, firing);
+    // `run()` has no pattern: the names that a cron job passes to it are one group.
+    if (firing?.kind === 'cron') this.callers.called(job, firing, request.pattern ?? '');
     else if (request.source) job.source = request.source;
     const at = tick?.at ?? this.clock.now();
     if (hasProgressed && !(job.progress !== undefined && job.progress >= at)) job.progress = at;

@@ -2,7 +2,7 @@ import { Inject, Injectable, Scope } from '@nestjs/common';
 import { ContextIdFactory, ModuleRef } from '@nestjs/core';
 import { Test } from '@nestjs/testing';
 import { describe, expect, it } from 'vitest';
-import { Exclusive, RedlockService } from '../../src/index.js';
+import { Exclusive, NotInjectedError, RedlockService } from '../../src/index.js';
 import { start } from '../module/application.js';
 
 @Injectable()
@@ -98,6 +98,17 @@ it('a method runs as if it were undecorated on a frozen object into which a mock
     .compile();
   Still.redlock = (await start({})).get(RedlockService);
   expect(await module.get(Frozen).still()).toBeUndefined();
+});
+
+it('members that are copied from a class leave its objects as they are: without a lock, they are refused', async () => {
+  class Copied {
+    @Exclusive('copied') async copied(): Promise<void> {}
+  }
+  class Target extends Copied {}
+  for (const key of Reflect.ownKeys(Copied.prototype)) {
+    if (key !== 'constructor') Reflect.set(Target.prototype, key, Reflect.get(Copied.prototype, key));
+  }
+  expect(() => new Target().copied()).toThrow(NotInjectedError);
 });
 
 it('nothing but a mark is left in an object', async () => {

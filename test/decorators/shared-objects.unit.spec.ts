@@ -1,4 +1,4 @@
-import { Module } from '@nestjs/common';
+import { Injectable, Module } from '@nestjs/common';
 import { Cron, ScheduleModule } from '@nestjs/schedule';
 import type { TestingModule } from '@nestjs/testing';
 import { beforeEach, describe, expect, it } from 'vitest';
@@ -148,4 +148,42 @@ it('an object of all instances of a TestFleet runs each tick on one of them, and
   await fleet.fire('report', fleet.now);
   expect(seen.toSorted()).toEqual(['skipped on 1', 'started on 0']);
   await fleet.close();
+});
+
+/** A feature with a job, whose import is for this feature alone. */
+function feature(name: string, options: RedlockModuleOptions, call = async (): Promise<void> => {}) {
+  @Injectable()
+  class Job {
+    @Exclusive(name) async run(): Promise<void> {
+      await call();
+    }
+  }
+  const redlock = RedlockModule.forRoot({ nodes, isGlobal: false, instanceId: name, ...options });
+  @Module({ imports: [redlock], providers: [Job] })
+  class Feature {
+    constructor(redlockOfFeature: RedlockService) {
+      redlockOfFeature.on('started', (event) => events.push(`${event.instanceId} runs ${event.name}`));
+    }
+  }
+  return { Feature, Job };
+}
+
+describe('of several imports in one application', () => {
+  beforeEach(() => void events.splice(0));
+
+  it('the one of its feature guards a job, also in a run of another', async () => {
+    const inner = feature('inner', {});
+    const outer = feature('outer', {}, () => app.get(inner.Job, { strict: false }).run());
+    const app = await start({ redlock: null, imports: [inner.Feature, outer.Feature] });
+    await app.get(outer.Job, { strict: false }).run();
+    expect(events).toEqual(['outer runs outer', 'inner runs inner']);
+  });
+
+  it('the one of its feature does not guard it if that is switched off', async () => {
+    const [off, on] = [feature('off', { enabled: false }), feature('on', {})];
+    const app = await start({ redlock: null, imports: [off.Feature, on.Feature] });
+    await app.get(off.Job, { strict: false }).run();
+    await app.get(on.Job, { strict: false }).run();
+    expect(events).toEqual(['on runs on']);
+  });
 });

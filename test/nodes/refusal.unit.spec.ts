@@ -32,10 +32,11 @@ it.each<[refused: EndOfRefusal[], done: Done, isOver: boolean]>([
   expect(refusal?.isOverAfter(done)).toBe(isOver);
 });
 
-it('a minute after a refusal, the same step need not write to end it', () => {
+it('a minute after a refusal, the same step need not write to end it, nor run a script', () => {
   vi.useFakeTimers();
   const refusal = Refusal.of('claim');
   vi.advanceTimersByTime(61_000);
+  expect(refusal.isOverAfter(WROTE)).toBe(true);
   expect(refusal.isOverAfter({ step: 'release', ...READ })).toBe(false);
   expect(refusal.isOverAfter({ step: 'claim', ...READ })).toBe(true);
 });

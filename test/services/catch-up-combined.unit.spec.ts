@@ -119,6 +119,21 @@ describe('a missed tick', () => {
     expect(runs.slice(1)).toEqual(['12:00 schedule']);
   });
 
+  it('is not one that `every` leaves out after a run that started late', async () => {
+    const options: JobOptions = { every: '1h' };
+    await runAtTen(options);
+    await to('11:20:00');
+    const late = await startWith(options);
+    await soon(() => expect(runs.slice(1)).toEqual(['11:00 catch-up']));
+    await to('12:00:00');
+    await clock.until(fire(late, 'report'));
+    await close(late);
+    await to('12:40:00');
+    await startWith(options);
+    await looked();
+    expect(runs).toHaveLength(2);
+  });
+
   it('with spread, is not one that is not late yet', async () => {
     const options: JobOptions = { spread: '30m' };
     await runAtTen(options);

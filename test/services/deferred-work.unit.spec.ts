@@ -65,6 +65,13 @@ it('so does a routine whose work would begin after its run', async () => {
   await expect(redlock.run('routine', () => Jobs.work)).rejects.toThrow(`Job "routine": ${OBSERVABLE}`);
 });
 
+it('a mock, which has every method, may be the result of a job', async () => {
+  const redlock = (await start({})).get(RedlockService);
+  const mock: object = new Proxy({}, { get: (_target, key) => (key === 'then' ? undefined : () => mock) });
+  const outcome = await redlock.run('mocked', () => mock);
+  expect(outcome.ran && outcome.value === mock).toBe(true);
+});
+
 it('a job may await an Observable, pass one on within its run, and return a stream', async () => {
   Jobs.runs = 0;
   const app = await start({ providers: [Jobs] });

@@ -23,7 +23,7 @@ it.each(['finishes', 'fails', 'finishes now and then'])(
     for (let second = 0; second < 100; second++) {
       const firing = new CronFiring(SOURCE, ticks, second * 1000, systemClock);
       await fire(firing, async () => {
-        callers.called(job, firing);
+        callers.called(job, firing, 'job');
         if (how === 'fails' || (how !== 'finishes' && second % 7 !== 0)) firing.failed.add('job');
       });
       await Promise.resolve();

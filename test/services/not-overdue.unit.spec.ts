@@ -1,5 +1,6 @@
 import { Injectable, Module, type Type } from '@nestjs/common';
 import { Cron, Interval, ScheduleModule, SchedulerRegistry } from '@nestjs/schedule';
+import type { TestingModule } from '@nestjs/testing';
 import { CronJob } from 'cron';
 import { describe, expect, it, vi } from 'vitest';
 import type { Clock } from '../../src/clock.js';
@@ -141,6 +142,14 @@ describe('a job that was stopped through the registry is not overdue', () => {
   });
 });
 
+it('a job is as overdue as before if it is resumed, but was not paused', async () => {
+  const { fleet, pass, redlock } = await startOne(Stoppable);
+  await fleet.fire('cron', at('09:31:00'));
+  await pass(10);
+  await redlock.resume('cron');
+  expect((await redlock.status('cron')).overdueBy).toBe(9 * 60_000);
+});
+
 it('an interval is due one interval after its last run, whatever is called by hand meanwhile', async () => {
   const { app, fleet, pass, redlock } = await startOne(Stoppable);
   await fleet.fire('interval', at('09:31:00'));
@@ -178,24 +187,32 @@ it('a job with `every` that nothing schedules is not overdue', async () => {
   expect(await redlock.status('on demand')).toMatchObject({ nextTick: null, overdueBy: null });
 });
 
-/** A cron job that calls a job for each tenant. */
-async function startTenants() {
-  const tenants = ['acme', 'beta', 'gamma'];
-  const failing = new Set<string>();
-  @Injectable()
-  class Jobs {
-    @Exclusive((tenant: string) => `report:${tenant}`)
-    async report(tenant: string): Promise<void> {
-      if (failing.has(tenant)) throw new Error(tenant);
-    }
+const failing = new Set<string>();
+
+@Injectable()
+class Jobs {
+  @Exclusive((tenant: string) => `report:${tenant}`)
+  async report(tenant: string): Promise<void> {
+    if (failing.has(tenant)) throw new Error(tenant);
   }
+
+  @Exclusive('first') async first(): Promise<void> {}
+  @Exclusive('second') async second(): Promise<void> {}
+}
+
+/** A cron job that calls a job for each tenant, by default a decorated method. */
+async function startTenants(
+  call = (app: TestingModule, tenant: string): Promise<unknown> => app.get(Jobs).report(tenant),
+) {
+  const tenants = ['acme', 'beta', 'gamma'];
+  failing.clear();
   const one = await startOne(Jobs);
   const clock = one.app.get<Clock>(CLOCK);
   const cron = CronJob.from({ cronTime: '0 * * * * *', onTick: () => {}, start: false, timeZone: 'UTC' });
   Reflect.defineProperty(cron, 'isActive', { value: true });
   const ticks = one.app.get(SchedulerFirings).ticks.of(cron.cronTime);
   const loop = async (): Promise<void> => {
-    for (const tenant of tenants) await one.app.get(Jobs).report(tenant);
+    for (const tenant of tenants) await call(one.app, tenant);
   };
   const firings = async (minutes: number): Promise<void> => {
     for (let each = 0; each < minutes; each++) {
@@ -204,7 +221,7 @@ async function startTenants() {
     }
   };
   await firings(2);
-  return { ...one, tenants, failing, firings };
+  return { ...one, tenants, firings };
 }
 
 describe('the job of a tenant', () => {
@@ -232,8 +249,26 @@ describe('the job of a tenant', () => {
     expect(events).toEqual(['report:acme', 'report:beta', 'report:gamma']);
   });
 
+  it('is not overdue when the tenant has left, if run() calls it', async () => {
+    const { tenants, events, firings } = await startTenants((app, tenant) =>
+      app.get(RedlockService).run(tenant, () => 1),
+    );
+    tenants.pop();
+    await firings(10);
+    expect(events).toEqual([]);
+  });
+
+  it('is overdue if its cron job calls only other jobs, as on an instance that loses the run around it', async () => {
+    const { tenants, events, firings } = await startTenants((app, tenant) =>
+      tenant === 'first' ? app.get(Jobs).first() : app.get(Jobs).report(tenant),
+    );
+    tenants.splice(0, 3, 'first');
+    await firings(8);
+    expect(events).toEqual(['report:acme', 'report:beta', 'report:gamma']);
+  });
+
   it('is overdue if the job of another one fails each time, which ends the loop', async () => {
-    const { failing, events, firings } = await startTenants();
+    const { events, firings } = await startTenants();
     failing.add('beta');
     await firings(8);
     expect(events).toEqual(['report:gamma']);
@@ -249,4 +284,15 @@ describe('the job of a tenant', () => {
     await fleet.advance('1s');
     expect(await overdue()).toEqual([]);
   });
+});
+
+it('a job with a name of its own is overdue if its cron job no longer calls it, but others', async () => {
+  const { tenants, events, firings } = await startTenants((app, name) =>
+    name === 'second' ? app.get(Jobs).second() : app.get(Jobs).first(),
+  );
+  tenants.splice(0, 3, 'second');
+  await firings(1);
+  tenants.splice(0, 1, 'first');
+  await firings(8);
+  expect(events).toEqual(['second']);
 });
