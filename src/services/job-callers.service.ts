@@ -23,12 +23,13 @@ export class JobCallers {
   /**
    * A firing has called a job.
    *
-   * @param group The jobs that are called alike: those of one pattern, or all that are called with `run()`.
+   * @param group The jobs that are called alike, one of which can leave: those of one pattern, or of `run()`.
    */
-  called(job: KnownJob, firing: CronFiring, group: string): void {
+  called(job: KnownJob, firing: CronFiring, group: string | undefined): void {
     const { source, firedAt } = firing;
     // A takeover or a catch-up is a firing without a cron job.
     if (!job.source || 'cronTime' in source) job.source = source;
+    if (group === undefined) return;
     // The callback of an earlier firing may still be calling jobs.
     if (!job.call || firedAt >= job.call.firing.firedAt) job.call = { firing, group };
     const known = this.firings.get(source) ?? [];

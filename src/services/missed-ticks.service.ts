@@ -92,8 +92,7 @@ export class MissedTicks {
     const schedule = this.scheduleOf(request);
     if (schedule === undefined) return undefined;
     const job = this.jobs.add(request, schedule);
-    // `run()` has no pattern: the names that a cron job passes to it are one group.
-    if (firing?.kind === 'cron') this.callers.called(job, firing, request.pattern ?? '');
+    if (firing?.kind === 'cron') this.callers.called(job, firing, groupOf(request));
     else if (request.source) job.source = request.source;
     const at = tick?.at ?? this.clock.now();
     if (hasProgressed && !(job.progress !== undefined && job.progress >= at)) job.progress = at;
@@ -164,4 +163,9 @@ export class MissedTicks {
       return { records: [], pause: undefined };
     }
   }
+}
+
+/** What the names belong to that the callback of a cron job makes up; `undefined` for a name that does not change. */
+function groupOf({ name, pattern = 'run()' }: RunRequest): string | undefined {
+  return pattern === name ? undefined : pattern;
 }

@@ -62,8 +62,9 @@ export class RunExecutor {
       lease.record = () => this.recordOf(event, request, lease, startedAt, duration(), ending);
     }
     try {
-      const whole = async (): Promise<Awaited<T>> => refuseDeferredWork(event.name, await routine(run));
-      const value = await runContext.run(run, () => traced(event, () => this.around(event, whole)));
+      const wrapped = (): T => this.around(event, () => routine(run));
+      const value = await runContext.run(run, () => traced(event, wrapped));
+      refuseDeferredWork(event.name, value);
       ending = { outcome: 'finished' };
       lease.checkTime();
       this.events.emit('finished', { ...event, duration: duration() });
