@@ -1,4 +1,4 @@
-// What looks like a secret in a text, such as a message that quotes a request or a configuration.
+// Finds secrets in texts, such as an error message that quotes a request or a configuration.
 
 /** The end of a name whose value is a secret, such as `DB_PASSWORD`. */
 const NAME =
@@ -37,7 +37,7 @@ export function withoutSecrets(text: string): string {
   return text.replace(LABELLED, '$1***').replace(LIKELY, '$1***').replace(KNOWN, '***');
 }
 
-/** Whether a text names a secret, or contains one. */
+/** Whether `withoutSecrets` would replace something, or a text ends with the name of a secret. */
 export function namesSecret(text: string): boolean {
   return [LABELS, LIKELY, KNOWN].some((pattern) => text.search(pattern) >= 0);
 }

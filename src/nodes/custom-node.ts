@@ -93,6 +93,7 @@ export class CustomNode implements NodeDriver {
 
   private answered<Answer>(claim: Claim, answer: Answer): Answer {
     this.lastAnswer = performance.now();
+    // Nobody knows what a custom node does to answer; it is never logged as refusing.
     this.log.answered(claim, { step: 'settle', wrote: true });
     this.resendLost('overdue');
     return answer;

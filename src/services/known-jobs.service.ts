@@ -25,7 +25,7 @@ export interface KnownJob {
   skipped: SkippedTicks;
   /** What calls it: a cron job, or the schedule of an interval; `undefined` if that is not known. */
   source: object | undefined;
-  /** The newest firing that has called it, and as one of which jobs. */
+  /** The newest firing that has called it, and its group (see `JobCallers`), if its name is computed. */
   call: { readonly firing: CronFiring; readonly group: string } | undefined;
 }
 

@@ -165,7 +165,7 @@ export class MissedTicks {
   }
 }
 
-/** What the names belong to that the callback of a cron job makes up; `undefined` for a name that does not change. */
+/** The names that a cron job computes alike, such as one for each tenant; `undefined` for a name that is fixed. */
 function groupOf({ name, pattern = 'run()' }: RunRequest): string | undefined {
   return pattern === name ? undefined : pattern;
 }
