@@ -63,24 +63,18 @@ const LONGEST = 200;
 const LONGEST_READ = 10_000;
 
 /** The text that is stored for a run. */
-export function encodeRecord({
-  tick,
-  duration,
-  error,
-  schedule,
-  ...run
-}: Omit<StoredRecord, 'package'>): string {
+export function encodeRecord(record: Omit<StoredRecord, 'package'>): string {
   const stored: Stored = {
-    run: run.runId,
-    tick: tick?.getTime(),
-    on: run.instanceId,
-    at: run.startedAt.getTime(),
-    ms: Math.round(duration ?? 0),
-    outcome: run.outcome as Stored['outcome'],
-    error: error ?? undefined,
-    by: run.trigger,
+    run: record.runId,
+    tick: record.tick?.getTime(),
+    on: record.instanceId,
+    at: record.startedAt.getTime(),
+    ms: Math.round(record.duration ?? 0),
+    outcome: record.outcome as Stored['outcome'],
+    error: record.error ?? undefined,
+    by: record.trigger,
     v: VERSION,
-    schedule: schedule ?? undefined,
+    schedule: record.schedule ?? undefined,
   };
   return JSON.stringify(stored);
 }

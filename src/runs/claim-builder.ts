@@ -34,14 +34,18 @@ export function claimOf(
     limit > 0
       ? { records: keys.records, begun: mayOverlap ? undefined : keys.begun, limit, keep }
       : undefined;
-  const about = { name, lock, mayOverlap, history, run: describeRun(run) };
+  const described = describeRun(run);
   // The tick has already been won in this firing.
-  if (past === 'run here') return about;
+  if (past === 'run here') return { name, lock, mayOverlap, history, run: described };
   const every = period && Math.ceil(period - Math.min(period / 10, EVERY_SLACK));
   const counted = tick ? LOSER_COUNTER_TTL : every && Math.min(every, LOSER_COUNTER_TTL);
   const isTakeover = past !== undefined;
   return {
-    ...about,
+    name,
+    lock,
+    mayOverlap,
+    history,
+    run: described,
     pause: run.trigger === 'call' || run.trigger === 'manual' ? undefined : keys.pause,
     tick: tick && {
       key: keys.tick(tick.at),

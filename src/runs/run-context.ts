@@ -33,23 +33,54 @@ export interface CurrentRun {
   extend(ttl?: Duration): Promise<void>;
 }
 
-/** The run that the caller is part of, across everything that it awaits. */
-export const runContext = new AsyncLocalStorage<CurrentRun>();
+const context = new AsyncLocalStorage<RunScope>();
 
-/** The runs whose routine has not ended: a timer, for example, can outlive the run that has set it. */
-const inProgress = new WeakMap<
-  CurrentRun,
-  { readonly firing: Firing | undefined; readonly outer: CurrentRun | undefined }
->();
+/** A run, and where it takes place. */
+export class RunScope {
+  /** The firing in which the routine is called. */
+  private readonly firing = currentFiring();
+  /** The run that the routine is called in. */
+  private outer = context.getStore();
+  private hasEnded = false;
 
-/** Notes that the routine of a run begins. */
-export function runBegins(run: CurrentRun): void {
-  inProgress.set(run, { firing: currentFiring(), outer: runContext.getStore() });
-}
+  /** @param wonIn The firing in which the run was won, if any. */
+  constructor(
+    private readonly run: CurrentRun,
+    private readonly wonIn: Firing | undefined,
+  ) {}
 
-/** Notes that the routine of a run has ended. */
-export function runEnds(run: CurrentRun): void {
-  inProgress.delete(run);
+  /** Calls `routine` as part of the run. */
+  enter<T>(routine: () => T): T {
+    return context.run(this, routine);
+  }
+
+  /** Notes that the routine has ended: a timer, for example, can outlive the run that has set it. */
+  end(): void {
+    this.hasEnded = true;
+    this.outer = undefined;
+  }
+
+  /** The run that the caller is part of, across everything that it awaits. */
+  static current(): CurrentRun | undefined {
+    return context.getStore()?.run;
+  }
+
+  /** Whether the caller is part of a run that was won in this firing. */
+  static wasWonIn(firing: Firing): boolean {
+    return context.getStore()?.wonIn === firing;
+  }
+
+  /**
+   * The runs in progress that the caller is part of, the innermost first. A firing within a run does not belong to it.
+   */
+  static *inProgress(): Generator<CurrentRun> {
+    const firing = currentFiring();
+    let scope = context.getStore();
+    while (scope && !scope.hasEnded && (!firing || firing === scope.firing)) {
+      yield scope.run;
+      scope = scope.outer;
+    }
+  }
 }
 
 /**
@@ -59,20 +90,8 @@ export function runEnds(run: CurrentRun): void {
  * @param nameOfCall Computes the name of the call, which can be costly; `undefined` if it has none.
  */
 export function ownRun(instanceId: string, nameOfCall: () => string | undefined): CurrentRun | undefined {
-  for (const run of runsOfCaller()) {
+  for (const run of RunScope.inProgress()) {
     if (run.instanceId === instanceId && run.name === nameOfCall()) return run;
   }
   return undefined;
-}
-
-/** The runs in progress that the caller is part of, the innermost first. A firing within a run does not belong to it. */
-export function* runsOfCaller(): Generator<CurrentRun> {
-  const firing = currentFiring();
-  let run = runContext.getStore();
-  while (run) {
-    const known = inProgress.get(run);
-    if (!known || (firing && firing !== known.firing)) return;
-    yield run;
-    run = known.outer;
-  }
 }

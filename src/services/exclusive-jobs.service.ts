@@ -21,7 +21,7 @@ import type { RunRequest } from '../runs/run-request.js';
 import { checkSpread, spreadOf } from '../runs/spread.js';
 import { JobRunner } from './job-runner.service.js';
 import { JobNames } from '../runs/job-names.js';
-import { ownRun, runsOfCaller } from '../runs/run-context.js';
+import { ownRun, RunScope } from '../runs/run-context.js';
 import { Binding } from './binding.service.js';
 import { LeaseRegistry } from './lease-registry.service.js';
 import { SchedulerFirings } from './scheduler-firings.service.js';
@@ -67,7 +67,7 @@ export class ExclusiveJobs {
 
   /** Whether the caller is part of a run of this instance. */
   get isInRun(): boolean {
-    return [...runsOfCaller()].some(({ instanceId }) => instanceId === this.options.instanceId);
+    return [...RunScope.inProgress()].some(({ instanceId }) => instanceId === this.options.instanceId);
   }
 
   /**

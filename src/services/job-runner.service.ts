@@ -18,7 +18,7 @@ import { LeaseRegistry } from './lease-registry.service.js';
 import { OperatorLog } from './operator-log.service.js';
 import { MissedTicks } from './missed-ticks.service.js';
 import { RunExecutor } from './run-executor.service.js';
-import type { CurrentRun } from '../runs/run-context.js';
+import { type CurrentRun, RunScope } from '../runs/run-context.js';
 
 type Answer = Lease | Denial;
 
@@ -66,7 +66,7 @@ export class JobRunner {
     const inTick =
       firing.kind === 'cron' ? { ...request, tick: firing.tick, ticks: firing.ticks } : { ...request };
     // A call inside a run of this firing belongs to that run: no other instance makes it.
-    if (this.executor.isInRunOf(firing)) return this.runAgain(inTick, routine);
+    if (RunScope.wasWonIn(firing)) return this.runAgain(inTick, routine);
     const claims = this.claimsOf(firing);
     const known = claims.get(name);
     if (known?.isUsed) {

@@ -30,7 +30,7 @@ import type { RedlockEventMap, RedlockListener } from '../runs/run-event.js';
 import { Operations } from './operations.service.js';
 import { RedlockEvents } from './redlock-events.service.js';
 import { spreadOf } from '../runs/spread.js';
-import { type CurrentRun, ownRun, runContext } from '../runs/run-context.js';
+import { type CurrentRun, ownRun, RunScope } from '../runs/run-context.js';
 import { SchedulerFirings } from './scheduler-firings.service.js';
 
 /** Locks, and runs under locks, for code outside decorated methods. */
@@ -133,7 +133,7 @@ export class RedlockService {
 
   /** The run that the caller is part of, across everything that it awaits; `undefined` outside a run. */
   current(): CurrentRun | undefined {
-    return runContext.getStore();
+    return RunScope.current();
   }
 
   /**

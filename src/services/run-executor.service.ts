@@ -8,11 +8,10 @@ import { type AroundRun, traced } from '../runs/channels.js';
 import { refuseDeferredWork } from '../runs/deferred-work.js';
 import type { Lease } from '../runs/lease.js';
 import { LeasedRun } from '../runs/leased-run.js';
-import { type CurrentRun, runBegins, runContext, runEnds } from '../runs/run-context.js';
+import { type CurrentRun, RunScope } from '../runs/run-context.js';
 import type { RunEvent } from '../runs/run-event.js';
 import type { SkipReason } from '../runs/run-outcome.js';
 import { type RunRequest, triggerOf } from '../runs/run-request.js';
-import type { Firing } from '../schedule/firing.js';
 import { RedlockEvents } from './redlock-events.service.js';
 
 /** How the routine of a run has ended. */
@@ -25,8 +24,6 @@ interface Ending {
 @Injectable()
 export class RunExecutor {
   private readonly logger = new Logger('RedlockModule');
-  /** The firing in which a run was won. */
-  private readonly firingOf = new WeakMap<CurrentRun, Firing>();
 
   /** Wraps the routines; `nestjs-exclusive/opentelemetry` replaces it. */
   around: AroundRun = (_event, routine) => routine();
@@ -37,12 +34,6 @@ export class RunExecutor {
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
-  /** Whether the caller is part of a run that was won in this firing. */
-  isInRunOf(firing: Firing): boolean {
-    const run = runContext.getStore();
-    return run !== undefined && this.firingOf.get(run) === firing;
-  }
-
   /** Runs `routine` under the lease, and ends the lease. Rejects with what `routine` throws. */
   async execute<T>(lease: Lease, request: RunRequest, routine: (run: CurrentRun) => T): Promise<Awaited<T>> {
     const event = {
@@ -51,8 +42,7 @@ export class RunExecutor {
     };
     lease.onAbort = (reason) => this.aborted(reason, event);
     const run = new LeasedRun(event, lease, request.tick?.at ?? null, this.options.nodeTimeout);
-    if (request.firing) this.firingOf.set(run, request.firing);
-    runBegins(run);
+    const scope = new RunScope(run, request.firing);
     this.events.emit('started', event);
     const begin = this.clock.elapsed();
     const duration = (): number => this.clock.elapsed() - begin;
@@ -63,7 +53,7 @@ export class RunExecutor {
     }
     try {
       const wrapped = (): T => this.around(event, () => routine(run));
-      const value = await runContext.run(run, () => traced(event, wrapped));
+      const value = await scope.enter(() => traced(event, wrapped));
       refuseDeferredWork(event.name, value);
       ending = { outcome: 'finished' };
       lease.checkTime();
@@ -76,7 +66,7 @@ export class RunExecutor {
       this.events.emit('failed', { ...event, duration: duration(), error });
       throw error;
     } finally {
-      runEnds(run);
+      scope.end();
       await lease.finish();
     }
   }
@@ -94,7 +84,7 @@ export class RunExecutor {
 
   /** @param ending `undefined` if the routine has not ended. */
   private recordOf(
-    event: RunEvent,
+    { runId, tick, instanceId, trigger }: RunEvent,
     { ticks }: RunRequest,
     { aborted }: Lease,
     startedAt: Date,
@@ -104,7 +94,10 @@ export class RunExecutor {
     const outcome = aborted || !ending ? 'aborted' : ending.outcome;
     const error = ending && 'error' in ending ? ending.error : aborted;
     return encodeRecord({
-      ...event,
+      runId,
+      tick,
+      instanceId,
+      trigger,
       startedAt,
       duration,
       outcome,
