@@ -54,8 +54,8 @@ export class Acquirer {
     { untilNext = wait, buffer }: Patience = {},
   ): Promise<Grant | Denial> {
     const { nodeTimeout, clock } = this;
-    const start = clock.elapsed();
-    const until = start + Math.max(untilNext, RETRY.overloadLimit * nodeTimeout);
+    let start = clock.elapsed();
+    let until = start + Math.max(untilNext, RETRY.overloadLimit * nodeTimeout);
     const { tick } = claim;
     const about = { isTick: tick !== undefined, recovers: tick?.recover ?? false, nodeTimeout };
     const isOfTick = tick !== undefined || claim.every !== undefined;
@@ -94,8 +94,10 @@ export class Acquirer {
         if (delay === undefined)
           return isBuffered ? leftToOthers(givenUp(result)) : givenUp(result, isOfTick);
         if (result.kind === 'early') {
-          // Waiting for the tick to become due does not count, either.
+          // Waiting for the tick to become due does not count, either: the clock of this instance is ahead.
           begin += delay;
+          start += delay;
+          until += delay;
           waited += delay;
         }
         // Without the counter, a retry asks all nodes (unless `isInTurn`), and is not counted as a loser again. A claim

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Acquirer } from '../../src/acquire/acquirer.js';
 import { sleep } from '../../src/clock.js';
+import { NodeUnreachableError } from '../../src/errors.js';
 import type { Claim, LockNode, Vote } from '../../src/nodes/lock-node.js';
 import { MemoryNode } from '../../src/nodes/memory-node.js';
 import { createStore } from '../../src/acquire/create-store.js';
@@ -329,6 +330,37 @@ it('a loser at the lead node tries again, in case the claim that passed fails', 
   await clock.advance(20);
   for (const node of nodes) await node.release(claim, 'somebody');
   expect(await clock.until(answer)).toHaveProperty('validUntil');
+});
+
+describe('a tick that is claimed ten seconds early, because the clock of the instance is ahead,', () => {
+  let node: MemoryNode;
+  let due: number;
+  beforeEach(() => {
+    node = new MemoryNode(clock.now);
+    due = clock.now() + 10_000;
+  });
+
+  it('is retried no shorter than any other while the node answers too slowly', async () => {
+    const slow = new NodeUnreachableError(node.address, 'no answer within 1000 ms', 'slow');
+    const claim = node.claim.bind(node);
+    vi.spyOn(node, 'claim').mockImplementation((...args) => {
+      const isSlow = clock.now() >= due && clock.now() < due + 3000;
+      return isSlow ? Promise.reject(slow) : claim(...args);
+    });
+    const answer = acquirerOf([node]).acquire(claimOf(newName(), due), TTL, 0, never(), { untilNext: 1000 });
+    expect(await clock.until(answer)).toHaveProperty('validUntil');
+  });
+
+  it('waits no shorter than any other for a run in progress', async () => {
+    const name = newName();
+    const earlier = claimOf(name);
+    await node.claim(earlier, 'earlier', TTL);
+    const patience = { untilNext: 5000, buffer: 4000 };
+    const answer = acquirerOf([node]).acquire(claimOf(name, due), TTL, 0, never(), patience);
+    await clock.advance(due + 2000 - clock.now());
+    await node.release(earlier, 'earlier');
+    expect(await clock.until(answer)).toHaveProperty('validUntil');
+  });
 });
 
 const RUN: ClaimedRun = { runId: 'run', trigger: 'schedule', startedAt: 0, tick: undefined };
