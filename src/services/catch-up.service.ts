@@ -2,9 +2,11 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { Clock, Timer } from '../clock.js';
 import { decodePause } from '../records/job-pause.js';
 import type { MergedView } from '../records/merged-view.js';
-import { CLOCK } from '../redlock.module-definition.js';
+import { CLOCK, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
 import { LONGEST_TIMER } from '../options/duration.js';
-import { spreadOf } from '../runs/spread.js';
+import type { ResolvedOptions } from '../options/options.js';
+import type { RunRequest } from '../runs/run-request.js';
+import { spreadDelay, spreadOf } from '../runs/spread.js';
 import type { Tick } from '../schedule/cron-ticks.js';
 import type { CronFiring } from '../schedule/firing.js';
 import type { CronSchedule } from '../schedule/schedule-of.js';
@@ -20,15 +22,20 @@ import { SchedulerFirings } from './scheduler-firings.service.js';
 /** How many records are read to find out whether the tick found a run in progress. */
 const RECORDS = 20;
 
-/** A job whose missed ticks are made up for. */
+/** A job whose missed ticks are made up for, or whose claims are spread. */
 interface Candidate extends DeclaredJob {
   readonly schedule: CronSchedule;
 }
 
-/** Makes up for the latest missed tick of the jobs with `missed`. */
+/**
+ * Makes up for the latest missed tick of the jobs with `missed`. Of the jobs with `spread`, it also claims a tick whose
+ * claims are still waiting: all instances that were up when it was due may be gone by then.
+ */
 @Injectable()
 export class CatchUp {
-  /** The jobs with `missed`, by name. Listing them takes time for each job that there is. */
+  /** From when on this instance claims ticks by itself. */
+  private upSince: number | undefined;
+  /** The jobs with `missed` or `spread`, by name. Listing them takes time for each job that there is. */
   private readonly candidates = new Map<string, Candidate>();
   /** The jobs that were found paused, each with the timer of a pause that ends by itself. */
   private readonly pauses = new Map<string, Timer | undefined>();
@@ -36,6 +43,7 @@ export class CatchUp {
   private readonly undecided = new Map<string, Timer | undefined>();
 
   constructor(
+    @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
     @Inject(CLOCK) private readonly clock: Clock,
     private readonly jobs: ExclusiveJobs,
     private readonly firings: SchedulerFirings,
@@ -48,9 +56,11 @@ export class CatchUp {
 
   /** Looks for missed ticks of all jobs: when the application has started, and when a quorum votes again. */
   look(): void {
+    this.upSince ??= this.clock.now();
     for (const job of this.jobs.declared()) {
       const { name, schedule, options } = job;
-      if (schedule.kind === 'cron' && options.missed !== undefined)
+      const { missed, spread, defaultSpread } = options;
+      if (schedule.kind === 'cron' && (missed ?? spread ?? defaultSpread) !== undefined)
         this.candidates.set(name, { ...job, schedule });
     }
     for (const name of this.candidates.keys()) this.lookFor(name);
@@ -79,31 +89,46 @@ export class CatchUp {
     // If the scheduler is off, or the job is stopped, this instance is not meant to run it.
     if (!this.firings.isMounted(schedule)) return;
     const { ticks } = schedule;
+    if (options.missed === undefined && !this.isClaimedLater(this.requestOf(job))) return;
     let view = await this.records.view(name, RECORDS);
     const pause = decodePause(view.pause, this.clock.now());
     this.clock.clearTimeout(this.pauses.get(name));
     this.pauses.delete(name);
-    if (pause) return void this.pauses.set(name, this.lookAgain(name, pause.until?.getTime()));
+    if (pause) {
+      if (options.missed !== undefined) this.pauses.set(name, this.lookAgain(name, pause.until?.getTime()));
+      return;
+    }
     if (options.recover) {
       // A tick that was begun cannot be taken over once a later one is settled.
       await this.recovery.search(job, schedule);
       view = await this.records.view(name, RECORDS);
     }
-    const now = this.clock.now();
-    const tick = ticks.latest(now);
-    if (!tick || now - tick.at > (options.missed ?? 0) || !this.isMissed(job, tick, view)) return;
+    const request = this.requestOf(job);
+    const { tick } = request;
+    if (!tick || !this.isMissed(job, tick, view)) return;
+    const age = this.clock.now() - tick.at;
+    if (age > (options.missed ?? 0) && !this.isClaimedLater(request)) return;
     const firing = (): CronFiring => this.firings.ofCron(call, ticks, tick);
-    const spread = spreadOf(name, options, ticks);
-    const outcome = await this.runner.resume(
-      { name, options, tick, ticks, spread, trigger: 'catch-up' },
-      firing,
-      call,
-    );
+    const outcome = await this.runner.resume(request, firing, call);
     // Another run may hold the lock, or the clock of a node may not have come to the end of the pause.
     this.clock.clearTimeout(this.undecided.get(name));
     this.undecided.delete(name);
     if (outcome === 'unknown') this.undecided.set(name, this.lookAgain(name, this.clock.now() + options.ttl));
     ticks.prepareSoon(this.clock);
+  }
+
+  /** The request to run the latest tick of a job. */
+  private requestOf({ name, options, schedule: { ticks } }: Candidate): RunRequest {
+    const tick = ticks.latest(this.clock.now());
+    const spread = spreadOf(name, options, ticks);
+    return { name, options, tick, ticks, spread, trigger: 'catch-up' };
+  }
+
+  /** Whether the tick was due before this instance was up, and is not to be claimed yet. */
+  private isClaimedLater(request: RunRequest): boolean {
+    const { tick } = request;
+    if (!tick || this.upSince === undefined || tick.at >= this.upSince) return false;
+    return spreadDelay(this.options.keyPrefix, request, this.clock.now()) > 0;
   }
 
   /** Looks again at the time `at`: when a pause ends by itself, or a while after a claim that was not decided. */

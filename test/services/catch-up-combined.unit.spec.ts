@@ -163,3 +163,37 @@ describe('a missed tick', () => {
     expect(runs).toHaveLength(2);
   });
 });
+
+describe('a tick with spread, and without `missed`,', () => {
+  const options: JobOptions = { spread: '30m', missed: 'skip' };
+
+  it('is run by an instance that starts before it is claimed, if no instance is left that was up when it was due', async () => {
+    await runAtTen(options);
+    const offset = begun[0]! - Date.UTC(2031, 4, 7, 10);
+    const before = await startWith(options);
+    await to('11:00:00');
+    const called = fire(before, 'report');
+    await clock.advance(offset / 3);
+    await startWith(options);
+    await looked();
+    await clock.until(close(before));
+    await clock.until(called);
+    expect(runs).toHaveLength(1);
+    await clock.advance(offset);
+    await looked();
+    expect(runs.slice(1)).toEqual(['11:00 catch-up']);
+    expect(begun[1]! - Date.UTC(2031, 4, 7, 11)).toBeGreaterThanOrEqual(offset);
+  });
+
+  it('is not run by an instance that starts later', async () => {
+    await runAtTen(options);
+    const offset = begun[0]! - Date.UTC(2031, 4, 7, 10);
+    await to('11:00:00');
+    await clock.advance(offset + SECOND);
+    await startWith(options);
+    await looked();
+    await clock.advance(offset);
+    await looked();
+    expect(runs).toHaveLength(1);
+  });
+});
