@@ -88,7 +88,7 @@ export const PAUSED: Denial = { kind: 'denied', reason: 'paused', causes: [] };
 export const OVERLOAD: Denial = { kind: 'denied', reason: 'overload', causes: [] };
 
 /** The denial of a claim without a majority of answers: `'overload'` if late answers are the only reason for that. */
-export function undecided(causes: readonly Error[], nodes: number): Denial {
+export function withoutQuorum(causes: readonly Error[], nodes: number): Denial {
   // Whether there would be a quorum without the failures of one kind.
   const onlyFor = (isSo: (cause: Error) => boolean): boolean => {
     const others = causes.filter((cause) => !isSo(cause)).length;

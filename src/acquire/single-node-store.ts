@@ -8,10 +8,10 @@ import {
   isUnsent,
   PAUSED,
   settledBefore,
-  undecided,
   UNBEGUN,
   type Undecided,
   type VoteResult,
+  withoutQuorum,
 } from './outcome.js';
 import { type Store, TakenError, validUntil } from './store.js';
 import { releaseEarlierAttempt } from './earlier-attempt.js';
@@ -44,7 +44,7 @@ export class SingleNodeStore implements Store {
     } catch (error) {
       // The node may have granted the claim anyway.
       if (!isUnsent(error)) void grant.release().catch(() => {});
-      return undecided([errorOf(error)], 1);
+      return withoutQuorum([errorOf(error)], 1);
     }
   }
 }

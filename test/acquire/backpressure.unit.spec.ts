@@ -2,12 +2,12 @@ import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/clock.js';
 import { Backpressure } from '../../src/acquire/backpressure.js';
-import { undecided } from '../../src/acquire/outcome.js';
+import { withoutQuorum } from '../../src/acquire/outcome.js';
 
 const NODE_TIMEOUT = 500;
 const AT_FIRST = 64;
 const UNTIL = 2000;
-const DOWN = undecided([new Error('gone')], 1);
+const DOWN = withoutQuorum([new Error('gone')], 1);
 
 /** A `Backpressure` whose first slots are all taken. */
 function full(clock = systemClock): Backpressure {

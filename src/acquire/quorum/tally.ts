@@ -4,9 +4,9 @@ import {
   type Denial,
   PAUSED,
   settledBefore,
-  undecided,
   UNBEGUN,
   type Undecided,
+  withoutQuorum,
 } from '../outcome.js';
 import { isEarlierAttempt } from '../token.js';
 
@@ -83,7 +83,7 @@ export class Tally {
       if (votes >= majority) return deniedBy(vote, causes);
       holders.set(vote.holder, votes);
     }
-    if (this.nodes - causes.length < majority) return undecided(causes, this.nodes);
+    if (this.nodes - causes.length < majority) return withoutQuorum(causes, this.nodes);
     if (this.done < this.nodes) return undefined;
     // A majority is possible once the tick is due on enough of the nodes that voted `early`.
     const wait = waits.toSorted((a, b) => a - b)[majority - this.granted - 1];
