@@ -14,7 +14,7 @@ import {
   text,
   wholeNumber,
 } from './checks.js';
-import { lease, milliseconds } from './duration.js';
+import { milliseconds, ttlCheck } from './duration.js';
 import type { JobOptions, RedlockModuleOptions, ResolvedJobOptions, ResolvedOptions } from './options.js';
 
 /** The most records of one job: they are one value of Redis, which is read at once. */
@@ -108,7 +108,7 @@ export function resolveOptions(options: unknown): ResolvedOptions {
     instanceId: given.instanceId ?? newInstanceId(),
     recordErrors: given.recordErrors ?? true,
     job: {
-      ttl: lease(nodeTimeout)(MODULE, 'ttl', given.ttl === undefined ? 30_000 : given.ttl),
+      ttl: ttlCheck(nodeTimeout)(MODULE, 'ttl', given.ttl === undefined ? 30_000 : given.ttl),
       every: undefined,
       overlap: 'skip',
       maxRuntime,
@@ -126,7 +126,7 @@ export function resolveOptions(options: unknown): ResolvedOptions {
 /** The checks of the options of a job. */
 export function jobChecks(nodeTimeout: number) {
   return {
-    ttl: lease(nodeTimeout),
+    ttl: ttlCheck(nodeTimeout),
     every: milliseconds,
     overlap: oneOf('skip', 'buffer-one', 'allow'),
     maxRuntime: milliseconds,

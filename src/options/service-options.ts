@@ -2,7 +2,7 @@ import type { CronJob } from 'cron';
 import { InvalidOptionError } from '../errors.js';
 import type { RedlockEventMap } from '../runs/run-event.js';
 import { type Check, oneOf, text } from './checks.js';
-import { type Duration, lease, milliseconds } from './duration.js';
+import { type Duration, milliseconds, ttlCheck } from './duration.js';
 import type { JobOptions } from './options.js';
 import { historySize, jobChecks } from './resolve-options.js';
 
@@ -64,7 +64,7 @@ const cronJob: Check<CronJob> = (where, option, value) => {
 };
 
 export function lockChecks(nodeTimeout: number) {
-  return { ttl: lease(nodeTimeout), wait: milliseconds } satisfies ChecksOf<LockOptions>;
+  return { ttl: ttlCheck(nodeTimeout), wait: milliseconds } satisfies ChecksOf<LockOptions>;
 }
 
 export function runChecks(nodeTimeout: number) {

@@ -1,4 +1,4 @@
-import { type Duration, lease as leaseOf } from '../options/duration.js';
+import { type Duration, ttlCheck } from '../options/duration.js';
 import type { Lease } from './lease.js';
 
 /** A lock that this instance holds, renewed until it is released. */
@@ -41,7 +41,7 @@ export class HeldLock implements RedlockLock {
 
   // Own functions, so that they can be destructured from the lock.
   readonly extend = async (ttl?: Duration): Promise<void> =>
-    this.#lease.extend(ttl === undefined ? undefined : leaseOf(this.#nodeTimeout)('extend()', 'ttl', ttl));
+    this.#lease.extend(ttl === undefined ? undefined : ttlCheck(this.#nodeTimeout)('extend()', 'ttl', ttl));
   readonly release = (): Promise<void> => this.#lease.end('release');
   readonly [Symbol.asyncDispose] = this.release;
 }

@@ -1,4 +1,4 @@
-import { type Duration, lease as leaseOf } from '../options/duration.js';
+import { type Duration, ttlCheck } from '../options/duration.js';
 import type { Lease } from './lease.js';
 import type { RunEvent } from './run-event.js';
 import type { CurrentRun } from './run-context.js';
@@ -42,5 +42,5 @@ export class LeasedRun implements CurrentRun {
 
   // An own function, so that it can be destructured from the run.
   readonly extend = async (ttl?: Duration): Promise<void> =>
-    this.#lease.extend(ttl === undefined ? undefined : leaseOf(this.#nodeTimeout)('extend()', 'ttl', ttl));
+    this.#lease.extend(ttl === undefined ? undefined : ttlCheck(this.#nodeTimeout)('extend()', 'ttl', ttl));
 }
