@@ -39,6 +39,6 @@ export function triggerOf({ trigger, tick, firing, past }: RunRequest): Trigger 
 }
 
 /** The request with `onStoreDown: 'skip'`: without a quorum it is unknown whether a begun tick needs another run. */
-export function unlessDown(request: RunRequest): RunRequest {
+export function skippingIfDown(request: RunRequest): RunRequest {
   return { ...request, options: { ...request.options, onStoreDown: 'skip' } };
 }

@@ -5,7 +5,7 @@ import type { Denial } from '../acquire/outcome.js';
 import { type ClaimedRun, uniqueId } from '../acquire/token.js';
 import { claimOf } from '../runs/claim-builder.js';
 import { timingOf } from '../runs/claim-timing.js';
-import { type RunRequest, triggerOf, unlessDown } from '../runs/run-request.js';
+import { type RunRequest, skippingIfDown, triggerOf } from '../runs/run-request.js';
 import { messageOf, quoted } from '../display.js';
 import { ShutdownError, StoreDownError } from '../errors.js';
 import { CLOCK, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
@@ -95,7 +95,7 @@ export class JobRunner {
     method: () => unknown,
   ): Promise<'unbegun' | 'unknown' | 'done with'> {
     const { name, tick } = request;
-    const unscheduled = unlessDown(request);
+    const unscheduled = skippingIfDown(request);
     const answer = await this.acquire(unscheduled);
     if (!(answer instanceof Lease)) {
       if (answer.isUnbegun) return 'unbegun';
@@ -171,7 +171,7 @@ export class JobRunner {
     // A retry would mistake `undefined` for a success.
     if (past === 'run here' && answer.reason === 'shutdown') throw new ShutdownError(name);
     if (past !== 'run here') {
-      const takeover = unlessDown({ ...request, firing: undefined, past: 'perhaps begun' });
+      const takeover = skippingIfDown({ ...request, firing: undefined, past: 'perhaps begun' });
       this.watch(request, answer, () => this.run(takeover, routine));
     }
     return { ran: false, reason: answer.reason };
