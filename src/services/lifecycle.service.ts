@@ -59,11 +59,11 @@ export class InnermostHooks implements OnApplicationBootstrap, OnModuleDestroy {
   checkAgreement(): void {
     const [first, ...others] = this.lifecycles.map(({ options }) => options).filter(({ enabled }) => enabled);
     for (const other of others) {
-      const isOther = first?.keyPrefix === other.keyPrefix ? 'nodes' : 'keyPrefix';
-      if (first && isOther === 'nodes' && isSameStore(first.nodes, other.nodes)) continue;
+      const option = first?.keyPrefix === other.keyPrefix ? 'nodes' : 'keyPrefix';
+      if (first && option === 'nodes' && isSameStore(first.nodes, other.nodes)) continue;
       throw new InvalidOptionError(
         MODULE,
-        isOther,
+        option,
         'must be the same wherever the module is imported: locks of one import would not exclude those of the other. ' +
           'Import RedlockModule.forRoot(...) once, in AppModule',
       );
