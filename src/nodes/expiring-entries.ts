@@ -41,7 +41,8 @@ export class ExpiringEntries {
     return this.read(key) === token && this.entries.delete(key);
   }
 
-  shortenIfHeld(key: string, token: string, ttl: number): void {
+  /** Lets an entry of `token` live for `ttl` milliseconds from now, whether that is shorter or longer. */
+  setTtlIfHeld(key: string, token: string, ttl: number): void {
     const entry = this.entry(key);
     if (entry?.value === token) entry.endsAt = this.elapsed() + ttl;
   }

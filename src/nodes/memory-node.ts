@@ -103,8 +103,8 @@ export class MemoryNode implements LockNode {
     const { lock, tick, every, history } = claim;
     const held = this.entries.read(lock) === token;
     if (tick?.isTakeover) {
-      this.entries.shortenIfHeld(lock, token, TAKEOVER_WINDOW);
-      this.entries.shortenIfHeld(tick.key, token, LAST_TICK_RETENTION);
+      this.entries.setTtlIfHeld(lock, token, TAKEOVER_WINDOW);
+      this.entries.setTtlIfHeld(tick.key, token, LAST_TICK_RETENTION);
     } else {
       this.entries.removeIfHeld(lock, token);
       if (tick) this.entries.removeIfHeld(tick.key, token);
