@@ -17,8 +17,8 @@ export interface Tick {
 
 /** A timer may fire a little early: a call up to this many milliseconds before a tick is for that tick. */
 export const TIMER_SLACK = 10;
-/** A call that is earlier than the known ticks by more than this, in milliseconds, means that the clock was set. */
-const HELD_UP = 60_000;
+/** If a call is earlier than the known ticks by more than this, in milliseconds, the clock was set back. */
+const CLOCK_SET_BACK = 60_000;
 /** Delay before upcoming ticks are computed, in milliseconds, so that this never delays a run. */
 const PREPARE_AFTER = 50;
 /**
@@ -154,7 +154,7 @@ export class CronTicks {
     // `next` was not prepared, but `tick` is known.
     else if (tick === this.known.at(-1)) this.known = [...this.known.slice(-2), next];
     // After a call that was delayed, or if the clock was set back a little, the known ticks are kept.
-    else if (first === undefined || limit >= first || limit < first - HELD_UP) this.known = found;
+    else if (first === undefined || limit >= first || limit < first - CLOCK_SET_BACK) this.known = found;
   }
 
   private onlyTick(limit: number): Tick | undefined {
