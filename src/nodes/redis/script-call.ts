@@ -24,28 +24,27 @@ export function isPlain({ tick, every, history }: Claim): boolean {
 /** The vote in the reply to a claim. Throws for an unknown reply. */
 export function voteOf(reply: unknown): Vote {
   if (reply === 1) return GRANTED;
-  const [kind, detail, lease, rank] = (Array.isArray(reply) ? reply : []) as unknown[];
+  const [kind, ...fields] = (Array.isArray(reply) ? reply : []) as unknown[];
   if (typeof kind === 'number') return { kind: 'granted', last: kind };
   if (kind === 'unbegun' || kind === 'paused') return { kind };
-  if (
-    kind === 'granted' &&
-    typeof detail === 'string' &&
-    typeof lease === 'number' &&
-    typeof rank === 'string'
-  ) {
-    return { kind, dead: detail || undefined, last: lease || undefined, unfinished: rank || undefined };
+  if (kind === 'granted') {
+    const [dead, last, unfinished] = fields;
+    if (typeof dead === 'string' && typeof last === 'number' && typeof unfinished === 'string') {
+      return { kind, dead: dead || undefined, last: last || undefined, unfinished: unfinished || undefined };
+    }
   }
-  if (typeof detail === 'number') {
-    if (kind === 'settled') return detail > 0 ? { kind, ahead: detail } : { kind };
-    if (kind === 'early') return { kind, wait: detail };
+  if (kind === 'settled' || kind === 'early') {
+    const [time] = fields;
+    if (typeof time === 'number') {
+      if (kind === 'early') return { kind, wait: time };
+      return time > 0 ? { kind, ahead: time } : { kind };
+    }
   }
-  if (
-    isConflict(kind) &&
-    typeof detail === 'string' &&
-    typeof lease === 'number' &&
-    typeof rank === 'number'
-  ) {
-    return { kind, holder: detail, lease: lease > 0 ? lease : undefined, rank: rank > 0 ? rank : undefined };
+  if (isConflict(kind)) {
+    const [holder, lease, rank] = fields;
+    if (typeof holder === 'string' && typeof lease === 'number' && typeof rank === 'number') {
+      return { kind, holder, lease: lease > 0 ? lease : undefined, rank: rank > 0 ? rank : undefined };
+    }
   }
   throw new UnknownReply(reply);
 }
