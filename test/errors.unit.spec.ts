@@ -21,7 +21,7 @@ describe('every error', () => {
       'ERR_INVALID_OPTION',
       { option: 'ttl', value: 'long', message: 'lock(): ttl must be a duration; received "long"' },
     ],
-    [new NotInjectedError('@Exclusive on Jobs.report'), 'ERR_NOT_INJECTED', {}],
+    [new NotInjectedError('Jobs.report'), 'ERR_NOT_INJECTED', {}],
     [
       new LockLostError('report', 'it has been released', { cause: NODE }),
       'ERR_LOCK_LOST',

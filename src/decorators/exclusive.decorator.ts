@@ -96,7 +96,7 @@ export function Exclusive(
     const wrapper = new Proxy(original as ExclusiveMethod['original'], {
       apply: (undecorated, instance: object, args: never[]): unknown => {
         const binding = bindingOf(instance);
-        if (!binding) throw new NotInjectedError(place, severalCopies());
+        if (!binding) throw new NotInjectedError(method, severalCopies());
         if (binding === MOCKED) return Reflect.apply(undecorated, instance, args);
         return binding.call(exclusive, instance, args);
       },
