@@ -22,7 +22,7 @@ export function ttlCheck(nodeTimeout: number): Check<number> {
     throw new InvalidOptionError(
       where,
       option,
-      `must be at least ${3 * nodeTimeout} ms: the lease is renewed every third of its ttl, and a node may take ` +
+      `must be at least ${3 * nodeTimeout} ms: the lease is renewed every ttl / 3, and a node may take ` +
         `${nodeTimeout} ms (nodeTimeout) to answer`,
       { received: value },
     );

@@ -62,8 +62,8 @@ export interface RedlockModuleOptions {
    */
   keyPrefix?: string;
   /**
-   * The lease: how long a lock outlives the process that holds it. It is renewed every third of this while the job
-   * runs, however long that takes. At least three times `nodeTimeout`. Default: `'30s'`.
+   * The lease: how long a lock outlives the process that holds it. It is renewed every `ttl / 3` while the job runs,
+   * however long that takes. At least three times `nodeTimeout`. Default: `'30s'`.
    */
   ttl?: Duration;
   /** How long one node may take to answer before its vote counts as missing. Default: `'500ms'`. */

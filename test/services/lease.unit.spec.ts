@@ -32,7 +32,7 @@ async function newService(logger = new RecordingLogger()): Promise<RedlockServic
 }
 
 describe('the lease of a run', () => {
-  it('is renewed every third of its ttl until the run is over', async () => {
+  it('is renewed every ttl / 3 until the run is over', async () => {
     const redlock = await newService();
     await clock.until(redlock.run('report', () => sleep(clock, 2800)));
     expect(node.extensions).toBe(5);
