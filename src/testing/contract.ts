@@ -200,7 +200,7 @@ export const LOCK_NODE_CONTRACT: readonly ContractCheck[] = [
     await pass(PAST_SHORT);
     await granted(job.node, brief.tick(0, { last: 'another' }), 'b');
   }),
-  check('keeps the marker of a settled tick for its time, even if the tick recovers', async (job, pass) => {
+  check('keeps the marker of a settled tick for its time, even with `recover`', async (job, pass) => {
     const unaware = job.tick(0, { recover: true, last: 'another' });
     await granted(job.node, job.tick(0, { recover: true }), 'a', SHORT);
     await job.node.settle(job.tick(0, { recover: true }), 'a');
@@ -292,18 +292,18 @@ export const LOCK_NODE_CONTRACT: readonly ContractCheck[] = [
     },
   ),
 
-  // Ticks that recover.
-  check('says how long the lease of a tick that recovers still lasts', async (job) => {
+  // Ticks with `recover`.
+  check('says how long the lease of a tick with `recover` still lasts', async (job) => {
     const claim = job.tick(0, { recover: true });
     await granted(job.node, claim, 'a');
     const vote = await refused(job.node, claim, 'b', 'elsewhere', 'a');
     about(leaseOf(vote), LONG);
   }),
-  check('mentions no lease for a tick that does not recover', async (job) => {
+  check('mentions no lease for a tick without `recover`', async (job) => {
     await granted(job.node, job.tick(0), 'a');
     assert.equal(leaseOf(await refused(job.node, job.tick(0), 'b', 'elsewhere', 'a')), undefined);
   }),
-  check('lets a tick that recovers be taken over once its lease is over', async (job, pass) => {
+  check('lets a tick with `recover` be taken over once its lease is over', async (job, pass) => {
     const claim = job.tick(0, { recover: true });
     await granted(job.node, claim, 'a', SHORT);
     await pass(PAST_SHORT);
@@ -313,7 +313,7 @@ export const LOCK_NODE_CONTRACT: readonly ContractCheck[] = [
     await notHeld(job.node.release(claim, 'a'));
     await refused(job.node, claim, 'c', 'elsewhere', 'b');
   }),
-  check('keeps a tick that recovers from all others until it can be taken over', async (job, pass) => {
+  check('reserves the lock of a tick with `recover` for a takeover', async (job, pass) => {
     await unhurried(SHORT + TAKEOVER_WINDOW, async () => {
       const due = job.another();
       await granted(job.node, due.tick(-1000, { recover: true }), 'a', SHORT);
@@ -339,19 +339,19 @@ export const LOCK_NODE_CONTRACT: readonly ContractCheck[] = [
       await granted(job.node, due.plain(), 'e');
     });
   }),
-  check('frees the lock of a tick that recovers if no claim takes it over', async (job, pass) => {
+  check('frees the lock of a tick with `recover` if no claim takes it over', async (job, pass) => {
     await granted(job.node, job.tick(-1000, { recover: true }), 'a', SHORT);
     await pass(PAST_SHORT + TAKEOVER_WINDOW);
     await granted(job.node, job.tick(0, { recover: true }), 'b');
   }),
-  check('extends a tick that recovers together with its lock', async (job, pass) => {
+  check('extends a tick with `recover` together with its lock', async (job, pass) => {
     const claim = job.tick(0, { recover: true });
     await granted(job.node, claim, 'a', SHORT);
     await held(job.node.extend(claim, 'a', LONG));
     await pass(PAST_SHORT + TAKEOVER_WINDOW);
     about(leaseOf(await refused(job.node, claim, 'b', 'elsewhere', 'a')), LONG);
   }),
-  check('writes the missing marker again when a tick that recovers is extended', async (job, pass) => {
+  check('writes the missing marker again when a tick with `recover` is extended', async (job, pass) => {
     const claim = job.tick(0, { recover: true });
     await granted(job.node, claim, 'a', SHORT);
     await pass(PAST_SHORT + TAKEOVER_WINDOW);
@@ -376,7 +376,7 @@ export const LOCK_NODE_CONTRACT: readonly ContractCheck[] = [
   }),
 
   // Only dead claims are taken over.
-  check('grants no takeover of a tick that does not recover', async (job, pass) => {
+  check('grants no takeover of a tick without `recover`', async (job, pass) => {
     const keep = PAST_SHORT + TAKEOVER_WINDOW / 2;
     await granted(job.node, job.tick(0, { keep }), 'a');
     await pass(PAST_SHORT);
@@ -399,7 +399,7 @@ export const LOCK_NODE_CONTRACT: readonly ContractCheck[] = [
     await granted(job.node, ifBegun(job.tick(0, { recover: true })), 'a');
   }),
   check(
-    'grants a takeover of a tick that another node has begun, unless it knows no settled one',
+    'grants a takeover of a tick begun according to another node, unless this node knows no settled tick',
     async (job) => {
       const [before, tick] = [job.tick(-1000), job.tick(0, { recover: true })];
       const takeover = begunElsewhere(tick);

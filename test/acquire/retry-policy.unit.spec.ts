@@ -77,7 +77,7 @@ describe('the next attempt comes', () => {
       undefined,
     ],
     [
-      'never then, for a tick that recovers: the takeover of the dead run comes first',
+      'never then, for a tick with `recover`: the takeover of the dead run comes first',
       denied('overlap'),
       { elapsed: 250, took: 500, recovers: true },
       undefined,

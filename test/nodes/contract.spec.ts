@@ -215,7 +215,7 @@ const BROKEN: Record<string, new (clock: () => number) => MemoryNode> = {
       return held;
     }
   },
-  'keeps the marker of a settled tick for its time, even if the tick recovers': class extends MemoryNode {
+  'keeps the marker of a settled tick for its time, even with `recover`': class extends MemoryNode {
     override settle(claim: Claim, token: string) {
       const tick = claim.tick && {
         ...claim.tick,
@@ -290,19 +290,19 @@ const BROKEN: Record<string, new (clock: () => number) => MemoryNode> = {
       return (await this.holderOf(claim.lock)) === token && super.release(claim, token);
     }
   },
-  'says how long the lease of a tick that recovers still lasts': class extends MemoryNode {
+  'says how long the lease of a tick with `recover` still lasts': class extends MemoryNode {
     override async claim(claim: Claim, token: string, ttl: number) {
       const vote = await super.claim(claim, token, ttl);
       return 'lease' in vote && vote.lease ? { ...vote, lease: vote.lease + TAKEOVER_WINDOW } : vote;
     }
   },
-  'mentions no lease for a tick that does not recover': class extends MemoryNode {
+  'mentions no lease for a tick without `recover`': class extends MemoryNode {
     override async claim(claim: Claim, token: string, ttl: number) {
       const vote = await super.claim(claim, token, ttl);
       return vote.kind === 'elsewhere' ? { ...vote, lease: vote.lease ?? 1000 } : vote;
     }
   },
-  'lets a tick that recovers be taken over once its lease is over': class extends MemoryNode {
+  'lets a tick with `recover` be taken over once its lease is over': class extends MemoryNode {
     override async claim(claim: Claim, token: string, ttl: number) {
       const vote = await super.claim(claim, token, ttl);
       return vote.kind === 'elsewhere' && claim.tick?.recover ? { ...vote, lease: vote.lease ?? 1000 } : vote;
@@ -311,28 +311,26 @@ const BROKEN: Record<string, new (clock: () => number) => MemoryNode> = {
       return claim.tick?.recover ? Promise.resolve(true) : super.extend(claim, token, ttl);
     }
   },
-  'keeps a tick that recovers from all others until it can be taken over': keeping(
-    ({ tick, ...rest }, ttl) => ({
-      ...rest,
-      tick: tick && { ...tick, recover: false, keep: tick.recover ? ttl : tick.keep },
-    }),
-  ),
+  'reserves the lock of a tick with `recover` for a takeover': keeping(({ tick, ...rest }, ttl) => ({
+    ...rest,
+    tick: tick && { ...tick, recover: false, keep: tick.recover ? ttl : tick.keep },
+  })),
   'leaves the tick of a released takeover to the next takeover': class extends MemoryNode {
     override release({ tick, ...claim }: Claim, token: string) {
       return super.release({ ...claim, tick: tick && { ...tick, isTakeover: false } }, token);
     }
   },
-  'frees the lock of a tick that recovers if no claim takes it over': class extends MemoryNode {
+  'frees the lock of a tick with `recover` if no claim takes it over': class extends MemoryNode {
     override claim(claim: Claim, token: string, ttl: number) {
       return super.claim(claim, token, claim.tick?.recover ? ttl + TAKEOVER_WINDOW : ttl);
     }
   },
-  'extends a tick that recovers together with its lock': class extends MemoryNode {
+  'extends a tick with `recover` together with its lock': class extends MemoryNode {
     override extend(claim: Claim, token: string, ttl: number) {
       return super.extend({ lock: claim.lock }, token, ttl);
     }
   },
-  'writes the missing marker again when a tick that recovers is extended': class extends OpenNode {
+  'writes the missing marker again when a tick with `recover` is extended': class extends OpenNode {
     override async extend(claim: Claim, token: string, ttl: number) {
       const wasHeld = (await this.holderOf(claim.lock)) === token;
       return super.extend(wasHeld ? claim : { lock: claim.lock }, token, ttl);
@@ -352,7 +350,7 @@ const BROKEN: Record<string, new (clock: () => number) => MemoryNode> = {
       return super.claim(claim, token, ttl);
     }
   },
-  'grants no takeover of a tick that does not recover': class extends MemoryNode {
+  'grants no takeover of a tick without `recover`': class extends MemoryNode {
     override claim(claim: Claim, token: string, ttl: number) {
       // As though the last second of any marker were the time of a takeover.
       const tick = claim.tick && { ...claim.tick, keep: claim.tick.keep - TAKEOVER_WINDOW };
@@ -370,7 +368,7 @@ const BROKEN: Record<string, new (clock: () => number) => MemoryNode> = {
       return super.claim({ ...claim, tick: tick && { ...tick, mustBeBegun: false } }, token, ttl);
     }
   },
-  'grants a takeover of a tick that another node has begun, unless it knows no settled one': class extends MemoryNode {
+  'grants a takeover of a tick begun according to another node, unless this node knows no settled tick': class extends MemoryNode {
     override claim({ tick, ...claim }: Claim, token: string, ttl: number) {
       return super.claim({ ...claim, tick: tick && { ...tick, isBegunElsewhere: false } }, token, ttl);
     }

@@ -106,7 +106,7 @@ describe('the start of an application with many schedules', () => {
     expect(questions.mock.calls).toHaveLength(0);
   });
 
-  it('looks for the ticks of jobs that recover in turns', async () => {
+  it('looks for the ticks of jobs with `recover` in turns', async () => {
     const rounds = countRounds();
     const seen: number[] = [];
     const latest = Reflect.get<CronTicks, 'latest'>(CronTicks.prototype, 'latest');
