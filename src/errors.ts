@@ -112,8 +112,8 @@ export class NodeUnreachableError extends RedlockError {
     address: string,
     reason: string,
     /**
-     * @internal What the trouble is about: the connection, everything that the server is asked, or one lock; `'slow'`:
-     * the answer is late, while others arrive; `'unsent'`: there was no connection to send the command over.
+     * @internal What failed: the connection, all commands of the server, or one lock. `'slow'`: only this answer is
+     * late; `'unsent'`: there was no connection.
      */
     readonly scope: 'connection' | 'server' | 'lock' | 'slow' | 'unsent' = 'connection',
     /** What the message calls the node. */

@@ -1,4 +1,4 @@
-/** One listener calls all callbacks of a signal: adding a listener to an `AbortSignal` searches all that it has. */
+/** The callbacks of each signal. One listener calls them all: adding a listener compares it with every other one. */
 const callbacks = new WeakMap<AbortSignal, Set<() => void>>();
 
 /**

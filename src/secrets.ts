@@ -4,7 +4,7 @@
 const NAME =
   '(?<!by|com|over|sur|tres|under)pass(?:code|phrase|wd|word)?|pwd|secrets?|cookies?|credentials?|authorization|' +
   '(?:access|account|api|private|secret|signing)[-_ ]?key';
-/** The same, but followed by a colon, it may also be a host or the name of a job, or stand in a sentence. */
+/** The same, but only before `=`, or if name or value is quoted: `token:` may begin a host, a job name or prose. */
 const UNCLEAR = 'auth|session|token';
 const MORE = String.raw`(?:[-_]?(?:hash|id|key|\d+))?`;
 const QUOTE = String.raw`\\*["'${'`'}]`;
@@ -12,7 +12,7 @@ const QUOTE = String.raw`\\*["'${'`'}]`;
 const LABEL =
   `(?:${NAME})${MORE}(?:${QUOTE})?\\s*[=:]|` +
   `(?:${UNCLEAR})${MORE}(?:${QUOTE}\\s*[=:]|=|:(?=\\s*${QUOTE}\\w))`;
-/** In quotes, perhaps without the second one; or up to a space, with the scheme before it and the pairs of a cookie. */
+/** A quoted string (perhaps unclosed), `{…}`, `[…]`, or a word, with a scheme before it or cookie pairs after it. */
 const VALUE =
   String.raw`\\*"(?:\\.|[^"\\])*"?|\\*'(?:\\.|[^'\\])*'?|\{[^{}]*\}?|\[[^[\]]*\]?|` +
   String.raw`(?:(?:basic|bearer|digest|token)\s+)?\S+(?:(?<=;)\s+[^\s=]+=\S+)*`;
@@ -37,7 +37,7 @@ export function withoutSecrets(text: string): string {
   return text.replace(LABELLED, '$1***').replace(LIKELY, '$1***').replace(KNOWN, '***');
 }
 
-/** Whether `withoutSecrets` would replace something, or a text ends with the name of a secret. */
+/** Whether `withoutSecrets` would replace something, or the text ends with a label such as `password=`. */
 export function namesSecret(text: string): boolean {
   return [LABELS, LIKELY, KNOWN].some((pattern) => text.search(pattern) >= 0);
 }

@@ -61,7 +61,7 @@ export class Acquirer {
     const isOfTick = tick !== undefined || claim.every !== undefined;
     let begin = start;
     let waited = 0;
-    // The attempts of a claim are recognized by its run.
+    // All attempts of a claim have the same `run` in their tokens; see `isEarlierAttempt`.
     let asked = claim.run === undefined ? { ...claim, run: uniqueId() } : claim;
     let hasSplit = false;
     let isBuffered = false;

@@ -2,7 +2,7 @@ import type { Claim, Conflict, LockNode, Vote } from '../nodes/lock-node.js';
 import { isEarlierAttempt } from './token.js';
 
 /**
- * If an earlier attempt of the same claim is in the way, because its answer and its release got lost, releases it again.
+ * If an earlier attempt of the same claim is in the way, because its answer and release got lost, releases it again.
  *
  * @param token The token of the current attempt.
  * @returns The conflict with the earlier attempt, if that is what the node voted.

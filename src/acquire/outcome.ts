@@ -34,7 +34,7 @@ export interface Grant {
 export interface Denial {
   readonly kind: 'denied';
   readonly reason: SkipReason;
-  /** How long until the holder's lease ends if it is not renewed, in milliseconds; known for ticks that recover. */
+  /** How long until the holder's lease ends if it is not renewed, in milliseconds; known for ticks with `recover`. */
   readonly lease?: number;
   /** The token of the conflicting claim, if there is one. */
   readonly holder?: string;
@@ -60,9 +60,9 @@ export type Undecided =
   /** The tick will be due on enough of the nodes in `wait` milliseconds. */
   | { readonly kind: 'early'; readonly wait: number }
   /**
-   * No claim has a majority. `isPauseUnclear`: the job is paused on some of the nodes only. `isBegun`: some of the nodes
-   * say that the tick has been begun, and fewer than a majority do not know of it. `own`: an earlier attempt of the claim
-   * itself is in the way.
+   * No claim has a majority. `isPauseUnclear`: the job is paused on only some of the nodes. `isBegun`: some of the
+   * nodes say that the tick has been begun, and fewer than a majority do not know of it. `own`: an earlier attempt of
+   * the claim itself is in the way.
    */
   | {
       readonly kind: 'split';

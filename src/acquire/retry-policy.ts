@@ -16,7 +16,7 @@ export const RETRY = {
   /**
    * If a tick finds an earlier run of its job in progress: the mean delay between attempts, and how long it waits for
    * that run. It waits longer by `slowness` times the duration of the slowest attempt, because under load it takes that
-   * long to settle a run. A tick that recovers does not wait longer: otherwise, when the lease of a dead run ended, it
+   * long to settle a run. A tick with `recover` does not wait longer: otherwise, when the lease of a dead run ended, it
    * could get the lock before that run was taken over.
    */
   overlap: { delay: 50, limit: 250, slowness: 4 },

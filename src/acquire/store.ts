@@ -22,7 +22,7 @@ export class TakenError extends Error {
   }
 }
 
-/** The assumed limit of clock drift between computers, as a part of a lease; keys expire on a whole millisecond. */
+/** The margin of a lease: 1 % for clock drift, and 2 ms because keys expire on whole milliseconds. */
 const DRIFT = { factor: 0.01, milliseconds: 2 };
 
 /** The earliest time at which a lease that was requested at `asked` can expire on a node. */

@@ -44,8 +44,7 @@ export function tokensOf(instanceId: string): TokenSource {
 
 /**
  * Whether `token` is that of an earlier attempt of the same claim: it may still hold the lock if its answers and
- * releases got lost. A later attempt is another matter: the answer to one that was given up can arrive after a later
- * one has won.
+ * releases got lost. A later attempt must not be released: it may have won before the answer to this one arrived.
  */
 export function isEarlierAttempt(token: string | undefined, current: string): boolean {
   const end = current.lastIndexOf('/') + 1;

@@ -44,7 +44,7 @@ export function methodsOf(instance: unknown): Map<string | symbol, ExclusiveMeth
   return methods;
 }
 
-/** The decorated methods of a prototype that may have been copied from another one, as mixins do. */
+/** The decorated methods among a prototype's own properties, to which mixins copy them. */
 function copiedTo(prototype: object): readonly ExclusiveMethod[] {
   const known = copies.get(prototype);
   if (known) return known;

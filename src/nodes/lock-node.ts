@@ -18,7 +18,7 @@ export interface Claim {
   readonly mayOverlap?: boolean;
   /** Counter of losing claims, used to rank them (`Conflict.rank`); omitted if no rank is needed. */
   readonly loserCounter?: Marker;
-  /** The key that holds the `Pause` of the job; omitted if the claim is granted in spite of it. */
+  /** The key that holds the `Pause` of the job; omitted if the claim is granted even while the job is paused. */
   readonly pause?: string;
   /** Where the run is put on record; omitted if it is not. */
   readonly history?: History;
@@ -69,8 +69,8 @@ export interface TickClaim extends Marker {
   /** Whether the takeover requires a begun tick: a node that does not know of one votes `'unbegun'`. */
   readonly mustBeBegun?: boolean;
   /**
-   * Whether another node knows that the tick was begun, so that `mustBeBegun` does not apply, except to a node that knows
-   * of no settled tick of the job: it may have lost its data.
+   * Whether another node knows that the tick was begun, so that `mustBeBegun` does not apply, except to a node that
+   * knows no settled tick of the job: it may have lost its data.
    */
   readonly isBegunElsewhere?: boolean;
 }
@@ -174,7 +174,7 @@ export interface LockNode {
   claim(claim: Claim, token: string, ttl: number): Promise<Vote>;
   /**
    * Extends the lease to `ttl` milliseconds from now, if `token` holds the lock or it is free: writes the lock again,
-   * and the marker of a tick that recovers, as `claim` does. Resolves to whether `token` now holds it. That is `false`
+   * and the marker of a tick with `recover`, as `claim` does. Resolves to whether `token` now holds it. That is `false`
    * if another token has the lock or the marker of the tick, or if the tick is settled. Unless runs may overlap, it is
    * also `false` if another run has begun the interval, or if a newer tick is settled and the lock is free.
    */
@@ -211,12 +211,11 @@ export interface LockNode {
 /** How early a tick may be claimed, in milliseconds: half the shortest period of a cron expression. */
 export const EARLY_CLAIM_TOLERANCE = 500;
 
-/** How long after the end of the lease the lock of a tick that recovers is kept for a takeover, in milliseconds. */
+/** How long the lock of a tick with `recover` outlives its lease, reserved for a takeover, in milliseconds. */
 export const TAKEOVER_WINDOW = 1000;
 
 /**
- * How much longer a node remembers the newest settled tick of a job than the marker of that tick, and the marker of a
- * tick that recovers than its lease, in milliseconds: one day. An instance that starts within that time learns that the
- * tick was begun.
+ * How long `TickClaim.last` outlives the marker of its tick, and the marker of a tick with `recover` its lease, in
+ * milliseconds: one day. An instance that starts within that time learns that the tick was begun.
  */
 export const LAST_TICK_RETENTION = 24 * 60 * 60 * 1000;

@@ -51,7 +51,7 @@ export class InstanceMetrics {
       this.heldLeases,
       this.leases.reduce((sum, { size }) => sum + size, 0),
     );
-    // The names that share a label have no common age.
+    // Jobs that share a label have different ages, so none of them is reported.
     const isShown = (job: KnownJob): boolean => this.labelOf(job) === job.name;
     for (const { job, seconds } of await this.successes.ages(isShown)) {
       result.observe(this.sinceSuccess, seconds, { [JOB.name]: job.name });

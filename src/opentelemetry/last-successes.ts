@@ -45,7 +45,8 @@ export class LastSuccesses {
 
   /**
    * The jobs that are on record, and for how many seconds each has not succeeded. A job without a success counts from
-   * when this instance has known it. The nodes are only asked about jobs that other instances have run since.
+   * when this instance has known it. The nodes are asked only about jobs that are new, or that other instances have run
+   * since their records were read.
    */
   async ages(isShown: (job: KnownJob) => boolean): Promise<{ job: KnownJob; seconds: number }[]> {
     const jobs = this.jobs

@@ -27,7 +27,7 @@ import { RunSpans } from './run-spans.js';
 export const TELEMETRY = 'RedlockTelemetryModule';
 export const TELEMETRY_OPTIONS = Symbol('TELEMETRY_OPTIONS');
 
-/** Connects the `RedlockModule` of the application with OpenTelemetry; all of them, if it is not global. */
+/** Connects every `RedlockModule` of the application with OpenTelemetry. */
 @Injectable()
 export class Telemetry implements OnModuleInit, OnApplicationShutdown {
   private readonly labelOf: LabelOf;
@@ -45,7 +45,7 @@ export class Telemetry implements OnModuleInit, OnApplicationShutdown {
   /** @throws InvalidOptionError if there is no `RedlockModule`. */
   onModuleInit(): void {
     const [clock] = this.all<Clock>(CLOCK);
-    // All of them have the same nodes.
+    // Every `RedlockModule` has the same nodes.
     const [records] = this.all(JobRecords);
     const [nodes] = this.all(NodeHealthWatch);
     if (!clock || !records || !nodes) {

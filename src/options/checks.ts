@@ -118,7 +118,7 @@ export function text(example: string): Check<string> {
     if (typeof value !== 'string' || value === '') {
       return refuse(`must be a non-empty string, such as '${example}'`);
     }
-    // Redis would store each of them as the same character, so that two names would share a key.
+    // Redis would store every lone surrogate as the same character, so two names could share a key.
     if (/\p{Surrogate}/u.test(value)) return refuse('must be well-formed Unicode, without lone surrogates');
     return value;
   };

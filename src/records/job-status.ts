@@ -25,8 +25,8 @@ export interface JobStatus {
   readonly nextTick: Date | null;
   /**
    * How long a run has been due, in milliseconds; `null` if none is due, a run is in progress, the job is paused, or
-   * this instance knows no schedule of this job, or no longer calls it. If runs may overlap, the runs that this
-   * instance has seen claimed count, and those before it was up may not be known.
+   * this instance knows no schedule of this job, or no longer calls it. If runs may overlap, only runs whose claims
+   * this instance has seen are sure to count; earlier ones may be unknown.
    */
   readonly overdueBy: number | null;
   /** The run in progress; `null` if there is none, or if runs may overlap. */

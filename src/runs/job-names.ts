@@ -47,7 +47,8 @@ export class JobNames {
         `${quoted(name)} is already used by ${placeOf(other.instance, other.method.key)}, and the two would take each other's ticks: ${remedyFor({ method, instance }, other)}`,
       );
     }
-    // Two objects may share a name, unless it has a cron or interval schedule: each tick would run on only one of them.
+    // Two objects of a class may share a name, unless the method has a cron or interval schedule: each tick would run
+    // on only one of them.
     if (other.instance === instance || (schedule.kind !== 'cron' && schedule.kind !== 'interval')) return;
     throw new InvalidOptionError(
       `@Exclusive on ${place}`,

@@ -17,8 +17,8 @@ const OVERDUE =
 const logger = new Logger('RedlockModule');
 
 /**
- * Keeps a granted lock: renews it every third of its ttl until it is ended, and aborts `signal` if it can no longer be
- * kept, before it can expire on the nodes. All times are on the monotonic clock.
+ * Keeps a granted lock: renews it every `ttl / 3` until it is ended, and aborts `signal` if it can no longer be kept,
+ * before it can expire on the nodes. All times are on the monotonic clock.
  */
 export class Lease {
   readonly name: string;
@@ -138,8 +138,8 @@ export class Lease {
   }
 
   /**
-   * Ends a run: settles its tick. If shutdown cut the run off and its tick recovers, leaves the tick to be taken over
-   * when the lease has ended.
+   * Ends a run: settles its tick. If shutdown cut off a run with `recover`, leaves the tick to be taken over when the
+   * lease has ended.
    */
   finish(): Promise<void> {
     if (!this.recovers || !(this.abortReason instanceof ShutdownError)) return this.end('settle');
@@ -169,7 +169,7 @@ export class Lease {
   }
 
   /**
-   * Whether the lock is no longer renewed. A run that recovers keeps its lock beyond its `maxRuntime` until it has
+   * Whether the lock is no longer renewed. A run with `recover` keeps its lock beyond its `maxRuntime` until it has
    * stopped: if its lease ended, other instances would consider it dead and run its tick again.
    */
   private get isGivenUp(): boolean {

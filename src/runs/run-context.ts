@@ -71,7 +71,8 @@ export class RunScope {
   }
 
   /**
-   * The runs in progress that the caller is part of, the innermost first. A firing within a run does not belong to it.
+   * The runs in progress that the caller is part of, the innermost first. A call in a firing that began within a run is
+   * not part of that run.
    */
   static *inProgress(): Generator<CurrentRun> {
     const firing = currentFiring();
@@ -84,7 +85,7 @@ export class RunScope {
 }
 
 /**
- * The run of this instance that a call is part of, because the call is made in it, under its name; `undefined` if there
+ * The innermost run in progress of this instance that a call is made in and shares its name with; `undefined` if there
  * is none.
  *
  * @param nameOfCall Computes the name of the call, which can be costly; `undefined` if it has none.

@@ -19,11 +19,11 @@ export interface Tick {
 export const TIMER_SLACK = 10;
 /** If a call is earlier than the known ticks by more than this, in milliseconds, the clock was set back. */
 const CLOCK_SET_BACK = 60_000;
-/** Delay before upcoming ticks are computed, in milliseconds, so that this never delays a run. */
+/** Delay before upcoming ticks are computed, in milliseconds, so that the computation never delays a run. */
 const PREPARE_AFTER = 50;
 /**
- * How many upcoming ticks to compute in advance: the next one, and the one after it, because a tick is the latest only
- * until then.
+ * How many upcoming ticks to compute in advance: `latest` needs a tick and its successor, because a tick is the latest
+ * one only until its successor is due.
  */
 const UPCOMING = 2;
 /** How many ticks to remember at most. */

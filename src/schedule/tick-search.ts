@@ -30,7 +30,7 @@ export class TickSearch {
     while (tick > limit) {
       if (reach === HORIZON) return [];
       end = limit - reach;
-      // Not by exactly `gap`: if an hour has occurred twice, the latest tick can be an hour further away than that.
+      // By at least `gap`, not by exactly `gap`: if an hour has occurred twice, the latest tick can be further back.
       do reach = Math.min(reach * GROWTH, HORIZON);
       while (reach < gap);
       tick = this.after(limit - reach);
@@ -51,9 +51,9 @@ export class TickSearch {
 
   /**
    * The tick after `moment`; infinity if it is further away than `cron` looks. When daylight saving time ends and an
-   * hour occurs twice, `cron` uses the occurrence that has the *current* offset. So before the change, it may answer a
-   * question about a moment just after it with a time before that moment. By then, it would answer with the second
-   * occurrence, which has the offset of the moment.
+   * hour occurs twice, `cron` uses the occurrence that has the *current* offset. So before the change, its answer for a
+   * moment just after it can be too early. Then it is asked again with the offset of that moment, which selects the
+   * second occurrence.
    */
   after(moment: number): number {
     const start = new Date(moment);

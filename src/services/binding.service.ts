@@ -28,7 +28,7 @@ export const MOCKED = Symbol('mocked');
 /** The binding of each mark. */
 const bindings = new WeakMap<symbol, Binding>();
 
-/** The marks of objects in which none can be left, and of all objects of started applications; the newest first. */
+/** The marks, newest first, of objects that take no property, and of all decorated objects of started applications. */
 const marks = new WeakMap<object, readonly symbol[]>();
 
 /**
@@ -38,7 +38,7 @@ const marks = new WeakMap<object, readonly symbol[]>();
  */
 @Injectable()
 export class Binding implements OnModuleInit {
-  /** Left in the objects: unlike an object, it is the same in their clones and proxies, however deep. */
+  /** Left in the objects. A symbol stays the same in clones and proxies; a deep clone would copy an object. */
   readonly mark = Symbol('bound');
   private readonly logger = new Logger('RedlockModule');
   private jobs: Jobs | undefined;
@@ -71,7 +71,7 @@ export class Binding implements OnModuleInit {
     );
   }
 
-  /** Binds an object into which Nest may not have injected, or only for another application. */
+  /** Binds an object that Nest may not have injected into (a factory returned it), or only in another application. */
   bind(instance: object): void {
     const others = (marks.get(instance) ?? []).filter(
       (mark) => mark !== this.mark && bindings.get(mark)?.isOpen,
@@ -145,7 +145,7 @@ export function bindingOf(instance: unknown): Binding | typeof MOCKED | undefine
     all.find(({ isOpen, isEnabled }) => isOpen && isEnabled) ??
     all.find(({ isOpen }) => isOpen) ??
     first;
-  // Of several imports of one application, Nest has chosen.
+  // If one application imports the module several times, the binding that Nest injected counts.
   return best.application === first.application ? first : best;
 }
 

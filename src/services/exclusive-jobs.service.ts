@@ -146,7 +146,7 @@ export class ExclusiveJobs {
   call(method: ExclusiveMethod, instance: object, args: never[]): unknown {
     const routine = (): unknown => Reflect.apply(method.original, instance, args);
     const { enabled, instanceId } = this.options;
-    // In its own run, a method calls itself, for example, or the one that it overrides.
+    // Within its own run, a method may call itself, or `super.method()`: such a call makes no claim.
     if (!enabled || ownRun(instanceId, () => nameIn(method, instance, args))) return routine();
     return this.run(method, instance, args, routine);
   }

@@ -15,7 +15,10 @@ interface CallingFiring {
 /** Whether the scheduler of this instance still calls a job. A job that nothing calls any more is not overdue. */
 @Injectable()
 export class JobCallers {
-  /** The firings of each cron job that may still call jobs, and for each group the newest one that has called all. */
+  /**
+   * The firings of each cron job to remember: those with pending calls, and, for each group, the newest that was not
+   * cut short.
+   */
   private readonly firings = new WeakMap<object, readonly CallingFiring[]>();
 
   constructor(private readonly scheduler: SchedulerFirings) {}
@@ -23,7 +26,8 @@ export class JobCallers {
   /**
    * A firing has called a job.
    *
-   * @param group The jobs that are called alike, one of which can leave: those of one pattern, or of `run()`.
+   * @param group Its pattern, or `'run()'`: a job is left out if a later firing calls only others of its group.
+   * `undefined`: a fixed name.
    */
   called(job: KnownJob, firing: CronFiring, group: string | undefined): void {
     const { source, firedAt } = firing;
@@ -43,7 +47,7 @@ export class JobCallers {
     this.firings.set(source, [...withoutOutdated(known), current]);
   }
 
-  /** Whether it was stopped, for good or for a while, or follows another schedule by now. */
+  /** Whether the source of the job is stopped, or now has another schedule. */
   isStopped({ source, schedule }: KnownJob): boolean {
     return source !== undefined && !this.scheduler.follows(source, schedule);
   }

@@ -87,7 +87,7 @@ export class InnermostHooks implements OnApplicationBootstrap, OnModuleDestroy {
   }
 }
 
-/** What happens at startup and at shutdown, in this order. */
+/** What happens at startup and at shutdown; the methods are in the order in which they run. */
 @Injectable()
 export class Lifecycle implements OnModuleInit, OnApplicationShutdown {
   private readonly logger = new Logger('RedlockModule');

@@ -165,7 +165,7 @@ export class MissedTicks {
   }
 }
 
-/** The names that a cron job computes alike, such as one for each tenant; `undefined` for a name that is fixed. */
+/** The group of a job (see `JobCallers`): what stands for its computed names; `undefined` if its name is fixed. */
 function groupOf({ name, pattern = 'run()' }: RunRequest): string | undefined {
   return pattern === name ? undefined : pattern;
 }

@@ -30,7 +30,7 @@ const QUORUM = {
   missingForOne: 'no quorum of the nodes votes on it',
   reached: 'A quorum of the nodes votes again',
 };
-/** The words for an only node: nothing votes. */
+/** What the log says of a single node, which needs no word for votes. */
 const SINGLE: typeof QUORUM = {
   lost: 'No lock can be acquired',
   missing: 'its lock could not be acquired',
@@ -119,7 +119,7 @@ export class OperatorLog {
     this.logger.log(`${this.words.reached}, after ${seconds} s${skipped}`);
   }
 
-  /** A call was not run, for a reason that may apply to every instance, or, in a shutdown, that loses its work. */
+  /** Logs a call that was not run, if the reason may apply to every instance, or if shutdown drops the call. */
   skipped(name: string, tick: Tick | undefined, denial: Denial, isScheduled: boolean): void {
     const what = tick ? `The tick of ${timeOf(tick)} of ${quoted(name)}` : quoted(name);
     switch (denial.reason) {
@@ -146,7 +146,7 @@ export class OperatorLog {
           this.clockSetBack(name, denial.ahead);
         return;
       case 'shutdown':
-        // Other instances run ticks, and the next interval.
+        // Another instance runs the tick, or the next interval; a call outside a firing is lost.
         if (!isScheduled && this.mayReport('shutdown', name))
           this.logger.warn(`${what} was not run: the application is shutting down`);
         return;

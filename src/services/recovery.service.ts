@@ -14,8 +14,9 @@ import { SchedulerFirings } from './scheduler-firings.service.js';
 const LOOK_BACK = 10;
 
 /**
- * Looks for ticks of `recover` jobs that were begun and not settled, and runs them again: at startup, and before a later
- * tick is made up for. Instances that lost such a tick wait for it themselves; this is for instances that started later.
+ * Looks for ticks with `recover` that were begun and not settled, and runs them again: at startup, and before a later
+ * tick is made up for. Instances that lost such a tick wait for it themselves; this is for instances that started
+ * later.
  */
 @Injectable()
 export class Recovery {
@@ -39,7 +40,7 @@ export class Recovery {
     }
   }
 
-  /** Resolves when no tick of the job is left that could be taken over now, and those that were have been run. */
+  /** Resolves when no tick of the job can be taken over now, and the ticks that this instance took over have run. */
   async search(job: DeclaredJob, schedule: CronSchedule): Promise<void> {
     const search = this.searches.get(job.name) ?? this.look(job, schedule);
     this.searches.set(job.name, search);

@@ -119,7 +119,7 @@ export class RunExecutor {
   }
 }
 
-/** A call rejects. */
+/** Notes that a call in a cron firing rejects; see `JobCallers`. */
 function failed({ firing, name }: RunRequest): void {
   if (firing?.kind === 'cron') firing.failed.add(name);
 }

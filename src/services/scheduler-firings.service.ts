@@ -108,7 +108,7 @@ export class SchedulerFirings {
     return undefined;
   }
 
-  /** Whether what has called a job, or was going to, is still running, at the same times. */
+  /** Whether a source (a cron job, or the schedule of an interval) still runs, on the same schedule. */
   follows(source: object, schedule: CronTicks | number): boolean {
     if ('every' in source) return this.isMounted(source as IntervalSchedule);
     if (!('cronTime' in source) || typeof schedule === 'number') return true;
@@ -153,7 +153,10 @@ export class SchedulerFirings {
     };
   }
 
-  /** A job is started before it is registered. If it is late by then, as on a busy machine, it fires at once. */
+  /**
+   * Calls a method whose cron job fires before it is registered, and so before it is wrapped: it is started first, and
+   * fires at once if it is late by then, as on a busy machine.
+   */
   protected fireEarly(
     method: (...args: unknown[]) => unknown,
     options: CronOptions,

@@ -38,10 +38,11 @@ export class PauseRegister {
 
   /**
    * Tells the nodes the newest value that is known. Resolves when a majority has the newest value that a majority
-   * reported. It does not wait for silent nodes: meanwhile, the next tick could overtake the one that needs this.
+   * reported. It does not wait for silent nodes: the next tick could become due before the claim that needs the
+   * repair is repeated.
    *
-   * @param isPaused What a majority has decided, if it has. A value that says otherwise is not told: a majority has lost
-   * it, and one node must not bring it back.
+   * @param isPaused What a majority has decided, if it has. A value that says otherwise is not written: a majority has
+   * lost it, and one node must not bring it back.
    */
   async repair(key: string, isPaused?: boolean): Promise<void> {
     const majority = Math.floor(this.nodes.length / 2) + 1;

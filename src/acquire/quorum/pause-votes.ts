@@ -6,7 +6,7 @@ export class PauseVotes {
   private unpaused = 0;
   private isNoted = false;
 
-  /** @param onDissent Called once if a majority has decided whether the job is paused, and a node has not heard of it. */
+  /** @param onDissent Called once if a majority has decided whether the job is paused, and a node disagrees. */
   constructor(
     private readonly nodes: number,
     private readonly onDissent: (isPaused: boolean) => void,

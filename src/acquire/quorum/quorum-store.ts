@@ -15,7 +15,7 @@ export class QuorumStore implements Store {
   private readonly adapter: RedlockAdapter;
   private readonly pauses: PauseRegister;
   /**
-   * Whether a majority answered the last vote that was conclusive. If not, the lead node is not asked
+   * Whether a quorum answered the last vote that did not end at the lead node. If not, the lead node is not asked
    * first: an instance that is cut off must not take a rank there from one that can win.
    */
   private isReached = true;

@@ -116,7 +116,7 @@ function required({ clientInfoTag, disableClientInfo }: RedisOptions = {}) {
 
 /**
  * Asks for one new connection for all commands that were refused together: ioredis would close the old one for each.
- * Within half of `RETRY_DELAY`, there is no new connection yet that could be refused as well.
+ * `RETRY_DELAY / 2` is too short to reconnect, so no refusal by the new connection is ignored.
  */
 function onceForAll(isReason: (error: Error) => boolean): (error: Error) => boolean {
   let last = Number.NEGATIVE_INFINITY;

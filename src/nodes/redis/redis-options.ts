@@ -62,8 +62,8 @@ export function checkRedisOptions(where: string, option: string, options: object
 const HOST = "must be a host name or an address, such as '10.1.1.1'";
 
 /**
- * Where a connection with these options leads: equal for two that lead to the same server. Throws `InvalidOptionError`
- * if that cannot hold locks.
+ * Identifies the server of a connection: equal for the same server. Throws `InvalidOptionError` if it cannot hold
+ * locks.
  */
 export function placeOfOptions(where: string, option: string, options: RedisOptions): string {
   checkKinds(where, option, options);

@@ -12,7 +12,7 @@ export interface Script {
 const RECOVER = ' (recover)';
 
 /**
- * The first character of a pause, and of the end of a pause. Its version, when it ends (0: never) and the detail follow.
+ * The first character of a pause, and of the end of a pause. Its version, its end (0: never) and its detail follow.
  */
 export const PAUSED = 'P';
 export const RESUMED = 'R';
@@ -30,9 +30,8 @@ function script(lua: string): Script {
 // its marker lives; 5 mode; 6 how long the marker of `every` lives (0: none); 7 how long the counter lives (0: none;
 // claims only); 8 deadline by the server's clock (0: none); 9 whether runs may overlap (0 or 1); 10 whether a pause
 // counts (0 or 1); 11 how many records to keep (0: none); 12 how long they live; 13 the record (settles only). Modes:
-// 0: no recovery; 1: the tick recovers; 2: takeover; 3: takeover if the tick was begun; 4: the same, and another node
-// says that it was. The marker of a tick is the token of its runner, followed by RECOVER if the claim may be taken
-// over.
+// 0: no recovery; 1: `recover`; 2: takeover; 3: takeover if the tick was begun; 4: the same, and another node says that
+// it was. The marker of a tick is the token of its runner, followed by RECOVER if the claim may be taken over.
 const ARGUMENTS = `
 local token, ttl, tick, keep = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
 local mode, every, late = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
@@ -129,7 +128,7 @@ return last > 0 and {last} or 1
 `);
 
 /**
- * Lets the lock (and a tick that recovers) last for one ttl from now, unless another claim holds it or the tick is
+ * Lets the lock (and a tick with `recover`) last for one ttl from now, unless another claim holds it or the tick is
  * settled. Returns 1, 0, or `{ 'late', now }`.
  */
 export const EXTEND = script(`${ARGUMENTS}${IN_TIME}
