@@ -77,7 +77,8 @@ export class RunScope {
   static *inProgress(): Generator<CurrentRun> {
     const firing = currentFiring();
     let scope = context.getStore();
-    while (scope && !scope.hasEnded && (!firing || firing === scope.firing)) {
+    while (scope && !scope.hasEnded) {
+      if (firing && firing !== scope.firing) return;
       yield scope.run;
       scope = scope.outer;
     }
