@@ -60,9 +60,12 @@ export class Page {
   }
 }
 
-/** All pages: those in the root of the repository, in `docs/` and in `test/`. */
+/** The folders with pages. */
+const FOLDERS = ['.', 'docs', 'examples/reports', 'src/dashboard', 'test'];
+
+/** All pages. */
 export function pages(): Page[] {
-  const found = ['.', 'docs', 'test'].flatMap((folder) =>
+  const found = FOLDERS.flatMap((folder) =>
     readdirSync(folder)
       .filter((file) => file.endsWith('.md'))
       .map((file) => join(folder, file)),
