@@ -35,6 +35,6 @@ export declare function work(signal?: AbortSignal): Promise<void>;
 export declare class Surroundings {
   readonly redlock: RedlockService;
   readonly db: { query(text: string, values: readonly unknown[]): Promise<void> };
-  readonly tenants: { active(): Promise<readonly string[]> };
+  readonly tenants: { doneBefore(due: Date): Promise<readonly string[]> };
   computeTotals(options: { signal: AbortSignal }): Promise<number>;
 }
