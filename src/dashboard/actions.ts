@@ -1,5 +1,5 @@
 import { messageOf } from '../display.js';
-import { InvalidOptionError } from '../errors.js';
+import { InvalidOptionError, RedlockError } from '../errors.js';
 import { checkedOptions, text } from '../options/checks.js';
 import { milliseconds } from '../options/duration.js';
 import type { ActionOutcome } from './page-data.js';
@@ -11,7 +11,10 @@ const PATIENCE = 2000;
 
 const CHECKS = { name: text('report'), for: milliseconds, note: text('migration 42') };
 
-/** Does what a button of the page asks for. Throws what the service throws. */
+/**
+ * Does what a button of the page asks for. Throws what the service throws, except what a run of the job has thrown: that
+ * is an outcome.
+ */
 export async function act(redlock: RedlockApi, action: string, body: unknown): Promise<ActionOutcome> {
   const { name: given, ...options } = checkedOptions(action, body, CHECKS);
   const name = CHECKS.name(action, 'name', given);
@@ -31,12 +34,20 @@ export async function act(redlock: RedlockApi, action: string, body: unknown): P
   }
 }
 
-/** What the routine returned is not for the page, and what it threw is an outcome. */
+/** What the routine returned is not for the page. */
 async function triggered(redlock: RedlockApi, name: string): Promise<ActionOutcome> {
+  let hasBegun = false;
+  const forget = redlock.on('started', (event) => {
+    hasBegun ||= event.name === name && event.trigger === 'manual';
+  });
   try {
     const run = await redlock.trigger(name);
     return run.ran ? { name, outcome: 'finished' } : { name, outcome: 'skipped', reason: run.reason };
   } catch (error) {
+    // A run can throw errors of this package, too.
+    if (error instanceof RedlockError && !hasBegun) throw error;
     return { name, outcome: 'failed', reason: messageOf(error) };
+  } finally {
+    forget();
   }
 }

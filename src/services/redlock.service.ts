@@ -219,7 +219,8 @@ export class RedlockService {
    * the method, pass them.
    *
    * @returns `{ ran: true, value }`, or `{ ran: false, reason }`.
-   * @throws What the method throws; InvalidOptionError if this instance does not declare the job.
+   * @throws What the method throws; InvalidOptionError if this instance does not declare the job; StoreDownError without
+   * a quorum, if `onStoreDown` is `'throw'`.
    */
   async trigger(name: string, ...args: unknown[]): Promise<RunOutcome<unknown>> {
     return this.#operations.trigger(name, args);

@@ -224,6 +224,7 @@ describe.each(['Express', 'Fastify'] as const)('the dashboard on %s', (platform)
     }
     fake.isDown = true;
     expect((await act('pause', { name: 'report' })).status).toBe(503);
+    expect((await act('trigger', { name: 'report' })).status).toBe(503);
     expect(fake.done).toEqual([]);
   });
 

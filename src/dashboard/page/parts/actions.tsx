@@ -90,7 +90,7 @@ function Confirmation({ action, name, onConfirm, onCancel }: ConfirmationProps) 
         {action === 'pause' && (
           <>
             <label>
-              For
+              Duration
               <select name="for">
                 {PAUSES.map(([words, value]) => (
                   <option key={value} value={value} selected={value === '1h'}>
@@ -140,7 +140,7 @@ function inWords({ outcome, reason }: ActionOutcome): Said {
     case 'finished':
       return { text: 'It ran, and finished.', isBad: false };
     case 'running':
-      return { text: 'It has begun, and is still running.', isBad: false };
+      return { text: 'It has not ended yet.', isBad: false };
     case 'skipped':
       return { text: `It did not run: ${reason}.`, isBad: true };
     case 'failed':

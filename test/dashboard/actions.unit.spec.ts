@@ -1,0 +1,68 @@
+import { Injectable } from '@nestjs/common';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { act } from '../../src/dashboard/actions.js';
+import {
+  Exclusive,
+  InvalidOptionError,
+  MemoryNode,
+  RedlockService,
+  StoreDownError,
+} from '../../src/index.js';
+import { start } from '../module/application.js';
+
+class FallibleNode extends MemoryNode {
+  isDown = false;
+
+  override async claim(...claim: Parameters<MemoryNode['claim']>) {
+    if (this.isDown) throw new Error('no memory');
+    return super.claim(...claim);
+  }
+}
+
+@Injectable()
+class Jobs {
+  constructor(private readonly redlock: RedlockService) {}
+
+  @Exclusive('report') report(): void {}
+
+  @Exclusive('generator') async generator() {
+    return (function* () {})();
+  }
+
+  @Exclusive('misuse') async misuse(): Promise<void> {
+    await this.redlock.lock('');
+  }
+}
+Reflect.defineMetadata('design:paramtypes', [RedlockService], Jobs);
+
+describe('a request to run a job now', () => {
+  let node: FallibleNode;
+  let redlock: RedlockService;
+  const trigger = (name: string) => act(redlock, 'trigger', { name });
+
+  beforeEach(async () => {
+    node = new FallibleNode();
+    const app = await start({
+      providers: [Jobs],
+      redlock: { nodes: node, nodeTimeout: 20, onStoreDown: 'throw' },
+    });
+    redlock = app.get(RedlockService);
+  });
+
+  it('is refused if this instance does not declare the job', async () => {
+    await expect(trigger('elsewhere')).rejects.toThrow(InvalidOptionError);
+  });
+
+  it('is refused without a quorum', async () => {
+    node.isDown = true;
+    await expect(trigger('report')).rejects.toThrow(StoreDownError);
+  });
+
+  it.each(['generator', 'misuse'])(
+    'has failed if the run has thrown an error of this package: %s',
+    async (name) => {
+      const reason = expect.stringContaining('InvalidOptionError') as string;
+      expect(await trigger(name)).toEqual({ name, outcome: 'failed', reason });
+    },
+  );
+});
