@@ -1,18 +1,20 @@
 import type { FleetView, GapTuple } from './page-data.js';
 import type { RedlockApi } from './redlock-api.js';
 
-/** How many gaps to remember of a job, how many names of jobs, and how many reports of drift. */
-const MOST = { gaps: 50, names: 2000, drift: 20 };
+/** How many gaps to remember of a job, of how many jobs, how many names of jobs, and how many reports of drift. */
+const MOST = { gaps: 50, jobs: 2000, names: 2000, drift: 20 };
 /** The reasons for skipping a tick that perhaps no other instance has run. */
 const CAUSES = ['overlap', 'paused', 'store-down', 'overload'];
 
 /** What only the events of this instance tell: why ticks were not run, and the jobs that no decorator names. */
 export class EventMemory {
-  private readonly gaps = new Map<string, GapTuple[]>();
+  /** The job whose newest gap is the oldest comes first. */
+  private readonly gaps = new Map<string, readonly GapTuple[]>();
+  private readonly heard = new Set<string>();
   readonly drift: FleetView['drift'][number][] = [];
 
   constructor(redlock: RedlockApi) {
-    redlock.on('started', ({ name }) => void this.gapsOf(name));
+    redlock.on('started', ({ name }) => this.hear(name));
     redlock.on('skipped', ({ name, tick, reason }) => {
       if (tick && CAUSES.includes(reason)) this.note(name, [+tick, +tick, 1, reason]);
     });
@@ -25,18 +27,23 @@ export class EventMemory {
 
   /** The names of the jobs that have had an event. */
   get names(): Iterable<string> {
-    return this.gaps.keys();
+    return this.heard;
   }
 
-  gapsOf(name: string): GapTuple[] {
-    const gaps = this.gaps.get(name) ?? [];
-    if (this.gaps.size < MOST.names) this.gaps.set(name, gaps);
-    return gaps;
+  gapsOf(name: string): readonly GapTuple[] {
+    return this.gaps.get(name) ?? [];
+  }
+
+  private hear(name: string): void {
+    if (this.heard.size < MOST.names) this.heard.add(name);
   }
 
   private note(name: string, gap: GapTuple): void {
-    const gaps = this.gapsOf(name);
-    gaps.push(gap);
-    if (gaps.length > MOST.gaps) gaps.shift();
+    this.hear(name);
+    const gaps = [...this.gapsOf(name), gap].slice(-MOST.gaps);
+    this.gaps.delete(name);
+    this.gaps.set(name, gaps);
+    const [oldest = name] = this.gaps.keys();
+    if (this.gaps.size > MOST.jobs) this.gaps.delete(oldest);
   }
 }

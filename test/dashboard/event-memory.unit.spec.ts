@@ -1,0 +1,39 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { EventMemory } from '../../src/dashboard/event-memory.js';
+import { FakeRedlock } from './fake-redlock.js';
+
+const T = Date.UTC(2026, 5, 1, 12);
+
+describe('what the events of an instance tell', () => {
+  let redlock: FakeRedlock;
+  let memory: EventMemory;
+  const skip = (name: string): void => redlock.emit('skipped', { name, tick: new Date(T), reason: 'paused' });
+  const jobs = Array.from({ length: 3000 }, (_one, number) => `job-${number}`);
+
+  beforeEach(() => {
+    redlock = new FakeRedlock();
+    memory = new EventMemory(redlock);
+  });
+
+  it('names the jobs that had an event, not those that were asked about', () => {
+    for (const name of jobs) memory.gapsOf(name);
+    redlock.emit('started', { name: 'report' });
+    skip('digest');
+    expect([...memory.names]).toEqual(['report', 'digest']);
+  });
+
+  it('explains the gaps of a job, however many others ran before', () => {
+    for (const name of jobs) redlock.emit('started', { name });
+    skip('report');
+    expect(memory.gapsOf('report')).toEqual([[T, T, 1, 'paused']]);
+  });
+
+  it('keeps the newest gaps of a limited number of jobs', () => {
+    skip('job-0');
+    for (const name of jobs.slice(1, 2000)) skip(name);
+    skip('job-0');
+    skip('report');
+    const known = [...jobs, 'report'].filter((name) => memory.gapsOf(name).length > 0);
+    expect([known.length, known[0], known[1], known.at(-1)]).toEqual([2000, 'job-0', 'job-2', 'report']);
+  });
+});
