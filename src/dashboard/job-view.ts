@@ -55,6 +55,6 @@ export function ticksAt(
 }
 
 function tupleOf(record: RunRecord): RunTuple {
-  const { tick, startedAt, duration, outcome, instanceId, trigger, error } = record;
-  return [tick && +tick, +startedAt, duration, outcome, instanceId, trigger, error];
+  const { runId, tick, startedAt, duration, outcome, instanceId, trigger, error } = record;
+  return [runId, tick && +tick, +startedAt, duration, outcome, instanceId, trigger, error];
 }

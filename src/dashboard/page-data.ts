@@ -16,8 +16,9 @@ export type Json<T> = T extends Date
     ? { readonly [Key in keyof T]: Json<T[Key]> }
     : T;
 
-/** A run: tick, start, duration, outcome, instance, trigger, error. Short, because a page can show thousands. */
+/** A run: id, tick, start, duration, outcome, instance, trigger, error. Short, because a page can show thousands. */
 export type RunTuple = readonly [
+  runId: string,
   tick: number | null,
   startedAt: number,
   duration: number | null,
@@ -64,7 +65,7 @@ export interface Overview {
   readonly jobs: readonly (readonly [readAt: number, job: JobView])[];
 }
 
-/** Since when no node answers. */
+/** Since when no node has answered. */
 export interface Trouble {
   readonly since: number;
   readonly message: string;

@@ -43,6 +43,20 @@ describe('the arrow keys', () => {
     expect(after(...down, 'ArrowDown', 'ArrowLeft', 'ArrowUp')).toEqual(['late', 10]);
   });
 
+  it('lead past a tick that was run twice', () => {
+    const [, ...died] = runOf(T + 10 * MINUTE, null, 'died');
+    const runs = [20, 10, 5].map((minute) => runOf(T + minute * MINUTE));
+    const twice = [rowOf(jobOf({ runs: [...runs, ['died', ...died]] }), NOW, NOW)];
+    let active = stepped(twice, undefined, 'End');
+    const way = ['ArrowLeft', 'ArrowLeft', 'ArrowLeft', 'ArrowRight', 'ArrowRight', 'ArrowRight'].map(
+      (key) => {
+        active = stepped(twice, active, key);
+        return active?.mark && (active.mark.at - T) / MINUTE;
+      },
+    );
+    expect(way).toEqual([10, 10, 5, 10, 10, 20]);
+  });
+
   it('lead left and right from mark to mark, also to one that is due, and not beyond the ends', () => {
     const down = ['ArrowDown', 'ArrowDown'];
     expect(after(...down, 'ArrowRight', 'ArrowRight')).toEqual(['late', 70]);

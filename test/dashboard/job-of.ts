@@ -35,5 +35,5 @@ export const statusOf = (status: Partial<NonNullable<Job['status']>>): NonNullab
 export const runOf = (
   tick: number,
   duration: number | null = 100,
-  outcome: RunTuple[3] = 'finished',
-): RunTuple => [...([tick, tick + 5, duration, outcome, 'web-1', 'schedule', null] as const)];
+  outcome: RunTuple[4] = 'finished',
+): RunTuple => [...([`run-${tick}`, tick, tick + 5, duration, outcome, 'web-1', 'schedule', null] as const)];

@@ -33,12 +33,12 @@ describe('the marks of a job', () => {
   });
 
   it('show a plain call when it began', () => {
-    const [mark] = marksOf(jobOf({ runs: [[null, T, 5, 'finished', 'web-1', 'call', null]] }), LATER);
+    const [mark] = marksOf(jobOf({ runs: [['r', null, T, 5, 'finished', 'web-1', 'call', null]] }), LATER);
     expect(mark).toMatchObject({ kind: 'ran', at: T, isTick: false });
   });
 
   it('show the run in progress once, even if it is on record already', () => {
-    const running = { runId: 'r', instanceId: 'web-1', tick: iso(T), startedAt: iso(T + 5) };
+    const running = { runId: `run-${T}`, instanceId: 'web-1', tick: iso(T), startedAt: iso(T + 2) };
     const status = statusOf({ running });
     expect(kinds(jobOf({ status }))).toEqual([['running', 0]]);
     expect(kinds(jobOf({ status, runs: [runOf(T)] }))).toEqual([['ran', 0]]);

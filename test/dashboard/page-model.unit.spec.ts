@@ -1,9 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import type { Json, Overview } from '../../src/dashboard/page-data.js';
 import { disagreements, type Instance, opinionsOn } from '../../src/dashboard/page/model/fleet.js';
 import { isIn, matches, rowOf, sorted } from '../../src/dashboard/page/model/job-row.js';
 import type { Job } from '../../src/dashboard/page/model/marks.js';
-import { cursorsWith, merged } from '../../src/dashboard/page/model/merge.js';
 import { percentile } from '../../src/dashboard/page/model/statistics.js';
 import {
   axisTicks,
@@ -21,16 +19,6 @@ const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
 const statisticsOf = (runs: Job['runs']) => rowOf(jobOf({ runs }), T, T + DAY).statistics;
-
-const answerOf = (readAt: number, ...jobs: Job[]): Json<Overview> => ({
-  now: T + HOUR,
-  refresh: 3000,
-  actions: false,
-  cursor: 'a.1',
-  total: 1,
-  trouble: null,
-  jobs: jobs.map((job) => [readAt, job]),
-});
 
 const instanceOf = (instanceId: string, fingerprint: string, nodes = ['redis:6379']): Instance => ({
   instanceId,
@@ -105,52 +93,6 @@ describe('the rows of the overview', () => {
     expect(states(busy)).toEqual(['all', 'running', 'overdue', 'paused']);
     expect(states(slow)).toEqual(['all', 'failing']);
     expect(states(quick)).toEqual(['all']);
-  });
-});
-
-const rowsOf = (...answers: Json<Overview>[]) =>
-  answers.reduce((rows, one) => merged(rows, one), merged(new Map(), answerOf(0)));
-
-describe('an answer of the server', () => {
-  it('replaces what it contains, and keeps the rest', () => {
-    const rows = rowsOf(
-      answerOf(1, jobOf({ name: 'a' }), jobOf({ name: 'b' })),
-      answerOf(2, jobOf({ name: 'a', runs: [runOf(T)] })),
-    );
-    expect([...rows.values()].map(({ name, last, readAt }) => [name, last?.at, readAt])).toEqual([
-      ['a', T, 2],
-      ['b', undefined, 1],
-    ]);
-  });
-
-  it('is ignored where another instance has answered with something newer', () => {
-    const isPaused = statusOf({
-      paused: { by: 'web-1', at: new Date(T).toISOString(), until: null, note: null },
-    });
-    const rows = rowsOf(answerOf(2, jobOf({ status: isPaused })), answerOf(1, jobOf()));
-    expect(rows.get('report')?.job.status?.paused).not.toBeNull();
-  });
-
-  it('does not take away the runs and gaps that the nodes have forgotten since', () => {
-    const before = jobOf({ runs: [runOf(T)], gaps: [[T - MINUTE, T - MINUTE, 1, 'paused']] });
-    const rows = rowsOf(answerOf(1, before), answerOf(2, jobOf({ runs: [runOf(T + MINUTE)] })));
-    expect(rows.get('report')?.marks.map(({ kind }) => kind)).toEqual(['paused', 'ran', 'ran']);
-  });
-
-  it('cannot make a row grow without end', () => {
-    const answers = Array.from({ length: 20 }, (_one, number) =>
-      answerOf(
-        number,
-        jobOf({ runs: Array.from({ length: 50 }, (_run, index) => runOf(T + number * HOUR - index)) }),
-      ),
-    );
-    const rows = rowsOf(...answers);
-    expect(rows.get('report')?.marks).toHaveLength(500);
-    expect(rows.get('report')?.last?.at).toBe(T + 19 * HOUR);
-  });
-
-  it('replaces the cursor of its instance', () => {
-    expect(cursorsWith(cursorsWith(cursorsWith([], 'a.1'), 'b.1'), 'a.22')).toEqual(['a.22', 'b.1']);
   });
 });
 

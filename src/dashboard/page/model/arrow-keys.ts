@@ -21,11 +21,17 @@ export function stepped(
     const other = rows[Math.min(rows.length - 1, Math.max(0, index + vertical))] ?? row;
     return { name: other.name, mark: closest(other.marks, active?.mark?.at) };
   }
-  const at = active?.mark ? row.marks.findIndex((mark) => mark.at === active.mark?.at) : -1;
+  const at = active?.mark ? indexOf(row.marks, active.mark) : -1;
   if (at < 0)
     return { name: row.name, mark: row.marks.findLast(({ kind }) => kind !== 'due') ?? row.marks[0] };
   const horizontal = { ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: row.marks.length - 1 }[key] ?? at;
   return { name: row.name, mark: row.marks[Math.min(row.marks.length - 1, Math.max(0, horizontal))] };
+}
+
+/** Two runs can have the same tick, as after a takeover; and a tick that was due may have been run since. */
+function indexOf(marks: readonly Mark[], { at, runId }: Mark): number {
+  const index = marks.findIndex((mark) => mark.at === at && mark.runId === runId);
+  return index < 0 ? marks.findIndex((mark) => mark.at === at) : index;
 }
 
 /** The mark closest to a time, or the newest one. A mark in the future only if there is no other. */

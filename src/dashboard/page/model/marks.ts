@@ -22,6 +22,8 @@ export interface Mark {
   /** When it ended; left out if that is unknown. */
   readonly end?: number;
   readonly isTick: boolean;
+  /** Identifies the run; left out if there was none. */
+  readonly runId?: string;
   readonly instance?: string;
   readonly trigger?: string;
   readonly error?: string | null;
@@ -43,18 +45,19 @@ export const KIND_OF_OUTCOME = {
 
 /** The marks of a job, in the order of time. */
 export function marksOf(job: Job, now: number): Mark[] {
-  const runs: Mark[] = job.runs.map(([tick, begin, duration, outcome, instance, trigger, error]) => ({
+  const runs: Mark[] = job.runs.map(([runId, tick, begin, duration, outcome, instance, trigger, error]) => ({
     kind: KIND_OF_OUTCOME[outcome],
     at: tick ?? begin,
     begin,
     isTick: tick !== null,
+    runId,
     instance,
     trigger,
     error,
     ...(duration === null ? {} : { end: begin + duration }),
   }));
   const current = runningMark(job);
-  if (current && !runs.some(({ begin }) => begin === current.begin)) runs.push(current);
+  if (current && !runs.some(({ runId }) => runId === current.runId)) runs.push(current);
   const seen = new Set(runs.map(({ at }) => at));
   const gaps = [
     ...explainedGaps(job.gaps),
@@ -66,13 +69,14 @@ export function marksOf(job: Job, now: number): Mark[] {
 
 function runningMark({ status }: Job): Mark | undefined {
   if (!status?.running) return undefined;
-  const { tick, startedAt, instanceId } = status.running;
+  const { runId, tick, startedAt, instanceId } = status.running;
   const begin = Date.parse(startedAt);
   return {
     kind: 'running',
     at: tick === null ? begin : Date.parse(tick),
     begin,
     isTick: tick !== null,
+    runId,
     instance: instanceId,
   };
 }

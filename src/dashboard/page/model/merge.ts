@@ -16,11 +16,7 @@ export function merged(
   for (const [readAt, job] of answer.jobs) {
     const before = all.get(job.name);
     if (before && before.readAt > readAt) continue;
-    const runs = union<RunTuple>(
-      job.runs,
-      before?.job.runs ?? [],
-      ([, start, , , instance]) => `${start} ${instance}`,
-    );
+    const runs = union<RunTuple>(job.runs, before?.job.runs ?? [], ([runId]) => runId);
     const gaps = union<GapTuple>(
       job.gaps,
       before?.job.gaps ?? [],

@@ -7,7 +7,7 @@ import { useWidth } from './use-width.js';
 /** In pixels. */
 const SIZE = { height: 170, left: 76, right: 16, top: 16, bottom: 16 };
 
-/** How long the runs took, oldest first: one shape for each run, at the same distances. */
+/** How long the runs took, oldest first: one shape for each run, evenly spaced. */
 export function DurationPlot({ marks, p95 }: { marks: readonly Mark[]; p95: number | null }) {
   const figure = useRef<HTMLElement>(null);
   const width = useWidth(figure);
@@ -47,7 +47,7 @@ export function DurationPlot({ marks, p95 }: { marks: readonly Mark[]; p95: numb
         )}
         {runs.map(({ mark, length }, index) => (
           <g
-            key={mark.begin}
+            key={mark.runId}
             class={mark.kind}
             transform={`translate(${x(index) - 5} ${y(length) - 5}) scale(.83)`}
           >

@@ -14,8 +14,8 @@ export function RecentRuns({ marks }: { marks: readonly Mark[] }) {
       role="img"
       aria-label={`Of the last ${recent.length}, ${bad} did not run to their end`}
     >
-      {recent.map(({ kind, at }) => (
-        <Shape key={`${at} ${kind}`} kind={kind} />
+      {recent.map(({ kind, at, runId }) => (
+        <Shape key={runId ?? at} kind={kind} />
       ))}
     </span>
   );
