@@ -114,12 +114,12 @@ describe.skipIf(chromiumPath === undefined)('the page of a real fleet', () => {
       .getByText(/web-[12]/)
       .waitFor(SOON);
     await fleet.redis.kill();
-    await page.getByText('No node answers').waitFor(SOON);
+    await page.getByText('No node has answered').waitFor(SOON);
     expect(await page.getByRole('status').textContent()).toMatch(/since .*(ago|now)/);
     expect(await rowOf(page, JOB).textContent()).toMatch(/web-[12]/);
     const back = Date.now();
     await fleet.redis.restart();
-    await page.getByText('No node answers').waitFor({ state: 'detached', ...SOON });
+    await page.getByText('No node has answered').waitFor({ state: 'detached', ...SOON });
     await page.getByText('Live', { exact: true }).waitFor();
     const last = rowOf(page, JOB).locator('time').first();
     await expect

@@ -71,8 +71,8 @@ function Trouble() {
       )}
       {trouble && (
         <p class="trouble">
-          <b>No node answers</b> since {absolute(trouble.since)} ({relative(trouble.since, now.value)}). What
-          you see is what was known then. <small>{trouble.message}</small>
+          <b>No node has answered</b> since {absolute(trouble.since)} ({relative(trouble.since, now.value)}).
+          What you see is what was known then. <small>{trouble.message}</small>
         </p>
       )}
     </div>

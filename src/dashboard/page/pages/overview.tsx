@@ -84,7 +84,7 @@ const turned = (order: Order, by: SortKey): Order => ({
 
 function Empty({ isFiltered }: { isFiltered: boolean }) {
   if (!overview.value) return <p class="empty">Asking for the jobs …</p>;
-  if (isFiltered) return <p class="empty">No job is like that.</p>;
+  if (isFiltered) return <p class="empty">No job matches.</p>;
   return (
     <p class="empty">
       No jobs yet. Put <code>@Exclusive('report')</code> on a <code>@Cron</code> method, and it appears here.

@@ -7,7 +7,6 @@ const CAUSES: Readonly<Record<string, string>> = {
   died: 'its run died',
   'store-down': 'no quorum of the nodes could be reached',
   overload: 'too many claims at once',
-  unknown: 'cause unknown',
 };
 
 /** What is known of one mark, line by line. */
@@ -21,7 +20,7 @@ export function factsOf(mark: Mark): string[] {
     ...(length === undefined || begin === undefined ? [] : [`Took ${duration(Math.max(0, length - begin))}`]),
     ...(late >= 1000 ? [`Began ${duration(late)} late`] : []),
     ...(trigger === undefined || trigger === 'schedule' ? [] : [`Trigger: ${trigger}`]),
-    ...(kind === 'missed' && cause !== undefined ? [`Because: ${CAUSES[cause] ?? cause}`] : []),
+    ...(kind === 'missed' && cause !== undefined ? [`Cause: ${CAUSES[cause] ?? cause}`] : []),
     ...(error ? [error] : []),
   ];
 }

@@ -157,10 +157,7 @@ function drawMarks(
 ): void {
   const { span, now, active, left, width } = scene;
   const seen = row.marks.filter(
-    (mark) =>
-      mark.at <= span.to &&
-      Math.max(mark.at, endOf(mark, now)) >= span.from &&
-      mark.at >= span.from - (span.to - span.from),
+    (mark) => mark.at <= span.to && Math.max(mark.at, endOf(mark, now)) >= span.from,
   );
   const room = (width - left) / Math.max(1, seen.length);
   const size = room < DENSE ? SHAPE_SIZE * 0.7 : SHAPE_SIZE;
@@ -181,8 +178,10 @@ function drawMarks(
 
 function drawBar(context: CanvasRenderingContext2D, scene: Scene, mark: Mark, y: number): void {
   if (mark.begin === undefined) return;
-  const from = xOf(scene, mark.begin);
-  const length = xOf(scene, endOf(mark, scene.now)) - from;
+  // A canvas rounds what is far outside it.
+  const inside = (x: number): number => Math.min(scene.width + SHAPE_SIZE, Math.max(-SHAPE_SIZE, x));
+  const from = inside(xOf(scene, mark.begin));
+  const length = inside(xOf(scene, endOf(mark, scene.now))) - from;
   if (length < 1) return;
   context.globalAlpha = 0.35;
   context.beginPath();

@@ -28,6 +28,8 @@ interface TimelineProps {
 export function Timeline({ rows, initial, isNamed }: TimelineProps) {
   const box = useRef<HTMLDivElement>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
+  /** Where a drag began, and what was shown then. */
+  const drag = useRef<{ readonly x: number; readonly span: Span }>(undefined);
   const length = useSignal(initial.length);
   /** The end of what is shown; `undefined`: it moves with the time. */
   const end = useSignal<number | undefined>(undefined);
@@ -116,15 +118,15 @@ export function Timeline({ rows, initial, isNamed }: TimelineProps) {
       box.current?.scrollTo({ top: top - height / 2 });
   };
 
-  let drag: { readonly x: number; readonly span: Span } | undefined;
   const onPointerMove = (event: PointerEvent): void => {
-    if (!drag) return void (active.value = activeAt(sceneNow(), event.offsetX, event.offsetY));
-    const by =
-      ((drag.x - event.offsetX) / (place.value.width - place.value.left)) * (drag.span.to - drag.span.from);
-    if (Math.abs(drag.x - event.offsetX) > 3) show({ from: drag.span.from + by, to: drag.span.to + by });
+    if (!drag.current) return void (active.value = activeAt(sceneNow(), event.offsetX, event.offsetY));
+    const { x, span } = drag.current;
+    const by = ((x - event.offsetX) / (place.value.width - place.value.left)) * (span.to - span.from);
+    if (Math.abs(x - event.offsetX) > 3) show({ from: span.from + by, to: span.to + by });
   };
   const onPointerDown = (event: PointerEvent): void => {
-    drag = { x: event.offsetX, span: spanNow() };
+    if (event.button !== 0) return;
+    drag.current = { x: event.offsetX, span: spanNow() };
     canvas.current?.setPointerCapture(event.pointerId);
   };
 
@@ -154,7 +156,7 @@ export function Timeline({ rows, initial, isNamed }: TimelineProps) {
             onBlur={() => (active.value = undefined)}
             onPointerMove={onPointerMove}
             onPointerDown={onPointerDown}
-            onPointerUp={() => (drag = undefined)}
+            onLostPointerCapture={() => (drag.current = undefined)}
             onPointerLeave={() => (active.value = undefined)}
           />
           {isNamed && <Names rows={rows} place={place.value} active={active.value?.name} />}
