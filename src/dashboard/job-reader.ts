@@ -141,7 +141,9 @@ export class JobReader implements OnModuleInit, OnModuleDestroy {
     this.remember({ name, status, records, ticks, readAt: now });
   }
 
-  /** Makes known all jobs that this instance, another one, or an event names, even if no node answers. */
+  /**
+   * Adds every job that an instance declares, or an event of this instance has named, even if no node answers.
+   */
   private recall(): void {
     this.declared = new Map(this.redlock.jobs().map((info) => [info.name, info]));
     const ofFleet = this.instances?.fleet.flatMap(({ jobs }) => jobs.map(({ name }) => name)) ?? [];

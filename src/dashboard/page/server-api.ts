@@ -43,7 +43,8 @@ function reasonOf({ status, statusText, redirected }: Response, body: unknown): 
   if (redirected) return 'The server redirects to another page: you may have to sign in again.';
   if (status === 401) return 'You are not signed in.';
   const { error, statusCode } = Object(body) as { error?: unknown; statusCode?: unknown };
-  // The dashboard itself says why. A guard of the application does not, or as Nest does: with a `statusCode`.
+  // The dashboard itself says why. A guard gives no reason, or one in the format of Nest, which has a
+  // `statusCode`.
   const isOfTheDashboard = typeof error === 'string' && statusCode === undefined;
   if (status === 403 && !isOfTheDashboard) return 'You are not allowed to do this.';
   return typeof error === 'string' ? error : `The server answered ${status} ${statusText}`.trim();

@@ -9,7 +9,7 @@ export interface Opinion {
   readonly instance: Instance;
   readonly declaredAs: string;
   readonly fingerprint: string;
-  /** Whether most of the others think differently. */
+  /** Whether it differs from the most common opinion. */
   readonly isOdd: boolean;
 }
 
