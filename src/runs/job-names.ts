@@ -17,13 +17,21 @@ export class JobNames {
   /**
    * Reserves the name of a method, unless the name depends on the arguments of a call.
    *
-   * @throws InvalidOptionError if another job has the name.
+   * @throws InvalidOptionError if another job has the name, or if it is a default name that differs in each process.
    */
   reserve(method: ExclusiveMethod, instance: object, schedule: Schedule): void {
     if (typeof method.name === 'function') return;
     const name = nameOf(method, instance, []);
     const place = placeOf(instance, method.key);
     const isDefault = method.name === undefined;
+    if (isDefault && isOfMixin(instance.constructor.name)) {
+      throw new InvalidOptionError(
+        `@Exclusive on ${place}`,
+        'name',
+        `is needed: mixin() gives the class another name in each process, so with the default name, every instance would ` +
+          `run ${String(method.key)}(): name the job, as in @Exclusive('report')`,
+      );
+    }
     if (isNameless({ method, instance })) {
       this.logger.warn(
         `The class of ${quoted(name)} has no name, as when a class decorator returns an anonymous class, so another job ` +
@@ -83,4 +91,9 @@ function remedyFor(owner: Owner, { method }: Owner): string {
 /** Whether a class name looks minified: one or two characters, or three that are not a word. */
 function looksMinified(name: string): boolean {
   return name.length <= 2 || (name.length === 3 && !/^[A-Z][a-z]+$|^[A-Z]+$/.test(name));
+}
+
+/** Whether `mixin()` of Nest has named the class: at random, and so differently in each process. */
+function isOfMixin(name: string): boolean {
+  return /^[0-9a-f]{21}$/.test(name);
 }

@@ -1,7 +1,7 @@
-import { Injectable, type Type } from '@nestjs/common';
+import { Injectable, mixin, type Type } from '@nestjs/common';
 import { Cron } from '@nestjs/schedule';
 import { describe, expect, it } from 'vitest';
-import { Exclusive, InvalidOptionError } from '../../src/index.js';
+import { Exclusive, InvalidOptionError, RedlockService } from '../../src/index.js';
 import { build, ONCE_A_YEAR, start } from '../module/application.js';
 import { RecordingLogger } from '../module/recording-logger.js';
 
@@ -15,6 +15,10 @@ function classNamed(name: string, job?: string): Type {
   }
   Object.defineProperty(Jobs, 'name', { value: name });
   return Jobs;
+}
+
+function mixed(job?: string): Type {
+  return mixin(classNamed('Cleanup', job));
 }
 
 async function warnings(Jobs: Type): Promise<string[]> {
@@ -67,6 +71,25 @@ describe('a class without a name, as a class decorator may return it,', () => {
       "their classes have no name, so name the jobs, as in @Exclusive('report'), or the classes",
     );
     expect(String(error)).not.toContain('minified');
+  });
+});
+
+describe('a class that mixin() has named, differently in each process,', () => {
+  it('is refused with a default name, and the message says what to do', async () => {
+    const app = await build({ providers: [mixed()] });
+    const error = await app.init().catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(InvalidOptionError);
+    expect(String(error)).toMatch(
+      /@Exclusive on [0-9a-f]{21}\.run: name is needed: mixin\(\) .* run\(\): name the job, as in @Exclusive\('report'\)/,
+    );
+  });
+
+  it('is taken with a name of the job, or of a class that extends it', async () => {
+    @Injectable()
+    class Named extends mixed() {}
+    const app = await start({ providers: [mixed('cleanup'), Named] });
+    const jobs = app.get(RedlockService).jobs();
+    expect(jobs.map(({ name }) => name)).toEqual(['cleanup', 'Named.run']);
   });
 });
 
