@@ -12,12 +12,22 @@ export interface ExclusiveMethod {
   readonly options: JobOptions;
 }
 
+/** A decorated method, as an object has it. */
+export interface MethodOfObject {
+  readonly method: ExclusiveMethod;
+  /**
+   * Whether the object has an undecorated method in its place. Then no job of this object is left, as with every other
+   * decorator: if the override calls `super.method()`, that call is guarded like one of a job that is declared elsewhere.
+   */
+  readonly isOverridden: boolean;
+}
+
 /** The decorated methods of each prototype, by key. */
 const declared = new WeakMap<object, Map<string | symbol, ExclusiveMethod>>();
 /** The decorated methods, by their wrapper. */
 const byWrapper = new WeakMap<object, ExclusiveMethod>();
-/** What `copiedTo` has found: looking takes time for each prototype. */
-const copies = new WeakMap<object, readonly ExclusiveMethod[]>();
+/** What `methodsOf` has found in an object: looking takes time. */
+const found = new WeakMap<object, readonly MethodOfObject[]>();
 
 /**
  * Registers a method decorated with `@Exclusive`. Metadata would not be enough to find it again: decorators of other
@@ -29,36 +39,53 @@ export function declareExclusive(prototype: object, method: ExclusiveMethod): vo
   byWrapper.set(method.wrapper, method);
 }
 
-/** The decorated methods of an object, by key; if one overrides another, only the overriding one. */
-export function methodsOf(instance: unknown): Map<string | symbol, ExclusiveMethod> {
-  const methods = new Map<string | symbol, ExclusiveMethod>();
-  if (typeof instance !== 'object' || instance === null) return methods;
+/** The decorated methods of an object, and those that it has inherited and overrides. */
+export function methodsOf(instance: unknown): readonly MethodOfObject[] {
+  if (typeof instance !== 'object' || instance === null) return [];
+  const known = found.get(instance);
+  if (known) return known;
+  const methods = new Map<string | symbol, MethodOfObject>();
   let prototype: unknown = Object.getPrototypeOf(instance);
   while (typeof prototype === 'object' && prototype !== null) {
-    for (const [key, method] of declared.get(prototype) ?? []) {
-      if (!methods.has(key)) methods.set(key, method);
+    for (const method of [...(declared.get(prototype)?.values() ?? []), ...copiedTo(prototype)]) {
+      if (methods.has(method.key)) continue;
+      methods.set(method.key, { method, isOverridden: isOverridden(method.key, prototype, instance) });
     }
-    for (const method of copiedTo(prototype)) if (!methods.has(method.key)) methods.set(method.key, method);
     prototype = Object.getPrototypeOf(prototype);
   }
-  return methods;
+  // Once, before the application has started: what replaces a method later, such as a spy of a test, is no override.
+  found.set(instance, [...methods.values()]);
+  return [...methods.values()];
 }
 
 /** The decorated methods among a prototype's own properties, to which mixins copy them. */
 function copiedTo(prototype: object): readonly ExclusiveMethod[] {
-  const known = copies.get(prototype);
-  if (known) return known;
-  const methods = valuesOf(prototype).flatMap((value) => byWrapper.get(Object(value) as object) ?? []);
-  copies.set(prototype, methods);
-  return methods;
+  return Object.values(propertiesOf(prototype)).flatMap(
+    ({ value }) => byWrapper.get(Object(value) as object) ?? [],
+  );
 }
 
-function valuesOf(prototype: object): unknown[] {
+/** Whether the object, or a class between it and the prototype, has a method of its own. */
+function isOverridden(key: string | symbol, prototype: object, instance: object): boolean {
+  const own = propertiesOf(instance)[key as string];
+  // What binds the methods of an object replaces each of them with a function that calls it.
+  const isBound = typeof own?.value === 'function' && own.value.name === `bound ${String(key)}`;
+  if (own && !isBound) return true;
+  let each = Object.getPrototypeOf(instance) as object;
+  while (each !== prototype) {
+    // The methods of classes are not enumerable; those that a tracer has wrapped, and assigned, are.
+    if (propertiesOf(each)[key as string]?.enumerable === false) return true;
+    each = Object.getPrototypeOf(each) as object;
+  }
+  return false;
+}
+
+function propertiesOf(object: object): Record<string, PropertyDescriptor> {
   try {
-    return Object.values(Object.getOwnPropertyDescriptors(prototype)).map(({ value }): unknown => value);
+    return Object.getOwnPropertyDescriptors(object);
   } catch {
     // A proxy may refuse to be read.
-    return [];
+    return {};
   }
 }
 

@@ -2,6 +2,7 @@ import { Inject, Injectable, Logger } from '@nestjs/common';
 import { DiscoveryService } from '@nestjs/core';
 import {
   type ExclusiveMethod,
+  type MethodOfObject,
   methodsOf,
   nameOf,
   patternOf,
@@ -35,6 +36,11 @@ export interface DeclaredJob {
   readonly schedule: Schedule;
   /** Calls the method through all its decorators, as the scheduler does. */
   readonly call: () => unknown;
+}
+
+/** A decorated method, with its provider or controller. */
+interface FoundMethod extends MethodOfObject {
+  readonly instance: object;
 }
 
 /** The decorated methods of the application: checks them at startup, and turns their calls into runs. */
@@ -80,9 +86,10 @@ export class ExclusiveJobs {
     const reserved = new JobNames();
     const names = new Set<string>();
     const scheduled: string[] = [];
-    for (const { method, instance } of this.all()) {
+    for (const { method, instance, isOverridden } of this.found()) {
       // Nest injects into objects that it creates from a class, but not into those that a factory returns.
       this.binding.bind(instance);
+      if (isOverridden) continue;
       const options = this.optionsOf(method, instance);
       const { recover, missed } = options;
       const schedule = this.scheduleOf(method, instance);
@@ -136,9 +143,13 @@ export class ExclusiveJobs {
   }
 
   /** The decorated methods, each with its provider or controller. */
-  *all(): Iterable<{ readonly method: ExclusiveMethod; readonly instance: object }> {
+  *all(): Iterable<FoundMethod> {
+    for (const each of this.found()) if (!each.isOverridden) yield each;
+  }
+
+  private *found(): Iterable<FoundMethod> {
     for (const { instance } of [...this.discovery.getProviders(), ...this.discovery.getControllers()]) {
-      for (const method of methodsOf(instance).values()) yield { method, instance: instance as object };
+      for (const method of methodsOf(instance)) yield { ...method, instance: instance as object };
     }
   }
 
