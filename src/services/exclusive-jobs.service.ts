@@ -41,6 +41,8 @@ export interface DeclaredJob {
 /** A decorated method, with its provider or controller. */
 interface FoundMethod extends MethodOfObject {
   readonly instance: object;
+  /** Otherwise, Nest creates an object for each request or consumer, and `instance` has not been constructed. */
+  readonly isSingle: boolean;
 }
 
 /** The decorated methods of the application: checks them at startup, and turns their calls into runs. */
@@ -129,9 +131,10 @@ export class ExclusiveJobs {
     }
   }
 
-  /** The decorated methods that have a name when they are called without arguments. */
+  /** The decorated methods that can be called, and have a name when they are called without arguments. */
   *declared(): Iterable<DeclaredJob> {
-    for (const { method, instance } of this.all()) {
+    for (const { method, instance, isSingle } of this.all()) {
+      if (!isSingle) continue;
       const options = this.optionsOf(method, instance);
       const call = (): unknown =>
         Reflect.apply(Reflect.get(instance, method.key) as () => unknown, instance, []);
@@ -148,8 +151,11 @@ export class ExclusiveJobs {
   }
 
   private *found(): Iterable<FoundMethod> {
-    for (const { instance } of [...this.discovery.getProviders(), ...this.discovery.getControllers()]) {
-      for (const method of methodsOf(instance)) yield { ...method, instance: instance as object };
+    for (const wrapper of [...this.discovery.getProviders(), ...this.discovery.getControllers()]) {
+      const instance = wrapper.instance as object;
+      for (const method of methodsOf(instance)) {
+        yield { ...method, instance, isSingle: wrapper.isDependencyTreeStatic() && !wrapper.isTransient };
+      }
     }
   }
 

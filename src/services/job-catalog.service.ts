@@ -44,16 +44,30 @@ export class JobCatalog {
    * Calls the method of a job, through all its decorators, whatever its schedule says.
    *
    * @param args The arguments of the call.
-   * @throws InvalidOptionError if this instance does not declare the job.
+   * @throws InvalidOptionError if this instance does not declare the job, or has no single object to call it on.
    */
   async trigger(name: string, args: readonly unknown[]): Promise<RunOutcome<unknown>> {
-    for (const { method, instance } of this.jobs.all()) {
+    let place: string | undefined;
+    for (const { method, instance, isSingle } of this.jobs.all()) {
       if (nameIn(method, instance, args) !== name) continue;
+      if (!isSingle) {
+        place = placeOf(instance, method.key);
+        continue;
+      }
       const firing = this.firings.ofTrigger(method);
       const call = (): unknown =>
         Reflect.apply(Reflect.get(instance, method.key) as () => unknown, instance, args);
       const value = await fire(firing, call);
       return firing.outcome ?? { ran: true, value };
+    }
+    if (place !== undefined) {
+      throw new InvalidOptionError(
+        'trigger()',
+        'name',
+        `cannot be that of ${place}, whose object belongs to a request, or is created for each consumer: call the ` +
+          'method on such an object',
+        { received: name },
+      );
     }
     throw new InvalidOptionError(
       'trigger()',
