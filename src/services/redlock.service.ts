@@ -219,8 +219,8 @@ export class RedlockService {
    * the method, pass them.
    *
    * @returns `{ ran: true, value }`, or `{ ran: false, reason }`.
-   * @throws What the method throws; InvalidOptionError if this instance does not declare the job; StoreDownError without
-   * a quorum, if `onStoreDown` is `'throw'`.
+   * @throws What the method throws; InvalidOptionError if this instance does not declare the job, or if its provider is
+   * transient or depends on the request; StoreDownError without a quorum, if `onStoreDown` is `'throw'`.
    */
   async trigger(name: string, ...args: unknown[]): Promise<RunOutcome<unknown>> {
     return this.#operations.trigger(name, args);
