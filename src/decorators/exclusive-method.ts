@@ -121,3 +121,16 @@ export function nameOf({ name, key }: ExclusiveMethod, instance: object, args: n
   const made: unknown = Reflect.apply(name, instance, args);
   return jobName(`@Exclusive on ${place}`, 'the result of the name function', made);
 }
+
+/** The name of a call with these arguments; `undefined` if they do not fit. */
+export function nameIn(
+  method: ExclusiveMethod,
+  instance: object,
+  args: readonly unknown[],
+): string | undefined {
+  try {
+    return nameOf(method, instance, args as never[]);
+  } catch {
+    return undefined;
+  }
+}

@@ -4,6 +4,7 @@ import {
   type ExclusiveMethod,
   type MethodOfObject,
   methodsOf,
+  nameIn,
   nameOf,
   patternOf,
   placeOf,
@@ -133,9 +134,8 @@ export class ExclusiveJobs {
 
   /** The decorated methods that can be called, and have a name when they are called without arguments. */
   *declared(): Iterable<DeclaredJob> {
-    for (const { method, instance, isSingle } of this.all()) {
+    for (const { method, instance, isSingle, options } of this.valid()) {
       if (!isSingle) continue;
-      const options = this.optionsOf(method, instance);
       const call = (): unknown =>
         Reflect.apply(Reflect.get(instance, method.key) as () => unknown, instance, []);
       const name = nameIn(method, instance, []);
@@ -148,6 +148,19 @@ export class ExclusiveJobs {
   /** The decorated methods, each with its provider or controller. */
   *all(): Iterable<FoundMethod> {
     for (const each of this.found()) if (!each.isOverridden) yield each;
+  }
+
+  /** The same, without those of lazy modules whose options are invalid: nothing has refused them at startup. */
+  *valid(): Iterable<FoundMethod & { readonly options: ResolvedJobOptions }> {
+    for (const each of this.all()) {
+      let options: ResolvedJobOptions;
+      try {
+        options = this.optionsOf(each.method, each.instance);
+      } catch {
+        continue;
+      }
+      yield { ...each, options };
+    }
   }
 
   private *found(): Iterable<FoundMethod> {
@@ -229,19 +242,6 @@ export class ExclusiveJobs {
     const schedule = this.schedules.get(method) ?? scheduleOf(method, this.firings.ticks);
     this.schedules.set(method, schedule);
     return schedule;
-  }
-}
-
-/** The name of a call with these arguments; `undefined` if they do not fit. */
-export function nameIn(
-  method: ExclusiveMethod,
-  instance: object,
-  args: readonly unknown[],
-): string | undefined {
-  try {
-    return nameOf(method, instance, args as never[]);
-  } catch {
-    return undefined;
   }
 }
 

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { nameOf, patternOf, placeOf } from '../decorators/exclusive-method.js';
+import { nameIn, nameOf, patternOf, placeOf } from '../decorators/exclusive-method.js';
 import { InvalidOptionError } from '../errors.js';
 import type { DeclaredJobInfo, DeclaredJobOptions, JobSchedule } from '../records/job-status.js';
 import type { RunOutcome } from '../runs/run-outcome.js';
@@ -8,7 +8,7 @@ import type { ResolvedJobOptions } from '../options/options.js';
 import { spreadOf } from '../runs/spread.js';
 import { periodOf, type Schedule, ticksOf } from '../schedule/schedule-of.js';
 import { turn } from '../schedule/turns.js';
-import { type DeclaredJob, ExclusiveJobs, nameIn } from './exclusive-jobs.service.js';
+import { type DeclaredJob, ExclusiveJobs } from './exclusive-jobs.service.js';
 import { JobCallers } from './job-callers.service.js';
 import { type KnownJob, KnownJobs } from './known-jobs.service.js';
 import { SchedulerFirings } from './scheduler-firings.service.js';
@@ -25,11 +25,10 @@ export class JobCatalog {
 
   /** All decorated methods, as others see them. */
   list(): DeclaredJobInfo[] {
-    return [...this.jobs.all()].map(({ method, instance }) => {
+    return [...this.jobs.valid()].map(({ method, instance, options }) => {
       const declaredAs = placeOf(instance, method.key);
       const isPattern = typeof method.name === 'function';
       const schedule = this.jobs.scheduleOf(method, instance);
-      const options = this.jobs.optionsOf(method, instance);
       return {
         name: patternOf(method, instance) ?? nameOf(method, instance, []),
         isPattern,
