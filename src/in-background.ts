@@ -4,7 +4,7 @@ import { messageOf } from './display.js';
 const logger = new Logger('RedlockModule');
 
 /**
- * Bookkeeping that no caller waits for. A failure is logged: an unhandled rejection would end the process.
+ * Work that no caller waits for. A failure is logged: an unhandled rejection would end the process.
  *
  * @param what What has failed, as the beginning of a sentence.
  */
@@ -16,8 +16,9 @@ export async function inBackground(what: string, work: () => Promise<unknown>): 
   }
 }
 
-/** The stack of an error without its message, which may contain a secret. */
+/** The stack of an error without its message, which may contain a secret, or the stack of another error. */
 function framesOf(error: unknown): string {
-  const stack = error instanceof Error ? (error.stack ?? '') : '';
-  return /^\s+at .*/ms.exec(stack)?.[0] ?? '';
+  // An application may make its stacks something else than strings.
+  const lines = error instanceof Error ? String(error.stack ?? '').split('\n') : [];
+  return lines.slice(lines.findLastIndex((line) => !/^\s+at /.test(line)) + 1).join('\n');
 }

@@ -16,3 +16,10 @@ it('the log has where it failed, and no secret of the error', async () => {
   expect(JSON.stringify(log)).toContain('in-background.unit.spec.ts');
   expect(JSON.stringify(log)).not.toContain('hunter2');
 });
+
+it('the log has no secret of an error that quotes the stack of another one', async () => {
+  const other = 'Error: the first one\n    at Database.connect (db.js:1:1)\n';
+  await inBackground('Counting', () => Promise.reject(new Error(`${other}Caused by: password=hunter2`)));
+  expect(JSON.stringify(log)).toContain('in-background.unit.spec.ts');
+  expect(JSON.stringify(log)).not.toContain('hunter2');
+});

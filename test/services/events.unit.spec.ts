@@ -92,6 +92,15 @@ it('go on after a listener that throws or rejects, which is logged, and the run 
   expect(unhandled).toEqual([]);
 });
 
+it('have no secret of a listener that fails in the log, but where it failed', async () => {
+  const logger = new RecordingLogger();
+  const redlock = (await start({ logger })).get(RedlockService);
+  redlock.on('started', () => Promise.reject(new Error('refused: password=hunter2')));
+  await redlock.run('report', () => 1);
+  expect(logger.at('error').join('\n')).toContain('events.unit.spec');
+  expect(logger.at('error').join('\n')).not.toContain('hunter2');
+});
+
 it('are heard until the listener is taken away, even while they are told', async () => {
   const redlock = (await start({ redlock: { nodes: new MemoryNode() } })).get(RedlockService);
   const heard: string[] = [];
