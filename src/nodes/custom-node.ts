@@ -23,19 +23,19 @@ export class CustomNode implements NodeDriver {
   }
 
   async claim(claim: Claim, token: string, ttl: number): Promise<Vote> {
-    return this.answered(claim, await this.node.claim(claim, token, ttl));
+    return this.voted(claim, await this.node.claim(claim, token, ttl));
   }
 
   async extend(claim: Claim, token: string, ttl: number): Promise<boolean> {
-    return this.answered(claim, await this.node.extend(claim, token, ttl));
+    return this.voted(claim, await this.node.extend(claim, token, ttl));
   }
 
   async settle(claim: Claim, token: string, record?: string): Promise<boolean> {
-    return this.answered(claim, await this.node.settle(claim, token, record));
+    return this.voted(claim, await this.node.settle(claim, token, record));
   }
 
   async release(claim: Claim, token: string): Promise<boolean> {
-    return this.answered(claim, await this.node.release(claim, token));
+    return this.voted(claim, await this.node.release(claim, token));
   }
 
   resend(ending: Ending, claim: Claim, token: string): Promise<boolean> {
@@ -43,25 +43,23 @@ export class CustomNode implements NodeDriver {
   }
 
   async look(job: JobKeyNames, limit: number): Promise<JobView> {
-    return this.node.look(job, limit);
+    return this.answered(await this.node.look(job, limit));
   }
 
   async pause(key: string, pause?: Pause): Promise<Pause | undefined> {
-    return this.node.pause(key, pause);
+    return this.answered(await this.node.pause(key, pause));
   }
 
   async register(register: Register, id: string, keep: number, content?: string): Promise<boolean> {
-    const isThere = await this.node.register(register, id, keep, content);
-    this.lastAnswer = performance.now();
-    return isThere;
+    return this.answered(await this.node.register(register, id, keep, content));
   }
 
   async registered(register: Register): Promise<readonly string[]> {
-    return this.node.registered(register);
+    return this.answered(await this.node.registered(register));
   }
 
   async open(): Promise<NodeReport> {
-    return this.node.open();
+    return this.answered(await this.node.open());
   }
 
   async close(): Promise<void> {
@@ -91,10 +89,14 @@ export class CustomNode implements NodeDriver {
     return this.lastAnswer < performance.now() - this.nodeTimeout;
   }
 
-  private answered<Answer>(claim: Claim, answer: Answer): Answer {
-    this.lastAnswer = performance.now();
+  private voted<Answer>(claim: Claim, answer: Answer): Answer {
     // Nobody knows what a custom node does to answer; it is never logged as refusing.
     this.log.answered(claim, { step: 'settle', wrote: true });
+    return this.answered(answer);
+  }
+
+  private answered<Answer>(answer: Answer): Answer {
+    this.lastAnswer = performance.now();
     this.resendLost('overdue');
     return answer;
   }

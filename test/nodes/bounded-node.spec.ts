@@ -122,6 +122,41 @@ describe('a node of the application', () => {
     );
   });
 
+  const keys = { lock: '', last: '', begun: '', records: '', pause: '' };
+  const register = { ends: 'ends', entries: 'entries' };
+  const questions = {
+    look: (node: LockNode) => node.look(keys, 1),
+    pause: (node: LockNode) => node.pause('pause'),
+    register: (node: LockNode) => node.register(register, 'one', TTL, 'card'),
+    registered: (node: LockNode) => node.registered(register),
+    open: (node: LockNode) => node.open(),
+  };
+
+  it.each(Object.entries(questions))(
+    'that lost a settle gets it again when it answers %s',
+    async (_, ask) => {
+      const memory = new MemoryNode();
+      const node = around(memory);
+      const tick = claimOf(newName(), Date.now());
+      await node.claim(tick, 'a', TTL);
+      vi.spyOn(memory, 'settle').mockRejectedValueOnce(new Error('connection reset'));
+      await expect(node.settle(tick, 'a')).rejects.toThrow('connection reset');
+      await pause(NODE_TIMEOUT + 10);
+      await ask(node);
+      expect(await memory.claim(tick, 'c', TTL)).toMatchObject({ kind: 'settled' });
+    },
+  );
+
+  it.each(Object.entries(questions))('that answers %s, but no claim, is slow', async (_, ask) => {
+    const memory = new MemoryNode();
+    const node = around(memory);
+    vi.spyOn(memory, 'claim').mockImplementation(never);
+    const answer = node.claim(claimOf(newName()), 'a', TTL).catch((error: unknown) => error);
+    await pause(NODE_TIMEOUT / 2);
+    await ask(node);
+    expect(await answer).toMatchObject({ scope: 'slow' });
+  });
+
   it('that recovers with an answer of which a blocked event loop learns late keeps what it has granted', async () => {
     const memory = new MemoryNode();
     const node = around(memory);
