@@ -54,19 +54,22 @@ export function ignoredCauses({ overlap, every, onStoreDown }: ResolvedJobOption
   return onStoreDown === 'run' ? ['unknown'] : [];
 }
 
-/** Groups missed ticks by their cause. */
+/** Groups consecutive missed ticks by their cause. */
 export function explained(missed: readonly number[], evidence: Evidence): Missed[] {
   const groups: Missed[] = [];
+  let group: Missed | undefined;
   const died = evidence.records.filter(({ outcome }) => outcome === 'died');
   for (const tick of missed) {
     const cause = causeOf(tick, evidence, died);
-    if (cause === undefined || evidence.ignored?.includes(cause)) continue;
-    const group = groups.at(-1);
-    if (group?.cause === cause) {
+    if (cause === undefined || evidence.ignored?.includes(cause)) {
+      // A group must not span a tick that has run.
+      group = undefined;
+    } else if (group?.cause === cause) {
       group.to = tick;
       group.count++;
     } else {
-      groups.push({ from: tick, to: tick, count: 1, cause });
+      group = { from: tick, to: tick, count: 1, cause };
+      groups.push(group);
     }
   }
   return groups;

@@ -21,16 +21,16 @@ export class SkippedTicks {
 
   /** @param holder The token that held the lock, if there was one. */
   add(tick: number, fate: Fate, holder?: string): void {
-    // If the same tick comes again, as in a catch-up, its new fate replaces the old one.
-    const newest = this.ranges.at(-1);
-    if (newest?.from === tick && newest.to === tick) this.ranges.pop();
     const last = this.ranges.at(-1);
-    if (last?.fate === fate && last.holder === holder && tick >= last.to) last.to = tick;
+    // A claim may be decided after that of a later tick, whose fate must not be covered.
+    const isNewest = this.ranges.every(({ to }) => to <= (last?.to ?? to));
+    if (last?.fate === fate && last.holder === holder && isNewest && tick >= last.to) last.to = tick;
     else this.ranges.push({ from: tick, to: tick, fate, holder });
     if (this.ranges.length > MOST) this.ranges.shift();
   }
 
+  /** If a claim of the tick was made again, as by a decorator that retries, its newest fate counts. */
   at(tick: number): Skipped | undefined {
-    return this.ranges.find(({ from, to }) => from <= tick && tick <= to);
+    return this.ranges.findLast(({ from, to }) => from <= tick && tick <= to);
   }
 }

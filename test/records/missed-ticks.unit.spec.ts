@@ -62,7 +62,29 @@ describe('a missed tick', () => {
     skipped.add(at(1), 'overload');
     skipped.add(at(2), 'store-down');
     skipped.add(at(2), 'overload');
-    expect(causes([1, 2], { skipped })).toEqual(['overload 1-2 2']);
+    skipped.add(at(3), 'overload');
+    skipped.add(at(3), 'store-down');
+    expect(causes([1, 2, 3], { skipped })).toEqual(['overload 1-2 2', 'store-down 3-3 1']);
+  });
+
+  it('keeps its cause if the claim of an earlier tick is decided after its own', () => {
+    const skipped = new SkippedTicks();
+    skipped.add(at(2), 'paused');
+    skipped.add(at(1), 'overload');
+    skipped.add(at(3), 'overload');
+    expect(causes([1, 2, 3], { skipped })).toEqual(['overload 1-1 1', 'paused 2-2 1', 'overload 3-3 1']);
+  });
+
+  it('is not one with a tick beyond one that ran', () => {
+    const skipped = new SkippedTicks();
+    skipped.add(at(1), 'overlap');
+    skipped.add(at(2), 'unguarded');
+    skipped.add(at(3), 'overlap');
+    expect(causes([1, 2, 3], { skipped })).toEqual(['overlap 1-1 1', 'overlap 3-3 1']);
+    skipped.add(at(4), 'elsewhere');
+    skipped.add(at(5), 'overlap');
+    const ignored = ['unknown'] as const;
+    expect(causes([3, 4, 5], { skipped, ignored })).toEqual(['overlap 3-3 1', 'overlap 5-5 1']);
   });
 
   it('is an overlap if a recorded run was in progress, although this instance did not see it', () => {
