@@ -56,7 +56,7 @@ const CAUSES: readonly [message: RegExp, cause: string][] = [
   [/^(certificate has expired|certificate is not yet valid).*/s, 'its $1: renew it, or correct the clock'],
   [
     /^Hostname\/IP does not match certificate's altnames: (.*)/s,
-    'its certificate is for other hosts: $1 Use one of them as the host, or as servername in tls',
+    'its certificate is for other hosts ($1): use one of them as the host, or as servername in tls',
   ],
   [/.*error:[\dA-F]+:SSL routines:[^:]*:([^:]+):.*/s, 'the TLS connection failed ($1)'],
   [
