@@ -5,8 +5,9 @@ export interface Pause {
   /** Whether ticks are refused. */
   readonly isPaused: boolean;
   /**
-   * The pause with the highest version counts. Of two with the same version, the end of a pause counts, or, if that
-   * does not decide, the one with the greater `detail`.
+   * The pause with the highest version counts. Of two with the same version, the end of a pause counts; if that does
+   * not decide, the one with the smaller `until`; if that does not decide either, the one with the greater `detail`,
+   * compared by its bytes in UTF-8.
    */
   readonly version: number;
   /** Who paused it, when and why: opaque to the node. */

@@ -174,6 +174,28 @@ export const KNOWLEDGE_CHECKS: readonly ContractCheck[] = [
     for (const isPaused of [true, false, true]) await paused(other, pauseOf(1, isPaused));
     await granted(job.node, other.pausable(0), 'a');
   }),
+  check('keeps the same one of two pauses with one version, whichever comes first', async (job) => {
+    const pauseWith = (detail: string, until?: number): Pause => ({ ...pauseOf(1, true, until), detail });
+    const pairs: [counts: Pause, other: Pause][] = [
+      [pauseWith('a', job.moment(LONG)), pauseWith('b', job.moment(LONG + 1))],
+      [pauseWith('b', job.moment(LONG)), pauseWith('a', job.moment(LONG + 1))],
+      [pauseWith('a', job.moment(LONG)), pauseWith('b')],
+      [pauseWith('a'), pauseWith('B')],
+      [pauseWith('ab'), pauseWith('a')],
+      // UTF-16 has them the other way round.
+      [pauseWith('\u{1F600}'), pauseWith('\uFF5E')],
+    ];
+    for (const [counts, other] of pairs) {
+      for (const written of [
+        [counts, other],
+        [other, counts],
+      ]) {
+        const another = job.another();
+        for (const pause of written) await paused(another, pause);
+        assert.deepEqual(await paused(another), counts);
+      }
+    }
+  }),
   check('lets a pause end by itself, and remembers it: an older one does not count', async (job, pass) => {
     await paused(job, pauseOf(2, true, job.moment(SHORT)));
     await pass(PAST_SHORT + 600);

@@ -73,6 +73,17 @@ describe('the repair of a pause that nodes disagree about', () => {
     for (const node of [outdated, empty]) await expect.poll(() => node.pause(KEYS.pause)).toEqual(NEW);
   });
 
+  it('chooses one of two pauses that were written in the same millisecond', async () => {
+    const [sooner, later] = [3000, 4000].map((until) => ({
+      ...version(3, true),
+      until: clock.now() + until,
+    }));
+    await nodes[0]!.pause(KEYS.pause, later);
+    for (const node of nodes.slice(1)) await node.pause(KEYS.pause, sooner);
+    await new PauseRegister(nodes, clock).repair(KEYS.pause);
+    expect(await Promise.all(nodes.map((node) => node.pause(KEYS.pause)))).toEqual([sooner, sooner, sooner]);
+  });
+
   it('ends without a majority', async () => {
     await new PauseRegister([deadNode(), deadNode(), nodes[0]!, deadNode()], clock).repair(KEYS.pause);
     expect(await nodes[0]!.pause(KEYS.pause)).toEqual(OLD);

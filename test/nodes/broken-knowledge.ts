@@ -111,6 +111,12 @@ export const BROKEN_KNOWLEDGE: Record<string, new (clock: () => number) => Memor
       return stored && pause ? { ...stored, version: pause.version } : stored;
     }
   },
+  'keeps the same one of two pauses with one version, whichever comes first': class extends MemoryNode {
+    override async pause(key: string, pause?: Pause) {
+      const known = await super.pause(key);
+      return super.pause(key, known?.version === pause?.version ? undefined : pause);
+    }
+  },
   'lets a pause end by itself, and remembers it: an older one does not count': class extends MemoryNode {
     private ends = Number.POSITIVE_INFINITY;
     private generation = 0;

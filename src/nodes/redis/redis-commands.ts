@@ -16,18 +16,8 @@ import {
   viewOf,
   voteOf,
 } from './script-call.js';
-import {
-  CLAIM,
-  EXTEND,
-  LOOK,
-  PAUSE,
-  REGISTER,
-  REGISTERED,
-  RELEASE,
-  RELEASE_LOCK,
-  type Script,
-  SETTLE,
-} from './scripts.js';
+import { REGISTER, REGISTERED } from './register-scripts.js';
+import { CLAIM, EXTEND, LOOK, PAUSE, RELEASE, RELEASE_LOCK, type Script, SETTLE } from './scripts.js';
 import type { ServerClock } from './server-clock.js';
 
 /** The server has answered, but no longer in time to grant anything. */
@@ -80,7 +70,7 @@ export class RedisCommands {
   }
 
   async pause(key: string, pause?: Pause): Promise<Pause | undefined> {
-    const written = pause ? [pause.version, storedPause(pause), forgottenAt(pause)] : [];
+    const written = pause ? [storedPause(pause), forgottenAt(pause)] : [];
     return pauseOf(await this.send(PAUSE, [1, key, ...written], false));
   }
 

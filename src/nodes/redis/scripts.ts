@@ -21,7 +21,8 @@ export const RESUMED = 'R';
 export const COMMANDS =
   'evalsha, eval, get, set, del, incr, pexpire, pttl, time, lpush, ltrim, lrange, pexpireat, zadd, zrem, zrangebyscore, hset, hdel, hexists, hvals';
 
-function script(lua: string): Script {
+/** A script, which is sent whole only if the server does not know it. */
+export function script(lua: string): Script {
   return { lua, sha: createHash('sha1').update(lua).digest('hex') };
 }
 
@@ -204,44 +205,28 @@ return {
 `);
 
 /**
- * Writes a pause, unless a newer one is there. KEYS: pause. ARGV: version, value, when to forget it (0: never), or
- * nothing to write nothing. Returns what is there now.
+ * Writes a pause, unless a newer one is there (see `isNewer` in `pause-order.ts`). KEYS: pause. ARGV: value, when to
+ * forget it (0: never), or nothing to write nothing. Returns what is there now.
  */
 export const PAUSE = script(`
 local known = redis.call('get', KEYS[1]) or ''
 if not ARGV[1] then return known end
-if known ~= '' then
-  local version = tonumber(string.match(known, '^.(%d+)') or 0)
-  if version > tonumber(ARGV[1]) or (version == tonumber(ARGV[1]) and known >= ARGV[2]) then return known end
+-- Not by <, whose order of strings depends on the locale of the server.
+local function rank(pause)
+  local state, version, ends, detail = string.match(pause, '^(.)(%d+) (%d+) (.*)$')
+  if not state then return {} end
+  local ranks = {tonumber(version), state == '${RESUMED}' and 1 or 0, ends == '0' and -math.huge or -tonumber(ends)}
+  for i = 1, #detail do ranks[3 + i] = string.byte(detail, i) end
+  return ranks
 end
-redis.call('set', KEYS[1], ARGV[2])
-if ARGV[3] ~= '0' then redis.call('pexpireat', KEYS[1], ARGV[3]) end
-return ARGV[2]
-`);
-
-// KEYS: ends, entries. The entries that have ended are removed by whoever comes next.
-const CURRENT_ENTRIES = `
-local time = redis.call('time')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-for _, id in ipairs(redis.call('zrangebyscore', KEYS[1], '-inf', now)) do
-  redis.call('zrem', KEYS[1], id)
-  redis.call('hdel', KEYS[2], id)
+local function isNewer(new, old)
+  for i, part in ipairs(new) do
+    if part ~= old[i] then return not old[i] or part > old[i] end
+  end
+  return false
 end
-`;
-
-/**
- * Renews an entry of a register. ARGV: id, keep, content (or nothing). Returns 1, or 0 if nothing is there to renew.
- */
-export const REGISTER = script(`${CURRENT_ENTRIES}
-if ARGV[3] then redis.call('hset', KEYS[2], ARGV[1], ARGV[3]) end
-if redis.call('hexists', KEYS[2], ARGV[1]) == 0 then return 0 end
-redis.call('zadd', KEYS[1], now + ARGV[2], ARGV[1])
-redis.call('pexpire', KEYS[1], ARGV[2])
-redis.call('pexpire', KEYS[2], ARGV[2])
-return 1
-`);
-
-/** The contents of a register. */
-export const REGISTERED = script(`${CURRENT_ENTRIES}
-return redis.call('hvals', KEYS[2])
+if not isNewer(rank(ARGV[1]), rank(known)) then return known end
+redis.call('set', KEYS[1], ARGV[1])
+if ARGV[2] ~= '0' then redis.call('pexpireat', KEYS[1], ARGV[2]) end
+return ARGV[1]
 `);
