@@ -10,7 +10,7 @@ import { periodOf, type Schedule, ticksOf } from '../schedule/schedule-of.js';
 import { turn } from '../schedule/turns.js';
 import { type DeclaredJob, ExclusiveJobs } from './exclusive-jobs.service.js';
 import { JobCallers } from './job-callers.service.js';
-import { type KnownJob, KnownJobs } from './known-jobs.service.js';
+import { intervalOf, type KnownJob, KnownJobs } from './known-jobs.service.js';
 import { SchedulerFirings } from './scheduler-firings.service.js';
 
 /** The decorated methods of this instance, for those who look at them, or call them by the name of their job. */
@@ -103,7 +103,7 @@ export class JobCatalog {
     if (!source) return;
     if (schedule.kind === 'cron') this.known.declare(job, schedule.ticks).source = source;
     if (schedule.kind === 'interval')
-      this.known.declare(job, options.every ?? schedule.every).source = source;
+      this.known.declare(job, intervalOf(schedule.every, options.every)).source = source;
   }
 }
 

@@ -13,7 +13,7 @@ export interface KnownJob {
   /** The name, or the pattern that stands for the job names of its method. */
   readonly pattern: string;
   readonly options: ResolvedJobOptions;
-  /** The ticks of a cron job, or the interval of another one, in milliseconds. */
+  /** The ticks of a cron job, or how often another one runs (see `intervalOf`). */
   readonly schedule: CronTicks | number;
   /** Since when this instance has known it with this schedule. */
   readonly since: number;
@@ -91,6 +91,11 @@ export class KnownJobs {
     jobs.set(name, job);
     return job;
   }
+}
+
+/** How often a job runs that is called every `period` milliseconds, but not more often than its `every` allows. */
+export function intervalOf(period: number, every = 0): number {
+  return Math.max(period, every);
 }
 
 /** When a job is due after `time`, up to `amount` times. Milliseconds since the epoch. */

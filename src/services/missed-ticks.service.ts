@@ -18,7 +18,7 @@ import type { CronTicks, Tick } from '../schedule/cron-ticks.js';
 import { turn } from '../schedule/turns.js';
 import { JobCallers } from './job-callers.service.js';
 import { JobRecords } from './job-records.service.js';
-import { type KnownJob, KnownJobs } from './known-jobs.service.js';
+import { intervalOf, type KnownJob, KnownJobs } from './known-jobs.service.js';
 import { RedlockEvents } from './redlock-events.service.js';
 
 /** How many records are read to find out why ticks were missed. */
@@ -99,15 +99,15 @@ export class MissedTicks {
     return job;
   }
 
-  private scheduleOf({
-    name,
-    options: { every },
-    ticks,
-    firing,
-  }: RunRequest): CronTicks | number | undefined {
+  private scheduleOf({ name, options, ticks, firing }: RunRequest): CronTicks | number | undefined {
     if (ticks) return ticks;
+    const { every } = options;
+    if (firing?.kind === 'interval') return intervalOf(firing.period, every);
     // A plain call may have `every`, too. It counts for the interval of a job, but is no schedule by itself.
-    return firing?.kind === 'interval' || this.jobs.get(name)?.schedule === every ? every : undefined;
+    const known = this.jobs.get(name);
+    return typeof known?.schedule === 'number' && every !== undefined && known.options.every === every
+      ? known.schedule
+      : undefined;
   }
 
   private async compare(

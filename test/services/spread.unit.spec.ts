@@ -135,6 +135,18 @@ describe('a tick whose claims are spread', () => {
     expect(b.runs).toEqual([{ at: OFFSET, tick: newYear() }]);
   });
 
+  it('of an interval may be spread over more than `every`, and is not due before the interval is over', async () => {
+    const { app, job } = await instanceOf(jobsOf(Interval(60_000), { every: 10_000, spread: SPREAD }));
+    await app.get(Lifecycle).prepared;
+    const overdueBy = async () => (await clock.until(app.get(RedlockService).status('report'))).overdueBy;
+    const firing = new IntervalFiring(60_000, clock.now(), app.get<ManualClock>(CLOCK));
+    await clock.until(inFiring(firing, job));
+    await clock.advance(60_000 + SPREAD);
+    expect(await overdueBy()).toBeNull();
+    await clock.advance(1000);
+    expect(await overdueBy()).toBe(SPREAD + 1000);
+  });
+
   it('of an interval is claimed at the offset after it fired', async () => {
     const Jobs = jobsOf(Interval(60_000), { spread: SPREAD });
     const { app, runs, job } = await instanceOf(Jobs);
