@@ -102,7 +102,7 @@ export class LeaseRegistry {
 
   /**
    * Waits for the runs in progress, for up to `timeout` milliseconds or until `hurry` aborts. Then aborts the remaining
-   * runs, gives them a moment to stop, and settles them, or leaves their ticks to other instances if they recover.
+   * runs, gives them a second to stop, and settles them, or leaves their ticks to other instances if they recover.
    * Locks from `lock()` are kept: code may still need them while the application closes.
    */
   async drain(timeout: number, hurry: AbortSignal): Promise<void> {
@@ -110,7 +110,7 @@ export class LeaseRegistry {
     await this.runsEndedWithin(timeout, hurry);
     if (this.runs.length === 0) return;
     for (const lease of this.runs) lease.abort(new ShutdownError(lease.name, lease.recovers));
-    await this.runsEndedWithin(ABORT_GRACE, hurry);
+    await this.runsEndedWithin(ABORT_GRACE);
     await Promise.all(this.runs.map((lease) => lease.finish()));
   }
 
@@ -142,16 +142,16 @@ export class LeaseRegistry {
     return lease;
   }
 
-  private async runsEndedWithin(timeout: number, hurry: AbortSignal): Promise<void> {
+  private async runsEndedWithin(timeout: number, hurry?: AbortSignal): Promise<void> {
     if (this.runs.length === 0) return;
     // Not `AbortSignal.any`: Node.js 20 never forgets the signal, which leads to the whole application.
     const cancel = new AbortController();
-    if (hurry.aborted) cancel.abort();
-    const forget = onAbort(hurry, () => cancel.abort());
+    if (hurry?.aborted) cancel.abort();
+    const forget = hurry && onAbort(hurry, () => cancel.abort());
     // Work takes real time, even if a test moves the clock.
     const over = sleep(systemClock, timeout, cancel.signal).then(() => true);
     while (this.runs.length > 0 && !(await Promise.race([this.quiet(), over])));
-    forget();
+    forget?.();
     cancel.abort();
   }
 

@@ -104,6 +104,23 @@ it('aborts a run that is not over in time, and settles its tick', async () => {
   expect(await locked()).toBe(false);
 });
 
+it('gives an aborted run time to stop, also where another signal has ended the wait', async () => {
+  const app = await start({ redlock: redlock('20s') });
+  let ended = false;
+  const run = app.get(RedlockService).run('report', async ({ signal }) => {
+    await pause(60_000, undefined, { signal }).catch(() => {});
+    await pause(200);
+    ended = true;
+  });
+  await expect.poll(locked).toBe(true);
+  const leases = app.get(LeaseRegistry, { strict: false });
+  leases.close();
+  await leases.drain(20_000, AbortSignal.abort());
+  expect(ended).toBe(true);
+  await run;
+  await close(app);
+});
+
 it('gives back the lock of a run that does not heed its signal, and settles its tick', async () => {
   const app = await start({ redlock: redlock('100ms') });
   const stop = new AbortController();
