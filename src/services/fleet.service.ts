@@ -130,7 +130,7 @@ export class Fleet {
     // `onBeat` takes time for each job: called on every beat of an outage, it would hold up what comes after it.
     if (now - this.calledAt < BEAT / 2) return;
     this.calledAt = now;
-    await this.onBeat?.();
+    if (this.onBeat) await inBackground('Looking at the jobs', this.onBeat);
   }
 
   private beatAfter(delay: number): void {

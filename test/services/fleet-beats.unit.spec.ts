@@ -4,6 +4,7 @@ import { sleep } from '../../src/clock.js';
 import { Fleet } from '../../src/services/fleet.service.js';
 import { ManualClock } from '../../src/testing/manual-clock.js';
 import { start } from '../module/application.js';
+import { LogSpy } from '../nodes/support.js';
 
 /** A node that can be out of reach, or slow to answer. */
 class FailingNode extends MemoryNode {
@@ -67,4 +68,13 @@ describe('an outage', () => {
     expect(registers.mock.calls.length).toBeGreaterThan(100);
     expect(onBeat.mock.calls.length).toBeLessThanOrEqual(12);
   });
+});
+
+it('a look at the jobs that fails is not taken for a registration that fails', async () => {
+  const log = new LogSpy();
+  onBeat.mockRejectedValueOnce(new Error('no jobs'));
+  await clock.advance(10_000);
+  log.restore();
+  expect(log.lines.join('\n')).toContain('Looking at the jobs failed: Error: no jobs');
+  expect(log.lines.join('\n')).not.toContain('Registering');
 });
