@@ -38,7 +38,7 @@ export interface JobStatus {
 /** When a job that this instance declares is due. */
 export type JobSchedule =
   | {
-      /** `@Cron`, or a job with `run(…, { job })`. */
+      /** `@Cron`. */
       readonly kind: 'cron';
       /** The expression, or a date as an ISO string. */
       readonly expression: string;

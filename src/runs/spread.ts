@@ -8,7 +8,7 @@ import type { RunRequest } from './run-request.js';
  * Over how long the claims of a job are spread, in milliseconds; `undefined` if they are not. The default of the module
  * is only for jobs whose period is longer.
  *
- * @param schedule The shortest period of its schedule, in milliseconds.
+ * @param schedule Its `period` is the shortest time between two calls, in milliseconds.
  * @throws InvalidOptionError if the job sets a `spread` that is not shorter than its period.
  */
 export function spreadOf(

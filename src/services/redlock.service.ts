@@ -70,8 +70,9 @@ export class RedlockService {
   }
 
   /**
-   * Acquires a lock. Resolves to `null` if another claim holds it, or if no majority of the nodes answers in time. The
-   * lock is renewed until it is released or the process ends: release it in a `finally`, or with `await using`.
+   * Acquires a lock. Resolves to `null` if another claim holds it, if no majority of the nodes answers in time, or once
+   * the application is shutting down. The lock is renewed until it is released or the process ends: release it in a
+   * `finally`, or with `await using`.
    *
    * @throws InvalidOptionError for an invalid name or option.
    * @throws StoreDownError without a quorum, if the module has `onStoreDown: 'throw'`.

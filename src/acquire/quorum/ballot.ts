@@ -238,7 +238,7 @@ class NodeVote implements RedlockVoter {
     return false;
   }
 
-  /** Releases the claim without waiting for the outcome. */
+  /** Sends the settle or the release without waiting for the answer. */
   private releaseUnheard(): void {
     void this.undo().catch(() => {});
   }

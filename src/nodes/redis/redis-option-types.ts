@@ -12,7 +12,7 @@ interface Kind {
 const isText = (value: unknown): boolean => typeof value === 'string';
 const isFlag = (value: unknown): boolean => typeof value === 'boolean';
 const isObject = (value: unknown): boolean => typeof value === 'object' && !Array.isArray(value);
-/** The longest time that a timer of Node.js can wait. */
+/** Whether it is a delay that a timer of Node.js can wait. */
 const isTime = (value: unknown): boolean => typeof value === 'number' && value >= 0 && value <= 2 ** 31 - 1;
 
 const TEXT: Kind = { must: 'a string', accepts: isText };
