@@ -77,6 +77,8 @@ export class OperatorLog {
       if (!result.isOfOneLock) this.quorumLost(result.causes);
       return;
     }
+    // No quorum has voted on it; perhaps it was never sent.
+    if (result.kind === 'denied' && result.reason === 'overload') return;
     // A grant or a rank needed a write, so it ends any outage. Other answers say nothing of servers that refuse writes.
     if (result.kind === 'granted' || result.rank !== undefined) this.quorumReached();
     else this.quorumAnswered();

@@ -28,4 +28,13 @@ describe('an overload', () => {
     skipAll();
     expect(spy.lines).toHaveLength(42);
   });
+
+  it('does not end an outage: no quorum has voted', () => {
+    const log = new OperatorLog([], resolveOptions({ nodes: 'memory' }), new ManualClock());
+    log.quorumLost([new Error('connection refused')]);
+    log.answered(OVERLOAD);
+    expect(spy.lines.filter((line) => line.includes('again'))).toEqual([]);
+    log.answered({ kind: 'denied', reason: 'elsewhere', causes: [] });
+    expect(spy.lines.filter((line) => line.includes('again'))).toHaveLength(1);
+  });
 });
