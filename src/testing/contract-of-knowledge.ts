@@ -30,6 +30,10 @@ function pauseOf(version: number, isPaused: boolean, until?: number): Pause {
   return { version, isPaused, detail: `note {"${version}"} \r\n 雪`, until };
 }
 
+function pauseWith(detail: string, until?: number): Pause {
+  return { ...pauseOf(1, true, until), detail };
+}
+
 async function paused(job: Job, pause?: Pause): Promise<Pause | undefined> {
   return told(await job.node.pause(job.names.pause, pause));
 }
@@ -175,7 +179,6 @@ export const KNOWLEDGE_CHECKS: readonly ContractCheck[] = [
     await granted(job.node, other.pausable(0), 'a');
   }),
   check('keeps the same one of two pauses with one version, whichever comes first', async (job) => {
-    const pauseWith = (detail: string, until?: number): Pause => ({ ...pauseOf(1, true, until), detail });
     const pairs: [counts: Pause, other: Pause][] = [
       [pauseWith('a', job.moment(LONG)), pauseWith('b', job.moment(LONG + 1))],
       [pauseWith('b', job.moment(LONG)), pauseWith('a', job.moment(LONG + 1))],
