@@ -21,6 +21,9 @@ export class SkippedTicks {
 
   /** @param holder The token that held the lock, if there was one. */
   add(tick: number, fate: Fate, holder?: string): void {
+    // If a claim of the same tick is made again, as by a decorator that retries, its new fate replaces the old one.
+    const newest = this.ranges.at(-1);
+    if (newest?.from === tick && newest.to === tick) this.ranges.pop();
     const last = this.ranges.at(-1);
     // A claim may be decided after that of a later tick, whose fate must not be covered.
     const isNewest = this.ranges.every(({ to }) => to <= (last?.to ?? to));
@@ -29,8 +32,8 @@ export class SkippedTicks {
     if (this.ranges.length > MOST) this.ranges.shift();
   }
 
-  /** If a claim of the tick was made again, as by a decorator that retries, its newest fate counts. */
   at(tick: number): Skipped | undefined {
+    // The last range counts: an earlier one may end with the old fate of a tick.
     return this.ranges.findLast(({ from, to }) => from <= tick && tick <= to);
   }
 }
