@@ -37,10 +37,8 @@ export class CatchUp {
   private upSince: number | undefined;
   /** The jobs with `missed` or `spread`, by name. Listing them takes time for each job that there is. */
   private readonly candidates = new Map<string, Candidate>();
-  /** The jobs that were found paused, each with the timer of a pause that ends by itself. */
-  private readonly pauses = new Map<string, Timer | undefined>();
-  /** The timers of the jobs whose last claim was not decided. */
-  private readonly undecided = new Map<string, Timer | undefined>();
+  /** The jobs to look at again: paused ones, each with a timer if the pause ends by itself, and undecided claims. */
+  private readonly waiting = new Map<string, Timer | undefined>();
 
   constructor(
     @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
@@ -75,12 +73,12 @@ export class CatchUp {
 
   /** A tick of this job was skipped because the job is paused. */
   paused(name: string): void {
-    if (!this.pauses.has(name)) this.lookFor(name);
+    if (!this.waiting.has(name)) this.lookFor(name);
   }
 
-  /** Looks whether paused jobs have been resumed, which other instances may have done. */
-  lookAtPaused(): void {
-    for (const name of this.pauses.keys()) this.lookFor(name);
+  /** Looks whether paused jobs have been resumed, which other instances may have done, and claims undecided ticks again. */
+  lookAtWaiting(): void {
+    for (const name of this.waiting.keys()) this.lookFor(name);
   }
 
   private async lookAt(job: Candidate): Promise<void> {
@@ -89,15 +87,11 @@ export class CatchUp {
     // If the scheduler is off, or the job is stopped, this instance is not meant to run it.
     if (!this.firings.isMounted(schedule)) return;
     const { ticks } = schedule;
-    if (options.missed === undefined && !this.isClaimedLater(this.requestOf(job))) return;
+    if (options.missed === undefined && !this.isClaimedLater(this.requestOf(job))) return this.forget(name);
     let view = await this.records.view(name, RECORDS);
     const pause = decodePause(view.pause, this.clock.now());
-    this.clock.clearTimeout(this.pauses.get(name));
-    this.pauses.delete(name);
-    if (pause) {
-      if (options.missed !== undefined) this.pauses.set(name, this.lookAgain(name, pause.until?.getTime()));
-      return;
-    }
+    this.forget(name);
+    if (pause) return void this.waiting.set(name, this.lookAgain(name, pause.until?.getTime()));
     if (options.recover) {
       // A tick that was begun cannot be taken over once a later one is settled.
       await this.recovery.search(job, schedule);
@@ -111,10 +105,13 @@ export class CatchUp {
     const firing = (): CronFiring => this.firings.ofCron(call, ticks, tick);
     const outcome = await this.runner.resume(request, firing, call);
     // Another run may hold the lock, or the clock of a node may not have come to the end of the pause.
-    this.clock.clearTimeout(this.undecided.get(name));
-    this.undecided.delete(name);
-    if (outcome === 'unknown') this.undecided.set(name, this.lookAgain(name, this.clock.now() + options.ttl));
+    if (outcome === 'unknown' && !this.waiting.has(name)) this.waiting.set(name, undefined);
     ticks.prepareSoon(this.clock);
+  }
+
+  private forget(name: string): void {
+    this.clock.clearTimeout(this.waiting.get(name));
+    this.waiting.delete(name);
   }
 
   /** The request to run the latest tick of a job. */
@@ -131,7 +128,7 @@ export class CatchUp {
     return spreadDelay(this.options.keyPrefix, request, this.clock.now()) > 0;
   }
 
-  /** Looks again at the time `at`: when a pause ends by itself, or a while after a claim that was not decided. */
+  /** Looks again at the time `at`, when a pause ends by itself. */
   private lookAgain(name: string, at: number | undefined): Timer | undefined {
     if (at === undefined) return undefined;
     const delay = Math.min(at - this.clock.now() + 1, LONGEST_TIMER);

@@ -139,7 +139,7 @@ export class Lifecycle implements OnModuleInit, OnApplicationShutdown {
     this.recovery.start();
     this.catchUp.look();
     this.fleet.onBeat = async () => {
-      this.catchUp.lookAtPaused();
+      this.catchUp.lookAtWaiting();
       await this.overdue.check();
       await this.drift.check();
     };

@@ -9,7 +9,9 @@ import { close, fire, start } from '../module/application.js';
 
 const MINUTE = 60_000;
 const HOURLY = '0 * * * *';
-const TTL = 30_000;
+const TTL = 60 * MINUTE;
+/** How often an instance looks at the jobs that are paused or undecided. */
+const BEAT = 10_000;
 
 /** A node that can be out of reach. */
 class FailingNode extends MemoryNode {
@@ -29,12 +31,15 @@ class FailingNode extends MemoryNode {
 }
 
 let clock: ManualClock;
+/** How far the clock of the node is behind that of the instances, in milliseconds. */
+let lag: number;
 let node: FailingNode;
 /** The hours and minutes of the ticks of `report` that were run. */
 let ticks: string[];
 beforeEach(() => {
   clock = new ManualClock(Date.UTC(2031, 4, 7, 10));
-  node = new FailingNode(clock.now);
+  lag = 0;
+  node = new FailingNode(() => clock.now() - lag);
   ticks = [];
 });
 
@@ -98,6 +103,24 @@ describe('a tick that was missed', () => {
     await eventually(() => expect(ticks).toEqual(['11:00']));
   });
 
+  it.each([5, 20_000])(
+    'is run soon after the pause ends by a node whose clock is %i ms behind, whatever the lease',
+    async (behind) => {
+      lag = behind;
+      const { app, redlock } = await beforeEleven();
+      const looks = vi.spyOn(node, 'look').mockClear();
+      await clock.until(redlock.pause('report', { for: '2m' }));
+      await eventually(() => expect(looks).toHaveBeenCalled());
+      await clock.advance(MINUTE);
+      await clock.until(fire(app, 'report'));
+      const claims = vi.spyOn(node, 'claim').mockClear();
+      await clock.advance(MINUTE + 2);
+      await eventually(() => expect(claims).toHaveBeenCalled());
+      await clock.advance(behind + BEAT);
+      await eventually(() => expect(ticks).toEqual(['11:00']));
+    },
+  );
+
   it('is run once the lock is free, if that is held when the job is resumed', async () => {
     const { app, redlock } = await beforeEleven();
     await clock.until(redlock.pause('report'));
@@ -110,7 +133,7 @@ describe('a tick that was missed', () => {
     await clock.advance(1000);
     await clock.until(lock?.release() ?? Promise.reject(new Error('not locked')));
     expect(ticks).toEqual([]);
-    await clock.advance(TTL);
+    await clock.advance(BEAT);
     await eventually(() => expect(ticks).toEqual(['11:00']));
   });
 
