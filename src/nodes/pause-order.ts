@@ -8,6 +8,13 @@ export function isNewer(pause: Pause, known: Pause): boolean {
   return Buffer.compare(Buffer.from(pause.detail), Buffer.from(known.detail)) > 0;
 }
 
+/** The newest of what nodes know about the pause of a job; `undefined` if none knows of one. */
+export function newestOf(known: readonly (Pause | undefined)[]): Pause | undefined {
+  let newest: Pause | undefined;
+  for (const each of known) if (each && (!newest || isNewer(each, newest))) newest = each;
+  return newest;
+}
+
 /** Whether a pause counts at `now`, in milliseconds since the epoch. */
 export function isInForce(pause: Pause | undefined, now: number): pause is Pause {
   return pause?.isPaused === true && (pause.until === undefined || pause.until > now);

@@ -1,6 +1,6 @@
 import { contentOf, type TokenContent } from '../acquire/token.js';
 import type { JobView, Pause } from '../nodes/job-view.js';
-import { isNewer } from '../nodes/pause-order.js';
+import { isInForce, newestOf } from '../nodes/pause-order.js';
 import { decodeRecord, diedWith, type StoredRecord } from './run-record.js';
 
 /** What the nodes together know about a job. */
@@ -9,7 +9,7 @@ export interface MergedView {
   readonly last: number | undefined;
   /** The run in progress. */
   readonly running: TokenContent | undefined;
-  /** The newest pause, or end of a pause. */
+  /** The pause, or end of a pause, that a majority of the nodes follows; the newest if they have not decided. */
   readonly pause: Pause | undefined;
   /** The records, newest first, and the runs that have died since. */
   readonly records: readonly StoredRecord[];
@@ -20,23 +20,31 @@ export interface MergedView {
  * told of.
  *
  * @param nodes How many nodes there are, including those that have not answered.
+ * @param now In milliseconds since the epoch.
  */
-export function mergedView(views: readonly JobView[], nodes: number): MergedView {
+export function mergedView(views: readonly JobView[], nodes: number, now: number): MergedView {
   const held = new Map<string, number>();
   let last: number | undefined;
-  let pause: Pause | undefined;
   for (const view of views) {
     if (view.holder !== undefined) held.set(view.holder, (held.get(view.holder) ?? 0) + 1);
     if (view.last !== undefined) last = Math.max(last ?? view.last, view.last);
-    if (view.pause && (!pause || isNewer(view.pause, pause))) pause = view.pause;
   }
   const holder = [...held].find(([, count]) => 2 * count > views.length)?.[0];
   return {
     last,
     running: holder === undefined ? undefined : contentOf(holder),
-    pause,
+    pause: mergedPause(views, nodes, now),
     records: mergedRecords(views, nodes, held),
   };
+}
+
+function mergedPause(views: readonly JobView[], nodes: number, now: number): Pause | undefined {
+  const known = views.map(({ pause }) => pause);
+  const paused = known.filter((pause) => isInForce(pause, now));
+  const others = known.filter((pause) => !isInForce(pause, now));
+  // A write that failed may have reached a minority, which claims do not follow.
+  const decided = [paused, others].find(({ length }) => 2 * length > nodes);
+  return newestOf(decided ?? known);
 }
 
 function mergedRecords(

@@ -1,4 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
+import type { Clock } from '../clock.js';
 import { quoted } from '../display.js';
 import { errorOf, StoreDownError } from '../errors.js';
 import { JobKeys } from '../nodes/job-keys.js';
@@ -6,7 +7,7 @@ import type { JobView } from '../nodes/job-view.js';
 import type { LockNode } from '../nodes/lock-node.js';
 import type { ResolvedOptions } from '../options/options.js';
 import { type MergedView, mergedView } from '../records/merged-view.js';
-import { LOCK_NODES, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
+import { CLOCK, LOCK_NODES, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
 
 /** Reads what the nodes know about jobs. */
 @Injectable()
@@ -14,6 +15,7 @@ export class JobRecords {
   constructor(
     @Inject(LOCK_NODES) private readonly nodes: readonly LockNode[],
     @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
+    @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
   /**
@@ -33,6 +35,6 @@ export class JobRecords {
       else causes.push(errorOf(answer.reason));
     }
     if (views.length === 0) throw new StoreDownError(name, causes, `No node could report on ${quoted(name)}`);
-    return mergedView(views, this.nodes.length);
+    return mergedView(views, this.nodes.length, this.clock.now());
   }
 }

@@ -10,9 +10,10 @@ const START = new Date('2031-05-07T09:30:05Z');
 const MINUTE = 60_000;
 const KEYS = new JobKeys('JOB_LOCKER', 'report');
 
-/** A node that can be down, and keeps what it knows. */
+/** A node that can be down, or have no room for a pause, and keeps what it knows. */
 class Node extends MemoryNode {
   isDown = false;
+  isFull = false;
 
   private answer<Answer>(ask: () => Promise<Answer>): Promise<Answer> {
     return this.isDown ? Promise.reject(new Error('down')) : ask();
@@ -30,6 +31,7 @@ class Node extends MemoryNode {
     return this.answer(() => super.look(...args));
   }
   override pause(...args: Parameters<MemoryNode['pause']>) {
+    if (this.isFull && args[1]) return Promise.reject(new Error('OOM'));
     return this.answer(() => super.pause(...args));
   }
 }
@@ -71,6 +73,10 @@ class World {
 
   only(down: readonly number[]): void {
     for (const [index, node] of this.nodes.entries()) node.isDown = down.includes(index);
+  }
+
+  refusing(full: readonly number[]): void {
+    for (const [index, node] of this.nodes.entries()) node.isFull = full.includes(index);
   }
 
   /** What the next tick does: `'ran'`, or the reason why not. */
@@ -179,6 +185,20 @@ describe('a pause and its end are decided by a majority', () => {
     await expect(world.redlock.resume('report')).rejects.toThrow(StoreDownError);
     world.only([]);
     expect(await world.tick()).toBe('ran');
+  });
+
+  it('and `status` says what that does, whichever write has reached a minority', async () => {
+    const world = new World(3);
+    await world.deploy();
+    const paused = async () => (await world.redlock.status('report')).paused?.note;
+    world.refusing([1, 2]);
+    await expect(world.redlock.pause('report', { note: 'migration' })).rejects.toThrow(StoreDownError);
+    expect([await paused(), await world.tick()]).toEqual([undefined, 'ran']);
+    world.refusing([]);
+    await world.redlock.pause('report', { note: 'migration' });
+    world.refusing([1, 2]);
+    await expect(world.redlock.resume('report')).rejects.toThrow(StoreDownError);
+    expect([await paused(), await world.tick()]).toEqual(['migration', 'paused']);
   });
 
   it('and outlast a deployment', async () => {

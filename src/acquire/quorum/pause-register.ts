@@ -3,7 +3,7 @@ import { quoted } from '../../display.js';
 import { errorOf, StoreDownError } from '../../errors.js';
 import type { Pause } from '../../nodes/job-view.js';
 import type { LockNode } from '../../nodes/lock-node.js';
-import { isInForce, isNewer } from '../../nodes/pause-order.js';
+import { isInForce, isNewer, newestOf } from '../../nodes/pause-order.js';
 
 /**
  * The pause of a job as one value on all nodes, of which a minority may fail. A write reads the newest version from a
@@ -86,10 +86,4 @@ function firstOf<Answer>(asked: readonly Promise<Answer>[], enough: number): Pro
     });
     void Promise.allSettled(answered).then(() => resolve(answers));
   });
-}
-
-function newestOf(known: readonly (Pause | undefined)[]): Pause | undefined {
-  let newest: Pause | undefined;
-  for (const each of known) if (each && (!newest || isNewer(each, newest))) newest = each;
-  return newest;
 }
