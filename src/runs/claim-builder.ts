@@ -37,7 +37,7 @@ export function claimOf(
   const described = describeRun(run);
   // The tick has already been won in this firing.
   if (past === 'run here') return { name, lock, mayOverlap, history, run: described };
-  const every = period && Math.ceil(period - Math.min(period / 10, EVERY_SLACK));
+  const every = period && leastGap(period);
   const counted = tick ? LOSER_COUNTER_TTL : every && Math.min(every, LOSER_COUNTER_TTL);
   const isTakeover = past !== undefined;
   return {
@@ -61,4 +61,9 @@ export function claimOf(
     // A takeover must ask all nodes: the lead node may have forgotten the tick.
     loserCounter: counted && !isTakeover ? { key: keys.late(tick?.at ?? 'every'), keep: counted } : undefined,
   };
+}
+
+/** How soon after one start another one may follow, with `every`. In milliseconds. */
+export function leastGap(every: number): number {
+  return Math.ceil(every - Math.min(every / 10, EVERY_SLACK));
 }

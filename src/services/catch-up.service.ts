@@ -5,6 +5,7 @@ import type { MergedView } from '../records/merged-view.js';
 import { CLOCK, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
 import { LONGEST_TIMER } from '../options/duration.js';
 import type { ResolvedOptions } from '../options/options.js';
+import { leastGap } from '../runs/claim-builder.js';
 import type { RunRequest } from '../runs/run-request.js';
 import { spreadDelay, spreadOf } from '../runs/spread.js';
 import type { Tick } from '../schedule/cron-ticks.js';
@@ -147,7 +148,8 @@ export class CatchUp {
     if (records.some(({ tick }) => tick?.getTime() === at)) return false;
     const newest = records.find(({ tick }) => tick?.getTime() === last);
     if (newest?.schedule !== schedule.ticks.fingerprint) return false;
-    if (options.every !== undefined && at < newest.startedAt.getTime() + options.every) return false;
+    if (options.every !== undefined && at < newest.startedAt.getTime() + leastGap(options.every))
+      return false;
     if (running && running.startedAt <= at) return false;
     if (this.known.get(name)?.skipped.at(at)?.fate === 'unguarded') return false;
     return !records.some(

@@ -8,7 +8,7 @@ import { CLOCK } from '../redlock.module-definition.js';
 import { spreadOf } from '../runs/spread.js';
 import { JobCallers } from './job-callers.service.js';
 import { JobRecords } from './job-records.service.js';
-import { dueAfter, type KnownJob, nextDue } from './known-jobs.service.js';
+import { dueAfter, type KnownJob } from './known-jobs.service.js';
 
 /** How long a claim may take, in addition to its spread, before the tick counts as late, in milliseconds. */
 const TOLERANCE = 1000;
@@ -72,9 +72,9 @@ export class JobStatuses {
   }
 
   private next(job: KnownJob, view: MergedView, now: number): number {
-    const { schedule, since } = job;
-    if (typeof schedule !== 'number') return schedule.next(now);
-    return Math.max(nextDue(schedule, newestRun(job, view) ?? since), now);
+    if (typeof job.schedule === 'number') return dueAfter(job, newestRun(job, view) ?? job.since, now);
+    // A job without a run is due at the next tick.
+    return dueAfter(job, view.running?.tick ?? view.last ?? Number.NEGATIVE_INFINITY, now);
   }
 }
 

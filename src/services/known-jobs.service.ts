@@ -3,6 +3,7 @@ import type { Clock } from '../clock.js';
 import type { ResolvedJobOptions } from '../options/options.js';
 import { SkippedTicks } from '../records/skipped-ticks.js';
 import { CLOCK } from '../redlock.module-definition.js';
+import { leastGap } from '../runs/claim-builder.js';
 import type { RunRequest } from '../runs/run-request.js';
 import type { CronTicks } from '../schedule/cron-ticks.js';
 import type { CronFiring } from '../schedule/firing.js';
@@ -111,13 +112,13 @@ export function upcoming(schedule: CronTicks | number, time: number, amount: num
 }
 
 /** When a job is due next after `time`; infinity if never. Milliseconds since the epoch. */
-export function nextDue(schedule: CronTicks | number, time: number): number {
+function nextDue(schedule: CronTicks | number, time: number): number {
   return typeof schedule === 'number' ? time + schedule : schedule.next(time);
 }
 
-/** When a job is due next after a run at `time`; infinity if never. Milliseconds since the epoch. */
-export function dueAfter({ schedule, options }: KnownJob, time: number): number {
-  if (typeof schedule === 'number') return time + schedule;
+/** When a job is due after a run at `time`, and not before `now`; infinity if never. Milliseconds since the epoch. */
+export function dueAfter({ schedule, options: { every = 0 } }: KnownJob, time: number, now = time): number {
+  if (typeof schedule === 'number') return Math.max(time + schedule, now);
   // With `every`, the ticks soon after a run are skipped.
-  return schedule.next(time + (options.every ?? 0));
+  return schedule.next(Math.max(time + leastGap(every), now));
 }

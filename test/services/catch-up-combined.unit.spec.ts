@@ -134,6 +134,14 @@ describe('a missed tick', () => {
     expect(runs).toHaveLength(2);
   });
 
+  it('is one that is due `every` after a tick whose run started some milliseconds late', async () => {
+    await clock.advance(20);
+    await runAtTen({ every: '1h' });
+    await to('11:20:00');
+    await startWith({ every: '1h' });
+    await soon(() => expect(runs.slice(1)).toEqual(['11:00 catch-up']));
+  });
+
   it('with spread, is not one that is not late yet', async () => {
     const options: JobOptions = { spread: '30m' };
     await runAtTen(options);

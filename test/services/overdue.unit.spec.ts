@@ -169,6 +169,24 @@ describe('the status of a job', () => {
     expect(redlock.preview('minute', 2)).toEqual([at('09:32:05'), at('09:33:05')]);
   });
 
+  it('is due at the first tick that `every` does not leave out, also while it runs', async () => {
+    const { fleet, gate, redlock } = await startFleet({ every: '3m' });
+    const next = async () => (await redlock.status('report')).nextTick;
+    expect(await next()).toEqual(at('09:31:00'));
+    gate.close();
+    const run = fleet.fire('report', at('09:31:00'));
+    await expect.poll(async () => (await redlock.status('report')).running).not.toBeNull();
+    expect(await next()).toEqual(at('09:34:00'));
+    gate.open();
+    await run;
+    await fleet.fire('report', at('09:32:00'));
+    expect(await redlock.status('report')).toMatchObject({
+      lastTick: at('09:31:00'),
+      nextTick: at('09:34:00'),
+    });
+    expect((await fleet.fire('report', at('09:34:00'))).some(({ ran }) => ran)).toBe(true);
+  });
+
   it('comes with a preview of the next ticks, and the list of the jobs', async () => {
     const { redlock } = await startFleet();
     expect(redlock.preview('report', 3)).toEqual([at('09:31:00'), at('09:32:00'), at('09:33:00')]);
