@@ -116,9 +116,11 @@ export class IntervalFiring {
 export class ManualFiring {
   readonly kind = 'manual';
   readonly calls = new PendingCalls();
+  /** Whether the job has been called: a decorator above `@Exclusive` may not have done so. */
+  hasCalled = false;
   /**
    * How the call of the job has ended: the last one if there are several, as when the job calls itself. `undefined` if
-   * a decorator above `@Exclusive` has not made it.
+   * it was not guarded, as with `enabled: false`.
    */
   outcome: RunOutcome<unknown> | undefined;
 

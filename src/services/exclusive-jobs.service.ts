@@ -175,6 +175,8 @@ export class ExclusiveJobs {
   /** Runs a call of a decorated method, or resolves to `undefined` if the call loses. */
   call(method: ExclusiveMethod, instance: object, args: never[]): unknown {
     const routine = (): unknown => Reflect.apply(method.original, instance, args);
+    const firing = currentFiring();
+    if (firing?.kind === 'manual' && firing.method === method) firing.hasCalled = true;
     const { enabled, instanceId } = this.options;
     // Within its own run, a method may call itself, or `super.method()`: such a call makes no claim.
     if (!enabled || ownRun(instanceId, () => nameIn(method, instance, args))) return routine();

@@ -43,7 +43,8 @@ export class JobCatalog {
    * Calls the method of a job, through all its decorators, whatever its schedule says.
    *
    * @param args The arguments of the call.
-   * @throws InvalidOptionError if this instance does not declare the job, or has no single object to call it on.
+   * @throws InvalidOptionError if this instance does not declare the job, or has no single object to call it on, or if a
+   * decorator does not call it.
    */
   async trigger(name: string, args: readonly unknown[]): Promise<RunOutcome<unknown>> {
     let place: string | undefined;
@@ -57,7 +58,13 @@ export class JobCatalog {
       const call = (): unknown =>
         Reflect.apply(Reflect.get(instance, method.key) as () => unknown, instance, args);
       const value = await fire(firing, call);
-      return firing.outcome ?? { ran: true, value };
+      if (firing.hasCalled) return firing.outcome ?? { ran: true, value };
+      throw new InvalidOptionError(
+        'trigger()',
+        'name',
+        'must be that of a job that the decorators above @Exclusive call: one of them returned, and had not called it',
+        { received: name },
+      );
     }
     if (place !== undefined) {
       throw new InvalidOptionError(

@@ -221,8 +221,9 @@ export class RedlockService {
    * the method, pass them.
    *
    * @returns `{ ran: true, value }`, or `{ ran: false, reason }`.
-   * @throws What the method throws; InvalidOptionError if this instance does not declare the job, or if its provider is
-   * transient or depends on the request; StoreDownError without a quorum, if `onStoreDown` is `'throw'`.
+   * @throws What the method throws; InvalidOptionError if this instance does not declare the job, if its provider is
+   * transient or depends on the request, or if a decorator above `@Exclusive` has not called it; StoreDownError without
+   * a quorum, if `onStoreDown` is `'throw'`.
    */
   async trigger(name: string, ...args: unknown[]): Promise<RunOutcome<unknown>> {
     return this.#operations.trigger(name, args);

@@ -3,6 +3,16 @@ import { expect, it } from 'vitest';
 import { Exclusive, RedlockService } from '../../src/index.js';
 import { start } from '../module/application.js';
 
+let isOn: boolean;
+
+/** A decorator that calls the method if a flag is set. */
+function Flagged(_target: object, _key: string, descriptor: PropertyDescriptor): void {
+  const method = descriptor.value as (...args: unknown[]) => unknown;
+  descriptor.value = async function (...args: unknown[]): Promise<unknown> {
+    return isOn ? Reflect.apply(method, this, args) : undefined;
+  };
+}
+
 @Injectable()
 class Jobs {
   @Exclusive('outer') async outer(): Promise<string> {
@@ -11,6 +21,12 @@ class Jobs {
 
   @Exclusive('inner') async inner(): Promise<string> {
     return 'inner';
+  }
+
+  @Flagged
+  @Exclusive('flagged')
+  async flagged(): Promise<string> {
+    return 'flagged';
   }
 
   @Exclusive((folder: string) => `folder:${folder}`)
@@ -34,3 +50,14 @@ it('so has a job that calls itself under another name', async () => {
   const outcome = await redlock.trigger('folder:a', 'a', 'b', 'c');
   expect(outcome).toEqual({ ran: true, value: 'a/b/c' });
 });
+
+it.each([true, false])(
+  'a job that a decorator above does not call is not said to have run, with enabled: %s',
+  async (enabled) => {
+    const redlock = (await start({ redlock: { enabled }, providers: [Jobs] })).get(RedlockService);
+    isOn = true;
+    expect(await redlock.trigger('flagged')).toEqual({ ran: true, value: 'flagged' });
+    isOn = false;
+    await expect(redlock.trigger('flagged')).rejects.toThrow('and had not called it');
+  },
+);
