@@ -20,9 +20,6 @@ import { KnownJobs } from './known-jobs.service.js';
 import { Recovery } from './recovery.service.js';
 import { SchedulerFirings } from './scheduler-firings.service.js';
 
-/** How many records are read to find out whether the tick found a run in progress. */
-const RECORDS = 20;
-
 /** A job whose missed ticks are made up for, or whose claims are spread. */
 interface Candidate extends DeclaredJob {
   readonly schedule: CronSchedule;
@@ -89,14 +86,14 @@ export class CatchUp {
     if (!this.firings.isMounted(schedule)) return;
     const { ticks } = schedule;
     if (options.missed === undefined && !this.isClaimedLater(this.requestOf(job))) return this.forget(name);
-    let view = await this.records.view(name, RECORDS);
+    let view = await this.records.view(name, options.history);
     const pause = decodePause(view.pause, this.clock.now());
     this.forget(name);
     if (pause) return void this.waiting.set(name, this.lookAgain(name, pause.until?.getTime()));
     if (options.recover) {
       // A tick that was begun cannot be taken over once a later one is settled.
       await this.recovery.search(job, schedule);
-      view = await this.records.view(name, RECORDS);
+      view = await this.records.view(name, options.history);
     }
     const request = this.requestOf(job);
     const { tick } = request;

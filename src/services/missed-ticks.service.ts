@@ -4,7 +4,7 @@ import { contentOf } from '../acquire/token.js';
 import type { Clock } from '../clock.js';
 import { quoted } from '../display.js';
 import { inBackground } from '../in-background.js';
-import type { ResolvedOptions } from '../options/options.js';
+import type { ResolvedJobOptions, ResolvedOptions } from '../options/options.js';
 import { pausedTime } from '../records/job-pause.js';
 import type { MergedView } from '../records/merged-view.js';
 import { type Evidence, explained, ignoredCauses, ticksBetween } from '../records/missed-ticks.js';
@@ -20,9 +20,6 @@ import { JobCallers } from './job-callers.service.js';
 import { JobRecords } from './job-records.service.js';
 import { intervalOf, type KnownJob, KnownJobs } from './known-jobs.service.js';
 import { RedlockEvents } from './redlock-events.service.js';
-
-/** How many records are read to find out why ticks were missed. */
-const RECORDS = 20;
 
 const WHY: Readonly<Record<Exclude<MissedCause, 'overlap' | 'paused'>, string>> = {
   died: 'a run was begun and never finished, probably because its process ended',
@@ -122,7 +119,7 @@ export class MissedTicks {
     const previous = ticks.previous(tick.at);
     if (previous === undefined || previous <= last) return;
     const missed = await ticksBetween(ticks, last, tick.at);
-    const { records, pause } = await this.viewOf(name);
+    const { records, pause } = await this.viewOf(name, options);
     const isLast = (record: RunRecord): boolean => record.tick?.getTime() === last;
     // The schedule may have changed, for example with a deployment.
     const isSame = records.find(isLast)?.schedule === ticks.fingerprint;
@@ -156,9 +153,13 @@ export class MissedTicks {
     this.logger.warn(`${what} of ${quoted(name)} ${fate}: ${WHY[cause]}`);
   }
 
-  private async viewOf(name: string): Promise<Pick<MergedView, 'records' | 'pause'>> {
+  private async viewOf(
+    name: string,
+    { history }: ResolvedJobOptions,
+  ): Promise<Pick<MergedView, 'records' | 'pause'>> {
     try {
-      return await this.records.view(name, RECORDS);
+      // Plain calls and triggers may have followed the last tick, whose record tells its schedule.
+      return await this.records.view(name, history);
     } catch {
       return { records: [], pause: undefined };
     }

@@ -182,6 +182,17 @@ describe('a tick that was skipped because the job was paused is made up for', ()
     expect(world.runs).toEqual(['10:00', '11:00']);
   });
 
+  it('however many calls by hand have followed the last tick, if its record is kept', async () => {
+    const world = new World();
+    const fleet = await world.deploy(at('09:59:05'), options);
+    await world.fire(fleet, at('10:00:00'));
+    await redlockOf(fleet).pause('report');
+    for (let call = 0; call < 40; call++) await redlockOf(fleet).trigger('report');
+    await world.fire(fleet, at('11:00:00'));
+    await redlockOf(fleet).resume('report');
+    await expect.poll(() => world.runs.filter((tick) => tick !== 'none')).toEqual(['10:00', '11:00']);
+  });
+
   it('when its pause ends by itself', { timeout: 20_000 }, async () => {
     const world = new World();
     const fleet = await world.deploy(at('09:59:05'), options);

@@ -153,6 +153,30 @@ describe('the instance that wins a tick', () => {
   });
 });
 
+it.each([
+  [40, 50],
+  [3, 5],
+])(
+  'the ticks before a deployment are missed, also if %i calls have followed it, of %i that are kept',
+  async (calls, history) => {
+    let now = at('09:30:05').getTime();
+    const nodes = new MemoryNode(() => now);
+    const deploy = (time: Date): Promise<Started> => {
+      now = time.getTime();
+      return startFleet({ history }, 1, { now: time, nodes });
+    };
+    const before = await deploy(at('09:30:05'));
+    now = at('09:31:00').getTime();
+    await before.fleet.fire('report', at('09:31:00'));
+    await closeNow(before.fleet);
+    const { fleet, missed, redlock } = await deploy(at('09:34:05'));
+    for (let call = 0; call < calls; call++) await redlock.trigger('report');
+    now = at('09:35:00').getTime();
+    await fleet.fire('report', at('09:35:00'));
+    await expect.poll(() => missed).toEqual(['report unknown 09:32-09:34 3']);
+  },
+);
+
 describe('the ticks of a pause that outlasts a deployment', () => {
   let now = 0;
   let memory: MemoryNode;
