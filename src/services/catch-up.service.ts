@@ -74,7 +74,7 @@ export class CatchUp {
     if (!this.waiting.has(name)) this.lookFor(name);
   }
 
-  /** Looks whether paused jobs have been resumed, which other instances may have done, and claims undecided ticks again. */
+  /** Looks whether paused jobs have been resumed, perhaps by other instances, and claims undecided ticks again. */
   lookAtWaiting(): void {
     for (const name of this.waiting.keys()) this.lookFor(name);
   }
