@@ -97,10 +97,8 @@ export class ExclusiveJobs {
       const { recover, missed } = options;
       const schedule = this.scheduleOf(method, instance);
       checkSpread(whereOf(method, instance), options, schedule);
-      if (
-        (recover || missed !== undefined) &&
-        (schedule.kind === 'interval' || schedule.kind === 'timeout')
-      ) {
+      const hasNoTicks = schedule.kind === 'interval' || schedule.kind === 'timeout';
+      if (hasNoTicks && (recover || missed !== undefined)) {
         throw new InvalidOptionError(
           whereOf(method, instance),
           recover ? 'recover' : 'missed',
