@@ -54,8 +54,9 @@ export class Acquirer {
     { untilNext = wait, buffer }: Patience = {},
   ): Promise<Grant | Denial> {
     const { nodeTimeout, clock } = this;
-    let start = clock.elapsed();
-    let until = start + Math.max(untilNext, RETRY.overloadLimit * nodeTimeout);
+    const start = clock.elapsed();
+    const leastPatience = RETRY.overloadLimit * nodeTimeout;
+    let until = start + Math.max(untilNext, leastPatience);
     const { tick } = claim;
     const about = { isTick: tick !== undefined, recovers: tick?.recover ?? false, nodeTimeout };
     const isOfTick = tick !== undefined || claim.every !== undefined;
@@ -94,11 +95,11 @@ export class Acquirer {
         if (delay === undefined)
           return isBuffered ? leftToOthers(givenUp(result)) : givenUp(result, isOfTick);
         if (result.kind === 'early') {
-          // Waiting for the tick to become due does not count, either: the clock of this instance is ahead.
+          // Waiting for the tick to become due does not count, either: the clock of this instance is ahead. `start` stays
+          // the same, because a claim must not wait for a run beyond the next tick by this clock (see `RETRY.buffer`).
           begin += delay;
-          start += delay;
-          until += delay;
           waited += delay;
+          until = Math.max(until, now + delay + leastPatience);
         }
         // Without the counter, a retry asks all nodes (unless `isInTurn`), and is not counted as a loser again. A claim
         // with `buffer` that got no rank yet keeps the counter (see `isUncounted`): its rank decides whether it may

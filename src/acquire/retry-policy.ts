@@ -55,7 +55,7 @@ export interface Progress {
   /** How long the caller is willing to wait for a lock that is held. */
   readonly wait: number;
   readonly isTick: boolean;
-  /** Time since the claim was made, except the wait for the tick to become due. */
+  /** Time since the claim was made, with all waits. */
   readonly total: number;
   /** How much longer the tick may wait for a run in progress; `undefined` unless `overlap` is `'buffer-one'`. */
   readonly bufferLeft: number | undefined;

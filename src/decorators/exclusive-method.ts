@@ -49,7 +49,7 @@ export function methodsOf(instance: unknown): readonly MethodOfObject[] {
   while (typeof prototype === 'object' && prototype !== null) {
     for (const method of [...(declared.get(prototype)?.values() ?? []), ...copiedTo(prototype)]) {
       if (methods.has(method.key)) continue;
-      methods.set(method.key, { method, isOverridden: isOverridden(method.key, prototype, instance) });
+      methods.set(method.key, { method, isOverridden: isOverridden(method, prototype, instance) });
     }
     prototype = Object.getPrototypeOf(prototype);
   }
@@ -66,18 +66,26 @@ function copiedTo(prototype: object): readonly ExclusiveMethod[] {
 }
 
 /** Whether the object, or a class between it and the prototype, has a method of its own. */
-function isOverridden(key: string | symbol, prototype: object, instance: object): boolean {
-  const own = propertiesOf(instance)[key as string];
-  // What binds the methods of an object replaces each of them with a function that calls it.
-  const isBound = typeof own?.value === 'function' && own.value.name === `bound ${String(key)}`;
-  if (own && !isBound) return true;
+function isOverridden({ key, wrapper }: ExclusiveMethod, prototype: object, instance: object): boolean {
+  let inherited: unknown;
   let each = Object.getPrototypeOf(instance) as object;
   while (each !== prototype) {
+    const property = propertiesOf(each)[key as string];
     // The methods of classes are not enumerable; those that a tracer has wrapped, and assigned, are.
-    if (propertiesOf(each)[key as string]?.enumerable === false) return true;
+    if (property?.enumerable === false) return true;
+    inherited ??= property?.value;
     each = Object.getPrototypeOf(each) as object;
   }
-  return false;
+  inherited ??= propertiesOf(prototype)[key as string]?.value;
+  const own = propertiesOf(instance)[key as string];
+  return (
+    own !== undefined && own.value !== wrapper && own.value !== inherited && !isBound(own.value, inherited)
+  );
+}
+
+/** Whether a function is a method bound to its object. */
+function isBound(bound: unknown, method: unknown): boolean {
+  return typeof bound === 'function' && typeof method === 'function' && bound.name === `bound ${method.name}`;
 }
 
 function propertiesOf(object: object): Record<string, PropertyDescriptor> {

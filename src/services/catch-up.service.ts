@@ -52,11 +52,13 @@ export class CatchUp {
 
   /** Looks for missed ticks of all jobs: when the application has started, and when a quorum votes again. */
   look(): void {
+    const isStart = this.upSince === undefined;
     this.upSince ??= this.clock.now();
     for (const job of this.jobs.declared()) {
       const { name, schedule, options } = job;
       const { missed, spread, defaultSpread } = options;
-      if (schedule.kind === 'cron' && (missed ?? spread ?? defaultSpread) !== undefined)
+      const isSpread = isStart && (spread ?? defaultSpread) !== undefined;
+      if (schedule.kind === 'cron' && (missed !== undefined || isSpread))
         this.candidates.set(name, { ...job, schedule });
     }
     for (const name of this.candidates.keys()) this.lookFor(name);
@@ -67,6 +69,7 @@ export class CatchUp {
     const job = this.candidates.get(name);
     // If no node answers, `look` is called when a quorum votes again.
     if (job) void this.lookAt(job).catch(() => this.fleet.suspect());
+    else this.waiting.delete(name);
   }
 
   /** A tick of this job was skipped because the job is paused. */
@@ -85,45 +88,37 @@ export class CatchUp {
     // If the scheduler is off, or the job is stopped, this instance is not meant to run it.
     if (!this.firings.isMounted(schedule)) return;
     const { ticks } = schedule;
-    if (options.missed === undefined && !this.isClaimedLater(this.requestOf(job))) return this.forget(name);
+    const waiting = this.waitingTick(job);
+    if (options.missed === undefined && !waiting) return void this.candidates.delete(name);
     let view = await this.records.view(name, options.history);
     const pause = decodePause(view.pause, this.clock.now());
-    this.forget(name);
+    this.clock.clearTimeout(this.waiting.get(name));
+    this.waiting.delete(name);
+    // Later ticks are claimed by the scheduler's calls.
+    if (options.missed === undefined) this.candidates.delete(name);
     if (pause) return void this.waiting.set(name, this.lookAgain(name, pause.until?.getTime()));
     if (options.recover) {
       // A tick that was begun cannot be taken over once a later one is settled.
       await this.recovery.search(job, schedule);
       view = await this.records.view(name, options.history);
     }
-    const request = this.requestOf(job);
-    const { tick } = request;
+    const now = this.clock.now();
+    const tick = ticks.latest(now);
     if (!tick || !this.isMissed(job, tick, view)) return;
-    const age = this.clock.now() - tick.at;
-    if (age > (options.missed ?? 0) && !this.isClaimedLater(request)) return;
+    if (now - tick.at > (options.missed ?? 0) && tick.at !== waiting?.at) return;
     const firing = (): CronFiring => this.firings.ofCron(call, ticks, tick);
-    const outcome = await this.runner.resume(request, firing, call);
+    const outcome = await this.runner.resume(requestOf(job, tick), firing, call);
     // Another run may hold the lock, or the clock of a node may not have come to the end of the pause.
     if (outcome === 'unknown' && !this.waiting.has(name)) this.waiting.set(name, undefined);
     ticks.prepareSoon(this.clock);
   }
 
-  private forget(name: string): void {
-    this.clock.clearTimeout(this.waiting.get(name));
-    this.waiting.delete(name);
-  }
-
-  /** The request to run the latest tick of a job. */
-  private requestOf({ name, options, schedule: { ticks } }: Candidate): RunRequest {
-    const tick = ticks.latest(this.clock.now());
-    const spread = spreadOf(name, options, ticks);
-    return { name, options, tick, ticks, spread, trigger: 'catch-up' };
-  }
-
-  /** Whether the tick was due before this instance was up, and is not to be claimed yet. */
-  private isClaimedLater(request: RunRequest): boolean {
-    const { tick } = request;
-    if (!tick || this.upSince === undefined || tick.at >= this.upSince) return false;
-    return spreadDelay(this.options.keyPrefix, request, this.clock.now()) > 0;
+  /** The tick that was due before this instance was up, if it is not to be claimed yet. */
+  private waitingTick(job: Candidate): Tick | undefined {
+    const now = this.clock.now();
+    const tick = job.schedule.ticks.latest(now);
+    if (!tick || this.upSince === undefined || tick.at >= this.upSince) return undefined;
+    return spreadDelay(this.options.keyPrefix, requestOf(job, tick), now) > 0 ? tick : undefined;
   }
 
   /** Looks again at the time `at`, when a pause ends by itself. */
@@ -153,4 +148,9 @@ export class CatchUp {
       ({ startedAt, duration }) => startedAt.getTime() <= at && at <= startedAt.getTime() + (duration ?? 0),
     );
   }
+}
+
+/** The request to run a tick that no call by the scheduler claims. */
+function requestOf({ name, options, schedule: { ticks } }: Candidate, tick: Tick): RunRequest {
+  return { name, options, tick, ticks, spread: spreadOf(name, options, ticks), trigger: 'catch-up' };
 }

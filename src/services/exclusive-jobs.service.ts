@@ -11,7 +11,6 @@ import {
 } from '../decorators/exclusive-method.js';
 import type { Clock } from '../clock.js';
 import { listed } from '../display.js';
-import { InvalidOptionError } from '../errors.js';
 import { CLOCK, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
 import type { ResolvedJobOptions, ResolvedOptions } from '../options/options.js';
 import { checkedOptions } from '../options/checks.js';
@@ -20,7 +19,8 @@ import { currentFiring } from '../schedule/firing.js';
 import { type Schedule, scheduleOf } from '../schedule/schedule-of.js';
 import { turn } from '../schedule/turns.js';
 import type { RunRequest } from '../runs/run-request.js';
-import { checkSpread, spreadOf } from '../runs/spread.js';
+import { checkForSchedule } from '../runs/schedule-checks.js';
+import { spreadOf } from '../runs/spread.js';
 import { JobRunner } from './job-runner.service.js';
 import { JobNames } from '../runs/job-names.js';
 import { ownRun, RunScope } from '../runs/run-context.js';
@@ -28,13 +28,16 @@ import { Binding } from './binding.service.js';
 import { LeaseRegistry } from './lease-registry.service.js';
 import { SchedulerFirings } from './scheduler-firings.service.js';
 
+interface CheckedOptions {
+  readonly options: ResolvedJobOptions;
+  readonly schedule: Schedule;
+}
+
 /** A job that an instance declares. */
-export interface DeclaredJob {
+export interface DeclaredJob extends CheckedOptions {
   readonly name: string;
   /** The pattern that stands for the job names of the method, if they depend on the call. */
   readonly pattern: string | undefined;
-  readonly options: ResolvedJobOptions;
-  readonly schedule: Schedule;
   /** Calls the method through all its decorators, as the scheduler does. */
   readonly call: () => unknown;
 }
@@ -89,27 +92,20 @@ export class ExclusiveJobs {
     const reserved = new JobNames();
     const names = new Set<string>();
     const scheduled: string[] = [];
-    for (const { method, instance, isOverridden } of this.found()) {
+    const overridden: string[] = [];
+    for (const found of this.found()) {
+      const { method, instance } = found;
+      const place = placeOf(instance, method.key);
       // Nest injects into objects that it creates from a class, but not into those that a factory returns.
       this.binding.bind(instance);
-      if (isOverridden) continue;
-      const options = this.optionsOf(method, instance);
-      const { recover, missed } = options;
-      const schedule = this.scheduleOf(method, instance);
-      checkSpread(whereOf(method, instance), options, schedule);
-      const hasNoTicks = schedule.kind === 'interval' || schedule.kind === 'timeout';
-      if (hasNoTicks && (recover || missed !== undefined)) {
-        throw new InvalidOptionError(
-          whereOf(method, instance),
-          recover ? 'recover' : 'missed',
-          `has no effect on an @${schedule.kind === 'interval' ? 'Interval' : 'Timeout'} method, which has no ticks`,
-        );
+      if (found.isOverridden) {
+        overridden.push(place);
+        continue;
       }
-      if (schedule.kind !== 'none') scheduled.push(placeOf(instance, method.key));
+      const { schedule } = this.checked(found);
+      if (schedule.kind !== 'none') scheduled.push(place);
       reserved.reserve(method, instance, schedule);
-      names.add(
-        typeof method.name === 'function' ? placeOf(instance, method.key) : nameOf(method, instance, []),
-      );
+      names.add(typeof method.name === 'function' ? place : nameOf(method, instance, []));
     }
     if (scheduled.length > 0 && !this.firings.hasScheduler && this.options.enabled) {
       this.logger.warn(
@@ -117,6 +113,8 @@ export class ExclusiveJobs {
           'the imports of AppModule, unless something else calls them',
       );
     }
+    if (overridden.length > 0)
+      this.logger.log(`Not guarding ${listed(overridden)}: overridden without @Exclusive`);
     return [...names];
   }
 
@@ -132,14 +130,11 @@ export class ExclusiveJobs {
 
   /** The decorated methods that can be called, and have a name when they are called without arguments. */
   *declared(): Iterable<DeclaredJob> {
-    for (const { method, instance, isSingle, options } of this.valid()) {
-      if (!isSingle) continue;
-      const call = (): unknown =>
-        Reflect.apply(Reflect.get(instance, method.key) as () => unknown, instance, []);
-      const name = nameIn(method, instance, []);
+    for (const { method, instance, isSingle, options, schedule } of this.valid()) {
+      const name = isSingle ? nameIn(method, instance, []) : undefined;
       if (name === undefined) continue;
-      const pattern = patternOf(method, instance);
-      yield { name, pattern, options, schedule: this.scheduleOf(method, instance), call };
+      const call = (): unknown => (Reflect.get(instance, method.key) as () => unknown).call(instance);
+      yield { name, pattern: patternOf(method, instance), options, schedule, call };
     }
   }
 
@@ -149,24 +144,23 @@ export class ExclusiveJobs {
   }
 
   /** The same, without those of lazy modules whose options are invalid: nothing has refused them at startup. */
-  *valid(): Iterable<FoundMethod & { readonly options: ResolvedJobOptions }> {
+  *valid(): Iterable<FoundMethod & CheckedOptions> {
     for (const each of this.all()) {
-      let options: ResolvedJobOptions;
+      let checked: CheckedOptions;
       try {
-        options = this.optionsOf(each.method, each.instance);
+        checked = this.checked(each);
       } catch {
         continue;
       }
-      yield { ...each, options };
+      yield { ...each, ...checked };
     }
   }
 
   private *found(): Iterable<FoundMethod> {
     for (const wrapper of [...this.discovery.getProviders(), ...this.discovery.getControllers()]) {
       const instance = wrapper.instance as object;
-      for (const method of methodsOf(instance)) {
-        yield { ...method, instance, isSingle: wrapper.isDependencyTreeStatic() && !wrapper.isTransient };
-      }
+      const isSingle = wrapper.isDependencyTreeStatic() && !wrapper.isTransient;
+      for (const method of methodsOf(instance)) yield { ...method, instance, isSingle };
     }
   }
 
@@ -217,14 +211,20 @@ export class ExclusiveJobs {
     return { name, pattern, options: { ...options, every }, firing, spread, trigger };
   }
 
+  private checked({ method, instance }: FoundMethod): CheckedOptions {
+    const options = this.optionsOf(method, instance);
+    const schedule = this.scheduleOf(method, instance);
+    checkForSchedule(whereOf(method, instance), options, schedule);
+    return { options, schedule };
+  }
+
   /** The options of a decorated method, with the defaults of the module. */
   optionsOf(method: ExclusiveMethod, instance: object): ResolvedJobOptions {
     const known = this.resolved.get(method);
     if (known) return known;
-    const { nodeTimeout, job } = this.options;
     const where = whereOf(method, instance);
-    const checked = checkedOptions(where, method.options, jobChecks(nodeTimeout));
-    const options = resolveJobOptions(where, checked, job);
+    const checked = checkedOptions(where, method.options, jobChecks(this.options.nodeTimeout));
+    const options = resolveJobOptions(where, checked, this.options.job);
     this.resolved.set(method, options);
     return options;
   }

@@ -350,17 +350,6 @@ describe('a tick that is claimed ten seconds early, because the clock of the ins
     const answer = acquirerOf([node]).acquire(claimOf(newName(), due), TTL, 0, never(), { untilNext: 1000 });
     expect(await clock.until(answer)).toHaveProperty('validUntil');
   });
-
-  it('waits no shorter than any other for a run in progress', async () => {
-    const name = newName();
-    const earlier = claimOf(name);
-    await node.claim(earlier, 'earlier', TTL);
-    const patience = { untilNext: 5000, buffer: 4000 };
-    const answer = acquirerOf([node]).acquire(claimOf(name, due), TTL, 0, never(), patience);
-    await clock.advance(due + 2000 - clock.now());
-    await node.release(earlier, 'earlier');
-    expect(await clock.until(answer)).toHaveProperty('validUntil');
-  });
 });
 
 const RUN: ClaimedRun = { runId: 'run', trigger: 'schedule', startedAt: 0, tick: undefined };

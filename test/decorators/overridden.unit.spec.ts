@@ -112,6 +112,45 @@ describe('no override is', () => {
     expect(app.get(Bound).runs).toEqual(['base']);
   });
 
+  it('a method of another name that the object has bound to itself', async () => {
+    const key = Symbol('report');
+    const Renamed: MethodDecorator = (_target, _key, descriptor) => {
+      const call = descriptor.value as (...args: unknown[]) => unknown;
+      descriptor.value = function (this: unknown, ...args: unknown[]) {
+        return call.apply(this, args);
+      } as typeof descriptor.value;
+    };
+
+    @Injectable()
+    class Bound {
+      constructor() {
+        this.wrapped = this.wrapped.bind(this);
+        this[key] = this[key].bind(this);
+      }
+
+      @Renamed
+      @Exclusive('wrapped')
+      async wrapped(): Promise<void> {}
+
+      @Exclusive('symbol')
+      async [key](): Promise<void> {}
+    }
+    const redlock = (await start({ providers: [Bound] })).get(RedlockService);
+    expect(redlock.jobs().map(({ name }) => name)).toEqual(['wrapped', 'symbol']);
+  });
+
+  it('the same method that the object has copied to itself', async () => {
+    @Injectable()
+    class Copied extends Base {
+      constructor() {
+        super();
+        Object.assign(this, { report: this.report });
+      }
+    }
+    const redlock = (await start({ providers: [Copied] })).get(RedlockService);
+    expect(redlock.jobs()).toHaveLength(1);
+  });
+
   it('a spy that a test has put in its place', async () => {
     const app = await start({ providers: [Base] });
     const spy = vi.spyOn(app.get(Base), 'report');

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Cron } from '@nestjs/schedule';
 import type { TestingModule } from '@nestjs/testing';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { sleep } from '../../src/clock.js';
 import { Exclusive, type JobOptions, MemoryNode, RedlockService } from '../../src/index.js';
 import { ManualClock } from '../../src/testing/manual-clock.js';
 import { close, fire, start } from '../module/application.js';
@@ -14,6 +15,8 @@ const TTL = 30 * SECOND;
 /** A node that can hang. */
 class HangingNode extends MemoryNode {
   isDown = false;
+  /** How long it takes to look, in milliseconds. */
+  slowness = 0;
 
   private answer<Answer>(ask: () => Promise<Answer>): Promise<Answer> {
     return this.isDown ? Promise.reject(new Error('is down')) : ask();
@@ -24,7 +27,8 @@ class HangingNode extends MemoryNode {
   override register(...args: Parameters<MemoryNode['register']>): ReturnType<MemoryNode['register']> {
     return this.answer(() => super.register(...args));
   }
-  override look(...args: Parameters<MemoryNode['look']>): ReturnType<MemoryNode['look']> {
+  override async look(...args: Parameters<MemoryNode['look']>): ReturnType<MemoryNode['look']> {
+    if (this.slowness > 0) await sleep(clock, this.slowness);
     return this.answer(() => super.look(...args));
   }
 }
@@ -191,6 +195,19 @@ describe('a tick with spread, and without `missed`,', () => {
     await looked();
     expect(runs.slice(1)).toEqual(['11:00 catch-up']);
     expect(begun[1]! - Date.UTC(2031, 4, 7, 11)).toBeGreaterThanOrEqual(offset);
+  });
+
+  it('is run by an instance that has just enough time to ask what has run', async () => {
+    await runAtTen(options);
+    const offset = begun[0]! - Date.UTC(2031, 4, 7, 10);
+    await to('11:00:00');
+    await clock.advance(offset - 100);
+    node.slowness = 200;
+    await startWith(options);
+    await looked();
+    await clock.advance(MINUTE);
+    await looked();
+    expect(runs.slice(1)).toEqual(['11:00 catch-up']);
   });
 
   it('is not run by an instance that starts later', async () => {

@@ -1,8 +1,9 @@
 import { Injectable, Module } from '@nestjs/common';
 import { LazyModuleLoader } from '@nestjs/core';
+import { Cron } from '@nestjs/schedule';
 import { expect, it } from 'vitest';
 import { Exclusive, InvalidOptionError, RedlockService } from '../../src/index.js';
-import { start } from '../module/application.js';
+import { byHand, ONCE_A_YEAR, start } from '../module/application.js';
 
 @Injectable()
 class Jobs {
@@ -12,6 +13,10 @@ class Jobs {
 @Injectable()
 class Lazy {
   @Exclusive('wrong', { ttl: 1 }) async wrong(): Promise<void> {}
+
+  @Cron(ONCE_A_YEAR, byHand('spread'))
+  @Exclusive('spread', { spread: '1000d' })
+  async spread(): Promise<void> {}
 
   @Exclusive('lazy') async lazy(): Promise<string> {
     return 'worked';
