@@ -48,6 +48,14 @@ class Calling extends Base {
   }
 }
 
+/** Replaces a method by a function without a name. */
+const Renamed: MethodDecorator = (_target, _key, descriptor) => {
+  const call = descriptor.value as (...args: unknown[]) => unknown;
+  descriptor.value = function (this: unknown, ...args: unknown[]) {
+    return call.apply(this, args);
+  } as typeof descriptor.value;
+};
+
 describe.each<[string, Type<Base>]>([
   ['by a method', SwitchedOff],
   ['by a method with a schedule of its own', Everywhere],
@@ -114,12 +122,6 @@ describe('no override is', () => {
 
   it('a method of another name that the object has bound to itself', async () => {
     const key = Symbol('report');
-    const Renamed: MethodDecorator = (_target, _key, descriptor) => {
-      const call = descriptor.value as (...args: unknown[]) => unknown;
-      descriptor.value = function (this: unknown, ...args: unknown[]) {
-        return call.apply(this, args);
-      } as typeof descriptor.value;
-    };
 
     @Injectable()
     class Bound {
@@ -144,7 +146,7 @@ describe('no override is', () => {
     class Copied extends Base {
       constructor() {
         super();
-        Object.assign(this, { report: this.report });
+        Object.assign(this, { report: Reflect.get(this, 'report') });
       }
     }
     const redlock = (await start({ providers: [Copied] })).get(RedlockService);
