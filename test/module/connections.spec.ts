@@ -106,8 +106,8 @@ it('use the new password of a client of the application whose token was renewed'
     own.options.password = token;
     await client.client('KILL', 'USER', 'iam');
     await expect.poll(claims, { timeout: 3000 }).toBe(true);
-    proxy.idleLimit = 50;
-    await pause(100);
+    proxy.idleLimit = 200;
+    await pause(300);
     expect(await claims()).toBe(true);
     proxy.idleLimit = Number.POSITIVE_INFINITY;
   }
