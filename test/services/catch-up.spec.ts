@@ -44,9 +44,10 @@ describe.each([
     'within two seconds of its return, by one of three instances, before the next tick',
     { timeout: 90_000 },
     async () => {
-      runs.length = 0;
       const redlock = { nodes: servers.map(({ url }) => url) };
       const apps = await startFleet(3, { redlock, providers: [Jobs] });
+      // A tick may have been due during the start.
+      runs.length = 0;
       const first = await afterTick(3500);
       expect(runs.map(({ tick }) => tick)).toEqual([first]);
       for (const server of servers) server.pause();
@@ -58,7 +59,7 @@ describe.each([
       expect((runs[1]?.at ?? 0) - back).toBeLessThan(2000);
       await afterTick(1000);
       expect(runs.map(({ tick }) => tick)).toEqual([first, first + PERIOD, first + 2 * PERIOD]);
-      const history = await apps[0]!.get(RedlockService).history('report');
+      const history = await apps[0]!.get(RedlockService).history('report', { limit: 3 });
       expect(history.map(({ trigger }) => trigger)).toEqual(['schedule', 'catch-up', 'schedule']);
     },
   );
@@ -67,12 +68,13 @@ describe.each([
     'and so is one that falls into a full stop of the fleet, as soon as the first instance is back',
     { timeout: 90_000 },
     async () => {
-      runs.length = 0;
       const parts = {
         redlock: { nodes: servers.map(({ url }) => url), keyPrefix: 'STOP' },
         providers: [Jobs],
       };
       const apps = await startFleet(3, parts);
+      // A tick may have been due during the start.
+      runs.length = 0;
       const first = await afterTick(2500);
       for (const app of apps) await close(app);
       await afterTick(500);
