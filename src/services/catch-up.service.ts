@@ -94,9 +94,9 @@ export class CatchUp {
     const pause = decodePause(view.pause, this.clock.now());
     this.clock.clearTimeout(this.waiting.get(name));
     this.waiting.delete(name);
+    if (pause) return void this.waiting.set(name, this.lookAgain(name, pause.until?.getTime()));
     // Later ticks are claimed by the scheduler's calls.
     if (options.missed === undefined) this.candidates.delete(name);
-    if (pause) return void this.waiting.set(name, this.lookAgain(name, pause.until?.getTime()));
     if (options.recover) {
       // A tick that was begun cannot be taken over once a later one is settled.
       await this.recovery.search(job, schedule);

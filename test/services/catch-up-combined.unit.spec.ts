@@ -210,6 +210,23 @@ describe('a tick with spread, and without `missed`,', () => {
     expect(runs.slice(1)).toEqual(['11:00 catch-up']);
   });
 
+  it('is run by an instance that starts during a pause, if the job is resumed before it is claimed', async () => {
+    await runAtTen(options);
+    const offset = begun[0]! - Date.UTC(2031, 4, 7, 10);
+    const before = await startWith(options);
+    await before.get(RedlockService).pause('report');
+    await close(before);
+    await to('11:00:00');
+    await clock.advance(offset / 3);
+    const redlock = (await startWith(options)).get(RedlockService);
+    await looked();
+    await redlock.resume('report');
+    await looked();
+    await clock.advance(offset);
+    await looked();
+    expect(runs.slice(1)).toEqual(['11:00 catch-up']);
+  });
+
   it('is not run by an instance that starts later', async () => {
     await runAtTen(options);
     const offset = begun[0]! - Date.UTC(2031, 4, 7, 10);
