@@ -68,13 +68,15 @@ export class JobStatuses {
     // `false` if the newest tick belongs, or may belong, to another schedule, or if the job is new.
     const isSame =
       records.find(({ tick }) => tick !== null && tick.getTime() === last)?.schedule === schedule.fingerprint;
-    return Math.max(last !== undefined && isSame ? last : Math.max(since, last ?? since), resumed);
+    const counted = last !== undefined && isSame ? last : Math.max(since, last ?? since);
+    return Math.max(counted, newestStart(job, view), resumed);
   }
 
   private next(job: KnownJob, view: MergedView, now: number): number {
     if (typeof job.schedule === 'number') return dueAfter(job, newestRun(job, view) ?? job.since, now);
     // A job without a run is due at the next tick.
-    return dueAfter(job, view.running?.tick ?? view.last ?? Number.NEGATIVE_INFINITY, now);
+    const newest = view.running?.tick ?? view.last ?? Number.NEGATIVE_INFINITY;
+    return dueAfter(job, Math.max(newest, newestStart(job, view)), now);
   }
 }
 
@@ -94,6 +96,19 @@ export function newestRun(
   }
   // If runs may overlap, nobody knows of those that were begun before this instance was up, and are not settled.
   return options.overlap === 'allow' ? Math.max(since, last ?? since) : last;
+}
+
+/**
+ * With `every`, when the newest run began: it may have begun long after its tick, or have none. Triggers do not count.
+ * Milliseconds since the epoch.
+ */
+function newestStart({ options: { every } }: KnownJob, { records, running }: MergedView): number {
+  const recorded = records.find(({ trigger }) => trigger !== 'manual')?.startedAt.getTime();
+  const newest = Math.max(
+    recorded ?? Number.NEGATIVE_INFINITY,
+    running?.startedAt ?? Number.NEGATIVE_INFINITY,
+  );
+  return every === undefined ? Number.NEGATIVE_INFINITY : newest;
 }
 
 /** How late a claim of the job may be, in milliseconds. */

@@ -187,6 +187,17 @@ describe('the status of a job', () => {
     expect((await fleet.fire('report', at('09:34:00'))).some(({ ran }) => ran)).toBe(true);
   });
 
+  it('counts `every` from when the newest run began, also if that was a call', async () => {
+    const { fleet, redlock, pass } = await startFleet({ every: '3m' });
+    await fleet.fire('report', at('09:31:00'));
+    await fleet.advance('210s');
+    expect(await redlock.run('report', () => {}, { every: '3m' })).toMatchObject({ ran: true });
+    await pass(2);
+    expect(await redlock.status('report')).toMatchObject({ nextTick: at('09:38:00'), overdueBy: null });
+    expect((await fleet.fire('report', at('09:37:00'))).some(({ ran }) => ran)).toBe(false);
+    expect((await fleet.fire('report', at('09:38:00'))).some(({ ran }) => ran)).toBe(true);
+  });
+
   it('comes with a preview of the next ticks, and the list of the jobs', async () => {
     const { redlock } = await startFleet();
     expect(redlock.preview('report', 3)).toEqual([at('09:31:00'), at('09:32:00'), at('09:33:00')]);
