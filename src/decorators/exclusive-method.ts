@@ -78,14 +78,14 @@ function isOverridden({ key, wrapper }: ExclusiveMethod, prototype: object, inst
   }
   inherited ??= propertiesOf(prototype)[key as string]?.value;
   const own = propertiesOf(instance)[key as string];
-  return (
-    own !== undefined && own.value !== wrapper && own.value !== inherited && !isBound(own.value, inherited)
+  if (!own || own.value === wrapper || own.value === inherited) return false;
+  return ![String(key), nameOfFunction(wrapper), nameOfFunction(inherited)].some(
+    (name) => name !== undefined && nameOfFunction(own.value) === `bound ${name}`,
   );
 }
 
-/** Whether a function is a method bound to its object. */
-function isBound(bound: unknown, method: unknown): boolean {
-  return typeof bound === 'function' && typeof method === 'function' && bound.name === `bound ${method.name}`;
+function nameOfFunction(value: unknown): string | undefined {
+  return typeof value === 'function' ? value.name : undefined;
 }
 
 function propertiesOf(object: object): Record<string, PropertyDescriptor> {

@@ -102,9 +102,8 @@ export class MissedTicks {
     if (firing?.kind === 'interval') return intervalOf(firing.period, every);
     // A plain call may have `every`, too. It counts for the interval of a job, but is no schedule by itself.
     const known = this.jobs.get(name);
-    return typeof known?.schedule === 'number' && every !== undefined && known.options.every === every
-      ? known.schedule
-      : undefined;
+    if (typeof known?.schedule !== 'number' || every === undefined) return undefined;
+    return (known.options.every ?? known.schedule) === every ? known.schedule : undefined;
   }
 
   private async compare(

@@ -65,6 +65,9 @@ describe.each<[string, Type<Base>]>([
   it('is none, and is called by nothing but those who call it', async () => {
     const logger = new RecordingLogger();
     const app = await start({ providers: [Class], logger });
+    expect(logger.at('log')).toContainEqual(
+      expect.stringMatching(/^Not guarding "\w+\.report": overridden without @Exclusive/),
+    );
     const redlock = app.get(RedlockService);
     expect(logger.text).toContain('Guarding 0 jobs');
     expect(redlock.jobs()).toEqual([]);
@@ -139,6 +142,27 @@ describe('no override is', () => {
     }
     const redlock = (await start({ providers: [Bound] })).get(RedlockService);
     expect(redlock.jobs().map(({ name }) => name)).toEqual(['wrapped', 'symbol']);
+  });
+
+  it('a method of a prototype with an accessor that binds it', async () => {
+    class Bound extends Base {}
+    Object.defineProperty(Bound.prototype, 'report', {
+      configurable: true,
+      enumerable: true,
+      get(this: Bound) {
+        return Base.prototype.report.bind(this);
+      },
+    });
+
+    @Injectable()
+    class Passing extends Bound {
+      constructor() {
+        super();
+        Object.defineProperty(this, 'report', { value: this.report });
+      }
+    }
+    const redlock = (await start({ providers: [Passing] })).get(RedlockService);
+    expect(redlock.jobs()).toHaveLength(1);
   });
 
   it('the same method that the object has copied to itself', async () => {
