@@ -5,7 +5,10 @@ export interface Timer {
   unref(): Timer;
 }
 
-/** The source of times and timers for all code but the nodes, so that a test can provide its own. */
+/**
+ * The source of times and timers for all code but the nodes and the exceptions in docs/internals.md (Time), so that a
+ * test can provide its own.
+ */
 export interface Clock {
   /** The wall clock, in milliseconds since the epoch. It can be set at any time. */
   readonly now: () => number;

@@ -40,7 +40,10 @@ export class InvalidOptionError extends RedlockError {
   readonly code = 'ERR_INVALID_OPTION';
   /** The name of the option or argument, such as `'ttl'` or `'nodes[0].host'`. */
   readonly option: string;
-  /** The invalid value. Omitted if it is an object, is too long for a message, or may contain a secret. */
+  /**
+   * The invalid value. Omitted if it is an object, a function or a symbol, is too long for a message, or may contain a
+   * secret.
+   */
   declare readonly value?: unknown;
 
   /**

@@ -82,7 +82,10 @@ export class Backpressure {
     });
   }
 
-  /** A quorum has answered a vote. Times are on the monotonic clock. */
+  /**
+   * A vote has ended, and the nodes are not down, although they may have been too slow for a quorum, or have refused
+   * this lock alone. Times are on the monotonic clock.
+   */
   answered(sentAt: number, now: number): void {
     this.failingSince = undefined;
     this.limit.answered(sentAt, now, this.waiting.length > 0);

@@ -18,7 +18,10 @@ export interface NodeDriver extends LockNode {
   onRecovery(resend: (which: 'all' | 'overdue') => void): void;
   /** Sends a settle or a release again. */
   resend(ending: Ending, claim: Claim, token: string): Promise<boolean>;
-  /** Waits until it is known whether commands can be sent; `undefined` if they can. Rejects if they cannot. */
+  /**
+   * Waits until it is known whether commands can be sent, and rejects if it turns out that they cannot. `undefined` if
+   * there is nothing to wait for: then a command that cannot be sent rejects by itself.
+   */
   usable(): Promise<void> | undefined;
   /** What became of a command that was rejected with `error`. `'refused'`: the node would refuse it again. */
   fateOf(claim: Claim, error: unknown): 'refused' | 'not sent' | 'unknown';

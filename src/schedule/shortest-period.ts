@@ -14,9 +14,10 @@ interface Ticks {
 }
 
 /**
- * The shortest time between two ticks of a schedule, in milliseconds; infinity for a date. It follows from the fields
- * of the expression, because a search for ticks would take milliseconds and could miss the shortest one. The rare hours
- * in which daylight saving time begins or ends are left out.
+ * A lower bound of the time between two ticks of a schedule, in milliseconds; infinity for a date. It follows from the
+ * fields of the expression, because a search for ticks would take milliseconds and could miss the shortest time. The
+ * month field is ignored, and every month counts as 28 days: no two ticks are nearer, except around the rare hours in
+ * which daylight saving time begins or ends.
  */
 export function shortestPeriod(cron: CronTime): number {
   if (cron.realDate) return Number.POSITIVE_INFINITY;
