@@ -100,7 +100,10 @@ function kindOf(value: object): string {
   }
 }
 
-/** The name of an object's first named class; `Class`, which node-redis derives from each of its own, is skipped. */
+/**
+ * The name of an object's first named class. `Class` is skipped: node-redis derives a class of that name from each of
+ * its classes.
+ */
 export function classOf(value: object): string {
   let prototype = Object.getPrototypeOf(value) as object | null;
   for (; prototype !== null; prototype = Object.getPrototypeOf(prototype) as object | null) {

@@ -7,8 +7,9 @@ import { outlasts } from './retry-policy.js';
 /** An answer is too slow if it takes longer than the fastest one by more than this fraction of `nodeTimeout`. */
 const TOLERATED_FRACTION = 1 / 10;
 /**
- * Claims are ordered by when they are given up, but counted as at most this many milliseconds after they came:
- * otherwise, in a lasting overload, rare jobs would wait behind all others.
+ * Claims go in the order in which they are given up. One that is given up later than this many milliseconds after it
+ * came is ordered as if it were given up then: otherwise, in a lasting overload, rare jobs would wait behind
+ * all others.
  */
 const MOST_PATIENT = 30_000;
 
@@ -33,8 +34,8 @@ interface Waiting {
 /**
  * Limits the votes in flight, and lets the other claims wait for a slot. Otherwise, if many claims were made at once,
  * their answers would take longer than `nodeTimeout`, and the nodes would seem to be down. The claim that would be
- * given up first goes first (earliest deadline first), so many yearly jobs cannot make a job that runs every second
- * lose a tick, unless they have waited for almost `MOST_PATIENT`.
+ * given up first goes first (earliest deadline first). That way, a large number of yearly jobs cannot make a job that
+ * runs every second lose a tick, unless they have waited for almost `MOST_PATIENT`.
  */
 export class Backpressure {
   private readonly limit: VoteLimit;

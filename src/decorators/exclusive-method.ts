@@ -16,8 +16,9 @@ export interface ExclusiveMethod {
 export interface MethodOfObject {
   readonly method: ExclusiveMethod;
   /**
-   * Whether the object has an undecorated method in its place. Then no job of this object is left, as with every other
-   * decorator: if the override calls `super.method()`, that call is guarded like one of a job that is declared elsewhere.
+   * Whether an undecorated method of the object overrides it. The object then does not declare the job: as with every
+   * other decorator, `@Exclusive` does not apply to the override. If that calls `super.method()`, the call is guarded
+   * like a call of a job that is declared elsewhere.
    */
   readonly isOverridden: boolean;
 }

@@ -49,9 +49,9 @@ export interface JobView {
 
 /** Where the instances of an application register themselves. */
 export interface Register {
-  /** The key that holds when each entry ends, by its id. */
+  /** The key with the end of each entry, by its id. */
   readonly ends: string;
-  /** The key that holds the content of each entry, by its id. */
+  /** The key with the content of each entry, by its id. */
   readonly entries: string;
 }
 

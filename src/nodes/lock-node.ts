@@ -215,7 +215,7 @@ export const EARLY_CLAIM_TOLERANCE = 500;
 export const TAKEOVER_WINDOW = 1000;
 
 /**
- * How long `TickClaim.last` outlives the marker of its tick, and the marker of a tick with `recover` its lease, in
- * milliseconds: one day. An instance that starts within that time learns that the tick was begun.
+ * How long `TickClaim.last` outlives the marker of its tick, in milliseconds, and how long the marker of a tick with
+ * `recover` outlives its lease: one day. An instance that starts within that time learns that the tick was begun.
  */
 export const LAST_TICK_RETENTION = 24 * 60 * 60 * 1000;

@@ -24,7 +24,10 @@ export class Refusal {
 
   private constructor(private readonly endsWith: EndOfRefusal) {}
 
-  /** @param before The refusal that has not ended yet. Of two refused steps, the one that needs more must be done. */
+  /**
+   * @param before The refusal that has not ended yet. If two steps were refused, the refusal ends when the one that
+   * needs more is carried out.
+   */
   static of(endsWith: EndOfRefusal, before?: Refusal): Refusal {
     const ends = before?.endsWith;
     const isOfLess = isStep(endsWith) && isStep(ends) && STEPS.indexOf(endsWith) < STEPS.indexOf(ends);

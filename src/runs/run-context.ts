@@ -86,8 +86,7 @@ export class RunScope {
 }
 
 /**
- * The innermost run in progress of this instance that a call is made in and shares its name with; `undefined` if there
- * is none.
+ * The innermost run in progress of this instance that contains the call and has its name; `undefined` if there is none.
  *
  * @param nameOfCall Computes the name of the call, which can be costly; `undefined` if it has none.
  */

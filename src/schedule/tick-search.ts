@@ -21,7 +21,7 @@ export class TickSearch {
    * a regular schedule, and their number is logarithmic for any other.
    */
   around(limit: number): readonly number[] {
-    // No tick is after `end` and up to `limit`.
+    // There is no tick later than `end`, up to and including `limit`.
     let end = limit;
     let reach = SECOND;
     let tick = this.after(limit - reach);
@@ -51,9 +51,9 @@ export class TickSearch {
 
   /**
    * The tick after `moment`; infinity if it is further away than `cron` looks. When daylight saving time ends and an
-   * hour occurs twice, `cron` uses the occurrence that has the *current* offset. So before the change, its answer for a
-   * moment just after it can be too early. Then it is asked again with the offset of that moment, which selects the
-   * second occurrence.
+   * hour occurs twice, `cron` uses the occurrence that has the offset in force *now*. So while the change is still
+   * ahead, the answer for a `moment` just after the change can be too early. Then `cron` is asked again with the offset
+   * of that moment, which selects the second occurrence.
    */
   after(moment: number): number {
     const start = new Date(moment);

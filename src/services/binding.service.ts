@@ -6,7 +6,10 @@ import { MODULE } from '../options/checks.js';
 import { currentFiring } from '../schedule/firing.js';
 import { SchedulerFirings } from './scheduler-firings.service.js';
 
-/** What turns the calls of decorated methods into runs; an interface, because it depends on the options. */
+/**
+ * Turns the calls of decorated methods into runs. An interface, because its class depends on the options, and `Binding`
+ * must not.
+ */
 interface Jobs {
   readonly isEnabled: boolean;
   /** Whether shutdown has not begun. */
@@ -71,7 +74,7 @@ export class Binding implements OnModuleInit {
     );
   }
 
-  /** Binds an object that Nest may not have injected into (a factory returned it), or only in another application. */
+  /** Binds an object. Nest may not have injected into it (a factory returned it), or only in another application. */
   bind(instance: object): void {
     const others = (marks.get(instance) ?? []).filter(
       (mark) => mark !== this.mark && bindings.get(mark)?.isOpen,

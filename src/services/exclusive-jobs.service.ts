@@ -45,7 +45,7 @@ export interface DeclaredJob extends CheckedOptions {
 /** A decorated method, with its provider or controller. */
 interface FoundMethod extends MethodOfObject {
   readonly instance: object;
-  /** Otherwise, Nest creates an object for each request or consumer, and `instance` has not been constructed. */
+  /** Whether there is one object. If there is one per request or consumer, `instance` has not been constructed. */
   readonly isSingle: boolean;
 }
 

@@ -62,7 +62,7 @@ export class JobCatalog {
       throw new InvalidOptionError(
         'trigger()',
         'name',
-        'must be that of a job that the decorators above @Exclusive call: one of them returned, and had not called it',
+        'must be that of a job that gets called: a decorator above @Exclusive returned without calling it',
         { received: name },
       );
     }

@@ -14,7 +14,7 @@ export interface KnownJob {
   /** The name, or the pattern that stands for the job names of its method. */
   readonly pattern: string;
   readonly options: ResolvedJobOptions;
-  /** The ticks of a cron job, or how often another one runs (see `intervalOf`). */
+  /** The ticks of a cron job; of any other job, the time between two runs in milliseconds (see `intervalOf`). */
   readonly schedule: CronTicks | number;
   /** Since when this instance has known it with this schedule. */
   readonly since: number;

@@ -9,7 +9,7 @@ export class StoppedScheduler extends SchedulerRegistry {
     const setActive = (isActive: boolean): void =>
       void Reflect.defineProperty(job, 'isActive', { value: isActive, configurable: true });
     setActive(wasActive);
-    // Code that registers a job starts it afterwards, as does `initialDelay`, or stops it.
+    // Code that registers a job may start or stop it afterwards; `initialDelay` starts it, too.
     job.start = () => setActive(true);
     job.stop = async () => setActive(false);
     super.addCronJob(name, job);

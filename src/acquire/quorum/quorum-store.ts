@@ -16,7 +16,7 @@ export class QuorumStore implements Store {
   private readonly pauses: PauseRegister;
   /**
    * Whether a quorum answered the last vote that did not end at the lead node. If not, the lead node is not asked
-   * first: an instance that is cut off must not take a rank there from one that can win.
+   * first: an instance that is cut off cannot win, and must not take a low rank there from one that can.
    */
   private isReached = true;
 
