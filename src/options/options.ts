@@ -79,9 +79,9 @@ export interface RedlockModuleOptions {
    */
   onStoreDown?: OnStoreDown;
   /**
-   * Spreads the claims of jobs that are due at the same moment: each job waits for an offset that follows from its
-   * name, the same on all instances, and shorter than this. Applies to all jobs whose shortest period is longer.
-   * Default: none.
+   * Spreads the claims of jobs that are due at the same moment: each job waits for an offset that is derived from
+   * `keyPrefix` and its name, the same on all instances, and shorter than this. Applies to all jobs whose shortest
+   * period is longer. Default: none.
    */
   spread?: Duration;
   /** How long runs in progress may continue at shutdown before their `signal` aborts. Default: `'10s'`. */
@@ -169,10 +169,10 @@ export interface JobOptions {
   /** How late this job must be for the event `overdue`. Default: the module's `overdueAfter`. */
   overdueAfter?: Duration;
   /**
-   * Each tick is claimed later by an offset that follows from the name of the job, the same on all instances, and
-   * shorter than this: jobs that are due at the same moment do not start together. The tick remains the scheduled time.
-   * Must be shorter than the shortest period of the schedule. No effect on plain calls. Default: the module's `spread`,
-   * if it is shorter than the period; otherwise none.
+   * Each tick is claimed later by an offset that is derived from `keyPrefix` and the name of the job, the same on all
+   * instances, and shorter than this: jobs that are due at the same moment do not start together. The
+   * tick remains the scheduled time. Must be shorter than the shortest period of the schedule. No effect on plain
+   * calls. Default: the module's `spread`, if it is shorter than the period; otherwise none.
    */
   spread?: Duration;
 }
