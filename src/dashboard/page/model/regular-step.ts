@@ -19,14 +19,16 @@ export function regularStep(expression: string): number | undefined {
   // Every field before `first` is one value; every field after it must mean all values.
   const first = fields.findIndex((field) => !/^\d+$/.test(field));
   if (first < 0) return DAY;
-  if (fields.slice(first + 1).some((field) => every(field) !== 1)) return undefined;
+  const steps = FIELDS.map(([count], index) => every(fields[index] ?? '', count));
+  if (steps.slice(first + 1).some((step) => step !== 1)) return undefined;
   const [count, unit] = FIELDS[first] ?? [0, 0];
-  const step = every(fields[first] ?? '');
+  const step = steps[first];
   return step !== undefined && count % step === 0 ? step * unit : undefined;
 }
 
-/** The n of a field that means every n-th value; `undefined` for any other field. */
-function every(field: string): number | undefined {
-  const parts = /^(?:\*|0-59|0-23)(?:\/([1-9]\d*))?$/.exec(field);
-  return parts ? Number(parts[1] ?? 1) : undefined;
+/** The n of a field that means every n-th of its `count` values; `undefined` for any other field. */
+function every(field: string, count: number): number | undefined {
+  const [values, step = '1', ...more] = field.split('/');
+  const isAll = values === '*' || values === `0-${count - 1}`;
+  return isAll && /^[1-9]\d*$/.test(step) && more.length === 0 ? Number(step) : undefined;
 }
