@@ -1,7 +1,7 @@
 import type { FleetView, GapTuple } from './page-data.js';
 import type { RedlockApi } from './redlock-api.js';
 
-/** How many gaps to remember of a job, of how many jobs, how many names of jobs, and how many reports of drift. */
+/** What is remembered, at most: gaps of one job, jobs with gaps, names of jobs, and reports of drift. */
 const MOST = { gaps: 50, jobs: 2000, names: 2000, drift: 20 };
 /** The reasons for skipping a tick that perhaps no other instance has run. */
 const CAUSES = ['overlap', 'paused', 'store-down', 'overload'];
