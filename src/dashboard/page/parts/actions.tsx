@@ -18,7 +18,9 @@ const PAUSES = [
 const TITLES = { pause: 'Pause', resume: 'Resume', trigger: 'Run now' };
 const QUESTIONS = {
   pause: 'While it is paused, no instance runs its ticks. A run in progress goes on.',
-  resume: 'The instances run its ticks again, from the next one on.',
+  resume:
+    'The instances run its ticks again, from the next one on. With the option "missed", the latest tick that was ' +
+    'missed is run at once.',
   trigger: 'One instance runs it now, in addition to its schedule, unless a run is in progress.',
 };
 
