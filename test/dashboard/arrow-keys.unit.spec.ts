@@ -16,7 +16,6 @@ const row = (name: string, minutes: number[], due?: number): JobRow =>
       ticks: due === undefined ? [] : [T + due * MINUTE],
     }),
     NOW,
-    NOW,
   );
 
 const rows = [row('idle', []), row('late', [10, 20, 30], 70), row('early', [1, 12])];
@@ -46,7 +45,7 @@ describe('the arrow keys', () => {
   it('lead past a tick that was run twice', () => {
     const [, ...died] = runOf(T + 10 * MINUTE, null, 'died');
     const runs = [20, 10, 5].map((minute) => runOf(T + minute * MINUTE));
-    const twice = [rowOf(jobOf({ runs: [...runs, ['died', ...died]] }), NOW, NOW)];
+    const twice = [rowOf(jobOf({ runs: [...runs, ['died', ...died]] }), NOW)];
     let active = stepped(twice, undefined, 'End');
     const way = ['ArrowLeft', 'ArrowLeft', 'ArrowLeft', 'ArrowRight', 'ArrowRight', 'ArrowRight'].map(
       (key) => {

@@ -41,6 +41,12 @@ describe('an answer of the server', () => {
     expect(rows.get('report')?.job.status?.paused).not.toBeNull();
   });
 
+  it('says nothing about the ticks since the job was read', () => {
+    const job = jobOf({ runs: [runOf(T)], ticks: [T + MINUTE, T + 2 * MINUTE] });
+    const rows = rowsOf(answerOf(T + 90_000, job));
+    expect(rows.get('report')?.marks.map(({ kind }) => kind)).toEqual(['ran', 'missed', 'due']);
+  });
+
   it('does not take away the runs and gaps that the nodes have forgotten since', () => {
     const before = jobOf({ runs: [runOf(T)], gaps: [[T - MINUTE, T - MINUTE, 1, 'paused']] });
     const rows = rowsOf(answerOf(1, before), answerOf(2, jobOf({ runs: [runOf(T + MINUTE)] })));

@@ -18,7 +18,7 @@ const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
-const statisticsOf = (runs: Job['runs']) => rowOf(jobOf({ runs }), T, T + DAY).statistics;
+const statisticsOf = (runs: Job['runs']) => rowOf(jobOf({ runs }), T + DAY).statistics;
 
 const instanceOf = (instanceId: string, fingerprint: string, nodes = ['redis:6379']): Instance => ({
   instanceId,
@@ -53,7 +53,7 @@ describe('the statistics of a job', () => {
 });
 
 describe('the rows of the overview', () => {
-  const row = (name: string, job: Partial<Job> = {}) => rowOf(jobOf({ name, ...job }), T, T + HOUR);
+  const row = (name: string, job: Partial<Job> = {}) => rowOf(jobOf({ name, ...job }), T + HOUR);
   const slow = row('slow', { runs: [runOf(T, 900, 'failed')] });
   const quick = row('Quick', { runs: [runOf(T + MINUTE, 10)] });
   const never = row('never', { schedule: { kind: 'cron', expression: '0 8 * * *', timeZone: 'Asia/Tokyo' } });

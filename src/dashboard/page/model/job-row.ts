@@ -17,8 +17,8 @@ export interface JobRow {
 export const STATES = ['all', 'running', 'failing', 'overdue', 'paused'] as const;
 export type State = (typeof STATES)[number];
 
-export function rowOf(job: Job, readAt: number, now: number): JobRow {
-  const marks = marksOf(job, now);
+export function rowOf(job: Job, readAt: number): JobRow {
+  const marks = marksOf(job, readAt);
   return {
     name: job.name,
     job,

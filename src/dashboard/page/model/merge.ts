@@ -23,7 +23,7 @@ export function merged(
       ([from, to, , cause]) => `${from} ${to} ${cause}`,
     );
     const next = { ...job, runs: runs.slice(0, MOST_RUNS), gaps: gaps.slice(0, MOST_GAPS) };
-    all.set(job.name, rowOf(next, readAt, answer.now));
+    all.set(job.name, rowOf(next, readAt));
   }
   return all;
 }

@@ -22,7 +22,7 @@ const SHOWN_RUNS = 15;
 export function JobPage({ name }: { name: string }) {
   const { answer, error, renew } = useAnswer(() => fetchJob(name), name);
   const fleet = useAnswer(fetchFleet, 'fleet').answer?.fleet;
-  const row = rows.value.get(name) ?? (answer && rowOf(answer.job, answer.readAt, answer.now));
+  const row = rows.value.get(name) ?? (answer && rowOf(answer.job, answer.readAt));
   if (!row)
     return <main>{error ? <p class="empty">{error.message}</p> : <p class="empty">Asking …</p>}</main>;
   const { statistics, job } = row;
