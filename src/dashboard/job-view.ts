@@ -17,6 +17,9 @@ export interface KnownJob {
 /** A job as the overview shows it, with its newest `limit` runs. */
 export function viewOf({ name, info, status, records, ticks, gaps }: KnownJob, limit: number): JobView {
   const run = new Set(records.map(({ tick }) => Number(tick)));
+  const oldest = records.at(-1);
+  // The record of an earlier tick may have made room for newer ones.
+  const since = oldest ? Number(oldest.tick ?? oldest.startedAt) : Number.NEGATIVE_INFINITY;
   return {
     name,
     isPattern: info?.isPattern ?? false,
@@ -25,7 +28,7 @@ export function viewOf({ name, info, status, records, ticks, gaps }: KnownJob, l
     overlap: info?.options.overlap ?? null,
     status,
     runs: records.slice(0, limit).map(tupleOf),
-    ticks: ticks.filter((tick) => !run.has(tick)),
+    ticks: ticks.filter((tick) => tick > since && !run.has(tick)),
     gaps,
   };
 }

@@ -195,6 +195,19 @@ describe('the reader of the dashboard', () => {
     expect(preview.mock.calls.filter(([, count]) => count === 10)).toHaveLength(1);
   });
 
+  it('forgets the ticks before the oldest record, which may have been run', async () => {
+    const next = Array.from({ length: 50 }, (_one, index) => new Date(T + (index + 1) * 10_000));
+    const info = infoOf('report', { kind: 'cron', expression: '*/10 * * * * *', timeZone: null });
+    job('report', { info, next });
+    await overviewOf(reader);
+    await vi.advanceTimersByTimeAsync(35_000);
+    job('report', { info, next, records: [recordOf({ tick: next[1] as Date })] });
+    await overviewOf(reader);
+    await vi.advanceTimersByTimeAsync(3000);
+    const { ticks } = viewOf(await overviewOf(reader), 'report') ?? { ticks: [] };
+    expect(ticks.slice(0, 2)).toEqual(next.slice(2, 4).map(Number));
+  });
+
   it('explains gaps by the events of this instance, and keeps few of them', async () => {
     job('report');
     const tick = new Date(T);
