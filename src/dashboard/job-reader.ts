@@ -93,7 +93,6 @@ export class JobReader implements OnModuleInit, OnModuleDestroy {
       job: viewOf({ ...job, info, records }, records.length),
       records,
       preview: hasTicks ? this.redlock.preview(name, UPCOMING).map(Number) : [],
-      options: info ? { ...info.options } : null,
     };
   }
 

@@ -25,7 +25,7 @@ export function viewOf({ name, info, status, records, ticks, gaps }: KnownJob, l
     isPattern: info?.isPattern ?? false,
     isDeclared: info !== undefined,
     schedule: info?.schedule ?? { kind: 'none' },
-    overlap: info?.options.overlap ?? null,
+    options: info?.options ?? null,
     status,
     runs: records.slice(0, limit).map(tupleOf),
     ticks: ticks.filter((tick) => tick > since && !run.has(tick)),

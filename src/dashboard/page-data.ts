@@ -1,5 +1,6 @@
 // What the server sends to the page, as JSON. Numbers that are times are milliseconds since the epoch.
 import type {
+  DeclaredJobInfo,
   FleetInstance,
   Health,
   JobStatus,
@@ -39,7 +40,8 @@ export interface JobView {
   /** Whether the answering instance declares the job, and so can run it. */
   readonly isDeclared: boolean;
   readonly schedule: ScheduleInfo;
-  readonly overlap: string | null;
+  /** The options in force on the answering instance; `null` if it does not declare the job. */
+  readonly options: DeclaredJobInfo['options'] | null;
   /** Left out if the job has not been read. */
   readonly status?: JobStatus;
   /** Newest first. */
@@ -79,8 +81,6 @@ export interface JobDetail {
   readonly job: JobView;
   readonly records: readonly RunRecord[];
   readonly preview: readonly number[];
-  /** The options in force on the answering instance; `null` if it does not declare the job. */
-  readonly options: Readonly<Record<string, unknown>> | null;
 }
 
 /** The answer to `api/fleet`. */

@@ -1,17 +1,23 @@
 import type { RunTuple } from '../../src/dashboard/page-data.js';
 import type { Job } from '../../src/dashboard/page/model/marks.js';
+import { infoOf } from './records.js';
 
-/** A job of the page, of which a test says what matters. */
+/** A job of the page, of which a test says what matters. Its ticks are not equally far apart. */
 export function jobOf(job: Partial<Job> = {}): Job {
+  const { schedule, options } = infoOf('report', {
+    kind: 'cron',
+    expression: '* 9-17 * * *',
+    timeZone: 'UTC',
+  });
   return {
     name: 'report',
     isPattern: false,
     isDeclared: true,
-    overlap: 'skip',
+    schedule,
+    options,
     runs: [],
     ticks: [],
     gaps: [],
-    schedule: { kind: 'none' },
     status: {
       name: 'report',
       lastTick: null,
@@ -24,6 +30,12 @@ export function jobOf(job: Partial<Job> = {}): Job {
     ...job,
   };
 }
+
+/** The options of a job, with some of them replaced. */
+export const optionsOf = (options: Partial<NonNullable<Job['options']>>): NonNullable<Job['options']> => ({
+  ...infoOf('report', { kind: 'none' }).options,
+  ...options,
+});
 
 /** What the page knows of the status, with some of it replaced. */
 export const statusOf = (status: Partial<NonNullable<Job['status']>>): NonNullable<Job['status']> => ({

@@ -1,12 +1,18 @@
 import { describe, expect, it } from 'vitest';
 import type { ScheduleInfo } from '../../src/dashboard/redlock-data.js';
 import { type Job, marksOf } from '../../src/dashboard/page/model/marks.js';
-import { jobOf, runOf, statusOf } from './job-of.js';
+import { jobOf, optionsOf, runOf, statusOf } from './job-of.js';
 
 const MINUTE = 60_000;
 const T = Date.UTC(2026, 5, 1, 12);
 const LATER = T + 60 * MINUTE;
 const everyMinute: ScheduleInfo = { kind: 'cron', expression: '* * * * *', timeZone: 'UTC' };
+/** Jobs of which a tick without a record may have been run, or was not meant to run. */
+const UNTOLD: [string, Partial<Job>][] = [
+  ['runs that may overlap', { options: optionsOf({ overlap: 'allow' }) }],
+  ['ticks that are not all meant to run', { options: optionsOf({ every: 90_000 }) }],
+  ['ticks that run without a quorum', { options: optionsOf({ onStoreDown: 'run' }) }],
+];
 const iso = (at: number): string => new Date(at).toISOString();
 
 /** The kinds of marks, and when they are, in minutes after T. */
@@ -63,9 +69,46 @@ describe('the marks of a job', () => {
     ]);
   });
 
-  it('show no tick as missed of a job without records, or whose runs may overlap', () => {
+  it('show a tick as due for as long as it may be spread', () => {
+    const job = jobOf({
+      runs: [runOf(T)],
+      ticks: [T + 20 * MINUTE],
+      options: optionsOf({ spread: 600_000 }),
+    });
+    expect(kinds(job, T + 30 * MINUTE)[1]).toEqual(['due', 20]);
+    expect(kinds(job, T + 31 * MINUTE)[1]).toEqual(['missed', 20]);
+  });
+
+  it('show a tick as due that waits for the run in progress, until the next tick', () => {
+    const running = { runId: 'r', instanceId: 'web-1', tick: iso(T), startedAt: iso(T) };
+    const ticks = [1, 2, 3].map((minutes) => T + minutes * MINUTE);
+    const options = optionsOf({ overlap: 'buffer-one' });
+    const job = jobOf({ ticks, options, status: statusOf({ running }) });
+    const now = T + 2.5 * MINUTE;
+    expect(kinds(job, now)).toEqual([
+      ['running', 0],
+      ['overlap', 1],
+      ['due', 2],
+      ['due', 3],
+    ]);
+    expect(kinds({ ...job, options: optionsOf({}) }, now)[2]).toEqual(['overlap', 2]);
+    // It has just ended.
+    const ended = jobOf({ ticks, options, runs: [runOf(T, 2.5 * MINUTE - 1000)] });
+    expect(kinds(ended, now)[2]).toEqual(['due', 2]);
+    expect(kinds(ended, now + 16_000)[2]).toEqual(['overlap', 2]);
+    expect(kinds(jobOf({ ticks, options, runs: [runOf(T)] }), now)[2]).toEqual(['missed', 2]);
+  });
+
+  it('show no tick as missed of a job without records', () => {
     expect(kinds(jobOf({ ticks: [T] }))).toEqual([]);
-    expect(kinds(jobOf({ runs: [runOf(T)], ticks: [T + MINUTE], overlap: 'allow' }))).toEqual([['ran', 0]]);
+  });
+
+  it.each<[string, Partial<Job>]>([
+    ...UNTOLD,
+    ['an interval', { schedule: { kind: 'interval', every: MINUTE } }],
+    ['unknown options', { schedule: { kind: 'none' }, options: null }],
+  ])('show no tick as missed of a job with %s', (_what, job) => {
+    expect(kinds(jobOf({ runs: [runOf(T)], ticks: [T + MINUTE], ...job }))).toEqual([['ran', 0]]);
   });
 
   it('show the gaps of events with their causes, evenly from the first to the last', () => {
@@ -140,10 +183,25 @@ describe('the ticks between those on record', () => {
     ['office hours', { schedule: { ...everyMinute, expression: '* 9-17 * * *' } }],
     ['weekdays', { schedule: { ...everyMinute, expression: '* * * * 1-5' } }],
     ['a step that the records do not keep', { schedule: { ...everyMinute, expression: '*/2 * * * *' } }],
-    ['runs that may overlap', { schedule: everyMinute, overlap: 'allow' }],
-    ['no schedule', {}],
+    ['a third of the hour', { schedule: { ...everyMinute, expression: '0-23 * * * *' } }],
+    ['no schedule', { schedule: { kind: 'none' } }],
+    ...UNTOLD.map(([what, job]): [string, Partial<Job>] => [what, { schedule: everyMinute, ...job }]),
   ])('are not inferred from %s', (_what, job) => {
     expect(kinds(jobOf({ runs, ...job })).map(([kind]) => kind)).toEqual(['ran', 'ran']);
+  });
+
+  it('are not inferred while they may still be claimed', () => {
+    const now = T + 8 * MINUTE;
+    const from = (options: Job['options'], runs: Job['runs'] = [runOf(T)]) => {
+      const status = statusOf({ nextTick: iso(T + 10 * MINUTE) });
+      const schedule: ScheduleInfo = { ...everyMinute, expression: '*/5 * * * *' };
+      return kinds(jobOf({ runs, schedule, status, options }), now).map(([kind]) => kind);
+    };
+    expect(from(optionsOf({}))).toEqual(['ran', 'missed']);
+    expect(from(optionsOf({ spread: 4 * MINUTE }))).toEqual(['ran']);
+    const options = optionsOf({ overlap: 'buffer-one' });
+    expect(from(options)).toEqual(['ran', 'missed']);
+    expect(from(options, [runOf(T, 8 * MINUTE - 1000)])).toEqual(['ran']);
   });
 
   it('are not inferred across a change of clocks', () => {
@@ -154,5 +212,12 @@ describe('the ticks between those on record', () => {
     expect(marksOf(jobOf({ runs: across, schedule }), night + 300 * MINUTE)).toHaveLength(2);
     const after = [runOf(night + 240 * MINUTE), runOf(night + 120 * MINUTE)];
     expect(marksOf(jobOf({ runs: after, schedule }), night + 300 * MINUTE)).toHaveLength(5);
+  });
+
+  it('are not inferred across two changes of clocks', () => {
+    const schedule: ScheduleInfo = { kind: 'cron', expression: '0 2 * * *', timeZone: 'Europe/Berlin' };
+    const january = Date.UTC(2026, 0, 1, 1);
+    const years = [runOf(january + 365 * 24 * 60 * MINUTE), runOf(january)];
+    expect(marksOf(jobOf({ runs: years, schedule }), january + 400 * 24 * 60 * MINUTE)).toHaveLength(2);
   });
 });

@@ -43,7 +43,7 @@ export const KIND_OF_OUTCOME = {
   died: 'died',
 } as const;
 
-/** The marks of a job, in the order of time. */
+/** The marks of a job that was read at `now`, in the order of time. */
 export function marksOf(job: Job, now: number): Mark[] {
   const runs: Mark[] = job.runs.map(([runId, tick, begin, duration, outcome, instance, trigger, error]) => ({
     kind: KIND_OF_OUTCOME[outcome],
@@ -90,15 +90,13 @@ function explainedGaps(gaps: readonly GapTuple[]): Mark[] {
   });
 }
 
-/**
- * The known ticks without a record. Of a job without any record, nothing can be said; of a job whose runs may overlap,
- * only one of the runs in progress is known.
- */
-function silentGaps({ ticks, overlap }: Job, runs: readonly Mark[], now: number): Mark[] {
-  const canTell = runs.length > 0 && overlap !== 'allow';
-  return ticks.flatMap((at): Mark[] => {
-    if (at > now - GRACE) return [{ kind: 'due', at, isTick: true }];
-    return canTell ? [gapAt(at, 'unknown')] : [];
+/** The known ticks without a record. Of a job without any record, nothing can be said. */
+function silentGaps(job: Job, runs: readonly Mark[], now: number): Mark[] {
+  const known = [...job.ticks, ...ticksOf(runs)].toSorted((a, b) => a - b);
+  return job.ticks.flatMap((at): Mark[] => {
+    const next = known.find((tick) => tick > at) ?? Infinity;
+    if (isOpen(job, runs, { at, next }, now)) return [{ kind: 'due', at, isTick: true }];
+    return runs.length > 0 && leavesRecords(job) ? [gapAt(at, 'unknown')] : [];
   });
 }
 
@@ -106,26 +104,50 @@ function silentGaps({ ticks, overlap }: Job, runs: readonly Mark[], now: number)
  * The ticks that are missing between those on record, and up to the next one. They show the time before this page was
  * open. Inferred only from an expression whose ticks are all equally far apart, and not across a change of clocks.
  */
-function ticksBetween({ schedule, status, overlap }: Job, runs: readonly Mark[], now: number): Mark[] {
+function ticksBetween(job: Job, runs: readonly Mark[], now: number): Mark[] {
+  const { schedule, status } = job;
   const step = schedule.kind === 'cron' ? regularStep(schedule.expression) : undefined;
-  if (step === undefined || schedule.kind !== 'cron' || overlap === 'allow') return [];
+  if (step === undefined || schedule.kind !== 'cron' || !leavesRecords(job)) return [];
   const next = status?.nextTick ? [Date.parse(status.nextTick)] : [];
-  const known = [...runs.flatMap(({ at, isTick }) => (isTick ? [at] : [])), ...next].toSorted(
-    (a, b) => a - b,
-  );
+  const known = [...ticksOf(runs), ...next].toSorted((a, b) => a - b);
   const offsetAt = (at: number): string => inZone(at, schedule.timeZone).offset;
   return known.slice(1).flatMap((to, index) => {
     const from = known[index] ?? to;
-    if (to - from <= step || (to - from) % step !== 0 || offsetAt(from) !== offsetAt(to)) return [];
+    if (to - from <= step || (to - from) % step !== 0) return [];
     const missing = Math.min((to - from) / step - 1, MOST_IN_GAP);
-    return Array.from({ length: missing }, (_one, number) =>
-      gapAt(from + (number + 1) * step, 'unknown'),
-    ).filter(({ at }) => at <= now - GRACE);
+    const offset = offsetAt(from);
+    // In a long gap, clocks may have been changed and changed back.
+    if (offset !== offsetAt(to) || offset !== offsetAt(from + missing * step)) return [];
+    return Array.from({ length: missing }, (_one, number) => from + (number + 1) * step)
+      .filter((at) => !isOpen(job, runs, { at, next: at + step }, now))
+      .map((at) => gapAt(at, 'unknown'));
   });
 }
 
+/**
+ * Whether a tick that was run is on record, so that one without a record was not. Of a job whose runs may overlap, the
+ * runs in progress are not known; with `every`, not every tick is meant to run; and without a quorum, a tick may have
+ * been run without a record. An interval has no ticks, and the options of a job that is not declared are not known.
+ */
+function leavesRecords({ schedule, options }: Job): boolean {
+  if (schedule.kind !== 'cron' || options === null) return false;
+  return options.overlap !== 'allow' && options.every === null && options.onStoreDown !== 'run';
+}
+
+/** Whether a tick may still be claimed. With `'buffer-one'`, it waits for a run in progress, until the next tick. */
+function isOpen(
+  { options }: Job,
+  runs: readonly Mark[],
+  { at, next }: { readonly at: number; readonly next: number },
+  now: number,
+): boolean {
+  if (at + (options?.spread ?? 0) + GRACE > now) return true;
+  if (options?.overlap !== 'buffer-one' || next + GRACE <= now) return false;
+  return runs.some((run) => (run.begin ?? next) < next && endOf(run) + GRACE > now);
+}
+
 /** Finds the cause of a gap in what else is known: a run in progress, or a pause. */
-function explained(gap: Mark, { overlap, status }: Job, runs: readonly Mark[]): Mark {
+function explained(gap: Mark, { status }: Job, runs: readonly Mark[]): Mark {
   if (gap.kind !== 'missed' || gap.cause !== 'unknown') return gap;
   const paused = status?.paused;
   if (
@@ -135,10 +157,14 @@ function explained(gap: Mark, { overlap, status }: Job, runs: readonly Mark[]): 
   ) {
     return gapAt(gap.at, 'paused');
   }
-  const isDuring = ({ kind, begin = Infinity, end = kind === 'running' ? Infinity : begin }: Mark): boolean =>
-    begin < gap.at && gap.at < end;
-  return overlap === 'skip' && runs.some(isDuring) ? gapAt(gap.at, 'overlap') : gap;
+  const isDuring = (run: Mark): boolean => (run.begin ?? Infinity) < gap.at && gap.at < endOf(run);
+  return runs.some(isDuring) ? gapAt(gap.at, 'overlap') : gap;
 }
+
+const ticksOf = (runs: readonly Mark[]): number[] => runs.flatMap(({ at, isTick }) => (isTick ? [at] : []));
+
+/** When a run ended; of one that died, when it began. */
+const endOf = ({ kind, at, begin = at, end = begin }: Mark): number => (kind === 'running' ? Infinity : end);
 
 function gapAt(at: number, cause: string): Mark {
   return { kind: cause === 'overlap' || cause === 'paused' ? cause : 'missed', at, isTick: true, cause };

@@ -73,7 +73,7 @@ export function JobPage({ name }: { name: string }) {
         <section aria-labelledby="options">
           <h2 id="options">Options in force</h2>
           <Scrolled labelledBy="options">
-            <OptionTable options={answer?.options ?? null} />
+            <OptionTable options={job.options} />
           </Scrolled>
         </section>
       </div>
