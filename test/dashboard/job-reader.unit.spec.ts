@@ -201,7 +201,7 @@ describe('the reader of the dashboard', () => {
     job('report', { info, next });
     await overviewOf(reader);
     await vi.advanceTimersByTimeAsync(35_000);
-    job('report', { info, next, records: [recordOf({ tick: next[1] as Date })] });
+    job('report', { info, next, records: [recordOf({ tick: next[1] })] });
     await overviewOf(reader);
     await vi.advanceTimersByTimeAsync(3000);
     const { ticks } = viewOf(await overviewOf(reader), 'report') ?? { ticks: [] };

@@ -159,10 +159,10 @@ describe('the marks of a job', () => {
 });
 
 describe('the ticks between those on record', () => {
-  const runs = [runOf(T + 3 * MINUTE), runOf(T)];
+  const two = [runOf(T + 3 * MINUTE), runOf(T)];
 
   it('are inferred if all ticks are equally far apart', () => {
-    expect(kinds(jobOf({ runs, schedule: everyMinute }))).toEqual([
+    expect(kinds(jobOf({ runs: two, schedule: everyMinute }))).toEqual([
       ['ran', 0],
       ['missed', 1],
       ['missed', 2],
@@ -187,15 +187,15 @@ describe('the ticks between those on record', () => {
     ['no schedule', { schedule: { kind: 'none' } }],
     ...UNTOLD.map(([what, job]): [string, Partial<Job>] => [what, { schedule: everyMinute, ...job }]),
   ])('are not inferred from %s', (_what, job) => {
-    expect(kinds(jobOf({ runs, ...job })).map(([kind]) => kind)).toEqual(['ran', 'ran']);
+    expect(kinds(jobOf({ runs: two, ...job })).map(([kind]) => kind)).toEqual(['ran', 'ran']);
   });
 
   it('are not inferred while they may still be claimed', () => {
     const now = T + 8 * MINUTE;
-    const from = (options: Job['options'], runs: Job['runs'] = [runOf(T)]) => {
+    const from = (options: Job['options'], known: Job['runs'] = [runOf(T)]) => {
       const status = statusOf({ nextTick: iso(T + 10 * MINUTE) });
       const schedule: ScheduleInfo = { ...everyMinute, expression: '*/5 * * * *' };
-      return kinds(jobOf({ runs, schedule, status, options }), now).map(([kind]) => kind);
+      return kinds(jobOf({ runs: known, schedule, status, options }), now).map(([kind]) => kind);
     };
     expect(from(optionsOf({}))).toEqual(['ran', 'missed']);
     expect(from(optionsOf({ spread: 4 * MINUTE }))).toEqual(['ran']);

@@ -158,7 +158,7 @@ describe('no override is', () => {
     class Passing extends Bound {
       constructor() {
         super();
-        Object.defineProperty(this, 'report', { value: this.report });
+        Object.defineProperty(this, 'report', { value: Reflect.get(this, 'report') });
       }
     }
     const redlock = (await start({ providers: [Passing] })).get(RedlockService);
