@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { CronTicks } from '../../src/schedule/cron-ticks.js';
 import { TickSearch } from '../../src/schedule/tick-search.js';
-import { cronTime, type Zone } from './firings.js';
+import { cronTime, firingsOf, prepareAll, type Zone } from './firings.js';
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
@@ -104,4 +105,31 @@ it('a tick just before a repeated hour is found a day later', () => {
   const [tick] = new TickSearch(cronTime('30 1 * * *', 'America/New_York')).around(limit);
   expect(tick).toBe(Date.parse('2026-11-01T05:30:00Z'));
   expect(limit - tick!).toBeGreaterThan(DAY);
+});
+
+describe('an instance that starts in or after a repeated hour finds the ticks of those that were up before', () => {
+  it.each<[expression: string, zone: Zone, night: string]>([
+    ['30 2 * * *', 'Europe/Paris', '2026-10-25T01:00:00Z'],
+    ['15 1,2 * * *', 'Europe/Paris', '2026-10-25T01:00:00Z'],
+    ['30 0-2 * * *', 'Europe/Paris', '2026-10-25T01:00:00Z'],
+    ['*/30 1-2 * * *', 'Europe/Paris', '2026-10-25T01:00:00Z'],
+    ['*/20 * * * *', 'Europe/Paris', '2026-10-25T01:00:00Z'],
+    ['30 1 * * *', 'America/New_York', '2026-11-01T06:00:00Z'],
+    ['45 0,1 * * *', 'America/New_York', '2026-11-01T06:00:00Z'],
+    ['*/10 1 * * *', 'Australia/Lord_Howe', '2026-04-04T15:00:00Z'],
+  ])('%s in %s on %s', (expression, zone, night) => {
+    const change = Date.parse(night);
+    const firings = firingsOf(cronTime(expression, zone), change - 30 * HOUR, 200);
+    for (let now = change - 2 * HOUR; now < change + DAY; now += 29 * MINUTE) {
+      const tick = firings.findLast((firing) => firing <= now);
+      vi.setSystemTime(now);
+      const ticks = new CronTicks(cronTime(expression, zone));
+      expect(ticks.latest(now)?.at, new Date(now).toISOString()).toBe(tick);
+      const prepared = new CronTicks(cronTime(expression, zone));
+      prepareAll(prepared, now);
+      const later = now + 10 * MINUTE;
+      vi.setSystemTime(later);
+      expect(prepared.latest(later)?.at).toBe(firings.findLast((firing) => firing <= later));
+    }
+  });
 });
