@@ -79,9 +79,19 @@ export function redacted(text: string): string {
   return oneLine(short);
 }
 
-/** The message of anything that was thrown, which code outside this package may have written. */
+/** The message of anything that was thrown, on one line and without what looks like a secret. */
 export function messageOf(error: unknown): string {
-  return redacted(error instanceof Error ? `${error.name}: ${error.message}` : shown(error));
+  return redacted(textOf(error));
+}
+
+/** The text of anything that was thrown. Code outside this package may have thrown it, and reading it may throw. */
+export function textOf(error: unknown): string {
+  if (typeof error === 'string') return error;
+  try {
+    return error instanceof Error ? `${error.name}: ${error.message}` : shown(error);
+  } catch {
+    return 'an error that cannot be read';
+  }
 }
 
 /** What an object is. Reading it may throw, for example if it is a revoked proxy. */

@@ -18,8 +18,16 @@ export async function inBackground(what: string, work: () => Promise<unknown>): 
 
 /** The stack of an error without its message, which may contain a secret, or the stack of another error. */
 function framesOf(error: unknown): string {
-  const stack: unknown = error instanceof Error ? error.stack : undefined;
+  const stack = stackOf(error);
   // An application may make its stacks something else than strings.
   const lines = typeof stack === 'string' ? stack.split('\n') : [];
   return lines.slice(lines.findLastIndex((line) => !/^\s+at /.test(line)) + 1).join('\n');
+}
+
+function stackOf(error: unknown): unknown {
+  try {
+    return error instanceof Error ? error.stack : undefined;
+  } catch {
+    return undefined;
+  }
 }

@@ -23,3 +23,22 @@ it('the log has no secret of an error that quotes the stack of another one', asy
   expect(JSON.stringify(log)).toContain('in-background.unit.spec.ts');
   expect(JSON.stringify(log)).not.toContain('hunter2');
 });
+
+it('an error that cannot be read is logged, too', async () => {
+  class Unreadable extends Error {
+    override get message(): string {
+      throw new TypeError('no response');
+    }
+  }
+  const errors = [
+    new Unreadable(),
+    Object.defineProperty(new Error('no stack'), 'stack', { get: () => fail() }),
+  ];
+  for (const error of errors) await inBackground('Counting', () => Promise.reject(error));
+  expect(JSON.stringify(log)).toContain('Counting failed: an error that cannot be read');
+  expect(JSON.stringify(log)).toContain('Counting failed: Error: no stack');
+});
+
+function fail(): never {
+  throw new TypeError('not to be read');
+}

@@ -1,5 +1,5 @@
 import { contentOf, type Trigger } from '../acquire/token.js';
-import { redacted, shown } from '../display.js';
+import { redacted, textOf } from '../display.js';
 import { DIED } from '../nodes/job-view.js';
 import { VERSION } from '../version.js';
 
@@ -129,16 +129,6 @@ export function recordedError(error: unknown): string {
     .slice(0, LONGEST_READ)
     .split(/[\r\n]/, 1);
   return redacted(first).slice(0, LONGEST);
-}
-
-/** Code outside this package may have thrown anything. */
-function textOf(error: unknown): string {
-  if (typeof error === 'string') return error;
-  try {
-    return error instanceof Error ? `${error.name}: ${error.message}` : shown(error);
-  } catch {
-    return 'an error that cannot be read';
-  }
 }
 
 function parsed(text: string): Stored | undefined {
