@@ -21,6 +21,14 @@ const REPORTED_FOR = 7 * 24 * 60 * 60 * 1000;
 /** How many jobs whose progress is not known are looked up in one round. */
 const LOOKUPS = 100;
 
+/** The time since a run was due that no instance has begun. */
+interface Silence {
+  /** When the run was due, in milliseconds since the epoch. */
+  readonly expected: number;
+  /** Whether this instance or another one has reported it. */
+  isReported: boolean;
+}
+
 /**
  * Notices jobs that run on no instance at all, and reports each silence once. `overdueBy` of a `JobStatus` counts from
  * the moment at which the run was due; see `job-status.service.ts`.
@@ -28,8 +36,8 @@ const LOOKUPS = 100;
 @Injectable()
 export class OverdueJobs {
   private readonly logger = new Logger('RedlockModule');
-  /** When the next run was due, by the name of the job, for each silence that this instance has noticed. */
-  private readonly reported = new Map<string, number>();
+  /** The silences that this instance has noticed, by the name of the job. */
+  private readonly silences = new Map<string, Silence>();
   /** When the run after the newest one is due, for each job: `cron` takes time to answer. */
   private readonly due = new WeakMap<KnownJob, { readonly progress: number; readonly at: number }>();
   private isChecking = false;
@@ -48,7 +56,7 @@ export class OverdueJobs {
   /** The jobs that are overdue now, as far as this instance knows, and by how many milliseconds. */
   get current(): OverdueJob[] {
     const now = this.clock.now();
-    return [...this.reported].map(([name, expected]) => ({ name, by: now - expected }));
+    return [...this.silences].map(([name, { expected }]) => ({ name, by: now - expected }));
   }
 
   /** Looks for overdue jobs. Asks the nodes only about those that may be. */
@@ -64,12 +72,12 @@ export class OverdueJobs {
 
   private async checkAll(): Promise<void> {
     let lookups = LOOKUPS;
-    for (const name of this.reported.keys()) if (!this.jobs.get(name)) this.reported.delete(name);
+    for (const name of this.silences.keys()) if (!this.jobs.get(name)) this.silences.delete(name);
     for (const job of this.jobs.all()) {
       if (this.callers.isStopped(job) || this.callers.isLeftOut(job)) {
         // If it is called again, its ticks count from then on.
         job.idleUntil = this.clock.now();
-        this.reported.delete(job.name);
+        this.silences.delete(job.name);
       } else if (job.progress === undefined) {
         // Most jobs run before they can be overdue, and a run tells as much as a lookup would.
         const isNew = this.clock.now() - job.since <= (job.options.overdueAfter ?? LEAST);
@@ -77,7 +85,7 @@ export class OverdueJobs {
       } else if (await this.mayBeLate(job, job.progress)) {
         await this.look(job);
       } else {
-        this.reported.delete(job.name);
+        this.silences.delete(job.name);
       }
     }
   }
@@ -114,10 +122,15 @@ export class OverdueJobs {
       // Without an answer, it relies on what this instance knows.
       expected = dueAfter(job, Math.max(job.progress ?? job.since, job.idleUntil ?? job.since));
     }
-    if (expected === undefined || !this.isLate(job, expected)) return void this.reported.delete(name);
-    if (this.reported.get(name) === expected) return;
-    this.reported.set(name, expected);
-    if (await this.isFirst(name, expected)) this.report(job, expected);
+    if (expected === undefined || !this.isLate(job, expected)) return void this.silences.delete(name);
+    const known = this.silences.get(name);
+    const silence = known?.expected === expected ? known : { expected, isReported: false };
+    if (silence.isReported) return;
+    this.silences.set(name, silence);
+    const isFirst = await this.isFirst(name, expected);
+    // If nobody could tell, no instance may have reported it: the next check asks again.
+    silence.isReported = isFirst !== undefined;
+    if (isFirst) this.report(job, expected);
   }
 
   private isLate(job: KnownJob, expected: number): boolean {
@@ -127,12 +140,16 @@ export class OverdueJobs {
     return overdueAfter !== undefined || late > 2 * (dueAfter(job, expected) - expected);
   }
 
-  /** Whether no other instance has reported this silence. Without a quorum, each reports it. */
-  private async isFirst(name: string, expected: number): Promise<boolean> {
+  /**
+   * Whether no other instance has reported this silence; `undefined` if the nodes cannot tell yet. Without a quorum,
+   * each reports it.
+   */
+  private async isFirst(name: string, expected: number): Promise<boolean | undefined> {
     const lock = new JobKeys(this.options.keyPrefix, name).overdue(expected);
     const answer = await this.acquirer.acquire({ lock }, REPORTED_FOR, 0, new AbortController().signal);
     if (answer.kind === 'granted') answer.abandon();
-    return answer.kind === 'granted' || answer.reason === 'store-down';
+    if (answer.kind === 'granted' || answer.reason === 'store-down') return true;
+    return answer.holder === undefined ? undefined : false;
   }
 
   private report({ name, pattern }: KnownJob, at: number): void {
