@@ -90,18 +90,17 @@ export class CatchUp {
     const { ticks } = schedule;
     const waiting = this.waitingTick(job);
     if (options.missed === undefined && !waiting) return void this.candidates.delete(name);
-    let view = await this.records.view(name, options.history);
-    const pause = decodePause(view.pause, this.clock.now());
+    // While the job is paused, each beat asks this. The records, which may be many, are read when the pause is over.
+    const { pause: found } = await this.records.view(name, 0);
+    const pause = decodePause(found, this.clock.now());
     this.clock.clearTimeout(this.waiting.get(name));
     this.waiting.delete(name);
     if (pause) return void this.waiting.set(name, this.lookAgain(name, pause.until?.getTime()));
     // Later ticks are claimed by the scheduler's calls.
     if (options.missed === undefined) this.candidates.delete(name);
-    if (options.recover) {
-      // A tick that was begun cannot be taken over once a later one is settled.
-      await this.recovery.search(job, schedule);
-      view = await this.records.view(name, options.history);
-    }
+    // A tick that was begun cannot be taken over once a later one is settled.
+    if (options.recover) await this.recovery.search(job, schedule);
+    const view = await this.records.view(name, options.history);
     const now = this.clock.now();
     const tick = ticks.latest(now);
     if (!tick || !this.isMissed(job, tick, view)) return;

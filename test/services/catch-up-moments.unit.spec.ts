@@ -162,3 +162,20 @@ it('a paused job makes nobody list all jobs again at each tick', async () => {
   }
   expect(lists).not.toHaveBeenCalled();
 });
+
+it('the records of a job are not read while it is paused', async () => {
+  const { app, redlock } = await beforeEleven();
+  const looks = vi.spyOn(node, 'look').mockClear();
+  const limits = (): unknown[] => looks.mock.calls.map(([, limit]) => limit);
+  await clock.until(redlock.pause('report'));
+  await clock.advance(MINUTE);
+  await clock.until(fire(app, 'report'));
+  for (let beats = 1; beats <= 3; beats++) {
+    await clock.advance(BEAT);
+    await eventually(() => expect(limits().length).toBeGreaterThan(beats));
+  }
+  expect(new Set(limits())).toEqual(new Set([0]));
+  await clock.until(redlock.resume('report'));
+  await eventually(() => expect(ticks).toEqual(['11:00']));
+  expect(limits()).toContain(50);
+});
