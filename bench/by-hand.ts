@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import { JobKeys } from '../src/nodes/job-keys.js';
-import { argumentsOf } from '../src/nodes/redis/script-call.js';
+import { argumentsOf, voteOf } from '../src/nodes/redis/script-call.js';
 import { CLAIM, SETTLE } from '../src/nodes/redis/scripts.js';
 import { type Application, startApplication } from './application.js';
 import { CronJobs } from './cron-jobs.js';
@@ -25,7 +25,7 @@ export async function startByHand(client: Redis, jobs: number): Promise<Applicat
     };
     const token = randomUUID();
     const reply = await client.evalsha(CLAIM.sha, ...argumentsOf(CLAIM, claim, token, TTL, 0));
-    if (reply !== 1) return;
+    if (voteOf(reply).kind !== 'granted') return;
     begin();
     await client.evalsha(SETTLE.sha, ...argumentsOf(SETTLE, claim, token, 0, 0));
   });
