@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { PauseRegister } from '../acquire/quorum/pause-register.js';
+import { ReplicatedPauses } from '../acquire/quorum/replicated-pauses.js';
 import type { Clock } from '../clock.js';
 import { JobKeys } from '../nodes/job-keys.js';
 import type { LockNode } from '../nodes/lock-node.js';
@@ -13,7 +13,7 @@ import { CLOCK, LOCK_NODES, RESOLVED_OPTIONS } from '../redlock.module-definitio
  */
 @Injectable()
 export class Pauses {
-  private readonly register: PauseRegister;
+  private readonly replicated: ReplicatedPauses;
   /** Called with the name of each job that this instance pauses or resumes. */
   onChange: ((name: string) => void) | undefined;
 
@@ -22,7 +22,7 @@ export class Pauses {
     @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
     @Inject(CLOCK) private readonly clock: Clock,
   ) {
-    this.register = new PauseRegister(nodes, clock);
+    this.replicated = new ReplicatedPauses(nodes, clock);
   }
 
   /**
@@ -33,7 +33,7 @@ export class Pauses {
     const { instanceId: by } = this.options;
     const at = this.clock.now();
     const until = duration === undefined ? undefined : at + duration;
-    await this.register.write(name, this.keyOf(name), (known) => ({
+    await this.replicated.write(name, this.keyOf(name), (known) => ({
       isPaused: true,
       until,
       detail: detailOfPause({ by, at, note }, known),
@@ -44,7 +44,7 @@ export class Pauses {
   /** @throws StoreDownError if no majority of the nodes confirms it. */
   async resume(name: string): Promise<void> {
     const at = this.clock.now();
-    await this.register.write(name, this.keyOf(name), (known) => ({
+    await this.replicated.write(name, this.keyOf(name), (known) => ({
       isPaused: false,
       until: at,
       detail: detailOfEnd(this.options.instanceId, at, known),

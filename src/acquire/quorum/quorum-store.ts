@@ -5,7 +5,7 @@ import type { Store } from '../store.js';
 import { type TokenSource, tokensOf } from '../token.js';
 import { Ballot } from './ballot.js';
 import { LeadNode } from './lead-node.js';
-import { PauseRegister } from './pause-register.js';
+import { ReplicatedPauses } from './replicated-pauses.js';
 import { PauseVotes } from './pause-votes.js';
 import { RedlockAdapter } from './redlock-adapter.js';
 
@@ -13,10 +13,11 @@ import { RedlockAdapter } from './redlock-adapter.js';
 export class QuorumStore implements Store {
   private readonly leadNode: LeadNode;
   private readonly adapter: RedlockAdapter;
-  private readonly pauses: PauseRegister;
+  private readonly pauses: ReplicatedPauses;
   /**
    * Whether a quorum answered the last vote that did not end at the lead node. If not, the lead node is not asked
-   * first: an instance that is cut off cannot win, and must not take a low rank there from one that can.
+   * first: an instance that is cut off cannot win. At the lead node, it would take a low rank from an instance that
+   * can.
    */
   private isReached = true;
 
@@ -26,13 +27,14 @@ export class QuorumStore implements Store {
     private readonly newToken: TokenSource = tokensOf(''),
   ) {
     this.leadNode = new LeadNode(nodes, clock);
-    this.pauses = new PauseRegister(nodes, clock);
+    this.pauses = new ReplicatedPauses(nodes, clock);
     this.adapter = new RedlockAdapter(nodes.length);
   }
 
   /**
-   * Asks every node once. A claim with a `loserCounter`, or with `isInTurn`, asks the lead node first, and the others
-   * only if the lead node does not deny it.
+   * Asks all nodes at once. If the claim has a `loserCounter`, or `isInTurn` is set, asks the lead node first, and the
+   * others only if the lead node does not deny the claim; but if no quorum answered the last vote, asks all nodes at
+   * once even then (see `isReached`).
    */
   async vote(claim: Claim, ttl: number, attempt = 0, isInTurn = false): Promise<VoteResult> {
     const { adapter, nodes, leadNode, clock } = this;
@@ -44,7 +46,7 @@ export class QuorumStore implements Store {
     if (result.kind !== 'denied by lead') {
       this.isReached = !isDown(result);
     }
-    // A node that was down missed the pause, or its end. The claim is repeated soon.
+    // A node that was down missed the pause, or its end. The claim is made again soon.
     if (result.kind === 'split' && result.isPauseUnclear && claim.pause !== undefined) {
       await this.pauses.repair(claim.pause);
     }

@@ -12,7 +12,7 @@ import { isInForce, isNewer, newestOf } from '../../nodes/pause-order.js';
  *
  * Attiya, Bar-Noy and Dolev, "Sharing Memory Robustly in Message-Passing Systems" (1995).
  */
-export class PauseRegister {
+export class ReplicatedPauses {
   constructor(
     private readonly nodes: readonly LockNode[],
     private readonly clock: Clock,
@@ -37,12 +37,12 @@ export class PauseRegister {
   }
 
   /**
-   * Tells the nodes the newest value that is known. Resolves when a majority has the newest value that a majority
-   * reported. It does not wait for silent nodes: the next tick could become due before the claim that needs the
-   * repair is repeated.
+   * Tells the nodes the newest value that is known. Resolves when a majority has the newest value, which was read from
+   * a majority. It does not wait for silent nodes: otherwise the next tick could become due before the claim that needs
+   * the repair is made again.
    *
    * @param isPaused What a majority has decided, if it has. A value that says otherwise is not written: a majority has
-   * lost it, and one node must not bring it back.
+   * lost that value, and one node must not bring it back.
    */
   async repair(key: string, isPaused?: boolean): Promise<void> {
     const majority = Math.floor(this.nodes.length / 2) + 1;

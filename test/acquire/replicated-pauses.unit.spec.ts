@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { createStore } from '../../src/acquire/create-store.js';
-import { PauseRegister } from '../../src/acquire/quorum/pause-register.js';
+import { ReplicatedPauses } from '../../src/acquire/quorum/replicated-pauses.js';
 import { MemoryNode } from '../../src/index.js';
 import { JobKeys } from '../../src/nodes/job-keys.js';
 import type { Pause } from '../../src/nodes/job-view.js';
@@ -51,14 +51,14 @@ beforeEach(async () => {
 
 describe('the repair of a pause that nodes disagree about', () => {
   it('does not wait for nodes that are silent', async () => {
-    await new PauseRegister(fleet, clock).repair(KEYS.pause);
+    await new ReplicatedPauses(fleet, clock).repair(KEYS.pause);
     expect(await Promise.all(nodes.map((node) => node.pause(KEYS.pause)))).toEqual([NEW, NEW, NEW]);
   });
 
   it('reaches a node that answers late', async () => {
     const late = new Late(clock.now);
     await late.pause(KEYS.pause, OLD);
-    await new PauseRegister([late, ...nodes, silent], clock).repair(KEYS.pause);
+    await new ReplicatedPauses([late, ...nodes, silent], clock).repair(KEYS.pause);
     late.gate.open();
     await expect.poll(() => late.pause(KEYS.pause)).toEqual(NEW);
   });
@@ -67,7 +67,7 @@ describe('the repair of a pause that nodes disagree about', () => {
     const late = new Late(clock.now);
     await late.pause(KEYS.pause, NEW);
     const [outdated, empty] = [nodes[0]!, new MemoryNode(clock.now)];
-    await new PauseRegister([outdated, late, empty], clock).repair(KEYS.pause);
+    await new ReplicatedPauses([outdated, late, empty], clock).repair(KEYS.pause);
     expect(await empty.pause(KEYS.pause)).toEqual(OLD);
     late.gate.open();
     for (const node of [outdated, empty]) await expect.poll(() => node.pause(KEYS.pause)).toEqual(NEW);
@@ -80,12 +80,12 @@ describe('the repair of a pause that nodes disagree about', () => {
     }));
     await nodes[0]!.pause(KEYS.pause, later);
     for (const node of nodes.slice(1)) await node.pause(KEYS.pause, sooner);
-    await new PauseRegister(nodes, clock).repair(KEYS.pause);
+    await new ReplicatedPauses(nodes, clock).repair(KEYS.pause);
     expect(await Promise.all(nodes.map((node) => node.pause(KEYS.pause)))).toEqual([sooner, sooner, sooner]);
   });
 
   it('ends without a majority', async () => {
-    await new PauseRegister([deadNode(), deadNode(), nodes[0]!, deadNode()], clock).repair(KEYS.pause);
+    await new ReplicatedPauses([deadNode(), deadNode(), nodes[0]!, deadNode()], clock).repair(KEYS.pause);
     expect(await nodes[0]!.pause(KEYS.pause)).toEqual(OLD);
   });
 
