@@ -1,4 +1,5 @@
 import type { ClaimedRun } from '../acquire/token.js';
+import type { RunRequest } from './run-request.js';
 
 /** What a lease needs to know about its lock. Durations in milliseconds. */
 export interface LeaseSettings {
@@ -9,4 +10,11 @@ export interface LeaseSettings {
   readonly run?: ClaimedRun;
   /** Whether another instance may run its tick again. Default: `false`. */
   readonly recovers?: boolean;
+}
+
+/** The settings of the lease of a run. */
+export function settingsOf({ name, options, tick, past }: RunRequest, run: ClaimedRun): LeaseSettings {
+  const { ttl, maxRuntime, recover } = options;
+  // A retry in a firing claims no tick, and the first attempt has settled it.
+  return { name, ttl, maxRuntime, run, recovers: recover && tick !== undefined && past !== 'run here' };
 }

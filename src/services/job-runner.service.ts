@@ -14,6 +14,7 @@ import type { ResolvedOptions } from '../options/options.js';
 import type { RunOutcome } from '../runs/run-outcome.js';
 import { fire, type Firing } from '../schedule/firing.js';
 import { Lease } from '../runs/lease.js';
+import { settingsOf } from '../runs/lease-settings.js';
 import { LeaseRegistry } from './lease-registry.service.js';
 import { OperatorLog } from './operator-log.service.js';
 import { MissedTicks } from './missed-ticks.service.js';
@@ -117,7 +118,7 @@ export class JobRunner {
     return 'done with';
   }
 
-  /** Resumes when the runner's lease has ended, until that is decided. */
+  /** Tries to take over the tick, and again after each `ttl` for as long as the result is `'unknown'`. */
   private async resumeAgain(request: RunRequest, firing: () => Firing, method: () => unknown): Promise<void> {
     const again = (): Promise<void> => this.resumeAgain(request, firing, method);
     if ((await this.resume(request, firing, method)) === 'unknown')
@@ -135,12 +136,10 @@ export class JobRunner {
 
   private acquire(request: RunRequest): Promise<Answer> {
     const { name, options, tick, past } = request;
-    const { ttl, maxRuntime } = options;
-    const recovers = options.recover && tick !== undefined && past !== 'run here';
     const run = this.runOf(request);
     return this.leases.acquire(
       claimOf(this.options.keyPrefix, name, options, tick, past, run),
-      { name, ttl, maxRuntime, run, recovers },
+      settingsOf(request, run),
       timingOf(this.options.keyPrefix, request, this.clock.now()),
     );
   }
@@ -160,9 +159,8 @@ export class JobRunner {
     }
     const isDown = answer.reason === 'store-down';
     if (isDown && options.onStoreDown === 'run') {
-      const { ttl, maxRuntime } = options;
       this.missed.unguarded(request);
-      const lease = this.leases.unguarded({ name, ttl, maxRuntime, run: this.runOf(request) });
+      const lease = this.leases.unguarded(settingsOf(request, this.runOf(request)));
       return { ran: true, value: await this.executor.execute(lease, request, routine) };
     }
     // A takeover that is not needed is not reported: the tick was reported as skipped when it was lost.
@@ -190,8 +188,8 @@ export class JobRunner {
   }
 
   /**
-   * Retries the claim after the runner's lease could have expired. A takeover that was not decided, found the job paused
-   * or met another run is retried once per `ttl`.
+   * Retries the claim after the runner's lease could have expired. A takeover that was not decided, found the job
+   * paused or met another run is retried once per `ttl`.
    */
   private watch(request: RunRequest, answer: Denial, again: () => Promise<unknown>): void {
     const { options, past } = request;
@@ -239,7 +237,7 @@ export class JobRunner {
   }
 }
 
-/** Whether another claim may still find out who runs the tick: the nodes did not answer, or the votes remained split. */
+/** Whether another claim may still find out who runs the tick: the nodes did not answer, or the votes stayed split. */
 function isUndecided({ reason, holder }: Denial): boolean {
   return reason === 'store-down' || reason === 'overload' || (reason === 'elsewhere' && holder === undefined);
 }

@@ -75,9 +75,9 @@ export class LeaseRegistry {
     }
   }
 
-  /** A lease without a lock, which shutdown waits for like any other. */
+  /** A lease without a lock, which shutdown waits for like any other. No other instance takes its tick over. */
   unguarded(settings: LeaseSettings): Lease {
-    return this.hold(UNGUARDED, settings);
+    return this.hold(UNGUARDED, { ...settings, recovers: false });
   }
 
   /** How many leases it holds, of runs and of locks. */
@@ -144,7 +144,7 @@ export class LeaseRegistry {
 
   private async runsEndedWithin(timeout: number, hurry?: AbortSignal): Promise<void> {
     if (this.runs.length === 0) return;
-    // Not `AbortSignal.any`: Node.js 20 never forgets the signal, which leads to the whole application.
+    // Not `AbortSignal.any`: Node.js 20 never releases the signal, which keeps the whole application in memory.
     const cancel = new AbortController();
     if (hurry?.aborted) cancel.abort();
     const forget = hurry && onAbort(hurry, () => cancel.abort());
