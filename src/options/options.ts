@@ -52,8 +52,9 @@ export interface RedlockModuleOptions {
    * Where the locks live: one node or several, or `'memory'`. Several independent nodes form a quorum: a majority of
    * them decides, and a minority may fail. Use an odd number; replicas of one master do not count as nodes.
    *
-   * Default: `'memory'`, a memory of this application: it excludes no other instance, and no other application in this
-   * process. With `NODE_ENV=production` that default is an error; set `'memory'` explicitly if you want it.
+   * Default: `'memory'`: locks are kept in the memory of this application, and do not exclude other applications (not
+   * even in this process) or instances. With `NODE_ENV=production` that default is an error; set `'memory'` explicitly
+   * if you want it.
    */
   nodes?: NodeOption | readonly NodeOption[];
   /**

@@ -62,13 +62,13 @@ export class JobNames {
       `@Exclusive on ${place}`,
       'name',
       `${quoted(name)} is used by two objects of that class, and only one of them would run each tick: provide the class ` +
-        'once (useExisting gives it a second token), or name the job by its object, as in ' +
-        '@Exclusive(function () { return `export:${this.tenant}`; })',
+        'once (useExisting gives it a second token), or derive the name of the job from the object, as ' +
+        'in @Exclusive(function () { return `export:${this.tenant}`; })',
     );
   }
 }
 
-/** Whether a job has the default name, of a class that has none. */
+/** Whether a job has the default name, although its class has no name. */
 function isNameless({ method, instance }: Owner): boolean {
   return method.name === undefined && instance.constructor.name === '';
 }
@@ -80,8 +80,8 @@ function remedyFor(owner: Owner, { method }: Owner): string {
   }
   if (owner.method === method) {
     return (
-      'both inherit one method, so leave its name out (ClassName.method), or name the job by its object, as in ' +
-      '@Exclusive(function () { return `report:${this.constructor.name}`; })'
+      'both inherit one method, so leave its name out (ClassName.method), or derive the name of the job from the ' +
+      'object, as in @Exclusive(function () { return `report:${this.constructor.name}`; })'
     );
   }
   const isDefault = owner.method.name === undefined;

@@ -41,7 +41,7 @@ export class NodeInspection {
   async open(): Promise<void> {
     if (this.options.nodesLeftOut) {
       this.logger.warn(
-        'nodes is not set: locks are kept in a memory of this application, and exclude no other application or instance',
+        'nodes is not set: locks are kept in the memory of this application, and do not exclude other applications or instances',
       );
     }
     const wrong = await this.inspect();
