@@ -18,9 +18,10 @@ export interface CurrentRun {
    */
   readonly signal: AbortSignal;
   /**
-   * The tick in milliseconds since the epoch; `null` for a plain call. It never decreases from run to run of a job: a
-   * database that rejects a smaller fencing token than it has seen is safe from a run that continues after its lock was
-   * lost.
+   * The tick in milliseconds since the epoch; `null` for a plain call. A later tick has a greater token: a database
+   * that rejects a smaller fencing token than it has seen is safe from a run that continues after its lock was lost.
+   * Once a tick is settled, no run starts with a smaller token. Until then, one can: with `overlap: 'allow'`, or after
+   * the lease of the tick has ended.
    */
   readonly fencingToken: number | null;
   /**
