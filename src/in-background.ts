@@ -16,10 +16,10 @@ export async function inBackground(what: string, work: () => Promise<unknown>): 
   }
 }
 
-/** The stack of an error without its message, which may contain a secret, or the stack of another error. */
+/** The stack of an error without its message: the message may contain a secret, or the stack of another error. */
 function framesOf(error: unknown): string {
   const stack = stackOf(error);
-  // An application may make its stacks something else than strings.
+  // An application may replace stacks by something other than strings.
   const lines = typeof stack === 'string' ? stack.split('\n') : [];
   return lines.slice(lines.findLastIndex((line) => !/^\s+at /.test(line)) + 1).join('\n');
 }

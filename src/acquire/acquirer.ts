@@ -95,8 +95,9 @@ export class Acquirer {
         if (delay === undefined)
           return isBuffered ? leftToOthers(givenUp(result)) : givenUp(result, isOfTick);
         if (result.kind === 'early') {
-          // Waiting for the tick to become due does not count, either: the clock of this instance is ahead. `start` stays
-          // the same, because a claim must not wait for a run beyond the next tick by this clock (see `RETRY.buffer`).
+          // Waiting for the tick to become due does not count, either: the clock of this instance is ahead. `start`
+          // stays the same, because a claim must not wait for a run beyond the next tick by this clock (see
+          // `RETRY.buffer`).
           begin += delay;
           waited += delay;
           until = Math.max(until, now + delay + leastPatience);
@@ -105,11 +106,13 @@ export class Acquirer {
         // with `buffer` that got no rank yet keeps the counter (see `isUncounted`): its rank decides whether it may
         // wait.
         if (buffer === undefined || !isUncounted(result)) asked = { ...asked, loserCounter: undefined };
-        // The nodes that know of the tick may be a minority of those that are up.
+        // Fewer than a majority may know that the tick was begun, because other nodes that know are down. The next
+        // attempt tells the nodes that it was.
         if (result.kind === 'split' && result.isBegun && asked.tick)
           asked = { ...asked, tick: { ...asked.tick, isBegunElsewhere: true } };
         hasSplit ||= result.kind === 'split';
-        // While no quorum votes, a claim keeps its slot between attempts. Those that wait for a slot share its result.
+        // While no quorum votes, a claim keeps its slot between attempts. The claims that wait for a slot share its
+        // result.
         if (hasSlot && !isDown(result)) {
           this.backpressure.leave();
           hasSlot = false;

@@ -7,9 +7,8 @@ import { outlasts } from './retry-policy.js';
 /** An answer is too slow if it takes longer than the fastest one by more than this fraction of `nodeTimeout`. */
 const TOLERATED_FRACTION = 1 / 10;
 /**
- * Claims go in the order in which they are given up. One that is given up later than this many milliseconds after it
- * came is ordered as if it were given up then: otherwise, in a lasting overload, rare jobs would wait behind
- * all others.
+ * Claims get slots in the order in which they would be given up. A time that is further away than this, in
+ * milliseconds, counts as this far away: otherwise, in a lasting overload, rare jobs would wait behind all others.
  */
 const MOST_PATIENT = 30_000;
 
@@ -25,7 +24,7 @@ export interface FailedVote {
 /** A claim that waits for a slot. Times are on the monotonic clock, in milliseconds. */
 interface Waiting {
   readonly since: number;
-  /** What it is ordered by: when it is given up, at most `MOST_PATIENT` after it came. */
+  /** The time that it is ordered by: when it would be given up, but at most `MOST_PATIENT` after it came. */
   readonly goesBy: number;
   /** Ends the wait: with a slot, or, if a failed vote is passed, without one. */
   end(failed?: FailedVote): void;
@@ -105,7 +104,7 @@ export class Backpressure {
     for (const each of givenUp) each.end({ denial, took, since });
   }
 
-  /** Gives the slot back. */
+  /** Gives a slot back. If the limit allows, the claim that goes next gets it. */
   leave(): void {
     this.inFlight--;
     while (this.inFlight < this.limit.current && this.waiting.length > 0) this.waiting.shift()?.end();

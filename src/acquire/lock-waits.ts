@@ -20,7 +20,7 @@ export class LockWaits {
     if (waiting.size === 0) this.waiting.delete(lock);
   }
 
-  /** This instance has freed a lock. */
+  /** Ends the waits for a lock that this instance has freed. */
   freed(lock: string): void {
     for (const end of this.waiting.get(lock) ?? []) end.abort();
   }

@@ -46,7 +46,7 @@ export interface Denial {
   readonly rank?: number;
   /** Whether the nodes that could not vote refuse this lock alone, so that other claims have a quorum. */
   readonly isOfOneLock?: boolean;
-  /** Why the nodes that did not vote could not. */
+  /** The error of each node that could not vote. */
   readonly causes: readonly Error[];
 }
 
@@ -129,7 +129,7 @@ export const UNBEGUN: Denial = { kind: 'denied', reason: 'settled', isUnbegun: t
 /**
  * The denial of an undecided claim that is given up.
  *
- * @param isOfTick Whether it was for a tick or an interval: if not, the nodes say nothing but that the lock is held.
+ * @param isOfTick Whether it was for a tick or an interval. If not, the nodes can only say that the lock is held.
  */
 export function givenUp(result: Denial | Undecided, isOfTick = true): Denial {
   switch (result.kind) {

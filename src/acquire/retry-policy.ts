@@ -24,8 +24,8 @@ export const RETRY = {
    * With `overlap: 'buffer-one'`, a tick waits longer for the run in progress. The mean delay between attempts is
    * `part` of the time waited so far, but at least `least` and at most `most`. The wait ends `margin` before the next
    * tick is due, because a cron job with `waitForCompletion` would otherwise skip that tick. If the first attempt got
-   * no answer, a node may have counted this loser anyway, and counts it again: so in later attempts, all losers up to
-   * rank `recounted` wait, not only those up to `backups`.
+   * no answer, a node may have counted the claim as a loser anyway, and counts it once more in the next attempt. So in
+   * later attempts, all losers up to rank `recounted` wait, not only those up to `backups`.
    */
   buffer: { part: 1 / 8, least: 50, most: 1000, margin: 50, recounted: 8 },
   /** The delay while no majority of the nodes can be reached. */

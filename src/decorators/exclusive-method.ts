@@ -111,7 +111,7 @@ export function isDeclared(prototype: object, key: string | symbol): boolean {
   return declared.get(prototype)?.has(key) ?? false;
 }
 
-/** Checks the name of a job. */
+/** Checks the name of a job. Its messages show `report` as an example. */
 export const jobName = text('report');
 
 /** The pattern that stands for the job names of a method, if they depend on the call; otherwise `undefined`. */

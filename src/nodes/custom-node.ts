@@ -90,7 +90,7 @@ export class CustomNode implements NodeDriver {
   }
 
   private voted<Answer>(claim: Claim, answer: Answer): Answer {
-    // Nobody knows what a custom node does to answer; it is never logged as refusing.
+    // A custom node is never logged as refusing, so it does not matter what is passed here.
     this.log.answered(claim, { step: 'settle', wrote: true });
     return this.answered(answer);
   }

@@ -3,7 +3,10 @@ import type { Register } from './job-view.js';
 
 /** The Redis keys of one job, all in one Cluster slot. */
 export class JobKeys {
-  /** The lock: byte for byte the key that the usual lock around a cron job uses, such as `JOB_LOCKER_report`. */
+  /**
+   * The lock. It is the same key, byte for byte, that the recipe in docs/from-the-recipe.md uses, such as
+   * `JOB_LOCKER_report`: old and new instances exclude each other.
+   */
   readonly lock: string;
   /** What precedes and follows the kind, such as `last`, in all keys but the lock. */
   private readonly before: string;
@@ -21,7 +24,7 @@ export class JobKeys {
       this.before = '';
       this.behind = `:${plain}`;
     } else {
-      // A hash tag cannot contain a stray brace. Such a job gets an escaped lock key instead of the usual one: it
+      // A hash tag cannot contain a stray brace. Such a job gets an escaped lock key instead of that of the recipe: it
       // matters more that all keys of a job are in one slot.
       this.before = `{${escapeBraces(plain)}}:escaped:`;
       this.lock = this.other('lock');

@@ -183,7 +183,8 @@ export interface LockNode {
    * Ends a run: frees the lock, keeps the markers, and records the tick as run, even if `token` no longer held the
    * lock, unless another token has the marker of the tick. Resolves to whether `token` held the lock.
    *
-   * @param record What to add to the records of the job (`claim.history`), once even if it arrives twice.
+   * @param record What to add to the records of the job (`claim.history`). If the settle arrives again while this is
+   * still the newest record, it is not added again.
    */
   settle(claim: Claim, token: string, record?: string): Promise<boolean>;
   /**

@@ -182,7 +182,7 @@ export class MemoryNode implements LockNode {
     }
     const starter = every && this.entries.entry(every.key);
     if (every && starter && starter.value !== token && starter.value !== dead) {
-      // The marker was written for a longer time, for example by a clock that was ahead.
+      // The marker may have been written for a longer time, for example while the clock was ahead.
       this.entries.shorten(starter, every.keep);
       return this.conflict(starter.value === holder ? 'elsewhere' : 'ran', starter.value, loserCounter);
     }
@@ -215,7 +215,7 @@ export class MemoryNode implements LockNode {
     return value === undefined ? undefined : (JSON.parse(value) as Pause);
   }
 
-  /** Whether another claim has, or had in the meantime, what this one was granted, or its own tick is settled. */
+  /** Whether this claim has lost what it was granted: another claim has or had it, or the tick is settled. */
   private isTaken({ lock, tick, every, mayOverlap }: Claim, token: string): boolean {
     const isOther = (key: string): boolean => (this.entries.read(key) ?? token) !== token;
     if (isOther(lock) || (tick && isOther(tick.key))) return true;
@@ -226,7 +226,7 @@ export class MemoryNode implements LockNode {
     return every !== undefined && !mayOverlap && isOther(every.key);
   }
 
-  /** Writes the keys that live as long as the lease, or somewhat longer if the tick can be taken over. */
+  /** Writes the lock and, with `recover`, the marker: then they outlive the lease, by a second and by a day. */
   private lease({ lock, tick }: Claim, token: string, ttl: number): void {
     this.entries.write(lock, token, tick?.recover ? ttl + TAKEOVER_WINDOW : ttl);
     if (tick?.recover) this.entries.write(tick.key, token, ttl + LAST_TICK_RETENTION, true);

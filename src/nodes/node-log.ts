@@ -28,7 +28,7 @@ export const AMONG_OTHERS: Wording = {
   grants: 'votes on',
 };
 
-/** The words for an only node: nothing votes. */
+/** The words for a single node: they do not speak of votes. */
 export const ALONE: Wording = {
   fails: 'is unavailable',
   works: 'is available again',

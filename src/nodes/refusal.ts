@@ -44,7 +44,8 @@ export class Refusal {
     const { endsWith } = this;
     const isQuiet = performance.now() - this.at > QUIET;
     if (!isStep(endsWith)) return endsWith === 'answer' || wrote || isQuiet;
-    // Not every run extends or releases.
+    // A settle also ends the refusal of an extension or a release: not every run extends or releases, so those may not
+    // come.
     if (step === 'settle' && wrote && endsWith !== 'claim') return true;
     // A lock alone is claimed without a script, which does not show that the script would run.
     if (step === undefined) return endsWith === 'claim' && isQuiet;

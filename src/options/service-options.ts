@@ -81,5 +81,4 @@ const EVENTS: Readonly<Record<keyof RedlockEventMap, true>> = {
   overdue: true,
   drift: true,
 };
-/** The name of an event. */
 export const eventName = oneOf(...(Object.keys(EVENTS) as (keyof RedlockEventMap)[]));

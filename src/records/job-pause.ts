@@ -35,7 +35,7 @@ interface Detail {
 /**
  * The detail of a pause, as text.
  *
- * @param known What the nodes know. If the job is paused already, the new pause goes on with that one.
+ * @param known What the nodes know. If the job is paused already, the new pause continues that one.
  */
 export function detailOfPause(
   { by, at, note }: Pick<Detail, 'by' | 'at' | 'note'>,

@@ -25,8 +25,8 @@ export interface JobStatus {
   readonly nextTick: Date | null;
   /**
    * How long a run has been due, in milliseconds; `null` if none is due, a run is in progress, the job is paused, or
-   * this instance knows no schedule of this job, or no longer calls it. If runs may overlap, only runs whose claims
-   * this instance has seen are sure to count; earlier ones may be unknown.
+   * this instance knows no schedule of this job, or no longer calls it. If runs may overlap, only runs that are
+   * settled, or that this instance has claimed or lost, are sure to count; others in progress may not be known.
    */
   readonly overdueBy: number | null;
   /** The run in progress; `null` if there is none, or if runs may overlap. */
@@ -76,7 +76,7 @@ export interface DeclaredJobOptions {
   readonly ttl: number;
   /** The minimum time between two starts. */
   readonly every: number | null;
-  /** What a tick does that finds an earlier run in progress. */
+  /** What a tick does if it finds an earlier run in progress. */
   readonly overlap: string;
   /** After how long the `signal` of a run aborts. */
   readonly maxRuntime: number | null;

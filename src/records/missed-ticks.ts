@@ -33,7 +33,7 @@ export interface Evidence {
 }
 
 /**
- * The ticks between `last` and `tick`, oldest first, but only the `MOST` newest. Computed in turns. Milliseconds since
+ * The ticks between `last` and `tick`, oldest first, but only the newest `MOST`. Computed in turns. Milliseconds since
  * the epoch.
  */
 export async function ticksBetween(ticks: CronTicks, last: number, tick: number): Promise<number[]> {

@@ -1,6 +1,6 @@
 /** The longest delay, in milliseconds. */
 const LONGEST = 5;
-/** An event loop that is busy for so much of the time counts as much as `LOOP_LOAD` runs. */
+/** An event loop that is busy for at least this part of the time counts as much as `LOOP_LOAD` runs. */
 const BUSY_LOOP = 0.9;
 const LOOP_LOAD = 4;
 

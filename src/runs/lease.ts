@@ -103,7 +103,7 @@ export class Lease {
       this.keep();
       this.checkHeld();
       const why = `no majority of the nodes renewed it (${errorOf(error).message})`;
-      // An error of redlock leads to the nodes, and so to their passwords.
+      // An error of redlock has a reference to the nodes, and so to their passwords.
       const cause = error instanceof NodeUnreachableError ? error : undefined;
       throw new LockLostError(this.name, why, cause && { cause });
     }
@@ -207,7 +207,7 @@ export class Lease {
   /** Extensions run one after another: a longer ttl must not override a shorter one that was requested later. */
   private extendGrant(ttl: number): Promise<unknown> {
     const next = async (): Promise<number> => {
-      // Checked again when its turn comes: otherwise the nodes would grant a lock again that has ended.
+      // Checked again when its turn comes: otherwise the nodes would grant the lock once more after it has ended.
       if (this.isGivenUp) this.checkHeld();
       return this.grant.extend(ttl);
     };

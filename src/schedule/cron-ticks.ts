@@ -122,7 +122,7 @@ export class CronTicks {
     return true;
   }
 
-  /** Prepares the upcoming ticks a moment later, in turns, once for all requests in the meantime. */
+  /** Prepares the upcoming ticks a moment later, in turns. Requests that come before that has ended are ignored. */
   prepareSoon(clock: Clock): void {
     if (this.isPreparing) return;
     this.isPreparing = true;
@@ -140,7 +140,10 @@ export class CronTicks {
     return createHash('sha1').update(`${this.expression} ${zone}`).digest('hex').slice(0, 8);
   }
 
-  /** The known ticks from the latest one up to `limit` on; empty unless the next one is known, too. */
+  /**
+   * The known ticks, beginning with the latest one that is not after `limit`; empty unless that one and the next one
+   * are known.
+   */
   private knownAround(limit: number): readonly number[] {
     const index = this.known.findIndex((tick, i) => tick <= limit && limit < (this.known[i + 1] ?? tick));
     return index === -1 ? [] : this.known.slice(index);

@@ -7,12 +7,13 @@ import type { CronTicks, Tick } from './cron-ticks.js';
 const MINUTE = 60_000;
 
 /**
- * One call by the scheduler on this instance, with everything that it awaits or starts. Whether a call of a job belongs
- * to a tick depends on the firing in which it is made, never on its arguments: a decorator may change them.
+ * One call by the scheduler, or by `RedlockService.trigger`, on this instance, with everything that the call awaits or
+ * starts. Whether a call of a job belongs to a tick depends on the firing in which it is made, never on its arguments:
+ * a decorator may change them.
  */
 export type Firing = CronFiring | IntervalFiring | ManualFiring;
 
-/** Counts the scheduler's calls in a firing that have not ended. */
+/** Counts the calls in a firing that have not ended: its own, and those that keep it open. */
 class PendingCalls {
   private pending = 0;
 

@@ -4,7 +4,7 @@ const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 /** How far back to look for the latest tick, in milliseconds: about eight years, as far as `cron` looks ahead. */
 const HORIZON = 8 * 366 * 24 * 60 * 60 * SECOND;
-/** No time occurs twice for longer than this when clocks are set back, in milliseconds. */
+/** The longest period that occurs twice when clocks are set back, in milliseconds. */
 const LONGEST_REPETITION = 180 * MINUTE;
 /** Each step looks this many times as far back as the step before. */
 const GROWTH = 4;
@@ -30,10 +30,10 @@ export class TickSearch {
   }
 
   /**
-   * The tick after `moment`; infinity if it is further away than `cron` looks. While an hour occurs for the second time,
-   * `cron` answers otherwise than before that hour: what fired in the first hour would be due again. A timer of `cron`
-   * that was set before does not fire then, and neither is it a tick here: instances that start in that hour, or later,
-   * agree with those that were up.
+   * The tick after `moment`; infinity if it is further away than `cron` looks. While an hour occurs for the second
+   * time, `cron` gives other answers than before that hour: times that have already fired in the first hour would be
+   * due again. They are not ticks: a timer that `cron` set before that hour does not fire at them, and instances that
+   * start later must agree with those that were up.
    */
   after(moment: number): number {
     try {
@@ -45,7 +45,7 @@ export class TickSearch {
     }
   }
 
-  /** The first tick since the beginning of a repetition, as `cron` answers before it. */
+  /** The first tick since the beginning of a repetition, as `cron` answers if it is asked before the repetition. */
   private firstSince(begin: number): number {
     if (this.repetition?.begin !== begin) {
       const [last] = aroundBy((moment) => this.answer(moment), begin - 1);
@@ -55,10 +55,10 @@ export class TickSearch {
   }
 
   /**
-   * What `cron` answers for `moment`. When daylight saving time ends and an hour occurs twice, `cron` uses the occurrence
-   * that has the offset in force *now*. So while the change is still ahead, the answer for a `moment` just after the
-   * change can be too early. Then `cron` is asked again with the offset of that moment, which selects the second
-   * occurrence.
+   * What `cron` answers for `moment`. When daylight saving time ends and an hour occurs twice, `cron` uses the
+   * occurrence that has the offset in force *now*. So while the change is still ahead, the answer for a `moment` just
+   * after the change can be too early. Then `cron` is asked again with the offset of that moment, which selects the
+   * second occurrence.
    */
   private ask(moment: number): { readonly at: number; readonly offsetAt: (moment: number) => number } {
     const start = new Date(moment);

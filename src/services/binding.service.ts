@@ -7,8 +7,8 @@ import { currentFiring } from '../schedule/firing.js';
 import { SchedulerFirings } from './scheduler-firings.service.js';
 
 /**
- * Turns the calls of decorated methods into runs. An interface, because its class depends on the options, and `Binding`
- * must not.
+ * Turns the calls of decorated methods into runs. An interface: the class that implements it depends on the options,
+ * and `Binding` must not.
  */
 interface Jobs {
   readonly isEnabled: boolean;
@@ -120,7 +120,8 @@ export class Binding implements OnModuleInit {
 
 /** Binds an object to what Nest injects into it: a `Binding`, which a tracer may have put into a proxy, or a mock. */
 export function inject(instance: object, injected: unknown): void {
-  // Code that copies the members of a class assigns what it finds on the prototype.
+  // Code that copies the members of a class reads this property from the prototype, finds `undefined`, and assigns
+  // that.
   if (injected === undefined) return;
   const { mark } = Object(injected) as { readonly mark?: unknown };
   const value = typeof mark === 'symbol' && bindings.has(mark) ? mark : MOCKED;
@@ -136,7 +137,7 @@ export function inject(instance: object, injected: unknown): void {
 export function bindingOf(instance: unknown): Binding | typeof MOCKED | undefined {
   const mark: unknown = Reflect.get(Object(instance) as object, MARK);
   const started = marks.get(instance as object);
-  // Mostly, one application has injected into the object, and has been started.
+  // Usually, only one application has injected into the object, and it has started.
   if (started?.length === 1 && started[0] === mark) return bindings.get(mark as symbol);
   const found = marksOf(instance, mark);
   const [first, ...others] = [...found].flatMap((each) => bindings.get(each) ?? []);

@@ -26,12 +26,13 @@ interface Candidate extends DeclaredJob {
 }
 
 /**
- * Makes up for the latest missed tick of the jobs with `missed`. Of the jobs with `spread`, it also claims a tick whose
- * claims are still waiting: all instances that were up when it was due may be gone by then.
+ * Makes up for the latest missed tick of the jobs with `missed`. For jobs with `spread`, it also claims a tick that the
+ * other instances have not claimed yet, because the offset of the job has not passed: all of them may be gone when it
+ * has.
  */
 @Injectable()
 export class CatchUp {
-  /** From when on this instance claims ticks by itself. */
+  /** The time from which this instance claims ticks itself, in milliseconds since the epoch. */
   private upSince: number | undefined;
   /** The jobs with `missed` or `spread`, by name. Listing them takes time for each job that there is. */
   private readonly candidates = new Map<string, Candidate>();
@@ -128,7 +129,8 @@ export class CatchUp {
   }
 
   /**
-   * Whether a tick was due under the same schedule as the last one that ran, was not begun, and found no run in progress.
+   * Whether a tick was due under the same schedule as the last one that ran, was not begun, and found no run in
+   * progress.
    */
   private isMissed(
     { name, options, schedule }: Candidate,

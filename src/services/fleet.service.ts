@@ -143,7 +143,7 @@ export class Fleet {
   private async renew(node: LockNode): Promise<void> {
     const { instanceId } = this.options;
     await this.health.measure(node, async () => {
-      // Most of the time, the node has the card, which can be long.
+      // Usually, the node has the card, which can be long.
       if (this.informed.has(node) && (await node.register(this.keys, instanceId, KEPT))) return;
       await node.register(this.keys, instanceId, KEPT, this.card);
       if (this.card !== undefined) this.informed.add(node);

@@ -89,7 +89,7 @@ export function newestRun(
   { last, records }: MergedView,
 ): number | undefined {
   if (typeof schedule === 'number') {
-    // A call by hand does not count for an interval, unless it has `every` itself.
+    // A plain call counts for an interval only if the job sets `every`.
     const counts = ({ trigger }: RunRecord): boolean =>
       trigger === 'schedule' || (trigger === 'call' && options.every !== undefined);
     return records.find(counts)?.startedAt.getTime();
@@ -99,8 +99,8 @@ export function newestRun(
 }
 
 /**
- * With `every`, when the newest run began: it may have begun long after its tick, or have none. Triggers do not count.
- * Milliseconds since the epoch.
+ * With `every`, when the newest run began: it may have begun long after its tick, or have none. A recorded run that
+ * `trigger` started does not count; a run in progress counts, whatever started it. Milliseconds since the epoch.
  */
 function newestStart({ options: { every } }: KnownJob, { records, running }: MergedView): number {
   const recorded = records.find(({ trigger }) => trigger !== 'manual')?.startedAt.getTime();

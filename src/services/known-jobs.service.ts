@@ -94,7 +94,7 @@ export class KnownJobs {
   }
 }
 
-/** How often a job runs that is called every `period` milliseconds, but not more often than its `every` allows. */
+/** The time between two runs of a job that is called every `period` milliseconds; not less than its `every`. */
 export function intervalOf(period: number, every = 0): number {
   return Math.max(period, every);
 }

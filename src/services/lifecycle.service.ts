@@ -91,7 +91,7 @@ export class InnermostHooks implements OnApplicationBootstrap, OnModuleDestroy {
 @Injectable()
 export class Lifecycle implements OnModuleInit, OnApplicationShutdown {
   private readonly logger = new Logger('RedlockModule');
-  /** Resolves when all schedules are known, and the instance is registered. */
+  /** Resolves when all schedules are known, registration has begun, and the ticks are being prepared. */
   prepared: Promise<void> | undefined;
 
   constructor(

@@ -129,7 +129,8 @@ export class MissedTicks {
     const { instanceId } = this.options;
     for (const { from, to, count, cause } of explained(known, evidence)) {
       const range = { from: new Date(from), to: new Date(to), count };
-      // If this instance was up and lost those ticks, it may not know what became of the instance that won them.
+      // No warning if this instance was up and lost these ticks without knowing why they did not run: another
+      // instance may have won them.
       if (cause !== 'unknown' || to < since) this.warn({ name, cause, ...range });
       this.events.emit('missed', { name, pattern, instanceId, ...range, cause });
     }

@@ -17,7 +17,7 @@ const REPEAT_AFTER = 60 * 60 * 1000;
 const NAMED_IN_OUTAGE = 20;
 /** If no server has refused for this long, in milliseconds, any answer of a majority ends an outage. */
 const QUIET = 60_000;
-/** How many reports are remembered, so that jobs with endless names cannot fill the memory. */
+/** How many reports are remembered, so that an unlimited number of job names cannot fill the memory. */
 const REMEMBERED = 1000;
 
 /** The end of a line that is logged once an hour. */

@@ -21,7 +21,7 @@ const REPORTED_FOR = 7 * 24 * 60 * 60 * 1000;
 /** How many jobs whose progress is not known are looked up in one round. */
 const LOOKUPS = 100;
 
-/** The time since a run was due that no instance has begun. */
+/** The time since a run was due and no instance began it. */
 interface Silence {
   /** When the run was due, in milliseconds since the epoch. */
   readonly expected: number;
@@ -128,7 +128,7 @@ export class OverdueJobs {
     if (silence.isReported) return;
     this.silences.set(name, silence);
     const isFirst = await this.isFirst(name, expected);
-    // If nobody could tell, no instance may have reported it: the next check asks again.
+    // If the nodes could not tell, perhaps no instance has reported it: the next check asks again.
     silence.isReported = isFirst !== undefined;
     if (isFirst) this.report(job, expected);
   }

@@ -3,7 +3,7 @@ import { inBackground } from '../in-background.js';
 import { publish } from '../runs/channels.js';
 import type { RedlockEventMap, RedlockListener } from '../runs/run-event.js';
 
-/** Event bus. */
+/** Publishes each event to its diagnostics channel, and calls the listeners of `RedlockService.on`. */
 @Injectable()
 export class RedlockEvents {
   private readonly listeners = new Map<keyof RedlockEventMap, Set<(event: never) => unknown>>();

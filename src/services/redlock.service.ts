@@ -36,7 +36,7 @@ import { SchedulerFirings } from './scheduler-firings.service.js';
 /** Locks, and runs under locks, for code outside decorated methods. */
 @Injectable()
 export class RedlockService {
-  // Private at run time, not only for the compiler: these fields lead to the nodes, and so to their passwords.
+  // Private at run time, not only for the compiler: these fields refer to the nodes, and so to their passwords.
   readonly #options: ResolvedOptions;
   readonly #clock: Clock;
   readonly #leases: LeaseRegistry;
@@ -216,9 +216,9 @@ export class RedlockService {
   }
 
   /**
-   * Runs a job now, whatever its schedule says, even if it is paused, unless a run of it is in progress and its
-   * `overlap` is not `'allow'`. This instance must declare the job. If the name of the job depends on the arguments of
-   * the method, pass them.
+   * Runs a job now, whatever its schedule says, even if it is paused. If another run of the job is in progress, it does
+   * not run, unless `overlap` is `'allow'`. This instance must declare the job. If the name of the job depends on the
+   * arguments of the method, pass them.
    *
    * @returns `{ ran: true, value }`, or `{ ran: false, reason }`.
    * @throws What the method throws; InvalidOptionError if this instance does not declare the job, if its provider is

@@ -229,10 +229,10 @@ class NodeVote implements RedlockVoter {
     if (isLead) leadVote.decide(vote);
   }
 
-  /** Sends the release behind a claim in flight that was probably granted, so that the lock is free at once. */
+  /** Sends the settle or the release after a claim in flight, which is probably granted: its lock is free at once. */
   private async endBehindClaim(): Promise<boolean> {
     if (await this.undo().catch(() => false)) return true;
-    // The release overtook the claim.
+    // The settle or the release overtook the claim.
     this.isReleased = true;
     if (this.answer === 'granted' || this.answer === 'failed') this.releaseUnheard();
     return false;

@@ -41,7 +41,7 @@ export class LeadNode {
 
   /**
    * @param latency In milliseconds; infinite after a failure.
-   * @param wasQueued Whether the node answered other instances first, so that its latency is not its own.
+   * @param wasQueued Whether the node answered other instances first: the latency then includes that wait.
    */
   recordLatency(node: LockNode, latency: number, wasQueued = false): void {
     if (wasQueued && latency < LEAD_NODE_TIMEOUT) return;

@@ -33,7 +33,10 @@ export class Tally {
     this.onVote();
   }
 
-  /** Whether a majority has answered, with a vote against, and others have not: waiting could block every contender. */
+  /**
+   * Whether a majority has answered, at least one node against the claim, and some nodes have not answered: waiting for
+   * them could block every contender.
+   */
   get isContested(): boolean {
     const answered = this.granted + this.against.length;
     return this.against.length > 0 && answered >= majorityOf(this.nodes) && this.done < this.nodes;

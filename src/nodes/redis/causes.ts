@@ -3,7 +3,7 @@ import { COMMANDS } from './scripts.js';
 
 /** The reason given for a node whose connection has ended. */
 export const CLOSED = 'the connection was closed';
-/** The same for a Cluster, of which ioredis does not tell more. */
+/** The same for a Cluster: ioredis does not say more about it. */
 export const CLUSTER_CLOSED = 'its servers cannot be reached, or its state is not ok (see CLUSTER INFO)';
 
 /** What is known about a connection, in addition to its error. */
@@ -65,7 +65,7 @@ const CAUSES: readonly [message: RegExp, cause: string][] = [
   ],
 ];
 
-/** What has happened, in words that say what to do about it if the message of the error does not. */
+/** The message of an error. If it does not say what to do, it is replaced by one that does. */
 export function explained(error: Error, circumstances: Circumstances = { isTls: false }): string {
   const message = messageOf(error);
   if (message === CLOSED || /\b(EPIPE|ECONNRESET)\b|socket disconnected before secure TLS/.test(message)) {
@@ -80,7 +80,7 @@ export function explained(error: Error, circumstances: Circumstances = { isTls: 
 }
 
 function messageOf(error: Error): string {
-  // Of a Cluster or a Sentinel group, the error of a server says more than that of the whole.
+  // For a Cluster or a Sentinel group, the error of one server says more than the error of the group.
   const last = Reflect.get(error, 'lastNodeError') as unknown;
   if (last instanceof Error) return ofGroup('server of the Cluster', last);
   const ofSentinel = /^All sentinels are unreachable.*? Last error: (.*)/s.exec(error.message)?.[1];

@@ -49,7 +49,7 @@ export class Diagnosis {
     };
     let timer: NodeJS.Timeout | undefined;
     let isDue: NodeJS.Immediate | undefined;
-    // Also once the server has sent something: a network can drop the connection at any time.
+    // The wait begins again whenever the server sends something: a network can drop the connection at any time.
     const waitFor = (patience: number): void => {
       stop();
       // `setImmediate`: after a blocked event loop, timers run before the answers that have arrived meanwhile.

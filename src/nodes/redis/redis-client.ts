@@ -116,7 +116,8 @@ function required({ clientInfoTag, disableClientInfo }: RedisOptions = {}) {
 
 /**
  * Asks for one new connection for all commands that were refused together: ioredis would close the old one for each.
- * `RETRY_DELAY / 2` is too short to reconnect, so no refusal by the new connection is ignored.
+ * Refusals within `RETRY_DELAY / 2` after that are ignored. A new connection takes longer to open, so its refusals are
+ * not ignored.
  */
 function onceForAll(isReason: (error: Error) => boolean): (error: Error) => boolean {
   let last = Number.NEGATIVE_INFINITY;

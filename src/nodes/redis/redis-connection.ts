@@ -44,7 +44,7 @@ export class RedisConnection {
   private readonly waiting = new Set<(error?: Error) => void>();
   private suspicion: Suspicion | undefined;
   private warming: NodeJS.Timeout | undefined;
-  /** The earliest time for another attempt: a server that is merely slow must not get new connections all the time. */
+  /** When a second connection may be opened again: a server that is merely slow must not get one all the time. */
   private lookAgainAt = Number.NEGATIVE_INFINITY;
   /** When the server last answered, on the monotonic clock. */
   private lastReply = Number.NEGATIVE_INFINITY;
@@ -108,7 +108,7 @@ export class RedisConnection {
     this.endSuspicion();
   }
 
-  /** A command was not answered in time. @returns Whether it is connected, but has answered nothing else either. */
+  /** A command was not answered in time. @returns Whether the server is connected, and has answered nothing else. */
   unanswered(): boolean {
     if (!this.isReady || this.lastReply >= performance.now() - this.limit) return false;
     void this.lookInto();
@@ -176,7 +176,7 @@ export class RedisConnection {
     if (this.isClosed) return;
     this.warming ??= setInterval(() => {
       if (this.isMisplaced) return this.current.disconnect(true);
-      // Of a Cluster, only one of the servers may have replied.
+      // In a Cluster, only one of the servers may have replied.
       const isIdle = this.current.isCluster || performance.now() - this.lastReply >= KEEP_WARM_EVERY / 2;
       if (this.isReady && isIdle) for (const each of serversOf(this.current)) void this.warm(each);
     }, KEEP_WARM_EVERY).unref();

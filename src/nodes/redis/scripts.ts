@@ -21,7 +21,7 @@ export const RESUMED = 'R';
 export const COMMANDS =
   'evalsha, eval, get, set, del, incr, pexpire, pttl, time, lpush, ltrim, lrange, pexpireat, zadd, zrem, zrangebyscore, hset, hdel, hexists, hvals';
 
-/** A script, which is sent whole only if the server does not know it. */
+/** A Lua script, and its hash. Usually only the hash is sent. */
 export function script(lua: string): Script {
   return { lua, sha: createHash('sha1').update(lua).digest('hex') };
 }
@@ -106,14 +106,14 @@ end
 if every > 0 then
   local starter = redis.call('get', everyKey)
   if starter and starter ~= token and starter ~= dead then
-    -- It was written for longer, for example while the clock of this server was ahead.
+    -- It may have been written for longer, for example while the clock of this server was ahead.
     if redis.call('pttl', everyKey) > every then redis.call('pexpire', everyKey, every) end
     return refuse(starter == holder and 'elsewhere' or 'ran', starter)
   end
 end
 if holder and holder ~= token then return refuse('overlap', holder) end
 local unfinished
--- Mostly, nothing is unfinished, and one command is enough.
+-- Usually, nothing is unfinished, and one command is enough.
 if begunKey and not redis.call('set', begunKey, token, 'PX', remember, 'NX') then
   unfinished = redis.call('get', begunKey)
   if unfinished == token then unfinished = nil end
@@ -129,8 +129,9 @@ return last > 0 and {last} or 1
 `);
 
 /**
- * Lets the lock (and a tick with `recover`) last for one ttl from now, unless another claim holds it or the tick is
- * settled. Returns 1, 0, or `{ 'late', now }`.
+ * Lets the lock (and a tick with `recover`) last for one ttl from now. Returns 1. Returns 0 if another claim has the
+ * lock or the marker of the tick, or the tick is settled; unless runs may overlap, also if a newer tick is settled and
+ * the lock is free, or another run has begun the interval. After the deadline, returns `{ 'late', now }`.
  */
 export const EXTEND = script(`${ARGUMENTS}${IN_TIME}
 local holder = redis.call('get', KEYS[1])

@@ -90,7 +90,7 @@ function explainedGaps(gaps: readonly GapTuple[]): Mark[] {
   });
 }
 
-/** The known ticks without a record. Of a job without any record, nothing can be said. */
+/** The known ticks without a record. Nothing can be said about a job without any record. */
 function silentGaps(job: Job, runs: readonly Mark[], now: number): Mark[] {
   const known = [...job.ticks, ...ticksOf(runs)].toSorted((a, b) => a - b);
   return job.ticks.flatMap((at): Mark[] => {
@@ -125,8 +125,8 @@ function ticksBetween(job: Job, runs: readonly Mark[], now: number): Mark[] {
 }
 
 /**
- * Whether a tick that was run is on record, so that one without a record was not. Of a job whose runs may overlap, the
- * runs in progress are not known; with `every`, not every tick is meant to run; and without a quorum, a tick may have
+ * Whether a tick that was run is on record, so that one without a record was not. If runs may overlap, the runs in
+ * progress are not known; with `every`, not every tick is meant to run; and without a quorum, a tick may have
  * been run without a record. An interval has no ticks, and the options of a job that is not declared are not known.
  */
 function leavesRecords({ schedule, options }: Job): boolean {
