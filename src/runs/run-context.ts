@@ -20,8 +20,8 @@ export interface CurrentRun {
   /**
    * The tick in milliseconds since the epoch; `null` for a plain call. A later tick has a greater token: a database
    * that rejects a smaller fencing token than it has seen is safe from a run that continues after its lock was lost.
-   * Once a tick is settled, no run starts with a smaller token. Until then, one can: with `overlap: 'allow'`, or after
-   * the lease of the tick has ended.
+   * A run can have a smaller token than the run before it: with `overlap: 'allow'`, if that run died, without a quorum
+   * (`onStoreDown: 'run'`), and in a retry by a decorator above `@Exclusive`.
    */
   readonly fencingToken: number | null;
   /**
