@@ -65,8 +65,8 @@ function Trouble() {
     <div role="status" class="troubles">
       {failure.value && (
         <p class="trouble">
-          <b>{failure.value.message}</b> What you see was true {relative(failure.value.since, now.value)}. The
-          page keeps asking.
+          <b>{failure.value.message}</b> No newer data since {absolute(failure.value.since)}. The page keeps
+          asking.
         </p>
       )}
       {trouble && (

@@ -1,4 +1,4 @@
-// In what the instances of a fleet disagree.
+// What the instances of a fleet disagree on.
 import type { Json } from '../../page-data.js';
 import type { FleetInstance } from '../../redlock-data.js';
 

@@ -90,7 +90,7 @@ function explainedGaps(gaps: readonly GapTuple[]): Mark[] {
   });
 }
 
-/** The known ticks without a record. Nothing can be said about a job without any record. */
+/** The known ticks without a record. If a job has no record at all, nothing can be said about its ticks. */
 function silentGaps(job: Job, runs: readonly Mark[], now: number): Mark[] {
   const known = [...job.ticks, ...ticksOf(runs)].toSorted((a, b) => a - b);
   return job.ticks.flatMap((at): Mark[] => {
@@ -101,8 +101,9 @@ function silentGaps(job: Job, runs: readonly Mark[], now: number): Mark[] {
 }
 
 /**
- * The ticks that are missing between those on record, and up to the next one. They show the time before this page was
- * open. Inferred only from an expression whose ticks are all equally far apart, and not across a change of clocks.
+ * The ticks that are missing between those on record, and up to the next one. With these ticks, the timeline also
+ * covers the time before the dashboard was opened. They are inferred only from an expression whose ticks are all
+ * equally far apart, and not across a change to or from daylight saving time.
  */
 function ticksBetween(job: Job, runs: readonly Mark[], now: number): Mark[] {
   const { schedule, status } = job;
@@ -116,7 +117,7 @@ function ticksBetween(job: Job, runs: readonly Mark[], now: number): Mark[] {
     if (to - from <= step || (to - from) % step !== 0) return [];
     const missing = Math.min((to - from) / step - 1, MOST_IN_GAP);
     const offset = offsetAt(from);
-    // In a long gap, clocks may have been changed and changed back.
+    // In a long gap, daylight saving time may have begun and ended.
     if (offset !== offsetAt(to) || offset !== offsetAt(from + missing * step)) return [];
     return Array.from({ length: missing }, (_one, number) => from + (number + 1) * step)
       .filter((at) => !isOpen(job, runs, { at, next: at + step }, now))
@@ -125,9 +126,10 @@ function ticksBetween(job: Job, runs: readonly Mark[], now: number): Mark[] {
 }
 
 /**
- * Whether a tick that was run is on record, so that one without a record was not. If runs may overlap, the runs in
- * progress are not known; with `every`, not every tick is meant to run; and without a quorum, a tick may have
- * been run without a record. An interval has no ticks, and the options of a job that is not declared are not known.
+ * Whether each tick that was run has a record, so that a tick without a record was not run. If the runs of a job may
+ * overlap, its runs in progress are not known; with `every`, not every tick is meant to run; and without a quorum, a
+ * tick may have been run without a record. An interval has no ticks, and the options of a job that is not declared are
+ * not known.
  */
 function leavesRecords({ schedule, options }: Job): boolean {
   if (schedule.kind !== 'cron' || options === null) return false;

@@ -63,7 +63,7 @@ const SHORT = new Intl.DateTimeFormat(undefined, TO_THE_SECOND);
 /** A time for a column of times. */
 export const short = (at: number): string => SHORT.format(at);
 
-/** A tick in the time zone of its schedule, with the difference from UTC, which changes with the clocks. */
+/** A tick in the time zone of its schedule, with the difference from UTC, which daylight saving time changes. */
 export function inZone(
   at: number,
   timeZone: string | null,

@@ -21,7 +21,9 @@ const QUESTIONS = {
   resume:
     'The instances run its ticks again, from the next one on. With the option "missed", the latest tick that was ' +
     'missed is run at once.',
-  trigger: 'One instance runs it now, in addition to its schedule, unless a run is in progress.',
+  trigger:
+    'The instance that answers runs the job now, in addition to its schedule. If another run is in progress, nothing ' +
+    'is run, unless the option "overlap" is "allow".',
 };
 
 interface Said {

@@ -14,7 +14,7 @@ export function DurationPlot({ marks, p95 }: { marks: readonly Mark[]; p95: numb
   const runs = marks.flatMap((mark) =>
     mark.begin === undefined || mark.end === undefined ? [] : [{ mark, length: mark.end - mark.begin }],
   );
-  if (runs.length < 2) return <p class="empty">With two runs on record, their durations appear here.</p>;
+  if (runs.length < 2) return <p class="empty">Durations appear here once two runs have ended.</p>;
   const most = niceCeiling(Math.max(...runs.map(({ length }) => length), 1));
   const x = (index: number): number =>
     SIZE.left + ((index + 0.5) / runs.length) * (width - SIZE.left - SIZE.right);

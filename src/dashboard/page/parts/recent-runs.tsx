@@ -3,7 +3,7 @@ import { Shape } from './shapes.js';
 
 const RECENT = 14;
 
-/** What became of the newest ticks, oldest first. */
+/** What became of the newest ticks and calls, oldest first. */
 export function RecentRuns({ marks }: { marks: readonly Mark[] }) {
   const recent = marks.filter(({ kind }) => kind !== 'due').slice(-RECENT);
   if (recent.length === 0) return <span class="muted">–</span>;
@@ -12,7 +12,7 @@ export function RecentRuns({ marks }: { marks: readonly Mark[] }) {
     <span
       class="recent"
       role="img"
-      aria-label={`Of the last ${recent.length}, ${bad} did not run to their end`}
+      aria-label={`${bad} of the last ${recent.length} ticks and calls did not succeed`}
     >
       {recent.map(({ kind, at, runId }) => (
         <Shape key={runId ?? at} kind={kind} />
