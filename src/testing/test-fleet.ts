@@ -36,8 +36,9 @@ export interface TestFleetOptions {
   /** The initial time of the fleet's clock. Default: the current time. */
   now?: Date;
   /**
-   * Where the locks live, such as `'redis://localhost:6379'`. Redis has its own clock: a tick that is not due by it is
-   * waited for, and leases and timeouts take real time. Default: memory that the instances share, on the fleet's clock.
+   * Where the locks live, such as `'redis://localhost:6379'`. Redis has its own clock: `fire` waits until the tick is
+   * due by that clock, and leases and timeouts take real time. Default: memory that the instances share, on the fleet's
+   * clock.
    */
   nodes?: NodeOption | readonly NodeOption[];
   /** Overrides parts of an instance before it starts: `(app) => app.overrideProvider(Mailer).useValue(mailer)`. */
@@ -199,7 +200,8 @@ export class TestFleet {
    * @param at The time to move to, not before `now`; with `@Cron`, the latest tick up to then is fired. Default: the
    * next time of its `@Cron`; for `@Interval`, `now` plus the interval; otherwise `now`.
    * @returns What each instance did, in the order of `instances`, once all calls are over.
-   * @throws InvalidOptionError for a job that does not exist, or that nothing schedules, and for an `at` in the past.
+   * @throws InvalidOptionError for a job that does not exist, for a job with `@Cron` or `@Interval` that no scheduler
+   * would fire, for a schedule that has ended, and for an `at` in the past.
    */
   async fire(job: string, at?: Date): Promise<FiredRun[]> {
     if (at !== undefined) date(FIRE, 'at', at);

@@ -111,7 +111,7 @@ export const BROKEN_KNOWLEDGE: Record<string, new (clock: () => number) => Memor
       return stored && pause ? { ...stored, version: pause.version } : stored;
     }
   },
-  'keeps the same one of two pauses with one version, whichever comes first': class extends MemoryNode {
+  'keeps the same one of two pauses with equal versions, in either order': class extends MemoryNode {
     override async pause(key: string, pause?: Pause) {
       const known = await super.pause(key);
       return super.pause(key, known?.version === pause?.version ? undefined : pause);
