@@ -84,18 +84,23 @@ function causeOf(
   const skip = skipped.at(tick);
   const holder = skip?.holder === undefined ? undefined : contentOf(skip.holder)?.runId;
   if (died.some((run) => run.tick?.getTime() === tick || run.runId === holder)) return 'died';
+  const isPaused = paused !== undefined && paused.from <= tick && tick <= paused.to;
   switch (skip?.fate) {
     case 'unguarded':
       return undefined;
     case 'overlap':
     case 'paused':
+      return skip.fate;
     case 'store-down':
     case 'overload':
-      return skip.fate;
+      // A quorum would have refused it.
+      return isPaused ? 'paused' : skip.fate;
+    case undefined:
+      // No claim was made here, for example because this instance was not up.
+      if (isPaused) return 'paused';
+      break;
     default:
   }
-  // No claim of such a tick was made here, for example because this instance was not up.
-  if (!skip && paused && paused.from <= tick && tick <= paused.to) return 'paused';
   const isDuring = ({ startedAt, duration }: RunRecord): boolean =>
     duration !== null && startedAt.getTime() <= tick && tick <= startedAt.getTime() + duration;
   return records.some(isDuring) ? 'overlap' : 'unknown';

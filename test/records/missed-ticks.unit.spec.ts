@@ -109,17 +109,25 @@ describe('a missed tick', () => {
 
   it('was paused if it is within the last pause, unless this instance knows better', () => {
     const skipped = new SkippedTicks();
-    skipped.add(at(2), 'store-down');
+    skipped.add(at(2), 'overlap');
     skipped.add(at(3), 'elsewhere');
-    const records = [record(0, { duration: 1.5 * MINUTE })];
     const paused = { from: at(1), to: at(4) + 1 };
-    expect(causes([1, 2, 3, 4, 5], { skipped, records, paused })).toEqual([
+    expect(causes([1, 2, 3, 4, 5], { skipped, paused })).toEqual([
       'paused 1-1 1',
-      'store-down 2-2 1',
+      'overlap 2-2 1',
       'unknown 3-3 1',
       'paused 4-4 1',
       'unknown 5-5 1',
     ]);
+  });
+
+  it('was paused, too, if no quorum could say so', () => {
+    const skipped = new SkippedTicks();
+    skipped.add(at(1), 'store-down');
+    skipped.add(at(2), 'overload');
+    skipped.add(at(3), 'store-down');
+    const paused = { from: at(1), to: at(2) + 1 };
+    expect(causes([1, 2, 3], { skipped, paused })).toEqual(['paused 1-2 2', 'store-down 3-3 1']);
   });
 
   it('has not been missed if this instance ran it without a quorum', () => {
