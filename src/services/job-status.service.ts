@@ -1,4 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
+import type { Trigger } from '../acquire/token.js';
 import type { Clock } from '../clock.js';
 import { decodePause, endOfPause } from '../records/job-pause.js';
 import type { JobStatus } from '../records/job-status.js';
@@ -99,16 +100,17 @@ export function newestRun(
 }
 
 /**
- * With `every`, when the newest run began: it may have begun long after its tick, or have none. A recorded run that
- * `trigger` started does not count; a run in progress counts, whatever started it. Milliseconds since the epoch.
+ * With `every`, when the newest run began: it may have begun long after its tick, or have none. Runs that `trigger`
+ * started do not count. Milliseconds since the epoch.
  */
 function newestStart({ options: { every } }: KnownJob, { records, running }: MergedView): number {
-  const recorded = records.find(({ trigger }) => trigger !== 'manual')?.startedAt.getTime();
-  const newest = Math.max(
-    recorded ?? Number.NEGATIVE_INFINITY,
-    running?.startedAt ?? Number.NEGATIVE_INFINITY,
-  );
-  return every === undefined ? Number.NEGATIVE_INFINITY : newest;
+  const starts = records.filter(countsForEvery).map(({ startedAt }) => startedAt.getTime());
+  if (running && countsForEvery(running)) starts.push(running.startedAt);
+  return every === undefined ? Number.NEGATIVE_INFINITY : Math.max(...starts);
+}
+
+function countsForEvery({ trigger }: { readonly trigger: Trigger }): boolean {
+  return trigger !== 'manual';
 }
 
 /** How late a claim of the job may be, in milliseconds. */

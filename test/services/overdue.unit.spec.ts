@@ -187,6 +187,18 @@ describe('the status of a job', () => {
     expect((await fleet.fire('report', at('09:34:00'))).some(({ ran }) => ran)).toBe(true);
   });
 
+  it('is due at the same tick while a triggered run is in progress', async () => {
+    const { fleet, gate, redlock, pass } = await startFleet({ every: '3m' });
+    await fleet.fire('report', at('09:31:00'));
+    await pass(2);
+    gate.close();
+    const run = redlock.trigger('report');
+    await expect.poll(async () => (await redlock.status('report')).running).not.toBeNull();
+    expect((await redlock.status('report')).nextTick).toEqual(at('09:34:00'));
+    gate.open();
+    await run;
+  });
+
   it('counts `every` from when the newest run began, also if that was a call', async () => {
     const { fleet, redlock, pass } = await startFleet({ every: '3m' });
     await fleet.fire('report', at('09:31:00'));
