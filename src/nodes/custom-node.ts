@@ -1,3 +1,4 @@
+import { messageOf } from '../display.js';
 import { NodeUnreachableError } from '../errors.js';
 import type { NodeDriver } from './bounded-node.js';
 import type { JobKeyNames, JobView, Pause, Register } from './job-view.js';
@@ -100,8 +101,4 @@ export class CustomNode implements NodeDriver {
     this.resendLost('overdue');
     return answer;
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

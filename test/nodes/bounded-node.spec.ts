@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createNodes } from '../../src/nodes/create-nodes.js';
 import type { Claim, LockNode } from '../../src/nodes/lock-node.js';
 import { MemoryNode } from '../../src/nodes/memory-node.js';
-import { RedlockService } from '../../src/index.js';
+import { NodeUnreachableError, RedlockService } from '../../src/index.js';
 import { start } from '../module/application.js';
 import { claimOf, LogSpy, newName, timed } from './support.js';
 
@@ -196,14 +196,19 @@ describe('a node of the application', () => {
     expect(release).not.toHaveBeenCalled();
   });
 
-  it('that throws instead of rejecting is a node that cannot answer', async () => {
+  it.each([
+    ['an error', new Error('no connection'), 'Error: no connection'],
+    ['an error with a password', new Error('postgres://me:secret@db is gone'), 'postgres://*** is gone'],
+    ['an error that cannot be read', unreadable(), 'an error that cannot be read'],
+  ])('that throws %s instead of rejecting is a node that cannot answer', async (_what, thrown, shown) => {
     const memory = new MemoryNode();
     vi.spyOn(memory, 'claim').mockImplementation(() => {
-      throw new Error('no connection');
+      throw thrown;
     });
-    await expect(around(memory).claim(claimOf(newName()), 'a', TTL)).rejects.toThrow(
-      `Node ${memory.address}: no connection`,
-    );
+    const claimed = around(memory).claim(claimOf(newName()), 'a', TTL);
+    await expect(claimed).rejects.toThrow(NodeUnreachableError);
+    await expect(claimed).rejects.toThrow(shown);
+    await expect(claimed).rejects.not.toThrow('secret');
   });
 });
 
@@ -219,3 +224,11 @@ it('a start that hangs on a node of the application ends when the node may take 
     vi.useRealTimers();
   }
 });
+
+function unreadable(): Error {
+  return Object.defineProperty(new Error(), 'message', {
+    get: () => {
+      throw new Error('no message');
+    },
+  });
+}
