@@ -4,7 +4,8 @@
  * tick, a later one, or the interval has already had its run. `'early'`: by the clocks of the nodes, the tick is due
  * more than 30 seconds later than by the clock of this instance. `'store-down'`: no majority of the nodes could be
  * reached. `'overload'`: there were too many claims at once for the nodes, or this process, to decide this one before
- * the next tick was due. `'paused'`: the job is paused. `'shutdown'`: the application is shutting down.
+ * the next tick was due, and within four times `nodeTimeout`. `'paused'`: the job is paused. `'shutdown'`: the
+ * application is shutting down.
  */
 export type SkipReason =
   'elsewhere' | 'overlap' | 'settled' | 'early' | 'store-down' | 'overload' | 'paused' | 'shutdown';
