@@ -147,7 +147,7 @@ describe('as they stand', () => {
   /** Imports an example with a server of the test in place of theirs. */
   async function run({ file, text }: Example): Promise<Record<string, unknown>> {
     const copy = file.replace(/\.ts$/, '.run.ts');
-    writeFileSync(copy, text.replaceAll('redis://10.1.1.1:6379', server.it.url));
+    writeFileSync(copy, text.replaceAll(/redis:\/\/(10\.1\.1\.1|localhost):6379/g, server.it.url));
     return (await import(pathToFileURL(resolve(copy)).href)) as Record<string, unknown>;
   }
 
