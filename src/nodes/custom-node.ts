@@ -81,7 +81,8 @@ export class CustomNode implements NodeDriver {
 
   explain(error: unknown, isVote = true): NodeUnreachableError {
     const isExplained = error instanceof NodeUnreachableError;
-    const why = isExplained ? error.reason : messageOf(error);
+    // The name `Error` says nothing.
+    const why = isExplained ? error.reason : messageOf(error).replace(/^Error: /, '');
     if (isVote) this.log.troubled(why);
     return isExplained ? error : new NodeUnreachableError(this.address, why);
   }

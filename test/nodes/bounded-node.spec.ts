@@ -197,7 +197,7 @@ describe('a node of the application', () => {
   });
 
   it.each([
-    ['an error', new Error('no connection'), 'Error: no connection'],
+    ['an error', new Error('no connection'), ': no connection'],
     ['an error with a password', new Error('postgres://me:secret@db is gone'), 'postgres://*** is gone'],
     ['an error that cannot be read', unreadable(), 'an error that cannot be read'],
   ])('that throws %s instead of rejecting is a node that cannot answer', async (_what, thrown, shown) => {
