@@ -39,7 +39,7 @@ export interface RunRecord {
 
 /** A record, and the schedule that its tick belongs to. */
 export interface StoredRecord extends RunRecord {
-  /** The fingerprint of the schedule; `null` if it is not known. */
+  /** See `recordedSchedule`; `null` if it is not known. */
   readonly schedule: string | null;
 }
 

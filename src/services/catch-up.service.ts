@@ -2,6 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { Clock, Timer } from '../clock.js';
 import { decodePause } from '../records/job-pause.js';
 import type { MergedView } from '../records/merged-view.js';
+import { recordedSchedule } from '../records/recorded-schedule.js';
 import { CLOCK, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
 import { LONGEST_TIMER } from '../options/duration.js';
 import type { ResolvedOptions } from '../options/options.js';
@@ -104,7 +105,7 @@ export class CatchUp {
     const view = await this.records.view(name, options.history);
     const now = this.clock.now();
     const tick = ticks.latest(now);
-    if (!tick || !this.isMissed(job, tick, view)) return;
+    if (!tick || this.isDelayed(job, tick, now) || !this.isMissed(job, tick, view)) return;
     if (now - tick.at > (options.missed ?? 0) && tick.at !== waiting?.at) return;
     const firing = (): CronFiring => this.firings.ofCron(call, ticks, tick);
     const outcome = await this.runner.resume(requestOf(job, tick), firing, call);
@@ -119,6 +120,12 @@ export class CatchUp {
     const tick = job.schedule.ticks.latest(now);
     if (!tick || this.upSince === undefined || tick.at >= this.upSince) return undefined;
     return spreadDelay(this.options.keyPrefix, requestOf(job, tick), now) > 0 ? tick : undefined;
+  }
+
+  /** Whether the scheduler's call on this instance is still to claim the tick, because of `spread`. */
+  private isDelayed(job: Candidate, tick: Tick, now: number): boolean {
+    if (this.upSince === undefined || tick.at < this.upSince) return false;
+    return spreadDelay(this.options.keyPrefix, requestOf(job, tick), now) > 0;
   }
 
   /** Looks again at the time `at`, when a pause ends by itself. */
@@ -140,7 +147,7 @@ export class CatchUp {
     if (last === undefined || at <= last) return false;
     if (records.some(({ tick }) => tick?.getTime() === at)) return false;
     const newest = records.find(({ tick }) => tick?.getTime() === last);
-    if (newest?.schedule !== schedule.ticks.fingerprint) return false;
+    if (newest?.schedule !== recordedSchedule(schedule.ticks, options)) return false;
     if (options.every !== undefined && at < newest.startedAt.getTime() + leastGap(options.every))
       return false;
     if (running && running.startedAt <= at) return false;

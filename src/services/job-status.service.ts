@@ -4,6 +4,7 @@ import type { Clock } from '../clock.js';
 import { decodePause, endOfPause } from '../records/job-pause.js';
 import type { JobStatus } from '../records/job-status.js';
 import type { MergedView } from '../records/merged-view.js';
+import { recordedSchedule } from '../records/recorded-schedule.js';
 import type { RunRecord } from '../records/run-record.js';
 import { CLOCK } from '../redlock.module-definition.js';
 import { spreadOf } from '../runs/spread.js';
@@ -67,8 +68,8 @@ export class JobStatuses {
     if (typeof schedule === 'number' || options.overlap === 'allow')
       return Math.max(newestRun(job, view) ?? since, progress, resumed);
     // `false` if the newest tick belongs, or may belong, to another schedule, or if the job is new.
-    const isSame =
-      records.find(({ tick }) => tick !== null && tick.getTime() === last)?.schedule === schedule.fingerprint;
+    const newest = records.find(({ tick }) => tick !== null && tick.getTime() === last);
+    const isSame = newest?.schedule === recordedSchedule(schedule, options);
     const counted = last !== undefined && isSame ? last : Math.max(since, last ?? since);
     return Math.max(counted, newestStart(job, view), resumed);
   }

@@ -8,6 +8,7 @@ import type { ResolvedJobOptions, ResolvedOptions } from '../options/options.js'
 import { pausedTime } from '../records/job-pause.js';
 import type { MergedView } from '../records/merged-view.js';
 import { type Evidence, explained, ignoredCauses, ticksBetween } from '../records/missed-ticks.js';
+import { recordedSchedule } from '../records/recorded-schedule.js';
 import type { RunRecord } from '../records/run-record.js';
 import { SkippedTicks } from '../records/skipped-ticks.js';
 import { CLOCK, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
@@ -64,9 +65,10 @@ export class MissedTicks {
     const job = this.note(request, true);
     const { tick, ticks, past } = request;
     if (!tick || !ticks || !job || past === 'run here') return;
+    // A takeover is of an older tick: what became of the ticks since then is compared when a newer one is won.
+    if (run?.trigger === 'recover') return;
     const { skipped } = job;
     job.skipped = new SkippedTicks();
-    if (run?.trigger === 'recover') return;
     const begun = before.unfinished === undefined ? undefined : contentOf(before.unfinished)?.tick;
     // If no tick was ever settled, the one that was begun is the first that can be missed.
     const last = before.last ?? (begun === undefined ? undefined : begun - 1);
@@ -121,7 +123,7 @@ export class MissedTicks {
     const { records, pause } = await this.viewOf(name, options);
     const isLast = (record: RunRecord): boolean => record.tick?.getTime() === last;
     // The schedule may have changed, for example with a deployment.
-    const isSame = records.find(isLast)?.schedule === ticks.fingerprint;
+    const isSame = records.find(isLast)?.schedule === recordedSchedule(ticks, options);
     const known = missed.filter((at) => isSame || at >= since);
     const ignored = ignoredCauses(options);
     const paused = pausedTime(pause, this.clock.now());

@@ -2,6 +2,7 @@ import { Inject, Injectable, Logger } from '@nestjs/common';
 import { uniqueId } from '../acquire/token.js';
 import type { Clock } from '../clock.js';
 import type { ResolvedOptions } from '../options/options.js';
+import { recordedSchedule } from '../records/recorded-schedule.js';
 import { encodeRecord, recordedError } from '../records/run-record.js';
 import { CLOCK, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
 import { type AroundRun, traced } from '../runs/channels.js';
@@ -85,7 +86,7 @@ export class RunExecutor {
   /** @param ending `undefined` if the routine has not ended. */
   private recordOf(
     { runId, tick, instanceId, trigger }: RunEvent,
-    { ticks }: RunRequest,
+    { ticks, options }: RunRequest,
     { aborted }: Lease,
     startedAt: Date,
     duration: number,
@@ -102,7 +103,7 @@ export class RunExecutor {
       duration,
       outcome,
       error: error === undefined || !this.options.recordErrors ? null : recordedError(error),
-      schedule: ticks?.fingerprint ?? null,
+      schedule: ticks ? recordedSchedule(ticks, options) : null,
     });
   }
 

@@ -161,6 +161,19 @@ describe('a missed tick', () => {
     expect(begun[1]! - Date.UTC(2031, 4, 7, 11)).toBeGreaterThanOrEqual(offset);
   });
 
+  it('with spread, is not one that this instance is still to claim', async () => {
+    const app = await startWith({ spread: '30m' });
+    await clock.until(fire(app, 'report'));
+    await to('11:00:00');
+    const redlock = app.get(RedlockService);
+    await redlock.pause('report');
+    await redlock.resume('report');
+    await looked();
+    await clock.until(fire(app, 'report'));
+    await looked();
+    expect(runs).toEqual(['10:00 schedule', '11:00 schedule']);
+  });
+
   it("with onStoreDown: 'run', is not one that ran without a quorum", async () => {
     const app = await startWith({ onStoreDown: 'run' });
     await clock.until(fire(app, 'report'));

@@ -121,6 +121,12 @@ describe('a missed tick is made up for at the start', () => {
     expect(world.runs).toEqual(['10:00']);
   });
 
+  it('not if `every` left it out, and has been removed', async () => {
+    const world = await stopped({ missed: 'once', every: '90m' });
+    await world.deploy(at('11:20:00'), { missed: 'once' });
+    expect(world.runs).toEqual(['10:00']);
+  });
+
   it('not if a run of it was begun and died', async () => {
     const world = await stopped({ missed: 'once' });
     const fleet = await world.deploy(at('10:30:00'), { missed: 'once' }, undefined, 1);

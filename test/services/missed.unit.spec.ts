@@ -151,6 +151,27 @@ describe('the instance that wins a tick', () => {
     await fire(again, at('10:37:00'));
     expect(missed[1]).toMatchObject({ cause: 'unknown', from: at('10:34:00'), count: 3 });
   });
+
+  it.each<JobOptions>([{ every: '10m' }, { overlap: 'allow' }, { onStoreDown: 'run' }])(
+    'invents nothing after a deployment that removes %o',
+    async (options) => {
+      let now = at('09:30:05').getTime();
+      const nodes = new MemoryNode(() => now);
+      const before = await startFleet(options, 1, { now: new Date(now), nodes });
+      now = at('09:31:00').getTime();
+      await before.fleet.fire('report', at('09:31:00'));
+      now = at('09:34:05').getTime();
+      const { fleet } = await startFleet({}, 1, { now: new Date(now), nodes });
+      const fire = async (time: Date): Promise<unknown> => {
+        now = time.getTime();
+        return (await fleet.fire('report', time))[0]?.missed;
+      };
+      expect(await fire(at('09:35:00'))).toBeUndefined();
+      expect(await fire(at('09:37:00'))).toMatchObject([
+        { cause: 'unknown', from: at('09:36:00'), count: 1 },
+      ]);
+    },
+  );
 });
 
 it.each([

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Cron } from '@nestjs/schedule';
 import type { TestingModule } from '@nestjs/testing';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { describeRun, tokensOf } from '../../src/acquire/token.js';
 import { Exclusive, MemoryNode, RedlockService } from '../../src/index.js';
 import { JobKeys } from '../../src/nodes/job-keys.js';
 import type { Claim } from '../../src/nodes/index.js';
@@ -60,6 +61,37 @@ async function claimAndDie(name: string, recover: boolean): Promise<void> {
 async function fireAll(apps: readonly TestingModule[], job: string): Promise<void> {
   for (const app of apps) await clock.until(fire(app, job));
 }
+
+it('a takeover leaves it to the next tick to report the ticks that found the dead run', async () => {
+  @Injectable()
+  class EachMinute {
+    @Cron('0 * * * * *', { ...byHand('report'), timeZone: 'UTC' })
+    @Exclusive('report', { ttl: '150s', recover: true })
+    report(): void {}
+  }
+  const app = await start({ redlock: { nodes: node }, providers: [EachMinute], clock });
+  const redlock = app.get(RedlockService);
+  const missed: string[] = [];
+  redlock.on('missed', ({ cause, from, count }) => missed.push(`${cause} ${from.getMinutes()} ${count}`));
+  await clock.until(fire(app, 'report'));
+
+  await clock.advance(60_000);
+  const keys = new JobKeys('JOB_LOCKER', 'report');
+  const [at, keep] = [TICK + 60_000, 60_000];
+  const run = { runId: 'died', trigger: 'schedule' as const, startedAt: at, tick: at };
+  const history = { records: keys.records, begun: keys.begun, limit: 50, keep: 86_400_000 };
+  const tick = { key: keys.tick(at), last: keys.last, at, keep, recover: true };
+  const claim: Claim = { lock: keys.lock, tick, history };
+  await node.claim(claim, tokensOf('dead')(describeRun(run)), 150_000);
+  for (let minute = 1; minute <= 3; minute++) {
+    await clock.until(fire(app, 'report'));
+    await clock.advance(60_000);
+  }
+  expect((await redlock.history('report'))[0]?.trigger).toBe('recover');
+  expect(missed).toEqual([]);
+  await clock.until(fire(app, 'report'));
+  await expect.poll(() => missed).toEqual(['died 2 2']);
+});
 
 describe('a tick whose instance dies in the middle of the run', () => {
   it('is run again by one of the losers within 250 ms after the lease', async () => {
