@@ -96,7 +96,10 @@ export interface RedlockModuleOptions {
    * whichever is longer.
    */
   overdueAfter?: Duration;
-  /** `false` makes every decorated method run as if it were undecorated. Default: `true`. */
+  /**
+   * `false` makes every decorated method run as if it were undecorated. The nodes are not used: `lock` and `run` exclude
+   * only within this application, and `pause` and `resume` throw. Default: `true`.
+   */
   enabled?: boolean;
   /** The name of this instance in events, logs and `CLIENT LIST`. Default: host, process id and a random part. */
   instanceId?: string;

@@ -1,8 +1,10 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { ReplicatedPauses } from '../acquire/quorum/replicated-pauses.js';
 import type { Clock } from '../clock.js';
+import { InvalidOptionError } from '../errors.js';
 import { JobKeys } from '../nodes/job-keys.js';
 import type { LockNode } from '../nodes/lock-node.js';
+import { MODULE } from '../options/checks.js';
 import type { ResolvedOptions } from '../options/options.js';
 import { detailOfEnd, detailOfPause } from '../records/job-pause.js';
 import { CLOCK, LOCK_NODES, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
@@ -27,9 +29,10 @@ export class Pauses {
 
   /**
    * @param duration In milliseconds; `undefined`: until it is resumed.
-   * @throws StoreDownError if no majority of the nodes confirms it.
+   * @throws InvalidOptionError with `enabled: false`; StoreDownError if no majority of the nodes confirms it.
    */
   async pause(name: string, duration: number | undefined, note: string | undefined): Promise<void> {
+    this.checkEnabled();
     const { instanceId: by } = this.options;
     const at = this.clock.now();
     const until = duration === undefined ? undefined : at + duration;
@@ -41,8 +44,9 @@ export class Pauses {
     this.onChange?.(name);
   }
 
-  /** @throws StoreDownError if no majority of the nodes confirms it. */
+  /** @throws InvalidOptionError with `enabled: false`; StoreDownError if no majority of the nodes confirms it. */
   async resume(name: string): Promise<void> {
+    this.checkEnabled();
     const at = this.clock.now();
     await this.replicated.write(name, this.keyOf(name), (known) => ({
       isPaused: false,
@@ -50,6 +54,19 @@ export class Pauses {
       detail: detailOfEnd(this.options.instanceId, at, known),
     }));
     this.onChange?.(name);
+  }
+
+  /** Without the nodes, it would resolve, and no job of the fleet would be paused. */
+  private checkEnabled(): void {
+    const { enabled } = this.options;
+    if (enabled) return;
+    throw new InvalidOptionError(
+      MODULE,
+      'enabled',
+      'must be true for pause() and resume(), because an instance with false does not use the nodes: call them on an ' +
+        'instance that does',
+      { received: enabled },
+    );
   }
 
   private keyOf(name: string): string {

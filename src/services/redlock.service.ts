@@ -190,7 +190,8 @@ export class RedlockService {
    * Pauses a job on all instances, including those that start later: its ticks are skipped as `'paused'`. A run in
    * progress continues; plain calls and `trigger` still run.
    *
-   * @throws InvalidOptionError for an invalid name or option; StoreDownError if no majority of the nodes confirms it.
+   * @throws InvalidOptionError for an invalid name or option, and with `enabled: false`; StoreDownError if no majority of
+   * the nodes confirms it.
    */
   async pause(name: string, options: PauseOptions = {}): Promise<void> {
     await this.#operations.pause(name, options);
@@ -199,7 +200,8 @@ export class RedlockService {
   /**
    * Ends the pause of a job.
    *
-   * @throws InvalidOptionError for an invalid name; StoreDownError if no majority of the nodes confirms it.
+   * @throws InvalidOptionError for an invalid name, and with `enabled: false`; StoreDownError if no majority of the nodes
+   * confirms it.
    */
   async resume(name: string): Promise<void> {
     await this.#operations.resume(name);
