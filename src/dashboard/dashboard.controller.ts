@@ -87,7 +87,7 @@ export class DashboardController {
     try {
       const outcome = await act(this.reader.redlock, action, body);
       this.logger.log(`Dashboard request to ${action} ${quoted(outcome.name)}: ${outcome.outcome}`);
-      await this.reader.read(outcome.name).renewed();
+      await this.reader.renew(outcome.name);
       this.json(response, outcome);
     } catch (error) {
       const status = error instanceof RedlockError ? STATUS[error.code] : undefined;

@@ -103,8 +103,14 @@ export class JobReader implements OnModuleInit, OnModuleDestroy {
     return { now: Date.now(), readAt, trouble, fleet, health, drift: this.events.drift };
   }
 
+  /** Reads a job anew, for a viewer who has just changed something: perhaps before anybody has looked. */
+  async renew(name: string): Promise<void> {
+    this.recall();
+    await this.read(name).renewed();
+  }
+
   /** The reading of one job. */
-  read(name: string): SharedRead<void> {
+  private read(name: string): SharedRead<void> {
     const read = this.reads.get(name) ?? new SharedRead(() => this.readJob(name));
     if (this.known.has(name)) this.reads.set(name, read);
     return read;

@@ -238,7 +238,20 @@ describe('the reader of the dashboard', () => {
     job('report');
     await overviewOf(reader);
     await redlock.pause('report');
-    await inTime(reader.read('report').renewed());
+    await inTime(reader.renew('report'));
     expect(viewOf(await overviewOf(reader), 'report')?.status?.paused).not.toBeNull();
+  });
+
+  it('knows what a job is declared as if the actions on it come before anybody looks', async () => {
+    const info = infoOf('report', { kind: 'interval', every: 60_000 });
+    job('report', { info });
+    for (const action of ['pause', 'resume'] as const) {
+      await redlock[action]('report');
+      await inTime(reader.renew('report'));
+    }
+    const { schedule, options } = info;
+    const known = { isDeclared: true, schedule, options };
+    expect((await inTime(reader.job('report')))?.job).toMatchObject(known);
+    expect(viewOf(await overviewOf(reader), 'report')).toMatchObject(known);
   });
 });
