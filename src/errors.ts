@@ -129,7 +129,10 @@ export class NodeUnreachableError extends RedlockError {
   }
 }
 
-/** No quorum: it is unknown which instance may run. Thrown if `onStoreDown` is `'throw'`. */
+/**
+ * Too few nodes have answered. Thrown by a call without a quorum if `onStoreDown` is `'throw'`; by `pause` and `resume`
+ * without a majority; and by `history`, `status` and `fleet` if no node answers.
+ */
 export class StoreDownError extends RedlockError {
   override readonly name = 'StoreDownError';
   readonly code = 'ERR_STORE_DOWN';
@@ -166,7 +169,10 @@ export class RunTimeoutError extends RedlockError {
   }
 }
 
-/** The application shut down, and the run did not end within `shutdownTimeout`. The reason of its aborted `signal`. */
+/**
+ * The application shut down, and the run did not end within `shutdownTimeout`, or the lock was still held. The reason of
+ * its aborted `signal`.
+ */
 export class ShutdownError extends RedlockError {
   override readonly name = 'ShutdownError';
   readonly code = 'ERR_SHUTDOWN';
@@ -175,11 +181,14 @@ export class ShutdownError extends RedlockError {
   constructor(
     /** The name of the job or lock. */
     readonly jobName: string,
-    isHandedBack = false,
+    what: 'lock' | 'run' | 'run that another instance takes over' = 'run',
   ) {
+    const name = quoted(jobName);
     super(
-      `The run of ${quoted(jobName)} was not over when the application shut down` +
-        (isHandedBack ? ': another instance takes over its tick' : ''),
+      what === 'lock'
+        ? `The lock of ${name} was still held when the application shut down`
+        : `The run of ${name} was not over when the application shut down` +
+            (what === 'run' ? '' : ': another instance takes over its tick'),
     );
   }
 }

@@ -60,9 +60,9 @@ export type Undecided =
   /** The tick will be due on enough of the nodes in `wait` milliseconds. */
   | { readonly kind: 'early'; readonly wait: number }
   /**
-   * No claim has a majority. `isPauseUnclear`: the job is paused on only some of the nodes. `isBegun`: some of the
-   * nodes say that the tick has been begun, and fewer than a majority do not know of it. `own`: an earlier attempt of
-   * the claim itself is in the way.
+   * No claim has a majority. `isPauseUnclear`: the job is paused on only some of the nodes. `isBegun`: some nodes
+   * grant the takeover, so they know that the tick was begun; no node names another holder; and the nodes that do not
+   * know of the tick, or have not answered, are a minority. `own`: an earlier attempt of the claim itself is in the way.
    */
   | {
       readonly kind: 'split';

@@ -25,7 +25,7 @@ export class SkippedTicks {
     const newest = this.ranges.at(-1);
     if (newest?.from === tick && newest.to === tick) this.ranges.pop();
     const last = this.ranges.at(-1);
-    // A claim may be decided after that of a later tick, whose fate must not be covered.
+    // Claims may be decided out of order. If a later tick is already noted, a longer range could hide its fate.
     const isNewest = this.ranges.every(({ to }) => to <= (last?.to ?? to));
     if (last?.fate === fate && last.holder === holder && isNewest && tick >= last.to) last.to = tick;
     else this.ranges.push({ from: tick, to: tick, fate, holder });

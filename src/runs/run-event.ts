@@ -5,7 +5,7 @@ import type { SkipReason } from './run-outcome.js';
 export interface RunEvent {
   /** Identifies the call: the same in all of its events, and in `current()`. */
   readonly runId: string;
-  /** The name of the job or lock. */
+  /** The name of the job. */
   readonly name: string;
   /** The same, or `ClassName.method(…)` if the name depends on the arguments of a call: for labels of metrics. */
   readonly pattern: string;

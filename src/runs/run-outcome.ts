@@ -3,8 +3,8 @@
  * when the run in progress ends (`overlap: 'buffer-one'`). `'overlap'`: another run holds the lock. `'settled'`: the
  * tick, a later one, or the interval has already had its run. `'early'`: by the clocks of the nodes, the tick is due
  * more than 30 seconds later than by the clock of this instance. `'store-down'`: no majority of the nodes could be
- * reached. `'overload'`: there were too many claims at once for the nodes, or this process, to decide this one before
- * the next tick was due, and within four times `nodeTimeout`. `'paused'`: the job is paused. `'shutdown'`: the
+ * reached. `'overload'`: there were too many claims at once for the nodes, or this process: this one was still undecided
+ * when the next tick was due and four times `nodeTimeout` had passed. `'paused'`: the job is paused. `'shutdown'`: the
  * application is shutting down.
  */
 export type SkipReason =

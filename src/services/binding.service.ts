@@ -101,7 +101,7 @@ export class Binding implements OnModuleInit {
     return this.firings.application;
   }
 
-  /** Whether the current call is made by the scheduler of this application, or in one of its runs. */
+  /** Whether the current call is made in a firing of this application, or, outside any firing, in one of its runs. */
   get isCaller(): boolean {
     const origin = currentFiring()?.origin;
     return origin ? origin === this.application : (this.jobs?.isInRun ?? false);

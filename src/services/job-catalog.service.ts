@@ -62,7 +62,7 @@ export class JobCatalog {
       throw new InvalidOptionError(
         'trigger()',
         'name',
-        'must be that of a job that gets called: a decorator above @Exclusive returned without calling it',
+        'belongs to a job that was not called: a decorator above @Exclusive returned without calling it',
         { received: name },
       );
     }

@@ -88,7 +88,7 @@ export class JobRunner {
    * of the job in it uses the claim that was won.
    *
    * @returns `'unbegun'` if no instance has begun the tick, and it must be begun; `'unknown'` if the nodes did not
-   * answer, the lock is held or the job is paused; otherwise `'done with'`.
+   * answer, their votes stayed split, the lock is held, or the job is paused; otherwise `'done with'`.
    */
   async resume(
     request: RunRequest,

@@ -67,8 +67,8 @@ export class JobStatuses {
     const resumed = Math.max(endOfPause(pause, this.clock.now()) ?? idleUntil, idleUntil);
     if (typeof schedule === 'number' || options.overlap === 'allow')
       return Math.max(newestRun(job, view) ?? since, progress, resumed);
-    // `false` if the newest tick belongs, or may belong, to another schedule, or if the job is new.
     const newest = records.find(({ tick }) => tick !== null && tick.getTime() === last);
+    // Not the same if the newest tick belongs, or may belong, to another schedule, or if the job is new.
     const isSame = newest?.schedule === recordedSchedule(schedule, options);
     const counted = last !== undefined && isSame ? last : Math.max(since, last ?? since);
     return Math.max(counted, newestStart(job, view), resumed);

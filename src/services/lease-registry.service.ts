@@ -109,7 +109,10 @@ export class LeaseRegistry {
     while (this.claims > 0) await this.quiet();
     await this.runsEndedWithin(timeout, hurry);
     if (this.runs.length === 0) return;
-    for (const lease of this.runs) lease.abort(new ShutdownError(lease.name, lease.recovers));
+    for (const lease of this.runs) {
+      const what = lease.recovers ? 'run that another instance takes over' : 'run';
+      lease.abort(new ShutdownError(lease.name, what));
+    }
     await this.runsEndedWithin(ABORT_GRACE);
     await Promise.all(this.runs.map((lease) => lease.finish()));
   }
@@ -118,7 +121,7 @@ export class LeaseRegistry {
   async end(): Promise<void> {
     this.close();
     this.closing.locks.abort();
-    for (const lease of this.held) lease.abort(new ShutdownError(lease.name));
+    for (const lease of this.held) lease.abort(new ShutdownError(lease.name, lease.run ? 'run' : 'lock'));
     await Promise.all([...this.held].map((lease) => lease.finish()));
   }
 

@@ -160,7 +160,8 @@ export class MissedTicks {
     { history }: ResolvedJobOptions,
   ): Promise<Pick<MergedView, 'records' | 'pause'>> {
     try {
-      // Plain calls and triggers may have followed the last tick, whose record tells its schedule.
+      // All records are read: that of the last tick tells the schedule, and plain calls and triggers may have added
+      // newer ones.
       return await this.records.view(name, history);
     } catch {
       return { records: [], pause: undefined };

@@ -13,8 +13,8 @@ import { OperatorLog } from './operator-log.service.js';
 /** How often the nodes are inspected, in milliseconds: every five minutes. */
 const INSPECT_EVERY = 5 * 60 * 1000;
 /**
- * The smallest clock difference that is logged, in milliseconds. The markers of ticks cover a minute, and two
- * instances can be off in opposite directions.
+ * The smallest clock difference that is logged, in milliseconds. The guarantees allow clocks to differ by 30 s, and two
+ * instances can each be off by half of that, in opposite directions.
  */
 const CLOCK_WARNING = 15_000;
 

@@ -163,7 +163,8 @@ export class RedlockService {
 
   /**
    * The next ticks of a job; empty if this instance knows no schedule of it. It asks no node, so it does not know the
-   * last run: an interval is counted from now, and `every` leaves out no tick. `status` tells when the job is due next.
+   * last run: an interval is counted from now, and ticks that `every` will leave out are listed, too. `status` tells when
+   * the job is due next.
    *
    * @param amount How many. Default: 10.
    * @throws InvalidOptionError for an invalid name or amount.

@@ -198,6 +198,7 @@ it('releases the locks that were never released', async () => {
   const lock = await app.get(RedlockService).lock('report');
   await close(app);
   expect(lock?.signal.reason).toBeInstanceOf(ShutdownError);
+  expect(String(lock?.signal.reason)).toMatch(/The lock of ".+" was still held when/);
   expect(await locked()).toBe(false);
 });
 

@@ -229,7 +229,7 @@ class NodeVote implements RedlockVoter {
     if (isLead) leadVote.decide(vote);
   }
 
-  /** Sends the settle or the release after a claim in flight, which is probably granted: its lock is free at once. */
+  /** Sends the settle or the release right behind a claim that is not answered yet: if granted, it is freed at once. */
   private async endBehindClaim(): Promise<boolean> {
     if (await this.undo().catch(() => false)) return true;
     // The settle or the release overtook the claim.

@@ -206,8 +206,8 @@ return {
 `);
 
 /**
- * Writes a pause, unless a newer one is there (see `isNewer` in `pause-order.ts`). KEYS: pause. ARGV: value, when to
- * forget it (0: never), or nothing to write nothing. Returns what is there now.
+ * Writes a pause, unless a newer one is there (see `isNewer` in `pause-order.ts`). KEYS: pause. ARGV: the value,
+ * and when to forget it (0: never). Without ARGV, it only reads. Returns what is there now.
  */
 export const PAUSE = script(`
 local known = redis.call('get', KEYS[1]) or ''

@@ -8,8 +8,8 @@ const FIELDS = [
 ] as const;
 
 /**
- * The time between any two ticks of a cron expression, in milliseconds, leaving aside changes to or from daylight
- * saving time; `undefined` if that time differs, as with office hours, or if it is not obvious whether it does.
+ * The time from each tick of a cron expression to the next, in milliseconds, leaving aside changes to or from daylight
+ * saving time; `undefined` if that time varies, as with office hours, or if it is not obvious whether it does.
  */
 export function regularStep(expression: string): number | undefined {
   const given = expression.trim().split(/\s+/);
