@@ -99,7 +99,10 @@ export interface RedlockEventMap {
   };
   /** Ticks had no complete run. Emitted by the instance that wins the next one. */
   missed: MissedEvent;
-  /** A run has been due for longer than `overdueAfter`. Emitted by one instance, once, until the job runs again. */
+  /**
+   * A run has been due for longer than `overdueAfter`. Emitted by one instance, once, until the job runs again; without
+   * a quorum, by each instance that notices.
+   */
   overdue: OverdueEvent;
   /** Instances that have been up for at least ten minutes disagree on a job or on the nodes. */
   drift: DriftEvent;

@@ -22,6 +22,11 @@ export interface KnownJob {
   progress: number | undefined;
   /** Until when it was paused, or nothing called it here, as far as is known. */
   idleUntil: number | undefined;
+  /**
+   * Until when the nodes have excused its silence, for as long as they do not answer again: the end of its pause
+   * (infinity if it must be resumed), or, if a run was in progress, the time of their answer.
+   */
+  excusedUntil: number | undefined;
   /** Why this instance has skipped its ticks since the last one that it ran. */
   skipped: SkippedTicks;
   /** What calls it: a cron job, or the schedule of an interval; `undefined` if that is not known. */
@@ -85,6 +90,7 @@ export class KnownJobs {
       since: this.clock.now(),
       progress: undefined,
       idleUntil: undefined,
+      excusedUntil: undefined,
       skipped: new SkippedTicks(),
       source: undefined,
       call: undefined,

@@ -51,7 +51,10 @@ export class MissedTicks {
     const { name, tick } = request;
     const job = this.note(request, reason === 'elsewhere' || reason === 'settled');
     if (tick) job?.skipped.add(tick.at, reason, reason === 'overlap' ? holder : undefined);
-    if (reason === 'paused') this.onPaused?.(name);
+    if (reason !== 'paused') return;
+    // A skip does not tell when the pause ends; what is known of that remains, unless it has passed.
+    if (job && !((job.excusedUntil ?? 0) > this.clock.now())) job.excusedUntil = Number.POSITIVE_INFINITY;
+    this.onPaused?.(name);
   }
 
   /** This instance runs a call although no quorum votes. */
@@ -94,7 +97,10 @@ export class MissedTicks {
     if (firing?.kind === 'cron') this.callers.called(job, firing, groupOf(request));
     else if (request.source) job.source = request.source;
     const at = tick?.at ?? this.clock.now();
-    if (hasProgressed && !(job.progress !== undefined && job.progress >= at)) job.progress = at;
+    if (hasProgressed && !(job.progress !== undefined && job.progress >= at)) {
+      job.progress = at;
+      job.excusedUntil = undefined;
+    }
     return job;
   }
 

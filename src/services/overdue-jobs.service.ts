@@ -6,6 +6,7 @@ import { JobKeys } from '../nodes/job-keys.js';
 import type { ResolvedOptions } from '../options/options.js';
 import { decodePause, endOfPause } from '../records/job-pause.js';
 import type { OverdueJob } from '../records/health.js';
+import type { MergedView } from '../records/merged-view.js';
 import { CLOCK, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
 import { turn } from '../schedule/turns.js';
 import { JobCallers } from './job-callers.service.js';
@@ -116,11 +117,12 @@ export class OverdueJobs {
       job.progress = Math.max(job.progress ?? newest, newest);
       const resumed = endOfPause(view.pause, now);
       if (resumed !== undefined) job.idleUntil = Math.max(job.idleUntil ?? resumed, resumed);
-      // A run in progress is no silence, and a pause is intended.
-      if (view.running || decodePause(view.pause, now)) expected = undefined;
+      job.excusedUntil = excuseOf(view, now);
+      if (job.excusedUntil !== undefined) expected = undefined;
     } catch {
       // Without an answer, it relies on what this instance knows.
-      expected = dueAfter(job, Math.max(job.progress ?? job.since, job.idleUntil ?? job.since));
+      const { since, progress = since, idleUntil = since, excusedUntil = since } = job;
+      if (excusedUntil <= now) expected = dueAfter(job, Math.max(progress, idleUntil, excusedUntil));
     }
     if (expected === undefined || !this.isLate(job, expected)) return void this.silences.delete(name);
     const known = this.silences.get(name);
@@ -161,4 +163,11 @@ export class OverdueJobs {
     );
     this.events.emit('overdue', { name, pattern, instanceId, expected: new Date(at), by });
   }
+}
+
+/** See `KnownJob.excusedUntil`: a pause is intended, and a run in progress is no silence. */
+function excuseOf(view: MergedView, now: number): number | undefined {
+  const paused = decodePause(view.pause, now);
+  if (paused) return paused.until?.getTime() ?? Number.POSITIVE_INFINITY;
+  return view.running && now;
 }
