@@ -17,7 +17,7 @@ export interface RunningJob {
 export interface JobStatus {
   /** The name of the job. */
   readonly name: string;
-  /** The newest tick that has run; `null` if none has, or if it is too long ago. */
+  /** The newest tick whose run has ended; `null` if there is none, or if it is too long ago. */
   readonly lastTick: Date | null;
   /** How the newest recorded run ended; `null` without records. */
   readonly lastOutcome: RecordedOutcome | null;
@@ -25,8 +25,9 @@ export interface JobStatus {
   readonly nextTick: Date | null;
   /**
    * How long a run has been due, in milliseconds; `null` if none is due, a run is in progress, the job is paused, or
-   * this instance knows no schedule of this job, or no longer calls it. If runs may overlap, only runs that are
-   * settled, or that this instance has claimed or lost, are sure to count; others in progress may not be known.
+   * this instance knows no schedule of this job, or no longer calls it. A run that died counts, too, unless the job
+   * has `history: 0`. If runs may overlap, only runs that are settled, or that this instance has claimed or lost, are
+   * sure to count; others in progress may not be known.
    */
   readonly overdueBy: number | null;
   /** The run in progress; `null` if there is none, or if runs may overlap. */

@@ -71,14 +71,14 @@ export class JobStatuses {
     // Not the same if the newest tick belongs, or may belong, to another schedule, or if the job is new.
     const isSame = newest?.schedule === recordedSchedule(schedule, options);
     const counted = last !== undefined && isSame ? last : Math.max(since, last ?? since);
-    return Math.max(counted, newestStart(job, view), resumed);
+    return Math.max(counted, newestDied(view), newestStart(job, view), resumed);
   }
 
   private next(job: KnownJob, view: MergedView, now: number): number {
     if (typeof job.schedule === 'number') return dueAfter(job, newestRun(job, view) ?? job.since, now);
     // A job without a run is due at the next tick.
     const newest = view.running?.tick ?? view.last ?? Number.NEGATIVE_INFINITY;
-    return dueAfter(job, Math.max(newest, newestStart(job, view)), now);
+    return dueAfter(job, Math.max(newest, newestDied(view), newestStart(job, view)), now);
   }
 }
 
@@ -86,10 +86,8 @@ export class JobStatuses {
  * The newest run that the nodes know of: its tick, or, for an interval, its start. Milliseconds since the epoch;
  * `undefined` if they know of none.
  */
-export function newestRun(
-  { schedule, options, since }: KnownJob,
-  { last, records }: MergedView,
-): number | undefined {
+export function newestRun({ schedule, options, since }: KnownJob, view: MergedView): number | undefined {
+  const { last, records } = view;
   if (typeof schedule === 'number') {
     // A plain call counts for an interval only if the job sets `every`.
     const counts = ({ trigger }: RunRecord): boolean =>
@@ -97,7 +95,15 @@ export function newestRun(
     return records.find(counts)?.startedAt.getTime();
   }
   // If runs may overlap, nobody knows of those that were begun before this instance was up, and are not settled.
-  return options.overlap === 'allow' ? Math.max(since, last ?? since) : last;
+  if (options.overlap === 'allow') return Math.max(since, last ?? since);
+  const newest = Math.max(last ?? Number.NEGATIVE_INFINITY, newestDied(view));
+  return Number.isFinite(newest) ? newest : undefined;
+}
+
+/** The newest tick whose run died: it has been run, although it is not settled. Milliseconds since the epoch. */
+function newestDied({ records }: MergedView): number {
+  const died = records.filter(({ outcome }) => outcome === 'died');
+  return Math.max(...died.map(({ tick }) => tick?.getTime() ?? Number.NEGATIVE_INFINITY));
 }
 
 /**

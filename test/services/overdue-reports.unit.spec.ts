@@ -2,7 +2,9 @@ import { Injectable } from '@nestjs/common';
 import { Cron } from '@nestjs/schedule';
 import type { TestingModule } from '@nestjs/testing';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { describeRun, tokensOf } from '../../src/acquire/token.js';
 import { Exclusive, MemoryNode, NodeUnreachableError, RedlockService } from '../../src/index.js';
+import { JobKeys } from '../../src/nodes/job-keys.js';
 import { Fleet } from '../../src/services/fleet.service.js';
 import { Lifecycle } from '../../src/services/lifecycle.service.js';
 import { ManualClock } from '../../src/testing/manual-clock.js';
@@ -41,6 +43,10 @@ class Jobs {
   async report(): Promise<void> {
     await gate.until;
   }
+
+  @Cron('0 30,31 9 * * *', { ...WAITING, name: 'twice a day' })
+  @Exclusive('twice a day', { overdueAfter: '5m' })
+  twiceADay(): void {}
 }
 
 let clock: ManualClock;
@@ -154,5 +160,56 @@ describe('in an outage, a job', () => {
     expect(await checkAfter(6)).toEqual(['report 09:41', 'report 09:41']);
     gate.open();
     await run;
+  });
+});
+
+describe('a tick whose run died', () => {
+  const name = 'twice a day';
+  const keys = new JobKeys('JOB_LOCKER', name);
+  const next = new Date('2031-05-08T09:30:00Z');
+
+  /** Claims a tick as an instance does that dies at once, and so never renews its lease. */
+  async function claimAndDie(tick: number, ttl: number): Promise<void> {
+    const token = tokensOf('dead')(describeRun({ runId: 'run', trigger: 'schedule', startedAt: tick, tick }));
+    const history = { records: keys.records, begun: keys.begun, limit: 50, keep: 1e9 };
+    const claimed = { key: keys.tick(tick), last: keys.last, at: tick, keep: 60_000, recover: false };
+    const vote = await node.claim({ lock: keys.lock, tick: claimed, history }, token, ttl);
+    expect(vote).toMatchObject({ kind: 'granted' });
+  }
+
+  it('is overdue for no instance, whether it lost that tick or started later', async () => {
+    await fireAll(name);
+    await clock.advance(MINUTE);
+    const tick = clock.now();
+    await claimAndDie(tick, 2000);
+    await clock.until(fire(apps[0]!, name));
+    await clock.advance(MINUTE);
+    await startOne();
+    await checkAfter(10);
+    for (const app of apps) {
+      const { overdue } = await app.get(RedlockService).health();
+      expect(overdue).not.toContainEqual(expect.objectContaining({ name }));
+      expect(await app.get(RedlockService).status(name)).toMatchObject({
+        lastTick: new Date(tick - MINUTE),
+        lastOutcome: 'died',
+        nextTick: next,
+        overdueBy: null,
+      });
+    }
+    // The next tick, which none has begun, is overdue for all.
+    await checkAfter(24 * 60);
+    expect(reports.filter((report) => report.startsWith(name))).toEqual([`${name} 09:30`]);
+    for (const app of apps) {
+      const { overdueBy } = await app.get(RedlockService).status(name);
+      const { overdue } = await app.get(RedlockService).health();
+      expect(overdue).toContainEqual({ name, by: overdueBy });
+    }
+  });
+
+  it('is not the next one, by a clock that lags', async () => {
+    await clock.advance(MINUTE - 400);
+    await claimAndDie(clock.now() + 400, 100);
+    await clock.advance(200);
+    expect(await apps[0]!.get(RedlockService).status(name)).toMatchObject({ running: null, nextTick: next });
   });
 });
