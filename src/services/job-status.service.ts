@@ -60,18 +60,21 @@ export class JobStatuses {
     return Number.isFinite(due) && !this.callers.isLeftOut(job) ? due : undefined;
   }
 
-  /** The time that the next run is counted from: the newest run, the end of a pause, or when the job became known. */
+  /**
+   * The time that the next run is counted from: the newest run, its end, the end of a pause, or when the job became
+   * known.
+   */
   private lastOf(job: KnownJob, view: MergedView): number {
     const { schedule, options, since, progress = since, idleUntil = Number.NEGATIVE_INFINITY } = job;
     const { last, records, pause } = view;
     const resumed = Math.max(endOfPause(pause, this.clock.now()) ?? idleUntil, idleUntil);
     if (typeof schedule === 'number' || options.overlap === 'allow')
-      return Math.max(newestRun(job, view) ?? since, progress, resumed);
+      return Math.max(newestRun(job, view) ?? since, progress, newestEnd(job, view), resumed);
     const newest = records.find(({ tick }) => tick !== null && tick.getTime() === last);
     // Not the same if the newest tick belongs, or may belong, to another schedule, or if the job is new.
     const isSame = newest?.schedule === recordedSchedule(schedule, options);
     const counted = last !== undefined && isSame ? last : Math.max(since, last ?? since);
-    return Math.max(counted, newestDied(view), newestStart(job, view), resumed);
+    return Math.max(counted, newestDied(view), newestStart(job, view), newestEnd(job, view), resumed);
   }
 
   private next(job: KnownJob, view: MergedView, now: number): number {
@@ -89,10 +92,7 @@ export class JobStatuses {
 export function newestRun({ schedule, options, since }: KnownJob, view: MergedView): number | undefined {
   const { last, records } = view;
   if (typeof schedule === 'number') {
-    // A plain call counts for an interval only if the job sets `every`.
-    const counts = ({ trigger }: RunRecord): boolean =>
-      trigger === 'schedule' || (trigger === 'call' && options.every !== undefined);
-    return records.find(counts)?.startedAt.getTime();
+    return records.find((record) => countsForInterval(record, options))?.startedAt.getTime();
   }
   // If runs may overlap, nobody knows of those that were begun before this instance was up, and are not settled.
   if (options.overlap === 'allow') return Math.max(since, last ?? since);
@@ -104,6 +104,23 @@ export function newestRun({ schedule, options, since }: KnownJob, view: MergedVi
 function newestDied({ records }: MergedView): number {
   const died = records.filter(({ outcome }) => outcome === 'died');
   return Math.max(...died.map(({ tick }) => tick?.getTime() ?? Number.NEGATIVE_INFINITY));
+}
+
+/**
+ * When the newest scheduled run ended: unless runs may overlap, those that were due before found it in progress.
+ * Milliseconds since the epoch.
+ */
+function newestEnd({ schedule, options }: KnownJob, { records }: MergedView): number {
+  if (options.overlap === 'allow') return Number.NEGATIVE_INFINITY;
+  const scheduled = records.filter((record) =>
+    typeof schedule === 'number' ? countsForInterval(record, options) : record.tick !== null,
+  );
+  return Math.max(...scheduled.map(({ startedAt, duration }) => startedAt.getTime() + (duration ?? 0)));
+}
+
+/** A plain call counts for an interval only if the job sets `every`. */
+function countsForInterval({ trigger }: RunRecord, { every }: KnownJob['options']): boolean {
+  return trigger === 'schedule' || (trigger === 'call' && every !== undefined);
 }
 
 /**

@@ -20,7 +20,9 @@ function application(options: JobOptions, gate: Gate): Type {
 
     @Interval(60_000)
     @Exclusive('minute', options)
-    async minute(): Promise<void> {}
+    async minute(): Promise<void> {
+      await gate.until;
+    }
   }
   @Module({ imports: [ScheduleModule.forRoot(), RedlockModule.forRoot()], providers: [Jobs] })
   class AppModule {}
@@ -91,6 +93,23 @@ describe('a job is overdue', () => {
     });
     gate.open();
     await run;
+    await pass(4);
+    expect(overdue).toEqual([]);
+    expect((await redlock.status('report')).overdueBy).toBe(3 * 60_000);
+    await pass(3);
+    expect(overdue).toEqual([expect.stringMatching(/^report 09:52 /)]);
+  });
+
+  it('not when a run of its interval has just ended', async () => {
+    const { fleet, gate, redlock, pass } = await startFleet({ ttl: '1m' });
+    gate.close();
+    const run = fleet.fire('minute');
+    await pass(20);
+    gate.open();
+    await run;
+    expect((await redlock.status('minute')).overdueBy).toBeNull();
+    await pass(3);
+    expect((await redlock.status('minute')).overdueBy).toBe(2 * 60_000);
   });
 
   it('not while it is paused, nor when it has just been resumed', async () => {
