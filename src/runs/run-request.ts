@@ -36,8 +36,3 @@ export function triggerOf({ trigger, tick, firing, past }: RunRequest): Trigger 
   if (past) return 'recover';
   return tick || firing?.kind === 'interval' ? 'schedule' : 'call';
 }
-
-/** The request with `onStoreDown: 'skip'`: without a quorum it is unknown whether a begun tick needs another run. */
-export function skippingIfDown(request: RunRequest): RunRequest {
-  return { ...request, options: { ...request.options, onStoreDown: 'skip' } };
-}

@@ -122,7 +122,7 @@ export class CatchUp {
     return spreadDelay(this.options.keyPrefix, requestOf(job, tick), now) > 0 ? tick : undefined;
   }
 
-  /** Whether the scheduler's call on this instance is still to claim the tick, because of `spread`. */
+  /** Whether the scheduler's call on this instance, which was up, is still to claim the tick, because of `spread`. */
   private isDelayed(job: Candidate, tick: Tick, now: number): boolean {
     if (this.upSince === undefined || tick.at < this.upSince) return false;
     return spreadDelay(this.options.keyPrefix, requestOf(job, tick), now) > 0;

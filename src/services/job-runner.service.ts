@@ -5,7 +5,7 @@ import type { Denial } from '../acquire/outcome.js';
 import { type ClaimedRun, uniqueId } from '../acquire/token.js';
 import { claimOf } from '../runs/claim-builder.js';
 import { timingOf } from '../runs/claim-timing.js';
-import { type RunRequest, skippingIfDown, triggerOf } from '../runs/run-request.js';
+import { type RunRequest, triggerOf } from '../runs/run-request.js';
 import { messageOf, quoted } from '../display.js';
 import { ShutdownError, StoreDownError } from '../errors.js';
 import { CLOCK, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
@@ -96,13 +96,12 @@ export class JobRunner {
     method: () => unknown,
   ): Promise<'unbegun' | 'unknown' | 'done with'> {
     const { name, tick } = request;
-    const unscheduled = skippingIfDown(request);
-    const answer = await this.acquire(unscheduled);
+    const answer = await this.acquire(request);
     if (!(answer instanceof Lease)) {
       if (answer.isUnbegun) return 'unbegun';
       if (mayComeLater(answer)) return 'unknown';
       const takeover: RunRequest = { ...request, past: 'perhaps begun' };
-      this.watch(unscheduled, answer, () => this.resumeAgain(takeover, firing, method));
+      this.watch(request, answer, () => this.resumeAgain(takeover, firing, method));
       return 'done with';
     }
     if (tick && request.past) this.log.takenOver(name, tick, answer.before.dead);
@@ -158,18 +157,20 @@ export class JobRunner {
       return { ran: true, value: await value };
     }
     const isDown = answer.reason === 'store-down';
-    if (isDown && options.onStoreDown === 'run') {
+    // Without a quorum, it is unknown whether a begun tick needs another run.
+    const onStoreDown = past === 'perhaps begun' ? 'skip' : options.onStoreDown;
+    if (isDown && onStoreDown === 'run') {
       this.missed.unguarded(request);
       const lease = this.leases.unguarded(settingsOf(request, this.runOf(request)));
       return { ran: true, value: await this.executor.execute(lease, request, routine) };
     }
     // A takeover that is not needed is not reported: the tick was reported as skipped when it was lost.
     if (past !== 'perhaps begun') this.skip(request, answer);
-    if (isDown && options.onStoreDown === 'throw') throw new StoreDownError(name, answer.causes);
+    if (isDown && onStoreDown === 'throw') throw new StoreDownError(name, answer.causes);
     // A retry would mistake `undefined` for a success.
     if (past === 'run here' && answer.reason === 'shutdown') throw new ShutdownError(name);
     if (past !== 'run here') {
-      const takeover = skippingIfDown({ ...request, firing: undefined, past: 'perhaps begun' });
+      const takeover: RunRequest = { ...request, firing: undefined, past: 'perhaps begun' };
       this.watch(request, answer, () => this.run(takeover, routine));
     }
     return { ran: false, reason: answer.reason };

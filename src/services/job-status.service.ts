@@ -10,7 +10,7 @@ import { CLOCK } from '../redlock.module-definition.js';
 import { spreadOf } from '../runs/spread.js';
 import { JobCallers } from './job-callers.service.js';
 import { JobRecords } from './job-records.service.js';
-import { dueAfter, type KnownJob } from './known-jobs.service.js';
+import { dueAfter, dueAfterIdle, type KnownJob, nextDue } from './known-jobs.service.js';
 
 /** How long a claim may take, in addition to its spread, before the tick counts as late, in milliseconds. */
 const TOLERANCE = 1000;
@@ -56,25 +56,23 @@ export class JobStatuses {
 
   /** When the run after the newest one was due; `undefined` if that is not known. Milliseconds since the epoch. */
   expected(job: KnownJob, view: MergedView): number | undefined {
-    const due = dueAfter(job, this.lastOf(job, view));
+    const resumed = endOfPause(view.pause, this.clock.now()) ?? Number.NEGATIVE_INFINITY;
+    const idleUntil = Math.max(resumed, job.idleUntil ?? Number.NEGATIVE_INFINITY);
+    const due = afterRuns(job, view, dueAfterIdle(job, this.lastOf(job, view), idleUntil));
     return Number.isFinite(due) && !this.callers.isLeftOut(job) ? due : undefined;
   }
 
-  /**
-   * The time that the next run is counted from: the newest run, its end, the end of a pause, or when the job became
-   * known.
-   */
+  /** The time that the next run is counted from: the newest run, or when the job became known. */
   private lastOf(job: KnownJob, view: MergedView): number {
-    const { schedule, options, since, progress = since, idleUntil = Number.NEGATIVE_INFINITY } = job;
-    const { last, records, pause } = view;
-    const resumed = Math.max(endOfPause(pause, this.clock.now()) ?? idleUntil, idleUntil);
+    const { schedule, options, since, progress = since } = job;
+    const { last, records } = view;
     if (typeof schedule === 'number' || options.overlap === 'allow')
-      return Math.max(newestRun(job, view) ?? since, progress, newestEnd(job, view), resumed);
+      return Math.max(newestRun(job, view) ?? since, progress);
     const newest = records.find(({ tick }) => tick !== null && tick.getTime() === last);
     // Not the same if the newest tick belongs, or may belong, to another schedule, or if the job is new.
     const isSame = newest?.schedule === recordedSchedule(schedule, options);
     const counted = last !== undefined && isSame ? last : Math.max(since, last ?? since);
-    return Math.max(counted, newestDied(view), newestStart(job, view), newestEnd(job, view), resumed);
+    return Math.max(counted, newestDied(view), newestStart(job, view));
   }
 
   private next(job: KnownJob, view: MergedView, now: number): number {
@@ -106,16 +104,15 @@ function newestDied({ records }: MergedView): number {
   return Math.max(...died.map(({ tick }) => tick?.getTime() ?? Number.NEGATIVE_INFINITY));
 }
 
-/**
- * When the newest scheduled run ended: unless runs may overlap, those that were due before found it in progress.
- * Milliseconds since the epoch.
- */
-function newestEnd({ schedule, options }: KnownJob, { records }: MergedView): number {
-  if (options.overlap === 'allow') return Number.NEGATIVE_INFINITY;
-  const scheduled = records.filter((record) =>
-    typeof schedule === 'number' ? countsForInterval(record, options) : record.tick !== null,
-  );
-  return Math.max(...scheduled.map(({ startedAt, duration }) => startedAt.getTime() + (duration ?? 0)));
+/** The first time from `due` on at which no run was in progress, unless runs may overlap. Milliseconds since the epoch. */
+function afterRuns({ schedule, options }: KnownJob, { records }: MergedView, due: number): number {
+  if (options.overlap === 'allow') return due;
+  let free = due;
+  for (const { startedAt, duration } of records.toReversed()) {
+    const end = startedAt.getTime() + (duration ?? 0);
+    if (startedAt.getTime() <= free && free < end) free = nextDue(schedule, end);
+  }
+  return free;
 }
 
 /** A plain call counts for an interval only if the job sets `every`. */

@@ -20,14 +20,11 @@ export interface KnownJob {
   readonly since: number;
   /** The newest tick, or start, that any instance is known to have run; `undefined` if that is not known. */
   progress: number | undefined;
-  /** Until when it was paused, or nothing called it here, as far as is known. */
+  /** Until when it was paused, a run was in progress, or nothing called it here, as far as is known. */
   idleUntil: number | undefined;
-  /**
-   * Until when the nodes have excused its silence, for as long as they do not answer again: the end of its pause
-   * (infinity if it must be resumed), or, if a run was in progress, the time of their answer.
-   */
-  excusedUntil: number | undefined;
-  /** Why this instance has skipped its ticks since the last one that it ran. */
+  /** When its pause ends, as far as is known; infinity if no end is known. `undefined` if it is not paused. */
+  pausedUntil: number | undefined;
+  /** Why this instance has skipped its ticks since the last one that the scheduler made it run. */
   skipped: SkippedTicks;
   /** What calls it: a cron job, or the schedule of an interval; `undefined` if that is not known. */
   source: object | undefined;
@@ -90,7 +87,7 @@ export class KnownJobs {
       since: this.clock.now(),
       progress: undefined,
       idleUntil: undefined,
-      excusedUntil: undefined,
+      pausedUntil: undefined,
       skipped: new SkippedTicks(),
       source: undefined,
       call: undefined,
@@ -118,8 +115,14 @@ export function upcoming(schedule: CronTicks | number, time: number, amount: num
 }
 
 /** When a job is due next after `time`; infinity if never. Milliseconds since the epoch. */
-function nextDue(schedule: CronTicks | number, time: number): number {
+export function nextDue(schedule: CronTicks | number, time: number): number {
   return typeof schedule === 'number' ? time + schedule : schedule.next(time);
+}
+
+/** When a job is due after a run at `time` and, except for `every`, after `idleUntil`. Milliseconds since the epoch. */
+export function dueAfterIdle(job: KnownJob, time: number, idleUntil: number): number {
+  const due = dueAfter(job, time);
+  return due > idleUntil ? due : nextDue(job.schedule, idleUntil);
 }
 
 /** When a job is due after a run at `time`, and not before `now`; infinity if never. Milliseconds since the epoch. */

@@ -14,7 +14,7 @@ import { SkippedTicks } from '../records/skipped-ticks.js';
 import { CLOCK, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
 import type { Lease } from '../runs/lease.js';
 import type { MissedCause, MissedEvent } from '../runs/run-event.js';
-import type { RunRequest } from '../runs/run-request.js';
+import { type RunRequest, triggerOf } from '../runs/run-request.js';
 import type { CronTicks, Tick } from '../schedule/cron-ticks.js';
 import { turn } from '../schedule/turns.js';
 import { JobCallers } from './job-callers.service.js';
@@ -51,9 +51,11 @@ export class MissedTicks {
     const { name, tick } = request;
     const job = this.note(request, reason === 'elsewhere' || reason === 'settled');
     if (tick) job?.skipped.add(tick.at, reason, reason === 'overlap' ? holder : undefined);
+    // A lock of another program is no run.
+    if (job && reason === 'overlap' && holder && contentOf(holder)) job.idleUntil = this.clock.now();
     if (reason !== 'paused') return;
     // A skip does not tell when the pause ends; what is known of that remains, unless it has passed.
-    if (job && !((job.excusedUntil ?? 0) > this.clock.now())) job.excusedUntil = Number.POSITIVE_INFINITY;
+    if (job && !((job.pausedUntil ?? 0) > this.clock.now())) job.pausedUntil = Number.POSITIVE_INFINITY;
     this.onPaused?.(name);
   }
 
@@ -99,7 +101,8 @@ export class MissedTicks {
     const at = tick?.at ?? this.clock.now();
     if (hasProgressed && !(job.progress !== undefined && job.progress >= at)) {
       job.progress = at;
-      job.excusedUntil = undefined;
+      // Plain calls and triggers run while a job is paused.
+      if (!['call', 'manual'].includes(triggerOf(request))) job.pausedUntil = undefined;
     }
     return job;
   }

@@ -6,13 +6,13 @@ import { JobKeys } from '../nodes/job-keys.js';
 import type { ResolvedOptions } from '../options/options.js';
 import { decodePause, endOfPause } from '../records/job-pause.js';
 import type { OverdueJob } from '../records/health.js';
-import type { MergedView } from '../records/merged-view.js';
 import { CLOCK, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
 import { turn } from '../schedule/turns.js';
 import { JobCallers } from './job-callers.service.js';
 import { JobRecords } from './job-records.service.js';
 import { JobStatuses, newestRun, RECORDS } from './job-status.service.js';
-import { dueAfter, type KnownJob, KnownJobs } from './known-jobs.service.js';
+import { dueAfter, dueAfterIdle, type KnownJob, KnownJobs } from './known-jobs.service.js';
+import { LeaseRegistry } from './lease-registry.service.js';
 import { RedlockEvents } from './redlock-events.service.js';
 
 /** How late a job must be at least, in milliseconds, unless `overdueAfter` is set. */
@@ -40,7 +40,10 @@ export class OverdueJobs {
   /** The silences that this instance has noticed, by the name of the job. */
   private readonly silences = new Map<string, Silence>();
   /** When the run after the newest one is due, for each job: `cron` takes time to answer. */
-  private readonly due = new WeakMap<KnownJob, { readonly progress: number; readonly at: number }>();
+  private readonly due = new WeakMap<
+    KnownJob,
+    { readonly progress: number; readonly idleUntil: number; readonly at: number }
+  >();
   private isChecking = false;
 
   constructor(
@@ -51,6 +54,7 @@ export class OverdueJobs {
     private readonly records: JobRecords,
     private readonly acquirer: Acquirer,
     private readonly callers: JobCallers,
+    private readonly leases: LeaseRegistry,
     private readonly events: RedlockEvents,
   ) {}
 
@@ -94,13 +98,12 @@ export class OverdueJobs {
   /** Whether a job is late, as far as is known here. */
   private async mayBeLate(job: KnownJob, progress: number): Promise<boolean> {
     const { options, idleUntil = progress } = job;
-    const last = Math.max(progress, idleUntil);
-    if (this.clock.now() - last <= (options.overdueAfter ?? LEAST)) return false;
+    if (this.clock.now() - Math.max(progress, idleUntil) <= (options.overdueAfter ?? LEAST)) return false;
     let due = this.due.get(job);
-    if (due?.progress !== last) {
+    if (due?.progress !== progress || due.idleUntil !== idleUntil) {
       // Each question to `cron` takes time.
       await turn();
-      due = { progress: last, at: dueAfter(job, last) };
+      due = { progress, idleUntil, at: dueAfterIdle(job, progress, idleUntil) };
       this.due.set(job, due);
     }
     return this.isLate(job, due.at);
@@ -115,14 +118,17 @@ export class OverdueJobs {
       expected = this.statuses.expected(job, view);
       const newest = newestRun(job, view) ?? job.since;
       job.progress = Math.max(job.progress ?? newest, newest);
-      const resumed = endOfPause(view.pause, now);
-      if (resumed !== undefined) job.idleUntil = Math.max(job.idleUntil ?? resumed, resumed);
-      job.excusedUntil = excuseOf(view, now);
-      if (job.excusedUntil !== undefined) expected = undefined;
+      const idleUntil = view.running ? now : endOfPause(view.pause, now);
+      if (idleUntil !== undefined) job.idleUntil = Math.max(job.idleUntil ?? idleUntil, idleUntil);
+      const paused = decodePause(view.pause, now);
+      job.pausedUntil = paused ? (paused.until?.getTime() ?? Number.POSITIVE_INFINITY) : undefined;
+      // A run in progress is no silence, and a pause is intended.
+      if (view.running || paused) expected = undefined;
     } catch {
       // Without an answer, it relies on what this instance knows.
-      const { since, progress = since, idleUntil = since, excusedUntil = since } = job;
-      if (excusedUntil <= now) expected = dueAfter(job, Math.max(progress, idleUntil, excusedUntil));
+      if (this.leases.runs.some((lease) => lease.name === name)) job.idleUntil = now;
+      const { since, progress = since, idleUntil = since, pausedUntil = since } = job;
+      if (pausedUntil <= now) expected = dueAfterIdle(job, progress, Math.max(idleUntil, pausedUntil));
     }
     if (expected === undefined || !this.isLate(job, expected)) return void this.silences.delete(name);
     const known = this.silences.get(name);
@@ -163,11 +169,4 @@ export class OverdueJobs {
     );
     this.events.emit('overdue', { name, pattern, instanceId, expected: new Date(at), by });
   }
-}
-
-/** See `KnownJob.excusedUntil`: a pause is intended, and a run in progress is no silence. */
-function excuseOf(view: MergedView, now: number): number | undefined {
-  const paused = decodePause(view.pause, now);
-  if (paused) return paused.until?.getTime() ?? Number.POSITIVE_INFINITY;
-  return view.running && now;
 }

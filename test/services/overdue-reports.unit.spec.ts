@@ -151,13 +151,29 @@ describe('in an outage, a job', () => {
     expect(await checkAfter(10)).toEqual(['report 09:42', 'report 09:42']);
   });
 
+  it('is due after it was last skipped because of a run in progress', async () => {
+    gate.close();
+    const running = fire(apps[0]!, 'report');
+    await clock.advance(3 * MINUTE);
+    await clock.until(fire(apps[1]!, 'report'));
+    node.isDown = true;
+    expect(await checkAfter(5)).toEqual([]);
+    // Not by the instance that runs it.
+    expect(await checkAfter(5)).toEqual(['report 09:34']);
+    gate.open();
+    await clock.until(running);
+    await checkAfter(1);
+    expect(reports).not.toContain('report 09:31');
+  });
+
   it('is due after a run was last seen in progress', async () => {
     gate.close();
     const run = fire(apps[0]!, 'report');
     await checkAfter(10);
     node.isDown = true;
     expect(await checkAfter(1)).toEqual([]);
-    expect(await checkAfter(6)).toEqual(['report 09:41', 'report 09:41']);
+    // The other instance runs it.
+    expect(await checkAfter(6)).toEqual(['report 09:41']);
     gate.open();
     await run;
   });

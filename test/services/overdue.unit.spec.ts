@@ -218,6 +218,32 @@ describe('the status of a job', () => {
     await run;
   });
 
+  it('counts `every` from when the newest run began, however long that took', async () => {
+    const { fleet, gate, redlock, pass } = await startFleet({ every: '3m' });
+    gate.close();
+    const run = fleet.fire('report', at('09:31:00'));
+    await expect.poll(async () => (await redlock.status('report')).running).not.toBeNull();
+    await fleet.advance('150s');
+    gate.open();
+    await run;
+    await pass(3);
+    expect((await redlock.status('report')).overdueBy).toBe(150_000);
+  });
+
+  it('has found a run in progress, also if that was triggered', async () => {
+    const { fleet, gate, redlock, pass } = await startFleet();
+    await fleet.fire('report', at('09:31:00'));
+    gate.close();
+    const run = redlock.trigger('report');
+    await expect.poll(async () => (await redlock.status('report')).running).not.toBeNull();
+    await pass(5);
+    gate.open();
+    await run;
+    expect((await redlock.status('report')).overdueBy).toBeNull();
+    await fleet.advance('65s');
+    expect((await redlock.status('report')).overdueBy).toBe(5000);
+  });
+
   it('counts `every` from when the newest run began, also if that was a call', async () => {
     const { fleet, redlock, pass } = await startFleet({ every: '3m' });
     await fleet.fire('report', at('09:31:00'));

@@ -5,6 +5,7 @@ import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { describeRun, tokensOf } from '../../src/acquire/token.js';
 import { Exclusive, MemoryNode, RedlockService } from '../../src/index.js';
 import { JobKeys } from '../../src/nodes/job-keys.js';
+import { decodeRecord } from '../../src/records/run-record.js';
 import type { Claim } from '../../src/nodes/index.js';
 import { sleep } from '../../src/clock.js';
 import { Lifecycle } from '../../src/services/lifecycle.service.js';
@@ -40,6 +41,10 @@ class Jobs {
     ticks.push(this.redlock.current()?.tick);
     if (work > 0) await sleep(clock, work);
   }
+
+  @Cron(ONCE_A_YEAR, byHand('runs anyway'))
+  @Exclusive('runs anyway', { ttl: TTL, recover: true, onStoreDown: 'run' })
+  runsAnyway(): void {}
 
   @Cron(ONCE_A_YEAR, byHand('does not'))
   @Exclusive('does not', { ttl: TTL })
@@ -104,6 +109,16 @@ describe('a tick whose instance dies in the middle of the run', () => {
     expect(ticks).toEqual([newYear()]);
     await clock.advance(10 * TTL);
     expect(starts).toHaveLength(1);
+  });
+
+  it('is on record with the options of the job', async () => {
+    const [app] = await startFleet(1, parts());
+    await claimAndDie('runs anyway', true);
+    await clock.until(fire(app!, 'runs anyway'));
+    await clock.advance(TTL + 250);
+    const { records } = await node.look(new JobKeys('JOB_LOCKER', 'runs anyway'), 1);
+    expect(decodeRecord(records[0] ?? '')?.trigger).toBe('recover');
+    expect(decodeRecord(records[0] ?? '')?.schedule).toMatch(/ unguarded$/);
   });
 
   it('is waited for by eight of the losers', async () => {
