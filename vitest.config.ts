@@ -27,6 +27,7 @@ const lane = (
     exclude,
     setupFiles: ['test/setup.ts'],
     testTimeout: 30_000,
+    expect: { poll: { interval: 1, timeout: 10_000 } },
     hookTimeout: 60_000,
     sequence: { groupOrder },
     ...workers,

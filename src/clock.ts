@@ -1,4 +1,5 @@
 import { onAbort } from './on-abort.js';
+import { turn } from './turns.js';
 
 /** A timer of a `Clock`. It keeps the process alive until it fires, unless `unref` is called. */
 export interface Timer {
@@ -18,6 +19,8 @@ export interface Clock {
   setTimeout(callback: () => void, delay: number): Timer;
   /** Cancels a timer, if there is one that has not fired. */
   clearTimeout(timer: Timer | undefined): void;
+  /** Resolves when work that can wait may go on: see `turns.ts`. Take one turn for each piece of that work. */
+  turn(): Promise<void>;
 }
 
 /** The clocks and timers of the system, looked up on each call because fake timers replace the globals. */
@@ -26,6 +29,7 @@ export const systemClock: Clock = {
   elapsed: () => performance.now(),
   setTimeout: (callback, delay) => setTimeout(callback, delay),
   clearTimeout: (timer) => clearTimeout(timer as NodeJS.Timeout | undefined),
+  turn,
 };
 
 /** Resolves after `delay` milliseconds, or as soon as `signal` aborts. Never rejects. */

@@ -1,8 +1,8 @@
 import { contentOf } from '../acquire/token.js';
+import type { Clock } from '../clock.js';
 import type { ResolvedJobOptions } from '../options/options.js';
 import type { MissedCause } from '../runs/run-event.js';
 import type { CronTicks } from '../schedule/cron-ticks.js';
-import { turn } from '../schedule/turns.js';
 import type { PausedTime } from './job-pause.js';
 import type { RunRecord } from './run-record.js';
 import type { SkippedTicks } from './skipped-ticks.js';
@@ -36,12 +36,17 @@ export interface Evidence {
  * The ticks between `last` and `tick`, oldest first, but only the newest `MOST`. Computed in turns. Milliseconds since
  * the epoch.
  */
-export async function ticksBetween(ticks: CronTicks, last: number, tick: number): Promise<number[]> {
+export async function ticksBetween(
+  ticks: CronTicks,
+  last: number,
+  tick: number,
+  clock: Clock,
+): Promise<number[]> {
   const missed: number[] = [];
   for (let at = ticks.previous(tick); at !== undefined && at > last; at = ticks.previous(at)) {
     if (missed.length === MOST || at >= (missed.at(-1) ?? tick)) break;
     missed.push(at);
-    if (missed.length % IN_ONE_TURN === 0) await turn();
+    if (missed.length % IN_ONE_TURN === 0) await clock.turn();
   }
   return missed.toReversed();
 }

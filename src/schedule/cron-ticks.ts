@@ -3,7 +3,6 @@ import type { CronTime } from 'cron';
 import type { Clock } from '../clock.js';
 import { shortestPeriod } from './shortest-period.js';
 import { TickSearch, zoneOfOffset } from './tick-search.js';
-import { turn } from './turns.js';
 
 /** One scheduled moment of a job. */
 export interface Tick {
@@ -36,6 +35,8 @@ export class CronTicks {
   /** Consecutive ticks, past or upcoming. */
   private known: readonly number[] = [];
   private readonly search: TickSearch;
+  /** The latest search of `next`, as an overdue job repeats it: `at` is the first tick after `from`. */
+  private searched = { from: 0, at: 0 };
   private isPreparing = false;
   private hash: string | undefined;
   private shortest: number | undefined;
@@ -97,9 +98,16 @@ export class CronTicks {
 
   /** The first tick after `now`; infinity if there is none. */
   next(now: number): number {
-    if (!this.cron.realDate) return this.knownAround(now)[1] ?? this.search.after(now);
+    if (!this.cron.realDate) return this.knownAround(now)[1] ?? this.searchedNext(now);
     const at = this.onlyTick(Number.POSITIVE_INFINITY)?.at ?? Number.NaN;
     return at > now ? at : Number.POSITIVE_INFINITY;
+  }
+
+  private searchedNext(now: number): number {
+    const { from, at } = this.searched;
+    if (from <= now && now < at) return at;
+    this.searched = { from: now, at: this.search.after(now) };
+    return this.searched.at;
   }
 
   /**
@@ -130,7 +138,7 @@ export class CronTicks {
   }
 
   private async prepareInTurns(clock: Clock): Promise<void> {
-    do await turn();
+    do await clock.turn();
     while (this.prepare(clock.now()));
     this.isPreparing = false;
   }

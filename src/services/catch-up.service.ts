@@ -12,7 +12,6 @@ import { spreadDelay, spreadOf } from '../runs/spread.js';
 import type { Tick } from '../schedule/cron-ticks.js';
 import type { CronFiring } from '../schedule/firing.js';
 import type { CronSchedule } from '../schedule/schedule-of.js';
-import { turn } from '../schedule/turns.js';
 import { type DeclaredJob, ExclusiveJobs } from './exclusive-jobs.service.js';
 import { Fleet } from './fleet.service.js';
 import { JobRecords } from './job-records.service.js';
@@ -85,7 +84,7 @@ export class CatchUp {
   }
 
   private async lookAt(job: Candidate): Promise<void> {
-    await turn();
+    await this.clock.turn();
     const { name, options, call, schedule } = job;
     // If the scheduler is off, or the job is stopped, this instance is not meant to run it.
     if (!this.firings.isMounted(schedule)) return;

@@ -17,7 +17,6 @@ import { checkedOptions } from '../options/checks.js';
 import { jobChecks, resolveJobOptions } from '../options/resolve-options.js';
 import { currentFiring } from '../schedule/firing.js';
 import { type Schedule, scheduleOf } from '../schedule/schedule-of.js';
-import { turn } from '../schedule/turns.js';
 import type { RunRequest } from '../runs/run-request.js';
 import { checkForSchedule } from '../runs/schedule-checks.js';
 import { spreadOf } from '../runs/spread.js';
@@ -123,7 +122,7 @@ export class ExclusiveJobs {
     for (const { method, instance } of this.all()) {
       const schedule = this.scheduleOf(method, instance);
       if (schedule.kind !== 'cron') continue;
-      await turn();
+      await this.clock.turn();
       if (this.firings.isMounted(schedule)) schedule.ticks.prepareSoon(this.clock);
     }
   }

@@ -1,13 +1,14 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
+import type { Clock } from '../clock.js';
 import { nameIn, nameOf, patternOf, placeOf } from '../decorators/exclusive-method.js';
 import { InvalidOptionError } from '../errors.js';
+import { CLOCK } from '../redlock.module-definition.js';
 import type { DeclaredJobInfo, DeclaredJobOptions, JobSchedule } from '../records/job-status.js';
 import type { RunOutcome } from '../runs/run-outcome.js';
 import { fire } from '../schedule/firing.js';
 import type { ResolvedJobOptions } from '../options/options.js';
 import { spreadOf } from '../runs/spread.js';
 import { periodOf, type Schedule, ticksOf } from '../schedule/schedule-of.js';
-import { turn } from '../schedule/turns.js';
 import { type DeclaredJob, ExclusiveJobs } from './exclusive-jobs.service.js';
 import { JobCallers } from './job-callers.service.js';
 import { intervalOf, type KnownJob, KnownJobs } from './known-jobs.service.js';
@@ -21,6 +22,7 @@ export class JobCatalog {
     private readonly known: KnownJobs,
     private readonly firings: SchedulerFirings,
     private readonly callers: JobCallers,
+    @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
   /** All decorated methods, as others see them. */
@@ -86,7 +88,7 @@ export class JobCatalog {
   /** Remembers the schedules that the scheduler of this instance follows, in turns: each is parsed once. */
   async noteSchedules(): Promise<void> {
     for (const job of this.jobs.declared()) {
-      await turn();
+      await this.clock.turn();
       this.note(job);
     }
   }

@@ -16,7 +16,6 @@ import type { Lease } from '../runs/lease.js';
 import type { MissedCause, MissedEvent } from '../runs/run-event.js';
 import { type RunRequest, triggerOf } from '../runs/run-request.js';
 import type { CronTicks, Tick } from '../schedule/cron-ticks.js';
-import { turn } from '../schedule/turns.js';
 import { JobCallers } from './job-callers.service.js';
 import { JobRecords } from './job-records.service.js';
 import { intervalOf, type KnownJob, KnownJobs } from './known-jobs.service.js';
@@ -125,10 +124,10 @@ export class MissedTicks {
     skipped: SkippedTicks,
   ): Promise<void> {
     // The routine goes first.
-    await turn();
+    await this.clock.turn();
     const previous = ticks.previous(tick.at);
     if (previous === undefined || previous <= last) return;
-    const missed = await ticksBetween(ticks, last, tick.at);
+    const missed = await ticksBetween(ticks, last, tick.at, this.clock);
     const { records, pause } = await this.viewOf(name, options);
     const isLast = (record: RunRecord): boolean => record.tick?.getTime() === last;
     // The schedule may have changed, for example with a deployment.

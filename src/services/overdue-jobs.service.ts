@@ -7,7 +7,6 @@ import type { ResolvedOptions } from '../options/options.js';
 import { decodePause, endOfPause } from '../records/job-pause.js';
 import type { OverdueJob } from '../records/health.js';
 import { CLOCK, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
-import { turn } from '../schedule/turns.js';
 import { JobCallers } from './job-callers.service.js';
 import { JobRecords } from './job-records.service.js';
 import { JobStatuses, newestRun, RECORDS } from './job-status.service.js';
@@ -102,7 +101,7 @@ export class OverdueJobs {
     let due = this.due.get(job);
     if (due?.progress !== progress || due.idleUntil !== idleUntil) {
       // Each question to `cron` takes time.
-      await turn();
+      await this.clock.turn();
       due = { progress, idleUntil, at: dueAfterIdle(job, progress, idleUntil) };
       this.due.set(job, due);
     }

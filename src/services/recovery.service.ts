@@ -5,7 +5,6 @@ import { CLOCK } from '../redlock.module-definition.js';
 import type { CronFiring } from '../schedule/firing.js';
 import { TIMER_SLACK } from '../schedule/cron-ticks.js';
 import type { CronSchedule } from '../schedule/schedule-of.js';
-import { turn } from '../schedule/turns.js';
 import { type DeclaredJob, ExclusiveJobs } from './exclusive-jobs.service.js';
 import { JobRunner } from './job-runner.service.js';
 import { SchedulerFirings } from './scheduler-firings.service.js';
@@ -49,7 +48,7 @@ export class Recovery {
 
   private async look(job: DeclaredJob, schedule: CronSchedule): Promise<void> {
     // Many jobs are looked at together, and each search for a tick takes some milliseconds.
-    await turn();
+    await this.clock.turn();
     // If the scheduler is off, or the job is stopped, this instance is not meant to run it.
     if (!this.firings.isMounted(schedule)) return;
     const { name, options, call } = job;
@@ -66,7 +65,7 @@ export class Recovery {
       );
       if (outcome === 'unknown') this.searchLater(job, schedule);
       if (outcome !== 'unbegun' || tick.at < now - LAST_TICK_RETENTION) break;
-      await turn();
+      await this.clock.turn();
       tick = ticks.latest(tick.at - TIMER_SLACK - 1);
     }
     ticks.prepareSoon(this.clock);

@@ -3,7 +3,7 @@ import type { Clock, Timer } from '../clock.js';
 /** The real one, even if a test framework replaces the global with a fake that never fires. */
 const { setImmediate: whenIdle } = globalThis;
 
-/** Resolves once all promises that need no real time have settled. */
+/** Resolves once all promises that wait for nothing but each other have settled. */
 const settled = (): Promise<void> => new Promise((resolve) => void whenIdle(resolve));
 
 class ManualTimer implements Timer {
@@ -24,6 +24,8 @@ class ManualTimer implements Timer {
 export class ManualClock implements Clock {
   private time = 0;
   private readonly timers = new Set<ManualTimer>();
+  /** How many turns are awaited. */
+  private turns = 0;
   /** Called when the next timer is set. */
   private readonly onTimer = new Set<() => void>();
 
@@ -46,19 +48,32 @@ export class ManualClock implements Clock {
     if (timer instanceof ManualTimer) this.timers.delete(timer);
   }
 
+  async turn(): Promise<void> {
+    this.turns++;
+    await settled();
+    this.turns--;
+  }
+
+  /** Resolves once nothing goes on, unless a timer fires, or something outside the process answers. */
+  async idle(): Promise<void> {
+    do await settled();
+    while (this.turns > 0);
+  }
+
   /**
-   * Lets time pass. The timers that come due fire in order, each after the promises of the previous one have settled.
+   * Lets time pass. The timers that come due fire in order, each after the work that the previous one has caused,
+   * unless that waits for a timer, or for something outside the process.
    *
    * @param duration In milliseconds.
    */
   async advance(duration: number): Promise<void> {
     const end = this.time + duration;
-    await settled();
+    await this.idle();
     for (let timer = this.first(end); timer; timer = this.first(end)) {
       this.timers.delete(timer);
       this.time = Math.max(this.time, timer.at);
       timer.callback();
-      await settled();
+      await this.idle();
     }
     this.time = Math.max(this.time, end);
   }
@@ -69,7 +84,7 @@ export class ManualClock implements Clock {
    */
   async until<T>(work: Promise<T>): Promise<T> {
     const over = Promise.allSettled([work]).then(() => true);
-    const isOver = (): Promise<boolean> => Promise.race([over, settled().then(() => false)]);
+    const isOver = (): Promise<boolean> => Promise.race([over, this.idle().then(() => false)]);
     while (!(await isOver())) {
       const next = this.first();
       if (next && this.isAwaited) await this.advance(next.at - this.time);

@@ -54,7 +54,7 @@ class Jobs {
   private async work(): Promise<void> {
     this.runs++;
     this.most = Math.max(this.most, ++this.going);
-    await pause(50);
+    await pause(5);
     this.going--;
   }
 }

@@ -7,6 +7,7 @@ import { CLOCK } from '../../src/redlock.module-definition.js';
 import { RedlockModule, type RedlockModuleOptions } from '../../src/index.js';
 import { busyDelayOf } from '../../src/runs/busy-delay.js';
 import { BusyDelay } from '../../src/services/busy-delay.service.js';
+import { StoppedScheduler } from '../../src/testing/stopped-scheduler.js';
 import { RecordingLogger } from './recording-logger.js';
 
 /** What an application of a test is made of, besides the scheduler. */
@@ -35,6 +36,8 @@ export async function build(parts: Parts): Promise<TestingModule> {
   }).setLogger(logger);
   if (clock) {
     builder.overrideProvider(CLOCK).useValue(clock);
+    // Nothing fires by the time of the system.
+    builder.overrideProvider(SchedulerRegistry).useClass(StoppedScheduler);
     // How busy the process of the tests is must not matter to a clock that is moved by hand.
     builder.overrideProvider(BusyDelay).useValue({ of: (runs: number) => busyDelayOf(runs, 0) });
   }

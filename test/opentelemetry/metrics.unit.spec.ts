@@ -1,7 +1,7 @@
 import { Lifecycle } from '../../src/services/lifecycle.service.js';
 import { Injectable } from '@nestjs/common';
 import { Cron } from '@nestjs/schedule';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { Exclusive, MemoryNode, RedlockService } from '../../src/index.js';
 import { RedlockTelemetryModule } from '../../src/opentelemetry/index.js';
 import type { TestFleet } from '../../src/testing/index.js';
@@ -93,12 +93,11 @@ describe('the metrics of runs', () => {
     const redlock = { nodes: new MemoryNode(clock.now) };
     const app = await start({ redlock, providers: [Jobs], imports, clock });
     await fire(app, 'twice');
-    await vi.waitFor(async () =>
-      expect(await sdk.values('runs')).toEqual({
-        'job.name=retried job.outcome=finished job.trigger=schedule': 1,
-        'job.name=retried job.outcome=finished job.trigger=call': 1,
-      }),
-    );
+    await clock.idle();
+    expect(await sdk.values('runs')).toEqual({
+      'job.name=retried job.outcome=finished job.trigger=schedule': 1,
+      'job.name=retried job.outcome=finished job.trigger=call': 1,
+    });
     expect(await sdk.values('run.start_delay')).toEqual({ 'job.name=retried job.trigger=schedule': 1 });
   });
 
@@ -192,7 +191,7 @@ describe('the metrics of an instance', () => {
     expect(await sdk.values('held_leases')).toEqual({ '': 0 });
     const lock = await fleet.instances[0]!.get(RedlockService).lock('import');
     const call = jobsOf(fleet).report();
-    await vi.waitFor(async () => expect(await sdk.values('held_leases')).toEqual({ '': 2 }), 10_000);
+    await expect.poll(() => sdk.values('held_leases')).toEqual({ '': 2 });
     await lock?.release();
     end();
     await call;

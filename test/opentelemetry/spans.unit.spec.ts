@@ -1,7 +1,6 @@
 import { context, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
 import { describe, expect, it } from 'vitest';
 import { type EndedRunEvent, RedlockService } from '../../src/index.js';
-import { closeNow } from '../close-after-test.js';
 import { Jobs, lasting, NOON, startFleet, work } from './application.js';
 import { useSdk } from './sdk.js';
 
@@ -77,18 +76,6 @@ describe('the span of a run', () => {
     const [run] = sdk.spans;
     expect(run?.status.code).toBe(SpanStatusCode.ERROR);
     expect(run?.attributes).toMatchObject({ 'job.outcome': 'aborted', 'error.type': 'RunTimeoutError' });
-  });
-
-  it('ends with the application if the run does not', async () => {
-    const fleet = await startFleet(1, {}, { shutdownTimeout: 1 });
-    work.job = () => new Promise(() => {});
-    void fleet.instances[0]?.get(Jobs).report();
-    await fleet.advance('1s');
-    expect(sdk.spans).toEqual([]);
-    await closeNow(fleet);
-    expect(sdk.spans.map(({ attributes }) => attributes)).toMatchObject([
-      { 'job.outcome': 'aborted', 'error.type': 'ShutdownError' },
-    ]);
   });
 
   it.each([

@@ -4,6 +4,7 @@ import { describeRun, tokensOf } from '../../src/acquire/token.js';
 import { explained, ticksBetween } from '../../src/records/missed-ticks.js';
 import type { RunRecord } from '../../src/records/run-record.js';
 import { SkippedTicks } from '../../src/records/skipped-ticks.js';
+import { ManualClock } from '../../src/testing/manual-clock.js';
 import { CronTicks } from '../../src/schedule/cron-ticks.js';
 
 const MINUTE = 60_000;
@@ -145,7 +146,7 @@ describe('a missed tick', () => {
 });
 
 const between = (expression: string, last: number, tick: number): Promise<number[]> =>
-  ticksBetween(new CronTicks(new CronTime(expression, 'UTC')), last, tick);
+  ticksBetween(new CronTicks(new CronTime(expression, 'UTC')), last, tick, new ManualClock());
 
 describe('the ticks between two ticks', () => {
   it('are all of them, oldest first', async () => {

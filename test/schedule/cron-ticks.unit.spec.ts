@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { systemClock } from '../../src/clock.js';
 import { CronTicks } from '../../src/schedule/cron-ticks.js';
+import { ManualClock } from '../../src/testing/manual-clock.js';
 import { cronTime, LATENESS, prepareAll } from './firings.js';
 import { countRounds } from './rounds.js';
 
@@ -10,7 +11,6 @@ const HOUR = 3600 * SECOND;
 const START = Date.parse('2026-11-22T12:34:56.789Z');
 
 /** The wall clock stands at `START`; timers are real. */
-const atStart = { ...systemClock, now: () => START };
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ['Date'], now: START }));
 afterEach(() => void vi.useRealTimers());
@@ -68,6 +68,20 @@ describe('prepared ticks', () => {
     expect(cron.questions - before).toBeLessThanOrEqual(4);
   });
 
+  it('are asked for once, however often an overdue job asks what came next', () => {
+    const cron = cronTime('0 0 3 1 * *', 'UTC');
+    const ticks = new CronTicks(cron);
+    prepareAll(ticks, START);
+    const longAgo = Date.parse('2025-01-15T00:00:00Z');
+    const next = Date.parse('2025-02-01T03:00:00Z');
+    expect(ticks.next(longAgo)).toBe(next);
+    const { questions } = cron;
+    expect([longAgo, longAgo + HOUR, next - 1].map((time) => ticks.next(time))).toEqual([next, next, next]);
+    expect(cron.questions).toBe(questions);
+    expect(ticks.next(next)).toBe(Date.parse('2025-03-01T03:00:00Z'));
+    expect(ticks.next(longAgo - 30 * 24 * HOUR)).toBe(Date.parse('2025-01-01T03:00:00Z'));
+  });
+
   it('are what comes next, without a question', () => {
     const cron = cronTime('0 0 3 1 * *', 'UTC');
     const ticks = new CronTicks(cron);
@@ -92,14 +106,14 @@ describe('prepared ticks', () => {
 });
 
 it('a schedule is prepared once for all requests in the meantime', async () => {
+  const clock = new ManualClock(START);
   const ticks = new CronTicks(cronTime('0 0 3 1 * *', 'UTC'));
   const prepare = vi.spyOn(ticks, 'prepare');
-  for (let times = 0; times < 5; times++) ticks.prepareSoon(atStart);
-  for (let waits = 0; prepare.mock.calls.length < 3 && waits < 100; waits++) await pause(50);
-  await pause(100);
+  for (let times = 0; times < 5; times++) ticks.prepareSoon(clock);
+  await clock.advance(1000);
   expect(prepare.mock.results.map(({ value }) => value as unknown)).toEqual([true, true, false]);
-  ticks.prepareSoon(atStart);
-  for (let waits = 0; prepare.mock.calls.length < 4 && waits < 100; waits++) await pause(50);
+  ticks.prepareSoon(clock);
+  await clock.advance(1000);
   expect(prepare).toHaveBeenCalledTimes(4);
 });
 
@@ -114,11 +128,11 @@ it('many schedules that are to be prepared ask cron one at a time, with the even
       return ask(...question);
     };
     const ticks = new CronTicks(cron);
-    for (let times = 0; times < 3; times++) ticks.prepareSoon(atStart);
+    for (let times = 0; times < 3; times++) ticks.prepareSoon({ ...systemClock, now: () => START });
   }
   expect(asked).toEqual([]);
-  for (let waits = 0; asked.length < 40 && waits < 100; waits++) await pause(50);
-  await pause(50);
+  for (let waits = 0; asked.length < 40 && waits < 500; waits++) await pause(10);
+  await pause(10);
   rounds.stop();
   expect(asked).toHaveLength(40);
   expect(new Set(asked).size).toBe(40);

@@ -40,6 +40,7 @@ function behind(lag: number): Clock {
     elapsed,
     setTimeout: (callback, delay) => clock.setTimeout(callback, delay),
     clearTimeout: (timer) => clock.clearTimeout(timer),
+    turn: () => clock.turn(),
   };
 }
 

@@ -325,7 +325,7 @@ describe('in a fleet of a test, a busy instance', () => {
     await fleet.fire('report');
     // The second instance goes first, and is busy from then on.
     const first = fleet.fire('import');
-    await vi.waitFor(() => expect(fleet.now.toISOString()).toBe('2031-05-07T09:50:00.000Z'), 10_000);
+    await expect.poll(() => fleet.now.toISOString()).toBe('2031-05-07T09:50:00.000Z');
     // The first one's turn.
     await fleet.fire('report', fleet.now);
     const [, second] = await fleet.fire('report');

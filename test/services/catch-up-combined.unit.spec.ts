@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Cron } from '@nestjs/schedule';
 import type { TestingModule } from '@nestjs/testing';
-import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { sleep } from '../../src/clock.js';
 import { Exclusive, type JobOptions, MemoryNode, RedlockService } from '../../src/index.js';
 import { ManualClock } from '../../src/testing/manual-clock.js';
@@ -11,6 +11,8 @@ import { claimOf } from '../nodes/support.js';
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 const TTL = 30 * SECOND;
+/** How often an instance looks at the jobs that are paused or undecided. */
+const BEAT = 10 * SECOND;
 
 /** A node that can hang. */
 class HangingNode extends MemoryNode {
@@ -75,16 +77,6 @@ async function runAtTen(options: JobOptions): Promise<void> {
 /** Moves the clock to a time of that day. */
 const to = (time: string): Promise<void> => clock.advance(Date.parse(`2031-05-07T${time}Z`) - clock.now());
 
-/** Lets the application look for missed ticks, for which it waits until the event loop is free. */
-const looked = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 50));
-
-/** Moves the clock on until this is so. */
-const soon = (check: () => void): Promise<void> =>
-  vi.waitFor(async () => {
-    await clock.advance(SECOND);
-    check();
-  }, 10_000);
-
 describe('a missed tick', () => {
   it('with recover, is run after the one before it, which was begun and not finished', async () => {
     await runAtTen({ recover: true });
@@ -93,7 +85,8 @@ describe('a missed tick', () => {
     expect(await node.claim(dead, 'dead#run/0/0//1', TTL)).toMatchObject({ kind: 'granted' });
     await to('12:00:05');
     await startWith({ recover: true });
-    await soon(() => expect(runs.slice(1)).toEqual(['11:00 recover', '12:00 catch-up']));
+    await clock.advance(BEAT);
+    expect(runs.slice(1)).toEqual(['11:00 recover', '12:00 catch-up']);
   });
 
   it('with recover, is run after it also when the job is resumed', async () => {
@@ -109,14 +102,15 @@ describe('a missed tick', () => {
     await to('12:00:05');
     expect(runs).toHaveLength(1);
     await clock.until(redlock.resume('report'));
-    await soon(() => expect(runs.slice(1)).toEqual(['11:00 recover', '12:00 catch-up']));
+    await clock.advance(BEAT);
+    expect(runs.slice(1)).toEqual(['11:00 recover', '12:00 catch-up']);
   });
 
   it('is not one that `every` leaves out', async () => {
     await runAtTen({ every: '90m' });
     await to('11:40:00');
     const app = await startWith({ every: '90m' });
-    await looked();
+    await clock.idle();
     expect(runs).toHaveLength(1);
     await to('12:00:00');
     await clock.until(fire(app, 'report'));
@@ -128,13 +122,14 @@ describe('a missed tick', () => {
     await runAtTen(options);
     await to('11:20:00');
     const late = await startWith(options);
-    await soon(() => expect(runs.slice(1)).toEqual(['11:00 catch-up']));
+    await clock.advance(BEAT);
+    expect(runs.slice(1)).toEqual(['11:00 catch-up']);
     await to('12:00:00');
     await clock.until(fire(late, 'report'));
     await close(late);
     await to('12:40:00');
     await startWith(options);
-    await looked();
+    await clock.idle();
     expect(runs).toHaveLength(2);
   });
 
@@ -143,7 +138,8 @@ describe('a missed tick', () => {
     await runAtTen({ every: '1h' });
     await to('11:20:00');
     await startWith({ every: '1h' });
-    await soon(() => expect(runs.slice(1)).toEqual(['11:00 catch-up']));
+    await clock.advance(BEAT);
+    expect(runs.slice(1)).toEqual(['11:00 catch-up']);
   });
 
   it('with spread, is not one that is not late yet', async () => {
@@ -153,11 +149,11 @@ describe('a missed tick', () => {
     expect(offset).toBeGreaterThan(MINUTE);
     await to('11:00:01');
     await startWith(options);
-    await looked();
+    await clock.idle();
     await clock.advance(offset - 2 * SECOND);
-    await looked();
     expect(runs).toHaveLength(1);
-    await soon(() => expect(runs.slice(1)).toEqual(['11:00 catch-up']));
+    await clock.advance(BEAT);
+    expect(runs.slice(1)).toEqual(['11:00 catch-up']);
     expect(begun[1]! - Date.UTC(2031, 4, 7, 11)).toBeGreaterThanOrEqual(offset);
   });
 
@@ -168,9 +164,9 @@ describe('a missed tick', () => {
     const redlock = app.get(RedlockService);
     await redlock.pause('report');
     await redlock.resume('report');
-    await looked();
+    await clock.idle();
     await clock.until(fire(app, 'report'));
-    await looked();
+    await clock.idle();
     expect(runs).toEqual(['10:00 schedule', '11:00 schedule']);
   });
 
@@ -184,7 +180,6 @@ describe('a missed tick', () => {
     await clock.advance(20 * SECOND);
     node.isDown = false;
     await clock.advance(MINUTE);
-    await looked();
     expect(runs).toHaveLength(2);
   });
 });
@@ -200,12 +195,11 @@ describe('a tick with spread, and without `missed`,', () => {
     const called = fire(before, 'report');
     await clock.advance(offset / 3);
     await startWith(options);
-    await looked();
+    await clock.idle();
     await clock.until(close(before));
     await clock.until(called);
     expect(runs).toHaveLength(1);
     await clock.advance(offset);
-    await looked();
     expect(runs.slice(1)).toEqual(['11:00 catch-up']);
     expect(begun[1]! - Date.UTC(2031, 4, 7, 11)).toBeGreaterThanOrEqual(offset);
   });
@@ -217,9 +211,8 @@ describe('a tick with spread, and without `missed`,', () => {
     await clock.advance(offset - 100);
     node.slowness = 200;
     await startWith(options);
-    await looked();
+    await clock.idle();
     await clock.advance(MINUTE);
-    await looked();
     expect(runs.slice(1)).toEqual(['11:00 catch-up']);
   });
 
@@ -232,11 +225,10 @@ describe('a tick with spread, and without `missed`,', () => {
     await to('11:00:00');
     await clock.advance(offset / 3);
     const redlock = (await startWith(options)).get(RedlockService);
-    await looked();
+    await clock.idle();
     await redlock.resume('report');
-    await looked();
+    await clock.idle();
     await clock.advance(offset);
-    await looked();
     expect(runs.slice(1)).toEqual(['11:00 catch-up']);
   });
 
@@ -246,9 +238,8 @@ describe('a tick with spread, and without `missed`,', () => {
     await to('11:00:00');
     await clock.advance(offset + SECOND);
     await startWith(options);
-    await looked();
+    await clock.idle();
     await clock.advance(offset);
-    await looked();
     expect(runs).toHaveLength(1);
   });
 });

@@ -1,75 +1,71 @@
-import { Injectable, Module, type Type } from '@nestjs/common';
-import { Cron, ScheduleModule } from '@nestjs/schedule';
+import { Injectable, type Type } from '@nestjs/common';
+import { Cron } from '@nestjs/schedule';
+import type { TestingModule } from '@nestjs/testing';
 import { describe, expect, it } from 'vitest';
-import { Exclusive, type JobOptions, MemoryNode, RedlockModule, RedlockService } from '../../src/index.js';
-import { TestFleet } from '../../src/testing/index.js';
+import { Exclusive, type JobOptions, MemoryNode, RedlockService } from '../../src/index.js';
+import { ManualClock } from '../../src/testing/manual-clock.js';
 import { Gate } from './gate.js';
-import { closeAfterTest, closeNow } from '../close-after-test.js';
+import { close, fire, start, startFleet } from '../module/application.js';
 
 const at = (time: string): Date => new Date(`2031-05-07T${time}Z`);
+/** How often an instance looks at the jobs that are paused or undecided, in milliseconds. */
+const BEAT = 10_000;
 
-/** The store of a fleet that is stopped and started again, and what its instances have done. */
+/** The clock and the store of a fleet that is stopped and started again, and what its instances have done. */
 class World {
-  now = at('09:30:05').getTime();
-  readonly memory = new MemoryNode(() => this.now);
+  readonly clock = new ManualClock(at('09:59:05').getTime());
+  readonly memory = new MemoryNode(this.clock.now);
   readonly runs: string[] = [];
   readonly gate = new Gate();
 
+  /** Starts a fleet at that time. */
   async deploy(
     time: Date,
     options: JobOptions,
     expression = '0 0 * * * *',
     instances = 2,
-  ): Promise<TestFleet> {
-    this.now = time.getTime();
-    const fleet = await TestFleet.create(this.application(options, expression), {
-      instances,
-      now: time,
-      nodes: this.memory,
-    });
-    closeAfterTest(fleet);
-    await settled();
+  ): Promise<TestingModule[]> {
+    await this.moveTo(time);
+    const parts = {
+      redlock: { nodes: this.memory },
+      providers: [this.jobs(options, expression)],
+      clock: this.clock,
+    };
+    const fleet = await startFleet(instances, parts);
+    await this.clock.idle();
     return fleet;
   }
 
-  /** A fleet with a memory of its own, on the clock of the fleet. */
-  async startOnItsOwn(now: Date, options: JobOptions): Promise<TestFleet> {
-    const fleet = await TestFleet.create(this.application(options, '0 0 * * * *'), { now });
-    closeAfterTest(fleet);
-    return fleet;
+  /** Fires the job at that time. */
+  async fire(fleet: readonly TestingModule[], time: Date): Promise<void> {
+    await this.moveTo(time);
+    await this.clock.until(Promise.all(fleet.map((app) => fire(app, 'report'))));
+    await this.clock.idle();
   }
 
-  async fire(fleet: TestFleet, time: Date): Promise<void> {
-    this.now = time.getTime();
-    await fleet.fire('report', time);
+  moveTo(time: Date): Promise<void> {
+    return this.clock.advance(time.getTime() - this.clock.now());
   }
 
-  private application(options: JobOptions, expression: string): Type {
+  private jobs(options: JobOptions, expression: string): Type {
     const { runs, gate } = this;
     @Injectable()
     class Jobs {
       constructor(private readonly redlock: RedlockService) {}
 
-      @Cron(expression, { timeZone: 'UTC' })
+      @Cron(expression, { name: 'report', timeZone: 'UTC', waitForCompletion: true })
       @Exclusive('report', options)
       async report(): Promise<void> {
         runs.push(this.redlock.current()?.tick?.toISOString().slice(11, 16) ?? 'none');
         await gate.until;
       }
     }
-    @Module({ imports: [ScheduleModule.forRoot(), RedlockModule.forRoot()], providers: [Jobs] })
-    class AppModule {}
-    return AppModule;
+    return Jobs;
   }
 }
 
-/** Lets whatever an instance begins at its start come to an end. */
-async function settled(): Promise<void> {
-  await new Promise((resolve) => setTimeout(resolve, 60));
-}
-
-const redlockOf = (fleet: TestFleet, instance = 0): RedlockService =>
-  fleet.instances[instance]!.get(RedlockService);
+const redlockOf = (fleet: readonly TestingModule[], instance = 0): RedlockService =>
+  fleet[instance]!.get(RedlockService);
 
 /** A fleet that has run the tick of 10:00, and was stopped. */
 async function stopped(options: JobOptions): Promise<World> {
@@ -77,7 +73,7 @@ async function stopped(options: JobOptions): Promise<World> {
   const fleet = await world.deploy(at('09:59:05'), options);
   await world.fire(fleet, at('10:00:00'));
   expect(world.runs).toEqual(['10:00']);
-  await closeNow(fleet);
+  await Promise.all(fleet.map((app) => close(app)));
   return world;
 }
 
@@ -85,8 +81,7 @@ describe('a missed tick is made up for at the start', () => {
   it('by one instance, once, and it is on record', async () => {
     const world = await stopped({ missed: 'once' });
     const fleet = await world.deploy(at('13:20:00'), { missed: 'once' }, undefined, 3);
-    await expect.poll(() => world.runs).toEqual(['10:00', '13:00']);
-    await settled();
+    expect(world.runs).toEqual(['10:00', '13:00']);
     const [record] = await redlockOf(fleet).history('report');
     expect(record).toMatchObject({ trigger: 'catch-up', tick: at('13:00:00'), outcome: 'finished' });
     await world.deploy(at('13:21:00'), { missed: 'once' });
@@ -100,7 +95,7 @@ describe('a missed tick is made up for at the start', () => {
     await world.deploy(at('13:40:00'), { missed: { within: '30m' } });
     expect(world.runs).toEqual(['10:00']);
     await world.deploy(at('14:20:00'), { missed: { within: '30m' } });
-    await expect.poll(() => world.runs).toEqual(['10:00', '14:00']);
+    expect(world.runs).toEqual(['10:00', '14:00']);
   });
 
   it('not by default', async () => {
@@ -131,15 +126,17 @@ describe('a missed tick is made up for at the start', () => {
     const world = await stopped({ missed: 'once' });
     const fleet = await world.deploy(at('10:30:00'), { missed: 'once' }, undefined, 1);
     world.gate.close();
-    void world.fire(fleet, at('11:00:00'));
-    await settled();
-    // Nothing is settled, as in a process that is killed; long after, the lock and the marker have ended.
+    await world.moveTo(at('11:00:00'));
+    void fire(fleet[0]!, 'report');
+    await world.clock.idle();
+    expect(world.runs).toEqual(['10:00', '11:00']);
+    // Nothing is settled, as in a process that is frozen; long after, the lock and the marker have ended.
     world.gate.until = Promise.resolve();
-    world.now = at('11:59:59').getTime() + 900;
-    const again = await world.deploy(new Date(world.now), { missed: 'once' });
-    world.now = at('12:00:01').getTime();
+    world.clock.freeze(at('11:59:59').getTime() + 900 - world.clock.now());
+    const again = await world.deploy(new Date(world.clock.now()), { missed: 'once' });
+    await world.moveTo(at('12:00:01'));
     for (const each of [0, 1]) await redlockOf(again, each).resume('report');
-    await settled();
+    await world.clock.idle();
     expect(world.runs.filter((tick) => tick === '11:00')).toHaveLength(1);
     world.gate.open();
   });
@@ -147,22 +144,24 @@ describe('a missed tick is made up for at the start', () => {
 
 it('a tick that found a run in progress is not made up for', async () => {
   const world = new World();
-  const fleet = await world.startOnItsOwn(at('09:59:05'), { missed: 'once', ttl: '1m' });
-  await fleet.fire('report', at('10:00:00'));
+  const { clock } = world;
+  const fleet = await world.deploy(at('09:59:05'), { missed: 'once', ttl: '1m' });
+  await world.fire(fleet, at('10:00:00'));
   world.gate.close();
   const run = redlockOf(fleet).trigger('report');
-  await fleet.fire('report', at('11:00:00'));
-  await fleet.advance('10m');
+  await world.fire(fleet, at('11:00:00'));
+  await clock.advance(10 * 60_000);
   world.gate.open();
-  await run;
+  await clock.until(run);
   await redlockOf(fleet).resume('report');
-  await settled();
+  await clock.idle();
   expect(world.runs).toEqual(['10:00', 'none']);
   // The same job, without a run in the way.
   await redlockOf(fleet).pause('report');
-  await fleet.fire('report', at('12:00:00'));
+  await world.fire(fleet, at('12:00:00'));
   await redlockOf(fleet).resume('report');
-  await expect.poll(() => world.runs).toEqual(['10:00', 'none', '12:00']);
+  await clock.idle();
+  expect(world.runs).toEqual(['10:00', 'none', '12:00']);
 });
 
 describe('a tick that was skipped because the job was paused is made up for', () => {
@@ -170,21 +169,15 @@ describe('a tick that was skipped because the job was paused is made up for', ()
 
   it('when the job is resumed, also by an instance that does not declare it', async () => {
     const world = new World();
+    const { clock, memory } = world;
     const fleet = await world.deploy(at('09:59:05'), options);
     await world.fire(fleet, at('10:00:00'));
     await redlockOf(fleet).pause('report');
     await world.fire(fleet, at('11:00:00'));
     expect(world.runs).toEqual(['10:00']);
-    await settled();
-    const office = await TestFleet.create(RedlockModule.forRoot(), {
-      instances: 1,
-      now: fleet.now,
-      nodes: world.memory,
-    });
-    closeAfterTest(office);
-    await redlockOf(office).resume('report');
-    await fleet.advance('10s');
-    await settled();
+    const office = await start({ redlock: { nodes: memory }, clock });
+    await office.get(RedlockService).resume('report');
+    await clock.advance(BEAT);
     expect(world.runs).toEqual(['10:00', '11:00']);
   });
 
@@ -196,22 +189,19 @@ describe('a tick that was skipped because the job was paused is made up for', ()
     for (let call = 0; call < 40; call++) await redlockOf(fleet).trigger('report');
     await world.fire(fleet, at('11:00:00'));
     await redlockOf(fleet).resume('report');
-    await expect.poll(() => world.runs.filter((tick) => tick !== 'none')).toEqual(['10:00', '11:00']);
+    await world.clock.idle();
+    expect(world.runs.filter((tick) => tick !== 'none')).toEqual(['10:00', '11:00']);
   });
 
-  it('when its pause ends by itself', { timeout: 20_000 }, async () => {
+  it('when its pause ends by itself', async () => {
     const world = new World();
     const fleet = await world.deploy(at('09:59:05'), options);
     await world.fire(fleet, at('10:00:00'));
-    world.now = at('10:59:59').getTime();
-    await fleet.advance(world.now - fleet.now.getTime());
+    await world.moveTo(at('10:59:59'));
     await redlockOf(fleet).pause('report', { for: '2s' });
     await world.fire(fleet, at('11:00:00'));
-    await settled();
     expect(world.runs).toEqual(['10:00']);
-    // The timers of a fleet with nodes of its own take real time.
-    world.now = at('11:00:03').getTime();
-    await fleet.advance('3s');
-    await expect.poll(() => world.runs, { timeout: 5000 }).toEqual(['10:00', '11:00']);
+    await world.moveTo(at('11:00:03'));
+    expect(world.runs).toEqual(['10:00', '11:00']);
   });
 });

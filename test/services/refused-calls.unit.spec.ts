@@ -1,5 +1,6 @@
 import { describe, expect, it, vi } from 'vitest';
 import { InvalidOptionError, MemoryNode, RedlockService } from '../../src/index.js';
+import { ManualClock } from '../../src/testing/manual-clock.js';
 import { start } from '../module/application.js';
 
 const LONE = 'a\uD800';
@@ -117,8 +118,12 @@ describe('a MemoryNode refuses a clock that', () => {
   it('stops telling the time later', async () => {
     let time: unknown = 0;
     const node = new MemoryNode(() => time as number);
-    const redlock = (await start({ redlock: { nodes: node, onStoreDown: 'throw' } })).get(RedlockService);
+    const clock = new ManualClock();
+    const parts = { redlock: { nodes: node, onStoreDown: 'throw' as const }, clock };
+    const redlock = (await start(parts)).get(RedlockService);
     time = 'soon';
-    await expect(redlock.lock('a')).rejects.toThrow('clock must return milliseconds since the epoch');
+    await expect(clock.until(redlock.lock('a'))).rejects.toThrow(
+      'clock must return milliseconds since the epoch',
+    );
   });
 });

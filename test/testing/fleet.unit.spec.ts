@@ -398,7 +398,7 @@ describe('time on the clock of the fleet', () => {
     runs.length = 0;
     const { fleet } = await startFleet({}, ImportModule);
     const firing = fleet.fire(job);
-    await vi.waitFor(() => expect(runs).toHaveLength(1), 10_000);
+    await expect.poll(() => runs).toHaveLength(1);
     return { fleet, firing };
   }
 
@@ -463,7 +463,7 @@ describe('time on the clock of the fleet', () => {
     runs.length = 0;
     const { fleet } = await startFleet({ nodes: new MemoryNode(), now: new Date() }, ImportModule);
     const firing = fleet.fire('limited', fleet.now);
-    await vi.waitFor(() => expect(runs).toHaveLength(1), 10_000);
+    await expect.poll(() => runs).toHaveLength(1);
     await fleet.advance('1h');
     expect(runs[0]?.signal.aborted).toBe(false);
     runs[0]?.end();

@@ -1,7 +1,7 @@
 import { setImmediate as nextRound } from 'node:timers/promises';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { turn } from '../../src/schedule/turns.js';
-import { countRounds } from './rounds.js';
+import { turn } from '../src/turns.js';
+import { countRounds } from './schedule/rounds.js';
 
 afterEach(() => void vi.useRealTimers());
 
