@@ -114,9 +114,12 @@ export function isDeclared(prototype: object, key: string | symbol): boolean {
 /** Checks the name of a job. Its messages show `report` as an example. */
 export const jobName = text('report');
 
+/** How a pattern ends. */
+export const PATTERN_END = '(…)';
+
 /** The pattern that stands for the job names of a method, if they depend on the call; otherwise `undefined`. */
 export function patternOf({ name, key }: ExclusiveMethod, instance: object): string | undefined {
-  return typeof name === 'function' ? `${placeOf(instance, key)}(…)` : undefined;
+  return typeof name === 'function' ? `${placeOf(instance, key)}${PATTERN_END}` : undefined;
 }
 
 /**

@@ -1,6 +1,7 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { Clock } from '../clock.js';
-import { jobName } from '../decorators/exclusive-method.js';
+import { jobName, PATTERN_END } from '../decorators/exclusive-method.js';
+import { listed, quoted } from '../display.js';
 import { checkedOptions } from '../options/checks.js';
 import { historySize, LARGEST_HISTORY } from '../options/resolve-options.js';
 import {
@@ -27,6 +28,8 @@ import { Pauses } from './pauses.service.js';
 /** What an operator can ask for and do; `RedlockService` passes it on, and documents it. */
 @Injectable()
 export class Operations {
+  private readonly logger = new Logger('RedlockModule');
+
   constructor(
     @Inject(CLOCK) private readonly clock: Clock,
     private readonly declared: JobCatalog,
@@ -74,6 +77,18 @@ export class Operations {
     jobName('pause()', 'name', name);
     const { for: duration, note } = checkedOptions('pause()', options, PAUSE_CHECKS);
     await this.pauses.pause(name, duration, note);
+    if (!this.declared.find(name)) await this.warnIfUnknown(name);
+  }
+
+  /** An operator may have mistyped the name. */
+  private async warnIfUnknown(name: string): Promise<void> {
+    const instances = await this.instances.list().catch(() => []);
+    const names = [...new Set(instances.flatMap(({ jobs }) => jobs.map((job) => job.name)))];
+    // A name that depends on the arguments is not known before the call.
+    if (names.includes(name) || names.some((each) => each.endsWith(PATTERN_END))) return;
+    this.logger.warn(
+      `Paused ${quoted(name)}, but no instance declares a job of that name (declared: ${listed(names) || 'none'})`,
+    );
   }
 
   async resume(name: string): Promise<void> {
