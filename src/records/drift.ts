@@ -51,7 +51,7 @@ export function driftOf(fleet: readonly FleetInstance[], now: number): Drift[] {
   }
   for (const [name, { instances, isOtherMethod }] of differing) {
     const what = isOtherMethod
-      ? 'is declared by different methods: if these are two applications, one of them takes the ticks of the other, so give each its own keyPrefix'
+      ? "is declared by different methods: if these are two applications, they take each other's ticks, so give each its own keyPrefix"
       : 'has different schedules, time zones or options';
     const by = quoted(declared.get(name)?.by ?? '');
     found.push({
