@@ -53,11 +53,11 @@ async function unfinished(node: LockNode, job: Job, at: number, token: string): 
   return 'unfinished' in vote ? vote.unfinished : undefined;
 }
 
-/** The clauses about what a node tells of jobs, and of the instances that registered. */
+/** The clauses about what a node knows of jobs, and of the instances that registered. */
 export const KNOWLEDGE_CHECKS: readonly ContractCheck[] = [
   // Records.
   check(
-    'puts each settled run on record, the newest first, and tells as many as are asked for',
+    'puts each settled run on record, the newest first, and returns as many as are asked for',
     async (job) => {
       assert.deepEqual(await records(job), []);
       await settled(job, -2000, 'a', '{"run":1}');
@@ -128,7 +128,7 @@ export const KNOWLEDGE_CHECKS: readonly ContractCheck[] = [
     await pass(PAST_SHORT);
     assert.equal(await unfinished(job.node, job, 0, 'c'), 'a');
   }),
-  check('tells the holder of the lock and the newest settled tick, if there are any', async (job) => {
+  check('reports the holder of the lock and the newest settled tick, if there are any', async (job) => {
     const { holder, last, begun, pause } = await look(job);
     assert.deepEqual([holder, last, begun, pause], [undefined, undefined, undefined, undefined]);
     await settled(job, -1000, 'a', 'first');
@@ -136,7 +136,7 @@ export const KNOWLEDGE_CHECKS: readonly ContractCheck[] = [
     const view = await look(job);
     assert.deepEqual([view.holder, view.last], ['b', job.moment(-1000)]);
   }),
-  check('tells a winner the newest settled tick before its own', async (job) => {
+  check('reports to a winner the newest settled tick before its own', async (job) => {
     await settled(job, -1000, 'a', 'first');
     const vote = await votes(job.node, job.recorded(0), 'b', 'granted');
     assert.equal('last' in vote ? vote.last : undefined, job.moment(-1000));
@@ -160,7 +160,7 @@ export const KNOWLEDGE_CHECKS: readonly ContractCheck[] = [
     await paused(job, pauseOf(2, false));
     await granted(job.node, job.pausable(0), 'a');
   }),
-  check('tells the pause as it was written', async (job) => {
+  check('reports the pause as it was written', async (job) => {
     assert.equal(await paused(job), undefined);
     const forever = pauseOf(7, true);
     assert.deepEqual(await paused(job, forever), forever);

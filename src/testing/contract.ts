@@ -399,7 +399,7 @@ export const LOCK_NODE_CONTRACT: readonly ContractCheck[] = [
     await granted(job.node, ifBegun(job.tick(0, { recover: true })), 'a');
   }),
   check(
-    'grants a takeover of a tick that another node knows as begun, if this node knows a settled tick',
+    'grants a takeover of a tick that another node knows to have been begun, if this node knows a settled tick',
     async (job) => {
       const [before, tick] = [job.tick(-1000), job.tick(0, { recover: true })];
       const takeover = begunElsewhere(tick);

@@ -31,9 +31,9 @@ export interface FiredRun {
   readonly error?: unknown;
   /** Why the method did not run there; omitted if it ran. */
   readonly reason?: SkipReason;
-  /** What the run was put on record as; omitted if it did not run there, or with `history: 0`. */
+  /** The record of the run; omitted if the method did not run there, with `history: 0`, or if no node answers. */
   readonly record?: RunRecord;
-  /** The ticks that had no complete run, as the run there has revealed; omitted if there are none. */
+  /** The ticks that the run there found to have had no complete run; omitted if there are none. */
   readonly missed?: readonly MissedEvent[];
 }
 

@@ -31,7 +31,7 @@ function pausing(change: (pause: Pause) => Pause): typeof MemoryNode {
 
 /** Each of these stores breaks one clause about what a node knows, by the check that must find it. */
 export const BROKEN_KNOWLEDGE: Record<string, new (clock: () => number) => MemoryNode> = {
-  'puts each settled run on record, the newest first, and tells as many as are asked for': class extends MemoryNode {
+  'puts each settled run on record, the newest first, and returns as many as are asked for': class extends MemoryNode {
     override async look(job: JobKeyNames, limit: number) {
       const view = await super.look(job, limit);
       return { ...view, records: view.records.toReversed() };
@@ -77,12 +77,12 @@ export const BROKEN_KNOWLEDGE: Record<string, new (clock: () => number) => Memor
       return vote;
     }
   },
-  'tells the holder of the lock and the newest settled tick, if there are any': class extends MemoryNode {
+  'reports the holder of the lock and the newest settled tick, if there are any': class extends MemoryNode {
     override async look(job: JobKeyNames, limit: number) {
       return { ...(await super.look(job, limit)), last: undefined };
     }
   },
-  'tells a winner the newest settled tick before its own': class extends MemoryNode {
+  'reports to a winner the newest settled tick before its own': class extends MemoryNode {
     override async claim(claim: Claim, token: string, ttl: number) {
       const vote = await super.claim(claim, token, ttl);
       return vote.kind === 'granted' ? { ...vote, last: undefined } : vote;
@@ -100,7 +100,7 @@ export const BROKEN_KNOWLEDGE: Record<string, new (clock: () => number) => Memor
     }
   },
   'grants claims again once the job is resumed': pausing((pause) => ({ ...pause, isPaused: true })),
-  'tells the pause as it was written': pausing((pause) => ({
+  'reports the pause as it was written': pausing((pause) => ({
     ...pause,
     detail: pause.detail.trim().slice(0, 5),
   })),

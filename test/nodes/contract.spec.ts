@@ -368,7 +368,7 @@ const BROKEN: Record<string, new (clock: () => number) => MemoryNode> = {
       return super.claim({ ...claim, tick: tick && { ...tick, mustBeBegun: false } }, token, ttl);
     }
   },
-  'grants a takeover of a tick that another node knows as begun, if this node knows a settled tick': class extends MemoryNode {
+  'grants a takeover of a tick that another node knows to have been begun, if this node knows a settled tick': class extends MemoryNode {
     override claim({ tick, ...claim }: Claim, token: string, ttl: number) {
       return super.claim({ ...claim, tick: tick && { ...tick, isBegunElsewhere: false } }, token, ttl);
     }
