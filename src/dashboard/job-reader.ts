@@ -103,7 +103,7 @@ export class JobReader implements OnModuleInit, OnModuleDestroy {
     return { now: Date.now(), readAt, trouble, fleet, health, drift: this.events.drift };
   }
 
-  /** Reads a job again, for a viewer who has just changed something: perhaps before anybody has looked. */
+  /** Reads a job for a viewer who has just changed something. The job may never have been read before. */
   async renew(name: string): Promise<void> {
     this.recall();
     await this.read(name).renewed();

@@ -18,7 +18,7 @@ export interface KnownJob {
 export function viewOf({ name, info, status, records, ticks, gaps }: KnownJob, limit: number): JobView {
   const run = new Set(records.map(({ tick }) => Number(tick)));
   const oldest = records.at(-1);
-  // The record of an earlier tick may have made room for newer ones.
+  // The records of earlier ticks may have been dropped to make room for newer ones.
   const since = oldest ? Number(oldest.tick ?? oldest.startedAt) : Number.NEGATIVE_INFINITY;
   return {
     name,

@@ -13,7 +13,8 @@ export interface NodeDriver extends LockNode {
   /** These keys as the store has them, for messages. Default: as they are, in quotes. */
   shownKeys?(keys: readonly string[]): string;
   /**
-   * Called once, before any command. The node calls `resend` when lost commands can be sent again: all, or the overdue.
+   * Called once, before any command. The node calls `resend` when lost commands can be sent again: all of them, or only
+   * the overdue ones.
    */
   onRecovery(resend: (which: 'all' | 'overdue') => void): void;
   /** Sends a settle or a release again. */

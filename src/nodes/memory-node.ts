@@ -226,7 +226,7 @@ export class MemoryNode implements LockNode {
     return every !== undefined && !mayOverlap && isOther(every.key);
   }
 
-  /** Writes the lock and, with `recover`, the marker: then they outlive the lease, by a second and by a day. */
+  /** Writes the lock and, with `recover`, the marker: the lock outlives the lease by a second, the marker by a day. */
   private lease({ lock, tick }: Claim, token: string, ttl: number): void {
     this.entries.write(lock, token, tick?.recover ? ttl + TAKEOVER_WINDOW : ttl);
     if (tick?.recover) this.entries.write(tick.key, token, ttl + LAST_TICK_RETENTION, true);

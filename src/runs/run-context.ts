@@ -20,8 +20,9 @@ export interface CurrentRun {
   /**
    * The tick in milliseconds since the epoch; `null` for a plain call. A later tick has a greater token: a database
    * that rejects a smaller fencing token than it has seen is safe from a run that continues after its lock was lost.
-   * A run can have a smaller token than the run before it: with `overlap: 'allow'`, if that run died, without a quorum
-   * (`onStoreDown: 'run'`), and in a retry by a decorator above `@Exclusive`.
+   * A run can have a smaller token than the run before it with `overlap: 'allow'`; if the run before it died; if there
+   * was no quorum (`onStoreDown: 'run'`); or if it is a later call in a firing, such as a retry by a decorator above
+   * `@Exclusive`.
    */
   readonly fencingToken: number | null;
   /**

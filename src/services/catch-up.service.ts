@@ -26,9 +26,9 @@ interface Candidate extends DeclaredJob {
 }
 
 /**
- * Makes up for the latest missed tick of the jobs with `missed`. For jobs with `spread`, it also claims a tick that the
- * other instances have not claimed yet, because the offset of the job has not passed: all of them may be gone when it
- * has.
+ * Makes up for the latest missed tick of the jobs with `missed`. For jobs with `spread`, it also claims a tick that was
+ * due before this instance was up, and whose offset has not passed yet: the instances that are waiting to claim that
+ * tick may all be gone by then.
  */
 @Injectable()
 export class CatchUp {
@@ -121,7 +121,10 @@ export class CatchUp {
     return spreadDelay(this.options.keyPrefix, requestOf(job, tick), now) > 0 ? tick : undefined;
   }
 
-  /** Whether the scheduler's call on this instance, which was up, is still to claim the tick, because of `spread`. */
+  /**
+   * Whether this instance was up when the tick was due, and the scheduler's call here is still waiting to claim it
+   * (`spread`).
+   */
   private isDelayed(job: Candidate, tick: Tick, now: number): boolean {
     if (this.upSince === undefined || tick.at < this.upSince) return false;
     return spreadDelay(this.options.keyPrefix, requestOf(job, tick), now) > 0;

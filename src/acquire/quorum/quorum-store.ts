@@ -16,8 +16,8 @@ export class QuorumStore implements Store {
   private readonly pauses: ReplicatedPauses;
   /**
    * Whether a quorum answered the last vote that did not end at the lead node. If not, the lead node is not asked
-   * first: an instance that is cut off cannot win. At the lead node, it would take a low rank from an instance that
-   * can.
+   * first: an instance that is cut off cannot win. Its claim at the lead node would take a low rank, which should go to
+   * an instance that can win.
    */
   private isReached = true;
 
