@@ -5,7 +5,8 @@ import { Deadline } from './deadline.js';
 import type { JobKeyNames, JobView, Pause, Register } from './job-view.js';
 import type { Claim, LockNode, NodeReport, Vote } from './lock-node.js';
 import { GRACE, type NodeLog } from './node-log.js';
-import { type Ending, UndeliveredCommands } from './undelivered.js';
+import { RetryTimer } from './retry-timer.js';
+import { type Ending, type Undelivered, UndeliveredCommands, type Which } from './undelivered.js';
 
 /** What a `BoundedNode` needs from a node, in addition to the contract, to handle commands that hang or get lost. */
 export interface NodeDriver extends LockNode {
@@ -24,8 +25,11 @@ export interface NodeDriver extends LockNode {
    * there is nothing to wait for: then a command that cannot be sent rejects by itself.
    */
   usable(): Promise<void> | undefined;
-  /** What became of a command that was rejected with `error`. `'refused'`: the node would refuse it again. */
-  fateOf(claim: Claim, error: unknown): 'refused' | 'not sent' | 'unknown';
+  /**
+   * What became of a command that was rejected with `error`. `'refused'`: the node has not carried it out, and may do so
+   * when it is sent again. `'refused for good'`: the node would refuse it again.
+   */
+  fateOf(claim: Claim, error: unknown): 'refused' | 'refused for good' | 'not sent' | 'unknown';
   /**
    * What a rejection means for the caller.
    *
@@ -44,10 +48,13 @@ const RELEASE: Ending = { kind: 'release' };
 /** How long `open` may take, in milliseconds: a store may have to be set up. */
 const OPEN_LIMIT = 30_000;
 
+/** How many rejected commands are sent again at a time, until the node answers one of them. */
+const RETRIED_AT_ONCE = 10;
+
 /**
  * Limits the time that a node may take, whatever the node does: each answer or rejection comes within `nodeTimeout`
  * (within twice that while a connection is in doubt), a claim that is granted late is released, and a settle or a
- * release that was lost is sent again.
+ * release that was lost or rejected is sent again.
  */
 export class BoundedNode implements LockNode {
   readonly address: string;
@@ -55,6 +62,7 @@ export class BoundedNode implements LockNode {
   /** For `look`, `pause` and the registers: a node that refuses one of these may still vote. */
   private readonly questions: Deadline;
   private readonly undelivered: UndeliveredCommands;
+  private readonly retries = new RetryTimer(() => this.retry());
 
   /** @param nodeTimeout How long an answer may take, in milliseconds. */
   constructor(
@@ -119,11 +127,12 @@ export class BoundedNode implements LockNode {
 
   settle(claim: Claim, token: string, record?: string): Promise<boolean> {
     this.undelivered.keep(token);
-    return this.deliver({ kind: 'settle', record }, claim, token, this.node.settle(claim, token, record));
+    const settle = this.undelivered.add({ kind: 'settle', record }, claim, token);
+    return this.deliver(settle, this.node.settle(claim, token, record));
   }
 
   release(claim: Claim, token: string): Promise<boolean> {
-    return this.deliver(RELEASE, claim, token, this.node.release(claim, token));
+    return this.deliver(this.undelivered.add(RELEASE, claim, token), this.node.release(claim, token));
   }
 
   look(job: JobKeyNames, limit: number): Promise<JobView> {
@@ -153,8 +162,10 @@ export class BoundedNode implements LockNode {
 
   async close(): Promise<void> {
     this.node.log.stop();
-    // A settle may still be in flight over a new connection.
+    // The node may accept what it has rejected. A settle may still be in flight over a new connection.
+    this.resend('rejected');
     await this.atMost(this.undelivered.empty());
+    this.retries.stop();
     await this.atMost(this.node.close());
     this.deadline.stop();
     this.questions.stop();
@@ -176,21 +187,38 @@ export class BoundedNode implements LockNode {
     over.abort();
   }
 
-  private resend(which: 'all' | 'overdue'): void {
-    for (const { ending, claim, token } of this.undelivered.take(which)) {
-      void this.deliver(ending, claim, token, this.node.resend(ending, claim, token)).catch(() => {});
-    }
+  private resend(which: Which): void {
+    for (const command of this.undelivered.take(which)) void this.deliverAgain(command).catch(() => {});
   }
 
-  /** Remembers a command that must arrive, until it is answered, however late that is. */
-  private deliver(ending: Ending, claim: Claim, token: string, sent: Promise<boolean>): Promise<boolean> {
-    const command = this.undelivered.add(ending, claim, token);
+  /** Finds out, with a few of the rejected commands, whether the node accepts them now; if so, sends the others. */
+  private retry(): void {
+    const commands = this.undelivered.take('rejected', RETRIED_AT_ONCE);
+    if (commands.length === 0) this.retries.reset();
+    const accepted = (): void => {
+      this.retries.reset();
+      this.resend('rejected');
+    };
+    for (const command of commands)
+      void this.deliverAgain(command).then(accepted, () => this.retries.start());
+  }
+
+  private deliverAgain(command: Undelivered): Promise<boolean> {
+    const { ending, claim, token } = command;
+    return this.deliver(command, this.node.resend(ending, claim, token));
+  }
+
+  /** Sees to it that a command arrives: it is sent again until it is answered, however late that is. */
+  private deliver(command: Undelivered, sent: Promise<boolean>): Promise<boolean> {
     const arrived = (isHeld: boolean): boolean => {
       this.undelivered.delivered(command);
       return isHeld;
     };
     const answer = this.deadline.within(sent, arrived, arrived, (error) => {
-      if (this.node.fateOf(claim, error) === 'refused') this.undelivered.delivered(command);
+      const isFinal = this.node.fateOf(command.claim, error) === 'refused for good';
+      if (isFinal) return this.undelivered.delivered(command);
+      this.undelivered.rejected(command);
+      this.retries.start();
     });
     answer.catch(() => this.undelivered.failed(command));
     return answer;

@@ -12,22 +12,32 @@ export interface Undelivered {
   readonly token: string;
 }
 
+/**
+ * Which commands to send again: all; those that were rejected; or the overdue, which have failed, or were not answered
+ * in time, and were sent some time ago.
+ */
+export type Which = 'all' | 'rejected' | 'overdue';
+
 interface Entry extends Undelivered {
-  /** When the claim, or the command itself, was sent, on the monotonic clock. */
+  /** When the claim, or the command itself, was first sent, on the monotonic clock. */
   readonly since: number;
+  /** When it was last sent. */
+  sent: number;
   isObsolete: boolean;
 }
 
-/** For how long a settle or a release is sent again, in milliseconds after the command that was not answered. */
+/** For how long a settle or a release is sent again, in milliseconds after it was first sent. */
 const KEPT_FOR = 60_000;
 /** How many are kept for a node; the oldest is dropped first. */
 const KEPT_AT_MOST = 10_000;
 
-/** Commands that end claims and are not answered yet. They are sent again when the node has recovered. */
+/** Commands that end claims and are not answered yet, or were rejected. They are sent again. */
 export class UndeliveredCommands {
   private readonly entries = new Map<string, Entry>();
   /** The tokens of those that have failed, or were not answered in time. */
   private readonly failures = new Set<string>();
+  /** The tokens of those that were rejected, in the order in which that happened. */
+  private readonly rejections = new Set<string>();
   /** Called when none is left. */
   private onEmpty: () => void = () => {};
 
@@ -35,7 +45,9 @@ export class UndeliveredCommands {
   constructor(private readonly limit: number) {}
 
   add(ending: Ending, claim: Claim, token: string): Undelivered {
-    const entry = { ending, claim, token, since: performance.now(), isObsolete: false };
+    const now = performance.now();
+    const entry = { ending, claim, token, since: now, sent: now, isObsolete: false };
+    this.noteSent(token);
     this.entries.set(token, entry);
     if (this.entries.size > KEPT_AT_MOST) this.remove(this.entries.keys().next().value ?? '');
     return entry;
@@ -44,7 +56,6 @@ export class UndeliveredCommands {
   /** The command was answered. Another command for the same token may be undelivered by now. */
   delivered(entry: Undelivered): void {
     if (this.entries.get(entry.token) === entry) this.remove(entry.token);
-    if (this.entries.size === 0) this.onEmpty();
   }
 
   /**
@@ -55,6 +66,11 @@ export class UndeliveredCommands {
     if (this.entries.has(token)) this.failures.add(token);
   }
 
+  /** The command was rejected: it is no longer on its way, and may be carried out if it is sent again. */
+  rejected(entry: Undelivered): void {
+    if (this.entries.get(entry.token) === entry) this.rejections.add(entry.token);
+  }
+
   /** The holder extends or settles the claim, which other nodes have granted: it must not be released any more. */
   keep(token: string): void {
     const entry = this.entries.get(token);
@@ -63,16 +79,23 @@ export class UndeliveredCommands {
     this.delivered(entry);
   }
 
-  /** Removes entries, and returns those that are still worth sending. */
-  take(which: 'all' | 'overdue'): Undelivered[] {
+  /** Returns those that are still worth sending, to be sent now, and removes the others. */
+  take(which: Which, atMost = KEPT_AT_MOST): Undelivered[] {
     const now = performance.now();
     const taken: Entry[] = [];
-    for (const token of which === 'all' ? this.entries.keys() : this.failures) {
+    for (const token of this.tokensOf(which)) {
+      if (taken.length === atMost) break;
       const entry = this.entries.get(token);
-      if (entry && (which === 'all' || entry.since < now - this.limit)) taken.push(entry);
+      if (!entry || (which === 'overdue' && entry.sent >= now - this.limit)) continue;
+      if (entry.since <= now - KEPT_FOR) {
+        this.remove(token);
+        continue;
+      }
+      entry.sent = now;
+      this.noteSent(token);
+      taken.push(entry);
     }
-    for (const { token } of taken) this.remove(token);
-    return taken.filter(({ since }) => since > now - KEPT_FOR);
+    return taken;
   }
 
   /** Resolves when none is left. */
@@ -80,8 +103,19 @@ export class UndeliveredCommands {
     if (this.entries.size > 0) await new Promise<void>((resolve) => (this.onEmpty = resolve));
   }
 
+  private tokensOf(which: Which): Iterable<string> {
+    if (which === 'all') return this.entries.keys();
+    return which === 'rejected' ? this.rejections : this.failures;
+  }
+
+  private noteSent(token: string): void {
+    this.failures.delete(token);
+    this.rejections.delete(token);
+  }
+
   private remove(token: string): void {
     this.entries.delete(token);
-    this.failures.delete(token);
+    this.noteSent(token);
+    if (this.entries.size === 0) this.onEmpty();
   }
 }

@@ -4,7 +4,7 @@ import type { Claim, Vote } from '../lock-node.js';
 import type { NodeLog } from '../node-log.js';
 import type { Ending } from '../undelivered.js';
 import type { RedisConnection } from './redis-connection.js';
-import { isFinal, NotSent } from './redis-errors.js';
+import { isRefusal, NotSent } from './redis-errors.js';
 import {
   argumentsOf,
   entriesOf,
@@ -97,7 +97,7 @@ export class RedisCommands {
       this.connection.heard();
       return reply === 'OK' ? 'granted' : 'taken';
     } catch (error) {
-      if (!isFinal(error)) throw error;
+      if (!isRefusal(error)) throw error;
       this.connection.heard();
       return undefined;
     }
@@ -144,7 +144,7 @@ export class RedisCommands {
       this.connection.heard();
       return reply;
     } catch (error) {
-      if (isFinal(error)) this.connection.heard();
+      if (isRefusal(error)) this.connection.heard();
       if (isWhole || !(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
       return this.send(script, values, true);
     }

@@ -44,9 +44,17 @@ export function isReadOnly({ message }: Error): boolean {
   return /(^|-)READONLY /.test(message);
 }
 
-/** Whether the server would refuse the command again. Not after READONLY: the address may lead to another server. */
-export function isFinal(error: unknown): error is Error {
+/** Whether the server refuses the command. Not after READONLY: the address may lead to another server. */
+export function isRefusal(error: unknown): error is Error {
   return error instanceof Error && error.name === 'ReplyError' && !isReadOnly(error);
+}
+
+/**
+ * Whether the server would refuse the command again, whenever it is sent: not if it is busy, full or short of replicas,
+ * or if a permission is missing.
+ */
+export function isFinal({ message }: Error): boolean {
+  return /WRONGTYPE|CROSSSLOT|attempt to|compiling script|unknown (redis )?command/i.test(message);
 }
 
 /**

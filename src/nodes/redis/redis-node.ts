@@ -13,7 +13,7 @@ import { inspectServer } from './inspect-server.js';
 import { AnsweredLate, RedisCommands } from './redis-commands.js';
 import { clientLike, newClient, type RedisNodeSettings } from './redis-client.js';
 import { RedisConnection } from './redis-connection.js';
-import { endOfRefusal, isFinal, isOfOneClaim, isOfOneCommand, NotSent } from './redis-errors.js';
+import { endOfRefusal, isFinal, isOfOneClaim, isOfOneCommand, isRefusal, NotSent } from './redis-errors.js';
 import { ServerClock } from './server-clock.js';
 
 export type { RedisNodeSettings } from './redis-client.js';
@@ -131,10 +131,11 @@ export class RedisNode implements NodeDriver {
     return this.connection.unanswered();
   }
 
-  fateOf(claim: Claim, error: unknown): 'refused' | 'not sent' | 'unknown' {
+  fateOf(claim: Claim, error: unknown): 'refused' | 'refused for good' | 'not sent' | 'unknown' {
     if (this.isOfOneClaim(error)) this.refuseClaim(claim, error);
     if (error instanceof NotSent) return 'not sent';
-    return isFinal(error) ? 'refused' : 'unknown';
+    if (!isRefusal(error)) return 'unknown';
+    return isFinal(error) ? 'refused for good' : 'refused';
   }
 
   explain(error: unknown, isVote = true): NodeUnreachableError {
@@ -170,7 +171,7 @@ export class RedisNode implements NodeDriver {
   /** Whether a refusal is about one claim. In a Cluster, also if the server that has its keys refuses to write. */
   private isOfOneClaim(error: unknown): error is Error {
     if (isOfOneClaim(error)) return true;
-    return isFinal(error) && this.connection.client.isCluster && endOfRefusal(error) === 'write';
+    return isRefusal(error) && this.connection.client.isCluster && endOfRefusal(error) === 'write';
   }
 
   private refuseClaim(claim: Claim, error: Error): void {

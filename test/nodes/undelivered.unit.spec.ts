@@ -1,0 +1,47 @@
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { type Undelivered, UndeliveredCommands } from '../../src/nodes/undelivered.js';
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+/** Commands of these tokens, which were all rejected. */
+function rejected(...tokens: string[]): UndeliveredCommands {
+  const undelivered = new UndeliveredCommands(100);
+  for (const token of tokens)
+    undelivered.rejected(undelivered.add({ kind: 'release' }, { lock: token }, token));
+  return undelivered;
+}
+
+const tokensOf = (commands: readonly Undelivered[]): string[] => commands.map(({ token }) => token);
+
+it('sends rejected commands again a few at a time, those that were rejected least recently first', () => {
+  const undelivered = rejected('a', 'b', 'c');
+  const first = undelivered.take('rejected', 2);
+  expect(tokensOf(first)).toEqual(['a', 'b']);
+  for (const command of first) undelivered.rejected(command);
+  expect(tokensOf(undelivered.take('rejected', 2))).toEqual(['c', 'a']);
+  expect(tokensOf(undelivered.take('rejected'))).toEqual(['b']);
+  expect(undelivered.take('rejected')).toEqual([]);
+});
+
+it('sends a command again for a minute in all, however often it is rejected', async () => {
+  const undelivered = rejected('a');
+  for (let times = 0; times < 59; times++) {
+    vi.advanceTimersByTime(1000);
+    const [command] = undelivered.take('rejected');
+    if (command) undelivered.rejected(command);
+    expect(command).toBeDefined();
+  }
+  vi.advanceTimersByTime(1000);
+  expect(undelivered.take('rejected')).toEqual([]);
+  await undelivered.empty();
+});
+
+it('does not send a command again that is on its way, or was answered', () => {
+  const undelivered = rejected('a', 'b');
+  const [a] = undelivered.take('rejected', 1);
+  if (a) undelivered.delivered(a);
+  undelivered.add({ kind: 'settle' }, { lock: 'b' }, 'b');
+  expect(undelivered.take('rejected')).toEqual([]);
+  expect(tokensOf(undelivered.take('all'))).toEqual(['b']);
+});
