@@ -10,15 +10,19 @@ const LOOKUPS = 100;
 /** How many records are read. */
 const RECORDS = 50;
 
-/** What is known about the runs of a job. Times are in milliseconds since the epoch. */
+/** What is known about the runs of a job. Times are in milliseconds since the epoch; 0 if they are not known. */
 interface Past {
   /** When its newest successful run ended. */
-  success: number;
-  /** The newest tick, or start, whose run is known to have ended. */
-  newest: number;
+  readonly success: number;
+  /** The newest tick, or start, of a successful run. */
+  readonly tick: number;
+  /** Whether a run was in progress when its records were read, or the newest one had not succeeded. */
+  readonly isOpen: boolean;
   /** When its records were read. */
-  readAt: number;
+  readonly readAt: number;
 }
+
+const NOTHING: Past = { success: 0, tick: 0, isOpen: false, readAt: 0 };
 
 /** When each scheduled job last succeeded on any instance. */
 export class LastSuccesses {
@@ -30,58 +34,72 @@ export class LastSuccesses {
     private readonly clock: Clock,
   ) {}
 
-  /** A run of this instance has ended. */
-  ended({ name, tick }: EndedRunEvent, isSuccess: boolean): void {
+  /** A run of this instance has succeeded. */
+  succeeded({ name, tick, duration }: EndedRunEvent): void {
+    const now = this.clock.now();
     for (const jobs of this.jobs) {
       const job = jobs.get(name);
-      const past = job && this.pasts.get(job);
-      // If nothing is known yet, the records of the job are read when its last success is asked for.
-      if (!past) continue;
-      const now = this.clock.now();
-      past.newest = Math.max(past.newest, tick?.getTime() ?? now);
-      if (isSuccess) past.success = now;
+      if (job) this.note(job, { success: now, tick: tick?.getTime() ?? now - duration, isOpen: false });
     }
   }
 
   /**
    * The jobs that are on record, and for how many seconds each has not succeeded. A job without a success counts from
-   * when this instance has known it. The nodes are asked only about jobs that are new, or that other instances have run
-   * since their records were read.
+   * when this instance has known it. The nodes are asked only about jobs that are new, or whose newest run is not known
+   * to have succeeded: another instance may have run them again.
    */
   async ages(isShown: (job: KnownJob) => boolean): Promise<{ job: KnownJob; seconds: number }[]> {
     const jobs = this.jobs
       .flatMap((known) => [...known.all()])
       .filter((job) => job.options.history > 0 && isShown(job));
-    const due = jobs.filter((job) => this.isDue(job)).slice(0, LOOKUPS);
+    // Jobs that keep failing are due again and again: they must not keep the others waiting.
+    const due = jobs
+      .filter((job) => this.isDue(job))
+      .toSorted((a, b) => this.of(a).readAt - this.of(b).readAt)
+      .slice(0, LOOKUPS);
     await Promise.all(due.map((job) => this.read(job)));
     const now = this.clock.now();
-    return jobs.flatMap((job) => {
-      const past = this.pasts.get(job);
-      return past ? { job, seconds: Math.max(now - past.success, 0) / 1000 } : [];
-    });
+    return jobs
+      .filter((job) => this.pasts.has(job))
+      .map((job) => ({ job, seconds: Math.max(now - (this.of(job).success || job.since), 0) / 1000 }));
   }
 
   private isDue(job: KnownJob): boolean {
-    const past = this.pasts.get(job);
-    if (!past) return true;
-    return this.clock.now() - past.readAt >= READ_AFTER && (job.progress ?? 0) > past.newest;
+    const { tick, isOpen, readAt } = this.of(job);
+    if (!this.pasts.has(job)) return true;
+    return this.clock.now() - readAt >= READ_AFTER && (isOpen || (job.progress ?? 0) > tick);
   }
 
   private async read(job: KnownJob): Promise<void> {
     try {
-      const { records } = await this.records.view(job.name, RECORDS);
-      const [last] = records;
-      const success = records.find(({ outcome }) => outcome === 'finished');
-      const before = this.pasts.get(job);
-      this.pasts.set(job, {
-        success: success
-          ? success.startedAt.getTime() + (success.duration ?? 0)
-          : (before?.success ?? job.since),
-        newest: (last?.tick ?? last?.startedAt)?.getTime() ?? 0,
+      const { records, running } = await this.records.view(job.name, RECORDS);
+      const successes = records.filter(({ outcome }) => outcome === 'finished');
+      this.note(job, {
+        success: Math.max(
+          0,
+          ...successes.map(({ startedAt, duration }) => startedAt.getTime() + (duration ?? 0)),
+        ),
+        tick: Math.max(0, ...successes.map(({ tick, startedAt }) => (tick ?? startedAt).getTime())),
+        isOpen: running !== undefined || records[0] !== successes[0],
         readAt: this.clock.now(),
       });
     } catch {
       // No node answers; what was known remains.
     }
+  }
+
+  /** A read can miss successes that are known: runs without a quorum leave no record, and records are dropped. */
+  private note(job: KnownJob, found: Partial<Past>): void {
+    const { success, tick, ...known } = this.of(job);
+    this.pasts.set(job, {
+      ...known,
+      ...found,
+      success: Math.max(success, found.success ?? 0),
+      tick: Math.max(tick, found.tick ?? 0),
+    });
+  }
+
+  private of(job: KnownJob): Past {
+    return this.pasts.get(job) ?? NOTHING;
   }
 }

@@ -63,7 +63,7 @@ export class Telemetry implements OnModuleInit, OnApplicationShutdown {
       events.on('missed', (event) => metrics.missed(event));
       onEnd(events, (event, end) => {
         metrics.ended(event, end);
-        successes.ended(event, end.outcome === 'finished');
+        if (end.outcome === 'finished') successes.succeeded(event);
         this.spans.end(event.runId, end);
       });
     }
