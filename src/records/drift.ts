@@ -1,5 +1,5 @@
 import { listed, quoted } from '../display.js';
-import type { FleetInstance } from './fleet-card.js';
+import type { FleetInstance, FleetJob } from './fleet-card.js';
 
 /** How long a rolling update may take, in milliseconds: until then, its instances may disagree. */
 export const ROLLOUT = 10 * 60 * 1000;
@@ -11,6 +11,8 @@ export interface Drift {
   readonly message: string;
   /** The instances that do not agree with the first one. */
   readonly instances: readonly string[];
+  /** The same for the same disagreement, whichever instances it is between. */
+  readonly key: string;
 }
 
 /** Disagreements between the instances that have been up for longer than a rolling update takes. */
@@ -29,38 +31,47 @@ export function driftOf(fleet: readonly FleetInstance[], now: number): Drift[] {
       name: null,
       message: `The instances do not use the same nodes, so their locks may not exclude each other: ${quoted(first.instanceId)} differs from ${listed(elsewhere)}`,
       instances: elsewhere,
+      key: keyOf(null, settled.map(nodesOf)),
     });
   }
-  const declared = new Map<
-    string,
-    { readonly by: string; readonly as: string; readonly fingerprint: string }
-  >();
-  const differing = new Map<string, { readonly instances: string[]; isOtherMethod: boolean }>();
+  const declared = new Map<string, { readonly by: string; readonly job: FleetJob }>();
+  const differing = new Map<string, { readonly instances: string[]; readonly jobs: FleetJob[] }>();
   for (const { instanceId, jobs } of settled) {
-    for (const { name, declaredAs, fingerprint } of jobs) {
-      const known = declared.get(name);
+    for (const job of jobs) {
+      const known = declared.get(job.name);
       if (!known) {
-        declared.set(name, { by: instanceId, as: declaredAs, fingerprint });
-      } else if (known.fingerprint !== fingerprint || known.as !== declaredAs) {
-        const drift = differing.get(name) ?? { instances: [], isOtherMethod: false };
-        differing.set(name, drift);
+        declared.set(job.name, { by: instanceId, job });
+      } else if (variantOf(known.job) !== variantOf(job)) {
+        const drift = differing.get(job.name) ?? { instances: [], jobs: [known.job] };
+        differing.set(job.name, drift);
         drift.instances.push(instanceId);
-        drift.isOtherMethod ||= known.as !== declaredAs;
+        drift.jobs.push(job);
       }
     }
   }
-  for (const [name, { instances, isOtherMethod }] of differing) {
-    const what = isOtherMethod
-      ? "is declared by different methods: if these are two applications, they take each other's ticks, so give each its own keyPrefix"
-      : 'has different schedules, time zones or options';
+  for (const [name, { instances, jobs }] of differing) {
+    const methods = new Set(jobs.map(({ declaredAs }) => declaredAs));
+    const what =
+      methods.size > 1
+        ? "is declared by different methods: if these are two applications, they take each other's ticks, so give each its own keyPrefix"
+        : 'has different schedules, time zones or options';
     const by = quoted(declared.get(name)?.by ?? '');
     found.push({
       name,
       message: `Job ${quoted(name)} ${what}: ${by} differs from ${listed(instances)}`,
       instances,
+      key: keyOf(name, jobs.map(variantOf)),
     });
   }
   return found;
+}
+
+function keyOf(name: string | null, variants: readonly string[]): string {
+  return JSON.stringify([name, ...new Set(variants.toSorted())]);
+}
+
+function variantOf({ declaredAs, fingerprint }: FleetJob): string {
+  return `${declaredAs} ${fingerprint}`;
 }
 
 function nodesOf({ nodes }: FleetInstance): string {

@@ -11,7 +11,7 @@ import { RedlockEvents } from './redlock-events.service.js';
 /** How long a reported drift is remembered, in milliseconds: a day. */
 const REPORTED_FOR = 24 * 60 * 60 * 1000;
 
-/** Reports, at most once a day, what the instances of the fleet disagree on. One instance looks, every ten minutes. */
+/** Reports, at most once a day each, what the instances of the fleet disagree on. One instance looks, every ten minutes. */
 @Injectable()
 export class FleetDrift {
   private readonly logger = new Logger('RedlockModule');
@@ -36,13 +36,13 @@ export class FleetDrift {
     if (!(await this.isFirst('look', ROLLOUT / 2))) return;
     const fleet = await this.fleet.list().catch(() => []);
     for (const drift of driftOf(fleet, this.clock.now())) {
-      if (await this.isFirst(`${drift.name} ${drift.message}`, REPORTED_FOR)) this.report(drift);
+      if (await this.isFirst(drift.key, REPORTED_FOR)) this.report(drift);
     }
   }
 
-  private report(drift: Drift): void {
-    this.logger.warn(drift.message);
-    this.events.emit('drift', { ...drift, instanceId: this.options.instanceId });
+  private report({ name, message, instances }: Drift): void {
+    this.logger.warn(message);
+    this.events.emit('drift', { name, message, instances, instanceId: this.options.instanceId });
   }
 
   /** Whether no other instance has done this recently. */

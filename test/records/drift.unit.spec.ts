@@ -23,6 +23,7 @@ function instance(instanceId: string, minutesUp: number, rest: Partial<FleetInst
   };
 }
 
+const keyOf = (...fleet: FleetInstance[]): string | undefined => driftOf(fleet, NOW)[0]?.key;
 const names = (...fleet: FleetInstance[]): (string | null)[] => driftOf(fleet, NOW).map(({ name }) => name);
 
 describe('instances drift apart', () => {
@@ -49,6 +50,20 @@ describe('instances drift apart', () => {
   it('if they use other nodes, in whatever order these are listed', () => {
     expect(names(instance('a', 60), instance('b', 30, { nodes: ['a:1', 'c:3'] }))).toEqual([null]);
     expect(names(instance('a', 60), instance('b', 30, { nodes: ['b:2', 'a:1'] }))).toEqual([]);
+  });
+
+  it('on the same thing whichever instances these are, and whichever is the first', () => {
+    const declaring = (fingerprint: string) => ({ jobs: [job('report', fingerprint)] });
+    const key = keyOf(instance('a', 60), instance('b', 30, declaring('other')));
+    expect(keyOf(instance('c', 60, declaring('other')), instance('d', 30), instance('e', 20))).toBe(key);
+    expect(keyOf(instance('a', 60), instance('b', 30, declaring('third')))).not.toBe(key);
+    expect(
+      keyOf(instance('a', 60), instance('b', 30, { jobs: [job('report', 'same', 'Other.run')] })),
+    ).not.toBe(key);
+
+    const nodes = keyOf(instance('a', 60), instance('b', 30, { nodes: ['c:3'] }));
+    expect(keyOf(instance('c', 60, { nodes: ['c:3'] }), instance('d', 30))).toBe(nodes);
+    expect(keyOf(instance('a', 60), instance('b', 30, { nodes: ['d:4'] }))).not.toBe(nodes);
   });
 
   it('not while a rolling update may be in progress', () => {

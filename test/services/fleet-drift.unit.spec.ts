@@ -1,0 +1,59 @@
+import { Injectable } from '@nestjs/common';
+import { Cron } from '@nestjs/schedule';
+import type { TestingModule } from '@nestjs/testing';
+import { beforeEach, expect, it } from 'vitest';
+import { Exclusive, type JobOptions, MemoryNode, RedlockService } from '../../src/index.js';
+import { Lifecycle } from '../../src/services/lifecycle.service.js';
+import { ManualClock } from '../../src/testing/manual-clock.js';
+import { byHand, close, ONCE_A_YEAR, start } from '../module/application.js';
+
+const MINUTE = 60_000;
+
+let clock: ManualClock;
+let node: MemoryNode;
+let reports: string[];
+beforeEach(() => {
+  clock = new ManualClock();
+  node = new MemoryNode(clock.now);
+  reports = [];
+});
+
+/** Starts an instance whose job has these options. */
+async function up(instanceId: string, options: JobOptions): Promise<TestingModule> {
+  @Injectable()
+  class Jobs {
+    @Cron(ONCE_A_YEAR, byHand('report'))
+    @Exclusive('report', options)
+    report(): void {}
+  }
+  const app = await start({ clock, redlock: { nodes: node, instanceId }, providers: [Jobs] });
+  await app.get(Lifecycle, { strict: false }).prepared;
+  app.get(RedlockService).on('drift', ({ instances }) => reports.push(instances.join()));
+  return app;
+}
+
+it('a disagreement is reported once a day, although the instances that disagree come and go', async () => {
+  await up('old', { ttl: '30s' });
+  let last = await up('new 0', { ttl: '40s' });
+  for (let count = 1; count <= 3; count++) {
+    await clock.advance(15 * MINUTE);
+    const next = await up(`new ${count}`, { ttl: '40s' });
+    await clock.advance(15 * MINUTE);
+    await close(last);
+    last = next;
+  }
+  expect(reports).toEqual(['new 0']);
+  await clock.advance(24 * 60 * MINUTE);
+  expect(reports).toEqual(['new 0', 'new 3']);
+});
+
+it('another disagreement of the same instances is reported on the same day', async () => {
+  await up('web-0', { ttl: '30s' });
+  const changes: JobOptions[] = [{ ttl: '40s' }, { ttl: '50s' }, { ttl: '30s', overlap: 'allow' }];
+  for (const [index, options] of changes.entries()) {
+    const changed = await up('web-1', options);
+    await clock.advance(25 * MINUTE);
+    expect(reports).toHaveLength(index + 1);
+    await close(changed);
+  }
+});
