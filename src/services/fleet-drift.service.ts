@@ -5,7 +5,7 @@ import { JobKeys } from '../nodes/job-keys.js';
 import type { ResolvedOptions } from '../options/options.js';
 import { type Drift, driftOf, ROLLOUT } from '../records/drift.js';
 import { CLOCK, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
-import { Fleet } from './fleet.service.js';
+import { Fleet, KEPT } from './fleet.service.js';
 import { RedlockEvents } from './redlock-events.service.js';
 
 /** How long a reported drift is remembered, in milliseconds: a day. */
@@ -17,6 +17,8 @@ export class FleetDrift {
   private readonly logger = new Logger('RedlockModule');
   private readonly keys;
   private nextLook: number;
+  /** What the last look has found, and the next one has to confirm. */
+  private suspected: ReadonlySet<string> = new Set();
 
   constructor(
     @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
@@ -29,13 +31,23 @@ export class FleetDrift {
     this.keys = new JobKeys(options.keyPrefix, '');
   }
 
-  /** Looks for drift, if it is time, unless another instance has just done so. */
+  /**
+   * Looks for drift, if it is time, unless another instance has just done so. Drift is reported if a second look finds
+   * it, too, when the entries of instances that were gone at the first one have ended.
+   */
   async check(): Promise<void> {
     if (this.clock.elapsed() < this.nextLook) return;
+    const { suspected } = this;
+    this.suspected = new Set();
     this.nextLook = this.clock.elapsed() + ROLLOUT;
-    if (!(await this.isFirst('look', ROLLOUT / 2))) return;
+    if (suspected.size === 0 && !(await this.isFirst('look', ROLLOUT / 2))) return;
     const fleet = await this.fleet.list().catch(() => []);
-    for (const drift of driftOf(fleet, this.clock.now())) {
+    const found = driftOf(fleet, this.clock.now());
+    if (suspected.size === 0 && found.length > 0) {
+      this.suspected = new Set(found.map(({ key }) => key));
+      this.nextLook = this.clock.elapsed() + KEPT;
+    }
+    for (const drift of found.filter(({ key }) => suspected.has(key))) {
       if (await this.isFirst(drift.key, REPORTED_FOR)) this.report(drift);
     }
   }

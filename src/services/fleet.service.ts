@@ -19,7 +19,7 @@ const BEAT = 10_000;
 /** How often the nodes are asked while no majority answers, in milliseconds. */
 const BEAT_WHILE_DOWN = 500;
 /** How long the entry of an instance that is gone remains, in milliseconds. */
-const KEPT = 3 * BEAT + 5000;
+export const KEPT = 3 * BEAT + 5000;
 
 /** Registers this instance on all nodes, and lists the fleet. Each beat also shows which nodes answer. */
 @Injectable()

@@ -57,3 +57,14 @@ it('another disagreement of the same instances is reported on the same day', asy
     await close(changed);
   }
 });
+
+it('an instance that was closed just before the look is not reported', async () => {
+  const old = await up('old', { ttl: '30s' });
+  await clock.advance(15 * MINUTE);
+  await up('new', { ttl: '40s' });
+  // It first looks when it has been up for ten minutes.
+  await clock.advance(9 * MINUTE + 45_000);
+  await close(old);
+  await clock.advance(30 * MINUTE);
+  expect(reports).toEqual([]);
+});
