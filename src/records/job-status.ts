@@ -19,7 +19,7 @@ export interface JobStatus {
   readonly name: string;
   /** The newest tick whose run has ended; `null` if there is none, or if it is too long ago. */
   readonly lastTick: Date | null;
-  /** How the newest recorded run ended; `null` without records. */
+  /** How the newest run ended; `null` if it is not on record, as with `history: 0`. */
   readonly lastOutcome: RecordedOutcome | null;
   /** When it is due next; `null` if this instance knows no schedule of this job, or has stopped it. */
   readonly nextTick: Date | null;

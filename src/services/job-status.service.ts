@@ -5,7 +5,7 @@ import { decodePause, endOfPause } from '../records/job-pause.js';
 import type { JobStatus } from '../records/job-status.js';
 import type { MergedView } from '../records/merged-view.js';
 import { recordedSchedule } from '../records/recorded-schedule.js';
-import type { RunRecord } from '../records/run-record.js';
+import type { RecordedOutcome, RunRecord } from '../records/run-record.js';
 import { CLOCK } from '../redlock.module-definition.js';
 import { spreadOf } from '../runs/spread.js';
 import { JobCallers } from './job-callers.service.js';
@@ -39,7 +39,7 @@ export class JobStatuses {
     return {
       name,
       lastTick: last === undefined ? null : new Date(last),
-      lastOutcome: view.records[0]?.outcome ?? null,
+      lastOutcome: lastOutcome(view),
       nextTick: job ? dateOf(this.next(job, view, now)) : null,
       overdueBy: job && due !== undefined && now - due >= toleranceOf(job) ? now - due : null,
       running: running
@@ -96,6 +96,12 @@ export function newestRun({ schedule, options, since }: KnownJob, view: MergedVi
   if (options.overlap === 'allow') return Math.max(since, last ?? since);
   const newest = Math.max(last ?? Number.NEGATIVE_INFINITY, newestDied(view));
   return Number.isFinite(newest) ? newest : undefined;
+}
+
+/** How the newest run ended; `null` if it is not on record: then those on record are older than the last tick. */
+function lastOutcome({ records, last = Number.NEGATIVE_INFINITY }: MergedView): RecordedOutcome | null {
+  const isNewest = records.some(({ tick, startedAt }) => (tick ?? startedAt).getTime() >= last);
+  return isNewest ? (records[0]?.outcome ?? null) : null;
 }
 
 /** The newest tick whose run died: it has been run, although it is not settled. Milliseconds since the epoch. */
