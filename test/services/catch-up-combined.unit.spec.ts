@@ -204,6 +204,26 @@ describe('a tick with spread, and without `missed`,', () => {
     expect(begun[1]! - Date.UTC(2031, 4, 7, 11)).toBeGreaterThanOrEqual(offset);
   });
 
+  it.each([
+    ['is not run by', 'skip', []],
+    ['with `missed` is made up for by', 'once', ['11:00 catch-up']],
+  ] as const)(
+    '%s an instance with no spread that starts before it is claimed',
+    async (_, missed, expected) => {
+      await runAtTen(options);
+      const before = await startWith(options);
+      await to('11:00:00');
+      const called = fire(before, 'report');
+      await clock.advance(10 * SECOND);
+      await startWith({ missed });
+      await clock.idle();
+      await clock.until(close(before));
+      await clock.until(called);
+      await clock.advance(30 * MINUTE);
+      expect(runs.slice(1)).toEqual(expected);
+    },
+  );
+
   it('is run by an instance that has just enough time to ask what has run', async () => {
     await runAtTen(options);
     const offset = begun[0]! - Date.UTC(2031, 4, 7, 10);
