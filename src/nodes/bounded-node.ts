@@ -161,7 +161,7 @@ export class BoundedNode implements LockNode {
   }
 
   async close(): Promise<void> {
-    this.node.log.stop();
+    this.node.log.close();
     // The node may accept what it has rejected. A settle may still be in flight over a new connection.
     this.resend('rejected');
     await this.atMost(this.undelivered.empty());

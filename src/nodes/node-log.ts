@@ -37,7 +37,7 @@ export const ALONE: Wording = {
   grants: 'grants the lock of',
 };
 
-/** Logs when a node stops voting and when it votes again: once per change, not once per claim. */
+/** Logs when a node stops voting and when it votes again: once per change, not once per claim, until it is closed. */
 export class NodeLog {
   /** What prevents the node from voting, if anything does. */
   trouble: string | undefined;
@@ -45,6 +45,7 @@ export class NodeLog {
   private refusal: Refusal | undefined;
   /** The timer that logs trouble that has just begun. */
   private warning: NodeJS.Timeout | undefined;
+  private isClosed = false;
   /** The claims that the server refuses, while it votes on others. */
   private readonly refused = new Set<string>();
 
@@ -110,16 +111,16 @@ export class NodeLog {
     }
   }
 
-  /** Cancels the pending log line about new trouble. */
-  stop(): void {
-    clearTimeout(this.warning);
-    this.warning = undefined;
+  /** From now on, trouble is that of a closed connection, and is not logged. */
+  close(): void {
+    this.isClosed = true;
+    this.cancel();
   }
 
   private recovered(): void {
     if (this.trouble === undefined) return;
-    if (this.warning === undefined) logger.log(`${this.title} ${this.wording.works}`);
-    this.stop();
+    if (this.warning === undefined && !this.isClosed) logger.log(`${this.title} ${this.wording.works}`);
+    this.cancel();
     this.trouble = undefined;
     this.refusal = undefined;
   }
@@ -127,13 +128,19 @@ export class NodeLog {
   private begin(trouble: string, grace: number): void {
     const isNew = this.trouble === undefined;
     this.trouble = trouble;
-    if (!isNew && this.warning === undefined) return;
+    if (this.isClosed || (!isNew && this.warning === undefined)) return;
     if (grace > 0) this.warning ??= setTimeout(() => this.warn(), grace).unref();
     else this.warn();
   }
 
+  /** Cancels the pending log line about new trouble. */
+  private cancel(): void {
+    clearTimeout(this.warning);
+    this.warning = undefined;
+  }
+
   private warn(): void {
-    this.stop();
+    this.cancel();
     logger.warn(`${this.title} ${this.wording.fails}: ${redacted(this.trouble ?? '')}`);
   }
 }

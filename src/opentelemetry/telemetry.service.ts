@@ -68,7 +68,10 @@ export class Telemetry implements OnModuleInit, OnApplicationShutdown {
       });
     }
     for (const executor of this.all(RunExecutor)) executor.around = this.spans.around;
-    this.instance = new InstanceMetrics(this.labelOf, successes, this.all(LeaseRegistry), nodes);
+    const leases = this.all(LeaseRegistry);
+    // Nothing would stop the metrics of an application that has been closed while it starts.
+    if (leases.some(({ isClosed }) => isClosed)) return;
+    this.instance = new InstanceMetrics(this.labelOf, successes, leases, nodes);
   }
 
   /** All other modules have been destroyed: a run that has not stopped by now is cut off. */

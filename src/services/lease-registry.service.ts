@@ -90,7 +90,7 @@ export class LeaseRegistry {
     return [...this.held].filter(({ run }) => run);
   }
 
-  /** Whether new runs are stopped. */
+  /** Whether new runs are stopped: the application closes, perhaps while it starts, or has been closed. */
   get isClosed(): boolean {
     return this.closing.runs.signal.aborted;
   }

@@ -124,7 +124,7 @@ export class Lifecycle implements OnModuleInit, OnApplicationShutdown {
       this.hooks.checkAgreement();
       const names = this.jobs.check();
       await this.nodes.open();
-      if (this.options.enabled) this.sayWhatIsGuarded(names);
+      if (this.isInUse) this.sayWhatIsGuarded(names);
     } catch (error) {
       // Nest does not close an application that failed to start.
       this.leases.close();
@@ -135,7 +135,7 @@ export class Lifecycle implements OnModuleInit, OnApplicationShutdown {
 
   /** Once the application has started: looks for ticks whose instance died, and prepares the upcoming ones. */
   started(): void {
-    if (!this.options.enabled) return;
+    if (!this.isInUse) return;
     this.recovery.start();
     this.catchUp.look();
     this.fleet.onBeat = async () => {
@@ -178,6 +178,11 @@ export class Lifecycle implements OnModuleInit, OnApplicationShutdown {
   async onApplicationShutdown(): Promise<void> {
     await this.leases.end();
     await this.nodes.close();
+  }
+
+  /** Whether there is anything to guard: the application may be closed while it starts. */
+  private get isInUse(): boolean {
+    return this.options.enabled && !this.leases.isClosed;
   }
 
   private sayWhatIsGuarded(names: readonly string[]): void {

@@ -7,6 +7,7 @@ import { errorOf, InvalidOptionError } from '../errors.js';
 import { MODULE } from '../options/checks.js';
 import { CLOCK, LOCK_NODES, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
 import type { ResolvedOptions } from '../options/options.js';
+import { LeaseRegistry } from './lease-registry.service.js';
 import { NodeHealthWatch } from './node-health.service.js';
 import { OperatorLog } from './operator-log.service.js';
 
@@ -33,6 +34,7 @@ export class NodeInspection {
     @Inject(LOCK_NODES) private readonly nodes: readonly LockNode[],
     @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
     private readonly log: OperatorLog,
+    private readonly leases: LeaseRegistry,
     private readonly health: NodeHealthWatch,
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
@@ -61,6 +63,7 @@ export class NodeInspection {
   }
 
   private inspectLater(): void {
+    if (this.leases.isClosed) return;
     this.timer = this.clock.setTimeout(() => void this.inspectAgain(), INSPECT_EVERY).unref();
   }
 
@@ -70,9 +73,15 @@ export class NodeInspection {
     if (wrong) this.logger.error(wrong.message);
   }
 
-  /** Inspects all nodes and warns about their flaws; resolves to the error that makes a quorum impossible, if any. */
+  /**
+   * Inspects all nodes and warns about their flaws, unless the application closes. Resolves to the error that makes a
+   * quorum impossible, if any.
+   */
   private async inspect(): Promise<InvalidOptionError | undefined> {
+    if (this.leases.isClosed) return undefined;
     const answers = await Promise.allSettled(this.nodes.map((node) => node.open()));
+    // The application may have closed the nodes meanwhile.
+    if (this.leases.isClosed) return undefined;
     const reports = answers.map((answer) => (answer.status === 'fulfilled' ? answer.value : undefined));
     const missing = answers.flatMap((answer) =>
       answer.status === 'rejected' ? [errorOf(answer.reason)] : [],

@@ -1,5 +1,8 @@
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { closeNow } from '../close-after-test.js';
+import { MemoryNode } from '../../src/index.js';
+import { RedlockTelemetryModule } from '../../src/opentelemetry/index.js';
+import { build } from '../module/application.js';
 import { Jobs, startFleet, work } from './application.js';
 import { useSdk } from './sdk.js';
 
@@ -15,4 +18,17 @@ it('the span of a run ends with the application if the run does not', async () =
   expect(sdk.spans.map(({ attributes }) => attributes)).toMatchObject([
     { 'job.outcome': 'aborted', 'error.type': 'ShutdownError' },
   ]);
+});
+
+it('an application that is closed while it starts has no metrics', async () => {
+  const nodes = new MemoryNode();
+  const parts = { redlock: { nodes }, imports: [RedlockTelemetryModule.forRoot()] };
+  const app = (await build(parts)).createNestApplication();
+  const open = vi.spyOn(nodes, 'open').mockImplementation(async () => {
+    await app.close();
+    throw new Error('closed');
+  });
+  await app.init();
+  expect(open).toHaveBeenCalledOnce();
+  expect(await sdk.values('held_leases')).toEqual({});
 });
