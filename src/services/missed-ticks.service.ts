@@ -22,7 +22,7 @@ import { intervalOf, type KnownJob, KnownJobs } from './known-jobs.service.js';
 import { RedlockEvents } from './redlock-events.service.js';
 
 const WHY: Readonly<Record<Exclude<MissedCause, 'overlap' | 'paused'>, string>> = {
-  died: 'a run was begun and never finished, probably because its process ended',
+  died: 'a run begun then or earlier never finished, probably because its process ended',
   'store-down': 'no quorum of the nodes voted',
   overload: 'there were too many claims at once for the nodes',
   unknown: 'perhaps none was up',

@@ -11,6 +11,7 @@ import { sleep } from '../../src/clock.js';
 import { Lifecycle } from '../../src/services/lifecycle.service.js';
 import { ManualClock } from '../../src/testing/manual-clock.js';
 import { byHand, fire, newYear, ONCE_A_YEAR, start, startFleet } from '../module/application.js';
+import { RecordingLogger } from '../module/recording-logger.js';
 
 const TTL = 2000;
 const TICK = newYear().getTime();
@@ -74,7 +75,8 @@ it('a takeover leaves it to the next tick to report the ticks that found the dea
     @Exclusive('report', { ttl: '150s', recover: true })
     report(): void {}
   }
-  const app = await start({ redlock: { nodes: node }, providers: [EachMinute], clock });
+  const logger = new RecordingLogger();
+  const app = await start({ redlock: { nodes: node }, providers: [EachMinute], clock, logger });
   const redlock = app.get(RedlockService);
   const missed: string[] = [];
   redlock.on('missed', ({ cause, from, count }) => missed.push(`${cause} ${from.getMinutes()} ${count}`));
@@ -97,6 +99,10 @@ it('a takeover leaves it to the next tick to report the ticks that found the dea
   await clock.until(fire(app, 'report'));
   await clock.idle();
   expect(missed).toEqual(['died 2 2']);
+  // Nobody had begun these two; the tick that was begun is complete.
+  expect(logger.at('warn')).toContainEqual(
+    expect.stringMatching(/^2 ticks, .* had no complete run: a run begun then or earlier never finished/),
+  );
 });
 
 describe('a tick whose instance dies in the middle of the run', () => {
