@@ -1,10 +1,16 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { Injectable } from '@nestjs/common';
 import { expect, it } from 'vitest';
 import { build } from './application.js';
 import { RecordingLogger } from './recording-logger.js';
 import { clientOf, useServer } from './redis.js';
 
 const server = useServer();
+/** Those of the applications, as the server names them. */
+async function connections(): Promise<string[]> {
+  const all = String(await clientOf(server.it).call('client', 'list')).split('\n');
+  return all.filter((line) => line.includes('nestjs-exclusive:'));
+}
 
 it.each([0, 1, 2, 4, 8])(
   'an application that is closed %i ms after its start has begun blames no node, and leaves no connection',
@@ -16,7 +22,20 @@ it.each([0, 1, 2, 4, 8])(
     await app.close();
     await starting;
     expect(logger.at('warn')).toEqual([]);
-    const connections = String(await clientOf(server.it).call('client', 'list')).split('\n');
-    expect(connections.filter((line) => line.includes('nestjs-exclusive:'))).toEqual([]);
+    expect(await connections()).toHaveLength(0);
   },
 );
+
+it('an application that is closed after another module has failed to start leaves no connection', async () => {
+  @Injectable()
+  class Broken {
+    onModuleInit(): void {
+      throw new Error('no database');
+    }
+  }
+  const app = await build({ redlock: { nodes: server.it.url }, providers: [Broken] });
+  await expect(app.init()).rejects.toThrow('no database');
+  expect(await connections()).toHaveLength(1);
+  await app.close();
+  expect(await connections()).toHaveLength(0);
+});
