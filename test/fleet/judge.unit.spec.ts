@@ -427,6 +427,23 @@ describe('connections that are forgotten', () => {
     expect(found(14_100, all, without(rest, 16_000))).toEqual(['missed']);
   });
 
+  it('are one where a newer tick was begun while the claim was sent again', () => {
+    // One comes to the tick late, the other has just started, and comes to the next one early.
+    const instances = [life('b', {}, -500), life('c', { up: { from: 15_100, until: Infinity } }, 400)];
+    const late = without(cleanRuns(['b']), 15_000, 16_000).map((each) =>
+      run(each.tick, 'b', (each.tick ?? 0) + 505),
+    );
+    const found = (at: number, nodes: readonly number[], start = 15_605): string[] =>
+      findings(
+        [...late, run(16_000, 'c', start)],
+        conditions(REPORT, { instances, forgotten: forgotten(at, ...nodes) }),
+      );
+    expect(found(15_300, all)).toEqual([]);
+    expect(found(15_300, [0, 1])).toEqual(['missed']);
+    expect(found(14_100, all)).toEqual(['missed']);
+    expect(found(15_300, all, 16_350)).toEqual(['missed']);
+  });
+
   it('leave it open whether a run was settled whose instance dies before it could ask again', () => {
     const instances = [killed('a', 15_600), life('b'), life('c')];
     const rest = without(cleanRuns(['b', 'c']), 15_000, 16_000, 17_000, 18_000);

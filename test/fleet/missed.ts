@@ -16,6 +16,8 @@ const BEFORE = 1200;
 const AFTER = 1000;
 /** How exactly it is known when an instance claims, and when a lock is free. */
 const BLUR = { before: 50, after: 100 };
+/** How much longer a claim may take over a connection that was forgotten: `nodeTimeout` of silence, and a new one. */
+const SENT_AGAIN = 500 + 200;
 /** By how much later than its timer was set for an instance may call, on a busy machine: it claims that much later. */
 const LATE_CALL = 250;
 /** What a takeover may take in addition, on a busy machine. */
@@ -82,7 +84,9 @@ function owes(
     const usual = { from: claimed, until: claimed + AFTER };
     const late = conditions.crowds?.filter((crowd) => touches(crowd, usual)) ?? [];
     const span = { from: timer - BEFORE, until: Math.max(usual.until, ...late.map((crowd) => crowd.until)) };
-    const claiming = { from: claimed - BLUR.before, until: claimed + BLUR.after };
+    const isPrompt = hasPromptQuorum(conditions, { from: span.from, until: claimed });
+    const answered = claimed + BLUR.after + (isPrompt ? 0 : SENT_AGAIN);
+    const claiming = { from: claimed - BLUR.before, until: answered };
     return (
       from <= span.from &&
       span.until <= until &&
