@@ -77,17 +77,29 @@ export class Operations {
     jobName('pause()', 'name', name);
     const { for: duration, note } = checkedOptions('pause()', options, PAUSE_CHECKS);
     await this.pauses.pause(name, duration, note);
-    if (!this.declared.find(name)) await this.warnIfUnknown(name);
+    await this.warnIfUnknown(name);
+  }
+
+  async pauseAll(options: PauseOptions): Promise<void> {
+    const { for: duration, note } = checkedOptions('pauseAll()', options, PAUSE_CHECKS);
+    await Promise.all(this.names.map((name) => this.pauses.pause(name, duration, note)));
+  }
+
+  async resumeAll(): Promise<void> {
+    await Promise.all(this.names.map((name) => this.pauses.resume(name)));
   }
 
   /** An operator may have mistyped the name. */
   private async warnIfUnknown(name: string): Promise<void> {
-    const instances = await this.instances.list().catch(() => []);
-    const names = [...new Set(instances.flatMap(({ jobs }) => jobs.map((job) => job.name)))];
+    if (this.declared.find(name)) return;
+    const own = this.jobs().map((job) => job.name);
+    const instances = await this.instances.list().catch(() => undefined);
+    if (!instances) return;
+    const names = [...new Set([...own, ...instances.flatMap(({ jobs }) => jobs.map((job) => job.name))])];
     // A name that depends on the arguments is not known before the call.
     if (names.includes(name) || names.some((each) => each.endsWith(PATTERN_END))) return;
     this.logger.warn(
-      `Paused ${quoted(name)}, but no instance declares a job of that name (declared: ${listed(names) || 'none'})`,
+      `Paused ${quoted(name)}, which no instance declares with @Exclusive (declared: ${listed(names) || 'none'})`,
     );
   }
 
@@ -102,7 +114,7 @@ export class Operations {
   }
 
   /** The names that do not depend on the arguments of a call. */
-  get names(): string[] {
+  private get names(): string[] {
     return this.jobs().flatMap((job) => (job.isPattern ? [] : [job.name]));
   }
 }

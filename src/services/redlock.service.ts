@@ -210,12 +210,12 @@ export class RedlockService {
 
   /** Pauses all jobs that this instance declares under a fixed name. For options and errors, see `pause`. */
   async pauseAll(options: PauseOptions = {}): Promise<void> {
-    await Promise.all(this.#operations.names.map((name) => this.pause(name, options)));
+    await this.#operations.pauseAll(options);
   }
 
   /** Ends the pauses of all jobs that this instance declares under a fixed name. For errors, see `resume`. */
   async resumeAll(): Promise<void> {
-    await Promise.all(this.#operations.names.map((name) => this.resume(name)));
+    await this.#operations.resumeAll();
   }
 
   /**
