@@ -17,8 +17,8 @@ export class FleetDrift {
   private readonly logger = new Logger('RedlockModule');
   private readonly keys;
   private nextLook: number;
-  /** What the last look has found, and the next one has to confirm. */
-  private suspected: ReadonlySet<string> = new Set();
+  /** What the last look was the first to find, and the next one has to confirm; `undefined` if no look has to follow. */
+  private suspected: ReadonlySet<string> | undefined;
 
   constructor(
     @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
@@ -32,21 +32,25 @@ export class FleetDrift {
   }
 
   /**
-   * Looks for drift, if it is time, unless another instance has just done so. Drift is reported if a second look finds
+   * Looks for drift, if it is time, unless another instance has just done so. Drift is reported if the next look finds
    * it, too, when the entries of instances that were gone at the first one have ended.
    */
   async check(): Promise<void> {
     if (this.clock.elapsed() < this.nextLook) return;
-    const { suspected } = this;
-    this.suspected = new Set();
     this.nextLook = this.clock.elapsed() + ROLLOUT;
-    if (suspected.size === 0 && !(await this.isFirst('look', ROLLOUT / 2))) return;
-    const fleet = await this.fleet.list().catch(() => []);
-    const found = driftOf(fleet, this.clock.now());
-    if (suspected.size === 0 && found.length > 0) {
-      this.suspected = new Set(found.map(({ key }) => key));
-      this.nextLook = this.clock.elapsed() + KEPT;
+    if (!this.suspected && !(await this.isFirst('look', ROLLOUT / 2))) return;
+    const suspected = this.suspected ?? new Set<string>();
+    const fleet = await this.fleet.list().catch(() => undefined);
+    if (!fleet) {
+      // No answer is no agreement: the next beat looks again.
+      this.suspected = suspected;
+      this.nextLook = this.clock.elapsed();
+      return;
     }
+    const found = driftOf(fleet, this.clock.now());
+    const unconfirmed = found.map(({ key }) => key).filter((key) => !suspected.has(key));
+    this.suspected = unconfirmed.length > 0 ? new Set(unconfirmed) : undefined;
+    if (this.suspected) this.nextLook = this.clock.elapsed() + KEPT;
     for (const drift of found.filter(({ key }) => suspected.has(key))) {
       if (await this.isFirst(drift.key, REPORTED_FOR)) this.report(drift);
     }

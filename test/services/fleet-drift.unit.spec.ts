@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Cron } from '@nestjs/schedule';
 import type { TestingModule } from '@nestjs/testing';
-import { beforeEach, expect, it } from 'vitest';
+import { beforeEach, expect, it, vi } from 'vitest';
 import { Exclusive, type JobOptions, MemoryNode, RedlockService } from '../../src/index.js';
 import { Lifecycle } from '../../src/services/lifecycle.service.js';
 import { ManualClock } from '../../src/testing/manual-clock.js';
@@ -60,11 +60,42 @@ it('another disagreement of the same instances is reported on the same day', asy
 
 it('an instance that was closed just before the look is not reported', async () => {
   const old = await up('old', { ttl: '30s' });
-  await clock.advance(15 * MINUTE);
-  await up('new', { ttl: '40s' });
+  // Five minutes before the other one looks, the looks of this one are over.
+  await clock.advance(17 * MINUTE);
+  const app = await up('new', { ttl: '40s' });
   // It first looks when it has been up for ten minutes.
   await clock.advance(9 * MINUTE + 45_000);
   await close(old);
+  const looks = vi.spyOn(node, 'registered');
+  await clock.advance(20_000);
+  expect(looks).toHaveBeenCalledOnce();
+  const fleet = await clock.until(app.get(RedlockService).fleet());
+  expect(fleet.map(({ instanceId }) => instanceId)).toEqual(['old', 'new']);
   await clock.advance(30 * MINUTE);
   expect(reports).toEqual([]);
 });
+
+it('a disagreement is reported although one of the instances is gone at the second look', async () => {
+  await up('web-0', { ttl: '30s' });
+  await up('web-1', { ttl: '40s' });
+  const third = await up('web-2', { ttl: '50s' });
+  await clock.advance(10 * MINUTE + 5000);
+  await close(third);
+  await clock.advance(2 * MINUTE);
+  expect(reports).toEqual(['web-1']);
+});
+
+it.each(['first', 'second'])(
+  'a disagreement is reported although no node answers the %s look',
+  async (which) => {
+    await up('web-0', { ttl: '30s' });
+    await up('web-1', { ttl: '40s' });
+    const looks = vi.spyOn(node, 'registered');
+    await clock.advance(10 * MINUTE - 5000);
+    if (which === 'second') await clock.advance(10_000);
+    looks.mockRejectedValueOnce(new Error('is down'));
+    await clock.advance(MINUTE);
+    expect(looks).toHaveBeenCalledTimes(3);
+    expect(reports).toEqual(['web-1']);
+  },
+);
