@@ -16,13 +16,16 @@ interface Past {
   readonly success: number;
   /** The newest tick, or start, of a successful run. */
   readonly tick: number;
-  /** Whether a run was in progress when its records were read, or the newest one had not succeeded. */
-  readonly isOpen: boolean;
-  /** When its records were read. */
+  /**
+   * Whether a run was in progress when its records were read, or the newest one had not succeeded; `undefined` until
+   * they have been read, or a run of this instance has succeeded.
+   */
+  readonly isOpen: boolean | undefined;
+  /** When its records were last read, or could not be read. */
   readonly readAt: number;
 }
 
-const NOTHING: Past = { success: 0, tick: 0, isOpen: false, readAt: 0 };
+const NOTHING: Past = { success: 0, tick: 0, isOpen: undefined, readAt: 0 };
 
 /** When each scheduled job last succeeded on any instance. */
 export class LastSuccesses {
@@ -52,7 +55,7 @@ export class LastSuccesses {
     const jobs = this.jobs
       .flatMap((known) => [...known.all()])
       .filter((job) => job.options.history > 0 && isShown(job));
-    // Jobs that keep failing are due again and again: they must not keep the others waiting.
+    // Jobs that keep failing, or cannot be read, are due again and again: they must not keep the others waiting.
     const due = jobs
       .filter((job) => this.isDue(job))
       .toSorted((a, b) => this.of(a).readAt - this.of(b).readAt)
@@ -60,14 +63,13 @@ export class LastSuccesses {
     await Promise.all(due.map((job) => this.read(job)));
     const now = this.clock.now();
     return jobs
-      .filter((job) => this.pasts.has(job))
+      .filter((job) => this.of(job).isOpen !== undefined)
       .map((job) => ({ job, seconds: Math.max(now - (this.of(job).success || job.since), 0) / 1000 }));
   }
 
   private isDue(job: KnownJob): boolean {
     const { tick, isOpen, readAt } = this.of(job);
-    if (!this.pasts.has(job)) return true;
-    return this.clock.now() - readAt >= READ_AFTER && (isOpen || (job.progress ?? 0) > tick);
+    return this.clock.now() - readAt >= READ_AFTER && (isOpen !== false || (job.progress ?? 0) > tick);
   }
 
   private async read(job: KnownJob): Promise<void> {
@@ -85,6 +87,7 @@ export class LastSuccesses {
       });
     } catch {
       // No node answers; what was known remains.
+      this.note(job, { readAt: this.clock.now() });
     }
   }
 

@@ -15,6 +15,7 @@ import { useSdk } from './sdk.js';
 const THREE = Date.UTC(2031, 4, 7, 3);
 const MINUTE = 60_000;
 
+/** A node that can refuse all claims, and that cannot read the records of jobs named "broken". */
 class FailingNode extends MemoryNode {
   isDown = false;
   reads = 0;
@@ -24,8 +25,9 @@ class FailingNode extends MemoryNode {
     return super.claim(...args);
   }
 
-  override look(...args: Parameters<MemoryNode['look']>): ReturnType<MemoryNode['look']> {
+  override async look(...args: Parameters<MemoryNode['look']>): ReturnType<MemoryNode['look']> {
     this.reads++;
+    if (args[0].lock.includes('broken')) throw new Error('WRONGTYPE');
     return super.look(...args);
   }
 }
@@ -171,4 +173,20 @@ it('jobs that are read again and again do not keep the others waiting', async ()
   await seconds();
   await clock.advance(MINUTE);
   expect(await seconds('job 149')).toBe(60);
+});
+
+it('jobs that cannot be read do not keep the others waiting, and are tried again after a minute', async () => {
+  const jobs = measured.get(KnownJobs, { strict: false });
+  const { options } = jobs.get('report')!;
+  for (let count = 0; count < 120; count++) jobs.declare({ name: `broken ${count}`, options }, MINUTE);
+  jobs.declare({ name: 'readable', options }, MINUTE);
+  await seconds();
+  await clock.advance(MINUTE / 2);
+  expect(await seconds('readable')).toBe(30);
+  const { reads } = node;
+  expect(await seconds('broken 0')).toBeUndefined();
+  expect(node.reads).toBe(reads);
+  await clock.advance(MINUTE / 2);
+  await seconds();
+  expect(node.reads).toBeGreaterThan(reads);
 });
