@@ -173,8 +173,8 @@ export class OperatorLog {
       );
     }
     this.logger.warn(
-      `${what} was not run by this instance: too many claims at once, and the nodes answer too slowly. Spread the ` +
-        `jobs over time, or use a faster Redis. ${COUNT_ALL}`,
+      `${what} was not run by this instance: too many claims at once for the nodes or for this process. Spread the ` +
+        `jobs over time, run fewer of them in this process, or use a faster Redis. ${COUNT_ALL}`,
     );
   }
 
