@@ -38,6 +38,7 @@ export class CatchUp {
   private readonly candidates = new Map<string, Candidate>();
   /** The jobs to look at again: paused ones, each with a timer if the pause ends by itself, and undecided claims. */
   private readonly waiting = new Map<string, Timer | undefined>();
+  private isStopped = false;
 
   constructor(
     @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
@@ -81,6 +82,13 @@ export class CatchUp {
   /** Looks whether paused jobs have been resumed, perhaps by other instances, and claims undecided ticks again. */
   lookAtWaiting(): void {
     for (const name of this.waiting.keys()) this.lookFor(name);
+  }
+
+  /** At shutdown: a pause can last for weeks, and the timer for its end would keep the application in memory. */
+  stop(): void {
+    this.isStopped = true;
+    for (const timer of this.waiting.values()) this.clock.clearTimeout(timer);
+    this.waiting.clear();
   }
 
   private async lookAt(job: Candidate): Promise<void> {
@@ -132,7 +140,7 @@ export class CatchUp {
 
   /** Looks again at the time `at`, when a pause ends by itself. */
   private lookAgain(name: string, at: number | undefined): Timer | undefined {
-    if (at === undefined) return undefined;
+    if (at === undefined || this.isStopped) return undefined;
     const delay = Math.min(at - this.clock.now() + 1, LONGEST_TIMER);
     return this.clock.setTimeout(() => this.lookFor(name), delay).unref();
   }

@@ -160,6 +160,7 @@ export class Lifecycle implements OnModuleInit, OnApplicationShutdown {
   async drain(): Promise<void> {
     this.leases.close();
     this.fleet.stop();
+    this.catchUp.stop();
     const names = this.leases.runs.map(({ name }) => name);
     if (names.length > 0) {
       this.logger.log(

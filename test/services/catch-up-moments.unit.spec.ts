@@ -73,6 +73,13 @@ async function beforeEleven(): Promise<{ app: TestingModule; redlock: RedlockSer
   return { app, redlock: app.get(RedlockService) };
 }
 
+/** Returns a function that lists the timers that are set from now on, for longer than a day. */
+function watchTimers(): () => unknown[] {
+  const { mock } = vi.spyOn(clock, 'setTimeout');
+  const isLong = (index: number): boolean => (mock.calls[index]?.[1] ?? 0) > 24 * 60 * MINUTE;
+  return () => mock.results.filter((_, index) => isLong(index)).map(({ value }) => value as unknown);
+}
+
 describe('a tick that was missed', () => {
   it('is run after an outage that falls between two looks at the nodes', async () => {
     const { app } = await beforeEleven();
@@ -179,4 +186,37 @@ it('the records of a job are not read while it is paused', async () => {
   await clock.idle();
   expect(ticks).toEqual(['11:00']);
   expect(limits()).toContain(50);
+});
+
+describe('an application that is closed while a job is paused keeps no timer for the end of the pause', () => {
+  it('if it has set one', async () => {
+    const { app, redlock } = await beforeEleven();
+    const timers = watchTimers();
+    const cleared = vi.spyOn(clock, 'clearTimeout');
+    await clock.until(redlock.pause('report', { for: '48h' }));
+    await clock.idle();
+    const [timer, ...others] = timers();
+    expect(timer).toBeDefined();
+    expect(others).toEqual([]);
+    expect(cleared).not.toHaveBeenCalledWith(timer);
+    await close(app);
+    expect(cleared).toHaveBeenCalledWith(timer);
+  });
+
+  it('if the nodes are just being asked about the pause', async () => {
+    const { app, redlock } = await beforeEleven();
+    const timers = watchTimers();
+    let closing: Promise<void> | undefined;
+    vi.spyOn(node, 'look').mockImplementationOnce(async (...question) => {
+      closing = close(app);
+      await closing;
+      return node.look(...question);
+    });
+    await clock.until(redlock.pause('report', { for: '48h' }));
+    await clock.idle();
+    expect(closing).toBeDefined();
+    await closing;
+    await clock.idle();
+    expect(timers()).toEqual([]);
+  });
 });
