@@ -10,8 +10,6 @@ const SECOND = 1000;
 const HOUR = 3600 * SECOND;
 const START = Date.parse('2026-11-22T12:34:56.789Z');
 
-/** The wall clock stands at `START`; timers are real. */
-
 beforeEach(() => void vi.useFakeTimers({ toFake: ['Date'], now: START }));
 afterEach(() => void vi.useRealTimers());
 
