@@ -164,7 +164,7 @@ export interface NodeReport {
  * Time limits are not part of the contract, because the module applies them to every node: an answer that takes longer
  * than `nodeTimeout` counts as missing, a claim that is granted after that is released, a settle or a release that was
  * not answered is sent again once the node answers, and one that was rejected is sent again at intervals of up to a
- * second. So `settle` and `release` may arrive twice.
+ * second, for a minute. So `settle` and `release` may arrive twice.
  */
 export interface LockNode {
   /** The node's location, for messages: host and port, never a password. */
