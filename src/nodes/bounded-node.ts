@@ -5,7 +5,7 @@ import { Deadline } from './deadline.js';
 import type { JobKeyNames, JobView, Pause, Register } from './job-view.js';
 import type { Claim, LockNode, NodeReport, Vote } from './lock-node.js';
 import { GRACE, type NodeLog } from './node-log.js';
-import { RetryTimer } from './retry-timer.js';
+import { Retries } from './retries.js';
 import { type Ending, type Undelivered, UndeliveredCommands, type Which } from './undelivered.js';
 
 /** What a `BoundedNode` needs from a node, in addition to the contract, to handle commands that hang or get lost. */
@@ -26,8 +26,8 @@ export interface NodeDriver extends LockNode {
    */
   usable(): Promise<void> | undefined;
   /**
-   * What became of a command that was rejected with `error`. `'refused'`: the node has not carried it out, and may do so
-   * when it is sent again. `'refused for good'`: the node would refuse it again.
+   * What became of a command that was rejected with `error`. `'refused'`: the node has not carried it out, or not
+   * completely, and may do so when it is sent again. `'refused for good'`: the node would refuse it again.
    */
   fateOf(claim: Claim, error: unknown): 'refused' | 'refused for good' | 'not sent' | 'unknown';
   /**
@@ -48,9 +48,6 @@ const RELEASE: Ending = { kind: 'release' };
 /** How long `open` may take, in milliseconds: a store may have to be set up. */
 const OPEN_LIMIT = 30_000;
 
-/** How many rejected commands are sent again at a time, until the node answers one of them. */
-const RETRIED_AT_ONCE = 10;
-
 /**
  * Limits the time that a node may take, whatever the node does: each answer or rejection comes within `nodeTimeout`
  * (within twice that while a connection is in doubt), a claim that is granted late is released, and a settle or a
@@ -62,7 +59,7 @@ export class BoundedNode implements LockNode {
   /** For `look`, `pause` and the registers: a node that refuses one of these may still vote. */
   private readonly questions: Deadline;
   private readonly undelivered: UndeliveredCommands;
-  private readonly retries = new RetryTimer(() => this.retry());
+  private readonly retries: Retries;
 
   /** @param nodeTimeout How long an answer may take, in milliseconds. */
   constructor(
@@ -77,6 +74,7 @@ export class BoundedNode implements LockNode {
       error === undefined ? this.late() : node.explain(error, false),
     );
     this.undelivered = new UndeliveredCommands(nodeTimeout);
+    this.retries = new Retries(this.undelivered, (command) => this.deliverAgain(command));
     node.onRecovery((which) => this.resend(which));
   }
 
@@ -128,11 +126,12 @@ export class BoundedNode implements LockNode {
   settle(claim: Claim, token: string, record?: string): Promise<boolean> {
     this.undelivered.keep(token);
     const settle = this.undelivered.add({ kind: 'settle', record }, claim, token);
-    return this.deliver(settle, this.node.settle(claim, token, record));
+    return this.deliver(settle, this.node.settle(claim, token, record), this.deadline);
   }
 
   release(claim: Claim, token: string): Promise<boolean> {
-    return this.deliver(this.undelivered.add(RELEASE, claim, token), this.node.release(claim, token));
+    const release = this.undelivered.add(RELEASE, claim, token);
+    return this.deliver(release, this.node.release(claim, token), this.deadline);
   }
 
   look(job: JobKeyNames, limit: number): Promise<JobView> {
@@ -162,7 +161,7 @@ export class BoundedNode implements LockNode {
 
   async close(): Promise<void> {
     this.node.log.close();
-    // The node may accept what it has rejected. A settle may still be in flight over a new connection.
+    // The node may accept now what it has rejected. A settle may still be in flight over a new connection.
     this.resend('rejected');
     await this.atMost(this.undelivered.empty());
     this.retries.stop();
@@ -191,37 +190,31 @@ export class BoundedNode implements LockNode {
     for (const command of this.undelivered.take(which)) void this.deliverAgain(command).catch(() => {});
   }
 
-  /** Finds out, with a few of the rejected commands, whether the node accepts them now; if so, sends the others. */
-  private retry(): void {
-    const commands = this.undelivered.take('rejected', RETRIED_AT_ONCE);
-    if (commands.length === 0) this.retries.reset();
-    const accepted = (): void => {
-      this.retries.reset();
-      this.resend('rejected');
-    };
-    for (const command of commands)
-      void this.deliverAgain(command).then(accepted, () => this.retries.start());
-  }
-
   private deliverAgain(command: Undelivered): Promise<boolean> {
     const { ending, claim, token } = command;
-    return this.deliver(command, this.node.resend(ending, claim, token));
+    return this.deliver(command, this.node.resend(ending, claim, token), this.deadline);
   }
 
   /** Sees to it that a command arrives: it is sent again until it is answered, however late that is. */
-  private deliver(command: Undelivered, sent: Promise<boolean>): Promise<boolean> {
+  private deliver(command: Undelivered, sent: Promise<boolean>, deadline: Deadline): Promise<boolean> {
     const arrived = (isHeld: boolean): boolean => {
       this.undelivered.delivered(command);
+      this.retries.accepted();
       return isHeld;
     };
-    const answer = this.deadline.within(sent, arrived, arrived, (error) => {
-      const isFinal = this.node.fateOf(command.claim, error) === 'refused for good';
-      if (isFinal) return this.undelivered.delivered(command);
+    const answer = deadline.within(sent, arrived, arrived, (error) => {
+      if (this.isGivenUp(command, error)) return this.undelivered.delivered(command);
       this.undelivered.rejected(command);
-      this.retries.start();
+      this.retries.rejected();
     });
     answer.catch(() => this.undelivered.failed(command));
     return answer;
+  }
+
+  /** Whether a command that was rejected is not sent again. */
+  private isGivenUp(command: Undelivered, error: unknown): boolean {
+    const fate = this.node.fateOf(command.claim, error);
+    return fate === 'refused for good';
   }
 
   private late(): NodeUnreachableError {

@@ -44,6 +44,11 @@ export class UndeliveredCommands {
   /** @param limit How old a failed command must be to be overdue, in milliseconds. */
   constructor(private readonly limit: number) {}
 
+  /** How many were rejected. */
+  get rejectedCount(): number {
+    return this.rejections.size;
+  }
+
   add(ending: Ending, claim: Claim, token: string): Undelivered {
     const now = performance.now();
     const entry = { ending, claim, token, since: now, sent: now, isObsolete: false };

@@ -1,0 +1,64 @@
+import type { Undelivered, UndeliveredCommands } from './undelivered.js';
+
+/** The delays, in milliseconds: a server that is busy, or short of replicas, often recovers within a moment. */
+const SHORTEST = 100;
+const LONGEST = 1000;
+
+/** How many rejected commands are on their way at a time. */
+const AT_ONCE = 10;
+
+/**
+ * Sends rejected commands again, in passes, a few at a time. The delay before a pass doubles until none is left.
+ *
+ * A pass tries no more than a few if the node rejects these, too. If the node has accepted any command meanwhile, the
+ * pass tries all: in a Cluster, the server of the other commands may accept them.
+ */
+export class Retries {
+  private delay = SHORTEST;
+  private timer: NodeJS.Timeout | undefined;
+  private isPassing = false;
+  private isStopped = false;
+  /** Whether the node has accepted a command since the last pass. */
+  private hasAccepted = false;
+
+  /** @param send Sends a command, and rejects if it was not accepted. */
+  constructor(
+    private readonly undelivered: UndeliveredCommands,
+    private readonly send: (command: Undelivered) => Promise<unknown>,
+  ) {}
+
+  /** A command was rejected. */
+  rejected(): void {
+    if (this.isStopped || this.isPassing || this.timer) return;
+    this.hasAccepted = false;
+    this.timer = setTimeout(() => void this.pass(), this.delay).unref();
+    this.delay = Math.min(2 * this.delay, LONGEST);
+  }
+
+  /** A command was accepted. */
+  accepted(): void {
+    this.hasAccepted = true;
+  }
+
+  stop(): void {
+    this.isStopped = true;
+    clearTimeout(this.timer);
+  }
+
+  private async pass(): Promise<void> {
+    this.timer = undefined;
+    this.isPassing = true;
+    let left = this.undelivered.rejectedCount;
+    const oneByOne = async (): Promise<void> => {
+      while (left-- > 0 && !this.isStopped) {
+        const [command] = this.undelivered.take('rejected', 1);
+        await (command && this.send(command).catch(() => {}));
+        if (!this.hasAccepted) return;
+      }
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, oneByOne));
+    this.isPassing = false;
+    if (this.undelivered.rejectedCount > 0) this.rejected();
+    else this.delay = SHORTEST;
+  }
+}
