@@ -56,7 +56,7 @@ const OPEN_LIMIT = 30_000;
 export class BoundedNode implements LockNode {
   readonly address: string;
   private readonly deadline: Deadline;
-  /** For `look`, `pause` and the registers: a node that refuses one of these may still vote. */
+  /** For what is not a vote, or is sent again: a node that refuses it may still vote. */
   private readonly questions: Deadline;
   private readonly undelivered: UndeliveredCommands;
   private readonly retries: Retries;
@@ -192,7 +192,7 @@ export class BoundedNode implements LockNode {
 
   private deliverAgain(command: Undelivered): Promise<boolean> {
     const { ending, claim, token } = command;
-    return this.deliver(command, this.node.resend(ending, claim, token), this.deadline);
+    return this.deliver(command, this.node.resend(ending, claim, token), this.questions);
   }
 
   /** Sees to it that a command arrives: it is sent again until it is answered, however late that is. */

@@ -119,6 +119,23 @@ describe('a node of the application', () => {
     await vi.waitFor(async () => expect(await memory.claim(tick, 'c', TTL)).toMatchObject({ kind: left }));
   });
 
+  it('that votes, and rejects each settle, is logged only when a run ends', async () => {
+    const memory = new MemoryNode();
+    const node = around(memory);
+    const tick = claimOf(newName(), Date.now());
+    await node.claim(tick, 'a', TTL);
+    const settle = vi.spyOn(memory, 'settle').mockRejectedValue(new Error('no space left'));
+    await expect(node.settle(tick, 'a')).rejects.toThrow('no space left');
+    for (let sent = 1; sent <= 3; sent++) {
+      await vi.waitFor(() => expect(settle).toHaveBeenCalledTimes(sent));
+      await node.claim(claimOf(newName()), 'b', TTL);
+    }
+    expect(log.lines).toEqual([
+      expect.stringContaining('cannot vote: no space left'),
+      expect.stringContaining('votes again'),
+    ]);
+  });
+
   const keys = { lock: '', last: '', begun: '', records: '', pause: '' };
   const register = { ends: 'ends', entries: 'entries' };
   const questions = {
