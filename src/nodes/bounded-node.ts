@@ -60,6 +60,7 @@ export class BoundedNode implements LockNode {
   private readonly questions: Deadline;
   private readonly undelivered: UndeliveredCommands;
   private readonly retries: Retries;
+  private isClosing = false;
 
   /** @param nodeTimeout How long an answer may take, in milliseconds. */
   constructor(
@@ -111,7 +112,7 @@ export class BoundedNode implements LockNode {
         if (late.kind === 'granted' && !release.isObsolete) void this.release(claim, token).catch(() => {});
       },
       (error) => {
-        if (this.node.fateOf(claim, error) !== 'unknown') this.undelivered.delivered(release);
+        if (this.node.fateOf(claim, error) !== 'unknown') this.undelivered.claimRefused(release);
       },
     );
     answer.catch(() => this.undelivered.failed(release));
@@ -161,6 +162,7 @@ export class BoundedNode implements LockNode {
 
   async close(): Promise<void> {
     this.node.log.close();
+    this.isClosing = true;
     // The node may accept now what it has rejected. A settle may still be in flight over a new connection.
     this.resend('rejected');
     await this.atMost(this.undelivered.empty());
@@ -214,6 +216,7 @@ export class BoundedNode implements LockNode {
   /** Whether a command that was rejected is not sent again. */
   private isGivenUp(command: Undelivered, error: unknown): boolean {
     const fate = this.node.fateOf(command.claim, error);
+    if (fate === 'refused') return this.isClosing || this.undelivered.isNeedless(command);
     return fate === 'refused for good';
   }
 

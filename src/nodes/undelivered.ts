@@ -38,6 +38,8 @@ export class UndeliveredCommands {
   private readonly failures = new Set<string>();
   /** The tokens of those that were rejected, in the order in which that happened. */
   private readonly rejections = new Set<string>();
+  /** The tokens of the latest claims that were refused, and not extended or settled since. */
+  private readonly refusedClaims = new Set<string>();
   /** Called when none is left. */
   private onEmpty: () => void = () => {};
 
@@ -76,8 +78,22 @@ export class UndeliveredCommands {
     if (this.entries.get(entry.token) === entry) this.rejections.add(entry.token);
   }
 
+  /** The claim was refused, or never sent: there is nothing to release. */
+  claimRefused(release: Undelivered): void {
+    this.delivered(release);
+    this.refusedClaims.add(release.token);
+    if (this.refusedClaims.size > KEPT_AT_MOST)
+      this.refusedClaims.delete(this.refusedClaims.values().next().value ?? '');
+  }
+
+  /** Whether it releases a claim that was refused. */
+  isNeedless({ ending, token }: Undelivered): boolean {
+    return ending.kind === 'release' && this.refusedClaims.has(token);
+  }
+
   /** The holder extends or settles the claim, which other nodes have granted: it must not be released any more. */
   keep(token: string): void {
+    this.refusedClaims.delete(token);
     const entry = this.entries.get(token);
     if (entry?.ending.kind !== 'release') return;
     entry.isObsolete = true;

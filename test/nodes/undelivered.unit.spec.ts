@@ -45,3 +45,15 @@ it('does not send a command again that is on its way, or was answered', () => {
   expect(undelivered.take('rejected')).toEqual([]);
   expect(tokensOf(undelivered.take('all'))).toEqual(['b']);
 });
+
+it('knows of a release that it is needless until the claim is extended or settled', () => {
+  const undelivered = new UndeliveredCommands(100);
+  const add = (kind: 'settle' | 'release') => undelivered.add({ kind }, { lock: 'a' }, 'a');
+  expect(undelivered.isNeedless(add('release'))).toBe(false);
+  undelivered.claimRefused(add('release'));
+  expect(undelivered.take('all')).toEqual([]);
+  expect(undelivered.isNeedless(add('release'))).toBe(true);
+  expect(undelivered.isNeedless(add('settle'))).toBe(false);
+  undelivered.keep('a');
+  expect(undelivered.isNeedless(add('release'))).toBe(false);
+});
