@@ -122,7 +122,10 @@ describe('run', () => {
       }
     }
     const logger = new RecordingLogger();
-    const redlock = (await start({ redlock: { nodes: new Broken() }, logger })).get(RedlockService);
+    // Until then, the end of the application waits for the node to settle the runs.
+    const nodeTimeout = 50;
+    const app = await start({ redlock: { nodes: new Broken(), nodeTimeout }, logger });
+    const redlock = app.get(RedlockService);
     expect(await redlock.run('report', () => 'result')).toEqual({ ran: true, value: 'result' });
     expect(logger.at('warn')).toEqual([
       expect.stringMatching(/^Node memory:\w+ cannot vote: OUT OF ORDER/),
