@@ -122,7 +122,7 @@ describe('run', () => {
       }
     }
     const logger = new RecordingLogger();
-    // Until then, the end of the application waits for the node to settle the runs.
+    // Closing the application waits for this long until the node has settled the runs.
     const nodeTimeout = 50;
     const app = await start({ redlock: { nodes: new Broken(), nodeTimeout }, logger });
     const redlock = app.get(RedlockService);
