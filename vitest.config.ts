@@ -16,7 +16,7 @@ const alias = [
 const lane = (
   name: string,
   groupOrder: number,
-  workers: { maxWorkers?: number; isolate?: boolean; pool?: 'threads' },
+  options: { maxWorkers?: number; isolate?: boolean; pool?: 'threads'; globalSetup?: string },
   include: string[],
   exclude: string[] = [],
 ) => ({
@@ -27,16 +27,17 @@ const lane = (
     exclude,
     setupFiles: ['test/setup.ts'],
     testTimeout: 30_000,
-    expect: { poll: { interval: 1, timeout: 10_000 } },
+    expect: { poll: { interval: 5, timeout: 10_000 } },
     hookTimeout: 60_000,
     sequence: { groupOrder },
-    ...workers,
+    ...options,
   },
 });
 
 const UNIT = ['test/**/*.unit.spec.ts'];
 const SYSTEM = ['test/fleet/**/*.spec.ts', 'test/chaos/**/*.spec.ts'];
-const PACKAGE = ['consumer', 'examples', 'docs', 'dashboard'].map((folder) => `test/${folder}/**/*.spec.ts`);
+const PAGES = ['test/docs/**/*.spec.ts', 'test/dashboard/**/*.spec.ts'];
+const PACKAGE = ['test/consumer/**/*.spec.ts', 'test/examples/**/*.spec.ts'];
 
 export default defineConfig({
   test: {
@@ -45,10 +46,11 @@ export default defineConfig({
       // Importing NestJS takes longer than these tests: the files of a worker share its modules.
       lane('unit', 0, { isolate: false, pool: 'threads', maxWorkers: 2 }, UNIT),
       // These mostly wait for timers.
-      lane('redis', 1, { maxWorkers: 3 }, ['test/**/*.spec.ts'], [...UNIT, ...SYSTEM, ...PACKAGE]),
+      lane('redis', 1, { maxWorkers: 3 }, ['test/**/*.spec.ts'], [...UNIT, ...SYSTEM, ...PAGES, ...PACKAGE]),
       // Fleets of processes and installations need the machine for themselves.
       lane('system', 2, { maxWorkers: 1 }, SYSTEM, UNIT),
-      lane('package', 3, { maxWorkers: 2 }, PACKAGE, UNIT),
+      lane('pages', 3, { maxWorkers: 2 }, PAGES, UNIT),
+      lane('package', 3, { maxWorkers: 2, globalSetup: 'test/pack.ts' }, PACKAGE),
     ],
   },
 });

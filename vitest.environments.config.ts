@@ -5,6 +5,7 @@ export default defineConfig({
   test: {
     include: ['test/**/*.environment.ts'],
     setupFiles: ['test/setup.ts'],
+    globalSetup: 'test/pack.ts',
     testTimeout: 30_000,
     hookTimeout: 60_000,
     fileParallelism: false,

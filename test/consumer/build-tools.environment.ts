@@ -2,7 +2,8 @@
 import { join, resolve } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { clientOf, useServer } from '../module/redis.js';
-import { type Consumer, EACH_TICK_ONCE, LIFE, npm, PATIENCE, useConsumers, verdictOn } from './consumer.js';
+import { type Consumer, EACH_TICK_ONCE, LIFE, PATIENCE, useConsumers, verdictOn } from './consumer.js';
+import { npm } from '../npm.js';
 
 const consumers = useConsumers(
   {

@@ -1,18 +1,15 @@
 /** Sets up applications as users have them, each in its own folder, with the packed package installed. */
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { cp, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
-import { afterAll, afterEach, beforeAll } from 'vitest';
+import { afterAll, afterEach, beforeAll, inject } from 'vitest';
+import { npm } from '../npm.js';
 
-const execute = promisify(execFile);
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 /** The folder whose subfolders the applications are made of. */
 export const SOURCES = fileURLToPath(new URL('.', import.meta.url));
-const NPM_FLAGS = ['--no-audit', '--no-fund', '--prefer-offline', '--loglevel=error'];
 /** How long an installation may take on a busy machine, in milliseconds. */
 export const PATIENCE = 240_000;
 /** How long a script or a line of output may take, in milliseconds. */
@@ -128,8 +125,11 @@ export class Consumer {
 /** Installs what the package.json in a folder asks for. The packed package is `../nestjs-exclusive.tgz` from there. */
 export type Installer = (home: string) => Promise<unknown>;
 
+const byNpm: Installer = (home) =>
+  npm(home, 'install', '--strict-peer-deps', 'file:../nestjs-exclusive.tgz');
+
 /**
- * Packs the package and installs it into applications, before the tests of a file.
+ * Installs the packed package into applications, before the tests of a file.
  *
  * @param parts The folders that each application is made of. Their files are merged.
  * @param installers What installs an application in place of npm.
@@ -148,12 +148,7 @@ export function useConsumers<Name extends string>(
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'consumers-'));
-    // This builds the package first, as `npm publish` does.
-    await npm(ROOT, 'pack', '--pack-destination', folder);
-    const packed = (await readdir(folder)).find((name) => name.endsWith('.tgz')) ?? '';
-    await rename(join(folder, packed), join(folder, 'nestjs-exclusive.tgz'));
-    const byNpm: Installer = (home) =>
-      npm(home, 'install', '--strict-peer-deps', 'file:../nestjs-exclusive.tgz');
+    await cp(inject('packed'), join(folder, 'nestjs-exclusive.tgz'));
     const install = async (name: Name): Promise<void> => {
       for (const part of parts[name]) await cp(join(SOURCES, part), homeOf(name), { recursive: true });
       await (installers[name] ?? byNpm)(homeOf(name));
@@ -167,13 +162,6 @@ export function useConsumers<Name extends string>(
   });
 
   return consumers;
-}
-
-/** Runs a command of npm in a folder. */
-export function npm(cwd: string, ...args: string[]) {
-  // After `--` come the arguments of another command.
-  const [command = '', ...rest] = args;
-  return execute('npm', [command, ...NPM_FLAGS, ...rest], { cwd });
 }
 
 /** How long an application is to run, in milliseconds: three ticks of a second and a part of one. */

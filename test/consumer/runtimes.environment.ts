@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { clientOf, useServer } from '../module/redis.js';
-import { EACH_TICK_ONCE, LIFE, npm, PATIENCE, type Program, useConsumers, verdictOn } from './consumer.js';
+import { EACH_TICK_ONCE, LIFE, PATIENCE, type Program, useConsumers, verdictOn } from './consumer.js';
+import { npm } from '../npm.js';
 
 const { app, runtimes, pnp } = useConsumers(
   {

@@ -2,23 +2,20 @@
  * The application in `examples/reports`, as somebody has it who copied the folder out: installed from its own
  * package.json, and started as its Dockerfile and compose.yaml say, without Docker.
  */
-import { execFile } from 'node:child_process';
-import { access, cp, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { access, cp, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { parse } from '@lukeed/ms';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { freePort } from '../engine/redis-server.js';
 import { clientOf, useServer } from '../module/redis.js';
+import { npm } from '../npm.js';
 import { Instance } from './instance.js';
 
-const execute = promisify(execFile);
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const EXAMPLE = join(ROOT, 'examples/reports');
-const NPM_FLAGS = ['--no-audit', '--no-fund', '--prefer-offline', '--loglevel=error'];
 /** For the installation on a busy machine, in milliseconds. */
 const PATIENCE = 240_000;
 /** For what comes within one period of a job, in milliseconds. */
@@ -49,10 +46,7 @@ const instances: Instance[] = [];
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'reports-'));
   await cp(EXAMPLE, folder, { recursive: true, filter: isSource });
-  // This builds the package first, as `npm publish` does.
-  await npm(ROOT, 'pack', '--pack-destination', folder);
-  const tarball = (await readdir(folder)).find((name) => name.endsWith('.tgz'));
-  await npm(folder, 'install', '--no-save', '--strict-peer-deps', `./${tarball}`, 'yaml@^2.8.0');
+  await npm(folder, 'install', '--no-save', '--strict-peer-deps', inject('packed'), 'yaml@^2.8.0');
   await npm(folder, 'run', 'build');
 
   const yaml = createRequire(join(folder, 'package.json'))('yaml') as {
@@ -71,10 +65,6 @@ afterAll(async () => {
 /** Not what somebody left there who tried the example in its place. */
 function isSource(path: string): boolean {
   return !/[/\\](node_modules|dist|[^/\\]+\.tgz)$/.test(path);
-}
-
-function npm(cwd: string, ...args: string[]): Promise<unknown> {
-  return execute('npm', [...args, ...NPM_FLAGS], { cwd });
 }
 
 function instanceServices(): Service[] {
