@@ -125,8 +125,7 @@ export class Consumer {
 /** Installs what the package.json in a folder asks for. The packed package is `../nestjs-exclusive.tgz` from there. */
 export type Installer = (home: string) => Promise<unknown>;
 
-const byNpm: Installer = (home) =>
-  npm(home, 'install', '--strict-peer-deps', 'file:../nestjs-exclusive.tgz');
+const byNpm: Installer = (home) => npm(home, 'install', '--strict-peer-deps', 'file:../nestjs-exclusive.tgz');
 
 /**
  * Installs the packed package into applications, before the tests of a file.
@@ -146,13 +145,14 @@ export function useConsumers<Name extends string>(
   ) as Record<Name, Consumer>;
   const killAll = (): void => names.forEach((name) => consumers[name].killAll());
 
+  const install = async (name: Name): Promise<void> => {
+    for (const part of parts[name]) await cp(join(SOURCES, part), homeOf(name), { recursive: true });
+    await (installers[name] ?? byNpm)(homeOf(name));
+  };
+
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'consumers-'));
     await cp(inject('packed'), join(folder, 'nestjs-exclusive.tgz'));
-    const install = async (name: Name): Promise<void> => {
-      for (const part of parts[name]) await cp(join(SOURCES, part), homeOf(name), { recursive: true });
-      await (installers[name] ?? byNpm)(homeOf(name));
-    };
     await Promise.all(names.map(install));
   }, PATIENCE);
   afterEach(killAll);
