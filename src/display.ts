@@ -3,7 +3,7 @@ import { types } from 'node:util';
 import { namesSecret, withoutSecrets } from './secrets.js';
 
 /** The maximum length of a value in a message, in characters. */
-const LONGEST = 200;
+const LONGEST_VALUE = 200;
 /** The maximum length of a reason or an address that comes from elsewhere, in characters. */
 const LONGEST_TEXT = 1000;
 
@@ -26,12 +26,12 @@ export function oneLine(text: string): string {
 
 /** The name of a job or an instance, in quotes. The user and password of a URL in it are not shown. */
 export function quoted(name: string): string {
-  if (name.length <= LONGEST) {
+  if (name.length <= LONGEST_VALUE) {
     const shorter = name.replace(CREDENTIALS, (part) => (part.endsWith('@') ? '://***@' : '://***'));
     return oneLine(JSON.stringify(shorter));
   }
   // What is cut off may contain the end of a password.
-  const head = name.slice(0, LONGEST).replace(/:\/\/.*/s, '://***');
+  const head = name.slice(0, LONGEST_VALUE).replace(/:\/\/.*/s, '://***');
   return oneLine(JSON.stringify(`${head}…`));
 }
 
@@ -52,7 +52,7 @@ export function shown(value: unknown): string {
     case 'symbol':
       return `a ${typeof value}`;
     case 'bigint':
-      return `${shortened(String(value), LONGEST)}n`;
+      return `${shortened(String(value), LONGEST_VALUE)}n`;
     default:
       return String(value);
   }
@@ -60,14 +60,14 @@ export function shown(value: unknown): string {
 
 /** A string where a URL is expected: shown only if no part of it can be a user name or a password. */
 export function shownUrl(text: string): string {
-  if (text.length <= LONGEST && HARMLESS.test(text)) return quoted(text);
+  if (text.length <= LONGEST_VALUE && HARMLESS.test(text)) return quoted(text);
   const scheme = /^\s*(\w{1,20}:\/\/)/.exec(text)?.[1] ?? '';
   return `"${scheme}***"`;
 }
 
 /** Whether a message shows a value in full. */
 export function isShownInFull(value: unknown): boolean {
-  if (typeof value === 'string') return value.length <= LONGEST && !looksSecret(value);
+  if (typeof value === 'string') return value.length <= LONGEST_VALUE && !looksSecret(value);
   return (typeof value !== 'object' || value === null) && !['function', 'symbol'].includes(typeof value);
 }
 
@@ -104,7 +104,7 @@ function kindOf(value: object): string {
     }
     if (typeof Reflect.get(value, 'then') === 'function') return 'a promise';
     const name = classOf(value);
-    return name === 'Object' ? 'an object' : `an instance of ${oneLine(shortened(name, LONGEST))}`;
+    return name === 'Object' ? 'an object' : `an instance of ${oneLine(shortened(name, LONGEST_VALUE))}`;
   } catch {
     return 'an object';
   }

@@ -15,9 +15,9 @@ export interface NodeDriver extends LockNode {
   shownKeys?(keys: readonly string[]): string;
   /**
    * Called once, before any command. The node calls `resend` when lost commands can be sent again: all of them, or only
-   * the overdue ones.
+   * those that have failed (see `Which`).
    */
-  onRecovery(resend: (which: 'all' | 'overdue') => void): void;
+  onRecovery(resend: (which: 'all' | 'failed') => void): void;
   /** Sends a settle or a release again. */
   resend(ending: Ending, claim: Claim, token: string): Promise<boolean>;
   /**

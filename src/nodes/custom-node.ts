@@ -12,7 +12,7 @@ export class CustomNode implements NodeDriver {
   readonly log: NodeLog;
   /** When it last answered, on the monotonic clock. */
   private lastAnswer = Number.NEGATIVE_INFINITY;
-  private resendLost: (which: 'overdue') => void = () => {};
+  private resendLost: (which: 'failed') => void = () => {};
 
   /** @param nodeTimeout How long an answer may take, in milliseconds. */
   constructor(
@@ -67,7 +67,7 @@ export class CustomNode implements NodeDriver {
     await this.node.close();
   }
 
-  onRecovery(resend: (which: 'overdue') => void): void {
+  onRecovery(resend: (which: 'failed') => void): void {
     this.resendLost = resend;
   }
 
@@ -99,7 +99,7 @@ export class CustomNode implements NodeDriver {
 
   private answered<Answer>(answer: Answer): Answer {
     this.lastAnswer = performance.now();
-    this.resendLost('overdue');
+    this.resendLost('failed');
     return answer;
   }
 }

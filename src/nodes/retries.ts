@@ -1,8 +1,8 @@
 import type { Undelivered, UndeliveredCommands } from './undelivered.js';
 
 /** The delays, in milliseconds: a server that is busy, or short of replicas, often recovers within a moment. */
-const SHORTEST = 100;
-const LONGEST = 1000;
+const SHORTEST_DELAY = 100;
+const LONGEST_DELAY = 1000;
 
 /** How many rejected commands are on their way at a time. */
 const AT_ONCE = 10;
@@ -14,7 +14,7 @@ const AT_ONCE = 10;
  * pass tries all: in a Cluster, the server of the other commands may accept them.
  */
 export class Retries {
-  private delay = SHORTEST;
+  private delay = SHORTEST_DELAY;
   private timer: NodeJS.Timeout | undefined;
   private isPassing = false;
   private isStopped = false;
@@ -32,7 +32,7 @@ export class Retries {
     if (this.isStopped || this.isPassing || this.timer) return;
     this.hasAccepted = false;
     this.timer = setTimeout(() => void this.pass(), this.delay).unref();
-    this.delay = Math.min(2 * this.delay, LONGEST);
+    this.delay = Math.min(2 * this.delay, LONGEST_DELAY);
   }
 
   /** A command was accepted. */
@@ -59,6 +59,6 @@ export class Retries {
     await Promise.all(Array.from({ length: AT_ONCE }, oneByOne));
     this.isPassing = false;
     if (this.undelivered.rejectedCount > 0) this.rejected();
-    else this.delay = SHORTEST;
+    else this.delay = SHORTEST_DELAY;
   }
 }

@@ -13,10 +13,10 @@ export interface Undelivered {
 }
 
 /**
- * Which commands to send again: all; those that were rejected; or the overdue, which have failed, or were not answered
- * in time, and were sent some time ago.
+ * Which commands to send again: all; those that were rejected; or those that have failed or were not answered in time,
+ * except those that were last sent a moment ago.
  */
-export type Which = 'all' | 'rejected' | 'overdue';
+export type Which = 'all' | 'rejected' | 'failed';
 
 interface Entry extends Undelivered {
   /** When the claim, or the command itself, was first sent, on the monotonic clock. */
@@ -43,7 +43,7 @@ export class UndeliveredCommands {
   /** Called when none is left. */
   private onEmpty: () => void = () => {};
 
-  /** @param limit How old a failed command must be to be overdue, in milliseconds. */
+  /** @param limit How long ago a failed command must have been sent, in milliseconds, to be sent again as `'failed'`. */
   constructor(private readonly limit: number) {}
 
   /** How many were rejected. */
@@ -66,7 +66,7 @@ export class UndeliveredCommands {
   }
 
   /**
-   * The command has failed, or was not answered in time. Only such a command can be overdue: until then, its claim may
+   * The command has failed, or was not answered in time. Before that, it is not sent again as `'failed'`: its claim may
    * still be granted in time.
    */
   failed({ token }: Undelivered): void {
@@ -107,7 +107,7 @@ export class UndeliveredCommands {
     for (const token of this.tokensOf(which)) {
       if (taken.length === atMost) break;
       const entry = this.entries.get(token);
-      if (!entry || (which === 'overdue' && entry.sent >= now - this.limit)) continue;
+      if (!entry || (which === 'failed' && entry.sent >= now - this.limit)) continue;
       if (entry.since <= now - KEPT_FOR) {
         this.remove(token);
         continue;

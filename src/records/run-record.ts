@@ -58,9 +58,9 @@ interface Stored {
 }
 
 /** The maximum length of an error, in characters. */
-const LONGEST = 200;
+const LONGEST_ERROR = 200;
 /** How much of an error is looked at, in characters. */
-const LONGEST_READ = 10_000;
+const LONGEST_READ_ERROR = 10_000;
 
 /** The text that is stored for a run. */
 export function encodeRecord(record: Omit<StoredRecord, 'package'>): string {
@@ -126,9 +126,9 @@ export function runRecord(record: StoredRecord): RunRecord {
 /** An error for a record: its name and its first line. */
 export function recordedError(error: unknown): string {
   const [first = ''] = textOf(error)
-    .slice(0, LONGEST_READ)
+    .slice(0, LONGEST_READ_ERROR)
     .split(/[\r\n]/, 1);
-  return redacted(first).slice(0, LONGEST);
+  return redacted(first).slice(0, LONGEST_ERROR);
 }
 
 function parsed(text: string): Stored | undefined {

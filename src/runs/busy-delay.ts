@@ -1,5 +1,5 @@
 /** The longest delay, in milliseconds. */
-const LONGEST = 5;
+const LONGEST_DELAY = 5;
 /** An event loop that is busy for at least this part of the time counts as much as `LOOP_LOAD` runs. */
 const BUSY_LOOP = 0.9;
 const LOOP_LOAD = 4;
@@ -14,5 +14,5 @@ const LOOP_LOAD = 4;
  */
 export function busyDelayOf(runs: number, utilization: number): number {
   const load = runs + (utilization >= BUSY_LOOP ? LOOP_LOAD : 0);
-  return load === 0 ? 0 : Math.min(1 + Math.ceil(Math.log2(1 + load)), LONGEST);
+  return load === 0 ? 0 : Math.min(1 + Math.ceil(Math.log2(1 + load)), LONGEST_DELAY);
 }

@@ -11,7 +11,7 @@ import { watchfulSignal } from './watchful-signal.js';
 /** A renewal without a majority is repeated after this fraction of the ttl. */
 const REPEAT_PART = 1 / 20;
 
-const OVERDUE =
+const NOT_RENEWED =
   'it was not renewed in time, because this process was frozen or no majority of the nodes answered. Another instance may have run meanwhile';
 
 const logger = new Logger('RedlockModule');
@@ -231,7 +231,7 @@ export class Lease {
     return this.grant.validUntil <= this.clock.elapsed();
   }
 
-  private lose(why = OVERDUE): Error {
+  private lose(why = NOT_RENEWED): Error {
     const error = new LockLostError(this.name, why);
     // An ended lease cannot be lost.
     if (!this.isEnded) this.abort(error);

@@ -1,13 +1,11 @@
-import { useSignal } from '@preact/signals';
-import type { Json } from '../../page-data.js';
-import type { RunRecord } from '../../redlock-data.js';
 import { type JobRow, rowOf } from '../model/job-row.js';
-import { KIND_OF_OUTCOME, KINDS } from '../model/marks.js';
+import { KINDS } from '../model/marks.js';
 import { absolute, due, duration, percent, relative, schedule, short } from '../model/words.js';
 import { Actions } from '../parts/actions.js';
 import { Badges } from '../parts/badges.js';
 import { DurationPlot } from '../parts/duration-plot.js';
 import { Opinions, OptionTable, Preview } from '../parts/job-facts.js';
+import { RunTable } from '../parts/run-table.js';
 import { Scrolled } from '../parts/scrolled.js';
 import { LABELS, Legend, Shape } from '../parts/shapes.js';
 import { Relative } from '../parts/time.js';
@@ -15,9 +13,6 @@ import { Timeline } from '../parts/timeline.js';
 import { useAnswer } from '../parts/use-answer.js';
 import { fetchFleet, fetchJob } from '../server-api.js';
 import { now, overview, rows } from '../state.js';
-
-/** How many runs the table shows before all of them are asked for. */
-const SHOWN_RUNS = 15;
 
 export function JobPage({ name }: { name: string }) {
   const { answer, error, renew } = useAnswer(() => fetchJob(name), name);
@@ -61,7 +56,13 @@ export function JobPage({ name }: { name: string }) {
       </section>
       <section aria-labelledby="runs">
         <h2 id="runs">Runs on record</h2>
-        {answer ? <Runs records={answer.records} /> : <p class="empty">Asking …</p>}
+        {answer ? (
+          <Scrolled labelledBy="runs">
+            <RunTable records={answer.records} />
+          </Scrolled>
+        ) : (
+          <p class="empty">Asking …</p>
+        )}
       </section>
       <div class="facts">
         <section aria-labelledby="upcoming">
@@ -146,74 +147,5 @@ function Figures({ row: { statistics, last, next, job } }: { row: JobRow }) {
         </div>
       ))}
     </dl>
-  );
-}
-
-function Runs({ records }: { records: readonly Json<RunRecord>[] }) {
-  const shown = useSignal(SHOWN_RUNS);
-  if (records.length === 0) return <p class="empty">No run on record.</p>;
-  const longest = Math.max(...records.map(({ duration: ms }) => ms ?? 0), 1);
-  return (
-    <Scrolled labelledBy="runs">
-      <table class="runs">
-        <thead>
-          <tr>
-            {['Outcome', 'Tick', 'Late', 'Duration', 'Instance', 'Trigger'].map((title) => (
-              <th key={title} scope="col" class={title === 'Late' ? 'number' : ''}>
-                {title}
-              </th>
-            ))}
-          </tr>
-        </thead>
-        <tbody>
-          {records.slice(0, shown.value).map((record) => (
-            <Run key={record.runId} record={record} longest={longest} />
-          ))}
-        </tbody>
-      </table>
-      {records.length > shown.value && (
-        <button onClick={() => (shown.value = records.length)}>Show all {records.length}</button>
-      )}
-    </Scrolled>
-  );
-}
-
-function Run({ record, longest }: { record: Json<RunRecord>; longest: number }) {
-  const { outcome, tick, startedAt, duration: ms, instanceId, trigger, error, runId } = record;
-  const kind = KIND_OF_OUTCOME[outcome];
-  const begin = Date.parse(startedAt);
-  const at = tick === null ? begin : Date.parse(tick);
-  return (
-    <>
-      <tr title={`Run ${runId}`} class={error ? 'has-error' : ''}>
-        <td>
-          <span class="line">
-            <Shape kind={kind} />
-            {LABELS[kind]}
-          </span>
-        </td>
-        <td>
-          <span title={absolute(at)}>{short(at)}</span> <small>{relative(at, now.value)}</small>
-        </td>
-        <td class="number">{tick === null ? '–' : duration(Math.max(0, begin - at))}</td>
-        <td>
-          {ms === null ? (
-            <span class="muted">unknown</span>
-          ) : (
-            <span class="measure">
-              <span class="number">{duration(ms)}</span>
-              <i class={kind} style={{ width: `${Math.max(1, (ms / longest) * 100)}px` }} />
-            </span>
-          )}
-        </td>
-        <td>{instanceId}</td>
-        <td>{trigger}</td>
-      </tr>
-      {error && (
-        <tr class="error">
-          <td colSpan={6}>{error}</td>
-        </tr>
-      )}
-    </>
   );
 }

@@ -13,7 +13,7 @@ import {
 import { duration, percent, schedule } from '../model/words.js';
 import { Badges } from '../parts/badges.js';
 import { FilterInput } from '../parts/filter-input.js';
-import { RecentRuns } from '../parts/recent-runs.js';
+import { RecentMarks } from '../parts/recent-marks.js';
 import { LABELS, Shape } from '../parts/shapes.js';
 import { Due, Relative } from '../parts/time.js';
 import { useVisibleRows } from '../parts/use-visible-rows.js';
@@ -201,7 +201,7 @@ function cellsOf({ row, index }: RowProps) {
         )}
       </td>
       <td class="recent-column">
-        <RecentRuns marks={marks} />
+        <RecentMarks marks={marks} />
       </td>
       <td class={`number success ${successRate !== null && successRate < 0.95 ? 'bad' : ''}`}>
         {successRate === null ? '–' : percent(successRate)}

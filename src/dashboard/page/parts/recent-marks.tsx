@@ -4,7 +4,7 @@ import { Shape } from './shapes.js';
 const RECENT = 14;
 
 /** What became of the newest ticks and calls, oldest first. */
-export function RecentRuns({ marks }: { marks: readonly Mark[] }) {
+export function RecentMarks({ marks }: { marks: readonly Mark[] }) {
   const recent = marks.filter(({ kind }) => kind !== 'due').slice(-RECENT);
   if (recent.length === 0) return <span class="muted">–</span>;
   const bad = recent.filter(({ kind }) => kind !== 'ran' && kind !== 'running').length;
