@@ -22,7 +22,7 @@ export interface Patience {
    * earlier than `RETRY.overloadLimit` allows. Default: `wait`.
    */
   readonly untilNext?: number;
-  /** With `overlap: 'buffer-one'`: how long to wait for a run in progress; not 0. */
+  /** With `overlap: 'buffer-one'`: how long to wait for a run in progress. */
   readonly buffer?: number | undefined;
 }
 

@@ -7,8 +7,8 @@ export const RETRY = {
   /** How long an acquisition retries after split votes, as a multiple of `nodeTimeout`. */
   splitLimit: 10,
   /**
-   * After split votes, every Nth attempt asks all nodes: the lead node may still hold the lock of an instance that has
-   * died.
+   * After split votes, and while a tick is buffered, every Nth attempt asks all nodes: the lead node may still hold the
+   * lock of an instance that has died.
    */
   askAllEvery: 4,
   /** The mean delay while `lock()` waits for a lock that is held. */

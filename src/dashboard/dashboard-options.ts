@@ -8,7 +8,7 @@ export interface RedlockDashboardSettings {
   actions?: boolean;
   /**
    * Starts in production (`NODE_ENV=production`) although `guards` is empty: something else protects the page, or
-   * everybody may see it. Default: `false`, which makes the application refuse to start.
+   * everybody may see it. Default: `false`. Then the application refuses to start in production without guards.
    */
   public?: boolean;
 }

@@ -16,7 +16,7 @@ import { within } from './within.js';
 const SLICE = { size: 20, pause: 200 };
 /** How long an overview waits for what is being read, in milliseconds. */
 const PATIENCE = 400;
-/** How many runs are read for the page of one job; how many an overview has in total, and at least for each job. */
+/** How many runs are read of each job; how many of them an overview has in total, and at least of each job. */
 const RUNS = { job: 200, overview: 20_000, least: 10 };
 const MOST_JOBS = 5000;
 const UPCOMING = 10;

@@ -44,7 +44,7 @@ export interface ExclusiveDecorator<Name extends (...args: never[]) => unknown =
  * - With `@Cron`, each scheduled time runs at most once across the fleet, and once if any instance can reach a quorum,
  *   unless an earlier run is still in progress.
  * - With `@Interval`, it runs at most once per interval across the fleet.
- * - In a cron job from `SchedulerRegistry`, a call of the method is for the tick of that job.
+ * - If a cron job in `SchedulerRegistry` calls the method, the call belongs to the tick of that cron job.
  * - On anything else, and for plain calls such as `service.report()`, runs never overlap.
  *
  * A call that loses resolves to `undefined`; a call that wins resolves or rejects as the method does. It

@@ -33,7 +33,8 @@ export interface NodeDriver extends LockNode {
   /**
    * What a rejection means for the caller.
    *
-   * @param isVote Whether it was a vote. If a node refuses anything else, it may vote nevertheless. Default: `true`.
+   * @param isVote `false` for a command of `BoundedNode.questions`: a node that refuses it may still vote. Default:
+   * `true`.
    */
   explain(error: unknown, isVote?: boolean): NodeUnreachableError;
   /**
@@ -56,7 +57,7 @@ const OPEN_LIMIT = 30_000;
 export class BoundedNode implements LockNode {
   readonly address: string;
   private readonly deadline: Deadline;
-  /** For what is not a vote, or is sent again: a node that refuses it may still vote. */
+  /** For reads, registers and pauses, and for what is sent again: a node that refuses it may still vote. */
   private readonly questions: Deadline;
   private readonly undelivered: UndeliveredCommands;
   private readonly retries: Retries;
@@ -197,7 +198,10 @@ export class BoundedNode implements LockNode {
     return this.deliver(command, this.node.resend(ending, claim, token), this.questions);
   }
 
-  /** Sees to it that a command arrives: it is sent again until it is answered, however late that is. */
+  /**
+   * Sees to it that a command arrives: if it gets no answer, or is refused for now, it is sent again, for up to a
+   * minute. A late answer counts.
+   */
   private deliver(command: Undelivered, sent: Promise<boolean>, deadline: Deadline): Promise<boolean> {
     const arrived = (isHeld: boolean): boolean => {
       this.undelivered.delivered(command);

@@ -127,7 +127,7 @@ export interface Conflict {
   readonly rank?: number;
 }
 
-/** A node's self-report at startup. */
+/** A node's report on itself: what `open` resolves to, at startup and each time the node is inspected. */
 export interface NodeReport {
   /** An identifier unique to this server (`run_id`), if it has one. */
   readonly identity?: string;
@@ -161,9 +161,9 @@ export interface NodeReport {
  * - **No tick before its time**, by the node's clock; otherwise an instance whose clock is ahead runs a tick that makes
  *   earlier ticks, still due elsewhere, too old.
  *
- * Time limits are not part of the contract, because the module applies them to every node: an answer that takes longer
- * than `nodeTimeout` counts as missing, a claim that is granted after that is released, a settle or a release that was
- * not answered is sent again once the node answers, and one that was rejected is sent again at intervals of up to a
+ * Time limits are not part of the contract, because the module applies them to every node. An answer that takes longer
+ * than `nodeTimeout` counts as missing; a claim that is granted too late is released; a settle or a release that was
+ * not answered is sent again once the node answers; and one that was rejected is sent again at intervals of up to a
  * second, for a minute. So `settle` and `release` may arrive twice.
  */
 export interface LockNode {

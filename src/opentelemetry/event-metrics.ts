@@ -42,7 +42,7 @@ export class EventMetrics {
 
   started(event: RunEvent): void {
     const { tick, trigger } = event;
-    // A retry has the tick of the first attempt.
+    // A later call in a firing has the tick of the first one.
     if (!tick || trigger === 'call') return;
     const delay = (this.clock.now() - tick.getTime()) / 1000;
     // A timer may fire a few milliseconds early.

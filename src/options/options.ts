@@ -161,8 +161,8 @@ export interface JobOptions {
   /** What this job does when no majority of the nodes can be reached. Default: the module's `onStoreDown`. */
   onStoreDown?: OnStoreDown;
   /**
-   * What to do about a tick of `@Cron` that ran on no instance, because the fleet was down, the nodes were, or the job
-   * was paused. `'skip'`: nothing. `'once'`: if the latest tick is such a tick, it is run as soon as possible.
+   * What to do about a tick of `@Cron` that ran on no instance, because the fleet or the nodes were down, or because
+   * the job was paused. `'skip'`: nothing. `'once'`: if the latest tick is such a tick, it is run as soon as possible.
    * `{ within }`: the same, but only if it was due no longer ago than that. Does not apply to ticks that found an
    * earlier run in progress, nor to a job or a schedule that has just been deployed for the first time, nor if the last
    * run is more than a day and a period ago. Default: `'skip'`.

@@ -25,9 +25,9 @@ export interface JobStatus {
   readonly nextTick: Date | null;
   /**
    * How long a run has been due, in milliseconds; `null` if none is due, a run is in progress, the job is paused, or
-   * this instance knows no schedule of this job, or no longer calls it. A run that died counts, too, unless the job
-   * has `history: 0`. If runs may overlap, only runs that are settled, or that this instance has claimed or lost, are
-   * sure to count; others in progress may not be known.
+   * this instance knows no schedule of this job, or no longer calls it. A run that died also counts as a run, unless
+   * the job has `history: 0`. If runs may overlap, only runs that are settled, or that this instance has claimed or
+   * lost, are sure to count; others in progress may not be known.
    */
   readonly overdueBy: number | null;
   /** The run in progress; `null` if there is none, or if runs may overlap. */

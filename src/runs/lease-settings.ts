@@ -15,6 +15,6 @@ export interface LeaseSettings {
 /** The settings of the lease of a run. */
 export function settingsOf({ name, options, tick, past }: RunRequest, run: ClaimedRun): LeaseSettings {
   const { ttl, maxRuntime, recover } = options;
-  // A retry in a firing claims no tick, and the first attempt has settled it.
+  // A later call in a firing claims no tick: the first call has claimed it.
   return { name, ttl, maxRuntime, run, recovers: recover && tick !== undefined && past !== 'run here' };
 }

@@ -35,7 +35,7 @@ export class CronTicks {
   /** Consecutive ticks, past or upcoming. */
   private known: readonly number[] = [];
   private readonly search: TickSearch;
-  /** The latest search of `next`, as an overdue job repeats it: `at` is the first tick after `from`. */
+  /** The latest search by `next`, kept because an overdue job repeats it: `at` is the first tick after `from`. */
   private searched = { from: 0, at: 0 };
   private isPreparing = false;
   private hash: string | undefined;
@@ -164,7 +164,7 @@ export class CronTicks {
     if (next === first) this.known = [tick, ...this.known].slice(0, MOST_KNOWN);
     // `next` was not prepared, but `tick` is known.
     else if (tick === this.known.at(-1)) this.known = [...this.known.slice(-2), next];
-    // After a call that was delayed, or if the clock was set back a little, the known ticks are kept.
+    // The known ticks are replaced, unless the call was delayed, or the clock was set back a little.
     else if (first === undefined || limit >= first || limit < first - CLOCK_SET_BACK) this.known = found;
   }
 

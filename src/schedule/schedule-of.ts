@@ -13,7 +13,7 @@ export interface CronSchedule {
   readonly ticks: CronTicks;
   /** The name of the cron job in `SchedulerRegistry`, if the decorator sets one. */
   readonly name: string | undefined;
-  /** What the decorator has written: the scheduler passes on the same object. */
+  /** What the decorator has written. The scheduler passes this very object to `addCron`: it identifies the cron job. */
   readonly options: CronOptions;
 }
 
@@ -76,7 +76,7 @@ export function periodOf(schedule: Schedule): number {
   return (schedule.kind === 'cron' ? ticksOf(schedule)?.period : undefined) ?? Number.POSITIVE_INFINITY;
 }
 
-/** The ticks of a schedule; `undefined` if `cron` refuses it, and so could not mount it. */
+/** The ticks of a schedule; `undefined` if `cron` refuses it: then the scheduler cannot create its cron job, either. */
 export function ticksOf(schedule: CronSchedule): CronTicks | undefined {
   try {
     return schedule.ticks;
@@ -87,6 +87,6 @@ export function ticksOf(schedule: CronSchedule): CronTicks | undefined {
 
 /** The schedule in the options of `@Cron`. */
 export function cronTimeOf({ cronTime, timeZone, utcOffset }: CronOptions): CronTime {
-  // `CronTime` accepts at most one of the two; `cron` refuses a job with both when it is mounted.
+  // `CronTime` accepts at most one of the two; `cron` refuses a job with both when the scheduler creates it.
   return timeZone == null ? new CronTime(cronTime, null, utcOffset) : new CronTime(cronTime, timeZone);
 }

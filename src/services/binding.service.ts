@@ -74,7 +74,10 @@ export class Binding implements OnModuleInit {
     );
   }
 
-  /** Binds an object. Nest may not have injected into it (a factory returned it), or only in another application. */
+  /**
+   * Binds an object. Nest may not have injected into it (a factory returned it), or may have done so only in another
+   * application.
+   */
   bind(instance: object): void {
     const others = (marks.get(instance) ?? []).filter(
       (mark) => mark !== this.mark && bindings.get(mark)?.isOpen,

@@ -99,7 +99,8 @@ export class CatchUp {
     const { ticks } = schedule;
     const waiting = this.waitingTick(job);
     if (options.missed === undefined && !waiting) return void this.candidates.delete(name);
-    // While the job is paused, each beat asks this. The records, which may be many, are read when the pause is over.
+    // While the job is paused, this view is read on each beat, without records: they may be many, and are read when the
+    // pause is over.
     const { pause: found } = await this.records.view(name, 0);
     const pause = decodePause(found, this.clock.now());
     this.clock.clearTimeout(this.waiting.get(name));

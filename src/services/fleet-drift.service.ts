@@ -17,7 +17,7 @@ export class FleetDrift {
   private readonly logger = new Logger('RedlockModule');
   private readonly keys;
   private nextLook: number;
-  /** What the last look was the first to find, and the next one has to confirm; `undefined` if no look has to follow. */
+  /** What the last look found for the first time, for the next one to confirm; `undefined` if no look has to follow. */
   private suspected: ReadonlySet<string> | undefined;
 
   constructor(
@@ -32,8 +32,8 @@ export class FleetDrift {
   }
 
   /**
-   * Looks for drift, if it is time, unless another instance has just done so. Drift is reported if the next look finds
-   * it, too, when the entries of instances that were gone at the first one have ended.
+   * Looks for drift, if it is time, unless another instance has just done so. Drift is reported only if the next look
+   * finds it, too: by then, the entries of instances that were already gone at the first look have ended.
    */
   async check(): Promise<void> {
     if (this.clock.elapsed() < this.nextLook) return;

@@ -16,8 +16,8 @@ interface CallingFiring {
 @Injectable()
 export class JobCallers {
   /**
-   * The firings of each cron job to remember: those with pending calls, and, for each group, the newest that was not
-   * cut short.
+   * The firings that are remembered for each cron job: those with pending calls, and, for each group, the newest one
+   * that was not cut short.
    */
   private readonly firings = new WeakMap<object, readonly CallingFiring[]>();
 

@@ -110,7 +110,10 @@ function newestDied({ records }: MergedView): number {
   return Math.max(...died.map(({ tick }) => tick?.getTime() ?? Number.NEGATIVE_INFINITY));
 }
 
-/** The first time from `due` on at which no run was in progress, unless runs may overlap. Milliseconds since the epoch. */
+/**
+ * The first due time, from `due` on, at which no run was in progress; if runs may overlap, `due` itself. Milliseconds
+ * since the epoch.
+ */
 function afterRuns({ schedule, options }: KnownJob, { records }: MergedView, due: number): number {
   if (options.overlap === 'allow') return due;
   let free = due;

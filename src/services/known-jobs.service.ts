@@ -24,7 +24,7 @@ export interface KnownJob {
   idleUntil: number | undefined;
   /** When its pause ends, as far as is known; infinity if no end is known. `undefined` if it is not paused. */
   pausedUntil: number | undefined;
-  /** Why this instance has skipped its ticks since the last one that the scheduler made it run. */
+  /** What became of its ticks here since the last one that this instance has won, except by a takeover. */
   skipped: SkippedTicks;
   /** What calls it: a cron job, or the schedule of an interval; `undefined` if that is not known. */
   source: object | undefined;
@@ -119,7 +119,10 @@ export function nextDue(schedule: CronTicks | number, time: number): number {
   return typeof schedule === 'number' ? time + schedule : schedule.next(time);
 }
 
-/** When a job is due after a run at `time` and, except for `every`, after `idleUntil`. Milliseconds since the epoch. */
+/**
+ * When a job is due after a run at `time`. If that is not after `idleUntil`, it is due at its next scheduled time after
+ * `idleUntil`, whatever `every` says. Milliseconds since the epoch.
+ */
 export function dueAfterIdle(job: KnownJob, time: number, idleUntil: number): number {
   const due = dueAfter(job, time);
   return due > idleUntil ? due : nextDue(job.schedule, idleUntil);

@@ -68,7 +68,7 @@ export const KNOWLEDGE_CHECKS: readonly ContractCheck[] = [
       assert.deepEqual(await records(job.another()), []);
     },
   ),
-  check('puts a settle that arrives twice on record once', async (job) => {
+  check('puts a run on record once, even if its settle arrives twice', async (job) => {
     await settled(job, -1000, 'a', 'first');
     await job.node.settle(job.recorded(-1000), 'a', 'first');
     assert.deepEqual(await records(job), ['first']);

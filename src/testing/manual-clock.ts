@@ -55,7 +55,7 @@ export class ManualClock implements Clock {
     this.turns--;
   }
 
-  /** Resolves once nothing goes on, unless a timer fires, or something outside the process answers. */
+  /** Resolves once nothing more can happen until a timer fires, or something outside the process answers. */
   async idle(): Promise<void> {
     do await settled();
     while (this.turns > 0);

@@ -37,7 +37,7 @@ export const BROKEN_KNOWLEDGE: Record<string, new (clock: () => number) => Memor
       return { ...view, records: view.records.toReversed() };
     }
   },
-  'puts a settle that arrives twice on record once': class extends MemoryNode {
+  'puts a run on record once, even if its settle arrives twice': class extends MemoryNode {
     override async settle(claim: Claim, token: string, record?: string) {
       const held = await super.settle(claim, token, record);
       if (!held) await super.settle(claim, token, `${record} `);

@@ -15,9 +15,9 @@ export class QuorumStore implements Store {
   private readonly adapter: RedlockAdapter;
   private readonly pauses: ReplicatedPauses;
   /**
-   * Whether a quorum answered the last vote that did not end at the lead node. If not, the lead node is not asked
-   * first: an instance that is cut off cannot win. Its claim at the lead node would take a low rank, which should go to
-   * an instance that can win.
+   * `false` if the nodes were down (see `isDown`) at the last vote that did not end at the lead node. Then the lead
+   * node is not asked first: an instance that is cut off cannot win. Its claim at the lead node would take a low rank,
+   * which should go to an instance that can win.
    */
   private isReached = true;
 
@@ -33,8 +33,8 @@ export class QuorumStore implements Store {
 
   /**
    * Asks all nodes at once. If the claim has a `loserCounter`, or `isInTurn` is set, asks the lead node first, and the
-   * others only if the lead node does not deny the claim; but if no quorum answered the last vote, asks all nodes at
-   * once even then (see `isReached`).
+   * others only if the lead node does not deny the claim; but if the nodes were down at the last vote, asks all nodes
+   * at once even then (see `isReached`).
    */
   async vote(claim: Claim, ttl: number, attempt = 0, isInTurn = false): Promise<VoteResult> {
     const { adapter, nodes, leadNode, clock } = this;

@@ -2,7 +2,7 @@
 import type { ActionOutcome, FleetView, JobDetail, Json, Overview } from '../page-data.js';
 
 const API = new URL('../api/', import.meta.url);
-/** Longer than the server waits for anything, in milliseconds. */
+/** Longer than the server waits for anything with the default `nodeTimeout`, in milliseconds. */
 const TIMEOUT = 15_000;
 
 /** The server has answered, and not with what was asked for. */

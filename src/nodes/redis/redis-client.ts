@@ -92,7 +92,7 @@ function required({ clientInfoTag, disableClientInfo }: RedisOptions = {}) {
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
-    // Its timer would close a healthy connection after a blocked event loop: see `RedisConnection`.
+    // Its timer would close a healthy connection after a blocked event loop: see Connections in docs/internals.md.
     socketTimeout: undefined,
     retryStrategy,
     sentinelRetryStrategy: retryStrategy,

@@ -5,7 +5,8 @@ export interface Statistics {
   /** From 0 to 1; `null` without a run. */
   readonly successRate: number | null;
   /**
-   * How long all but the slowest twentieth of the runs took at most, in milliseconds; `null` without a run that ended.
+   * The duration that all but the slowest twentieth of the runs did not exceed, in milliseconds; `null` without a run
+   * that ended.
    */
   readonly p95: number | null;
   /** How many ticks nobody ran, leaving aside pauses and overlaps. */

@@ -2,7 +2,7 @@ import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { overview } from '../state.js';
 
-/** The last answer of the server to a question that is asked with each refresh; an error if it refused. */
+/** The last answer of the server to a question that is asked with each refresh, and why there is no newer one. */
 export function useAnswer<T>(ask: () => Promise<T>, key: string) {
   const answer = useSignal<T | undefined>(undefined);
   const error = useSignal<Error | undefined>(undefined);

@@ -4,7 +4,7 @@ import { useLayoutEffect, useState } from 'preact/hooks';
 /** How many rows to render above and below those in sight. */
 const MARGIN = 8;
 
-/** Which of `count` rows of one height are in sight while the window scrolls: the first, and the one after the last. */
+/** Which of `count` rows of one height to render while the window scrolls: the first, and the one after the last. */
 export function useVisibleRows(
   body: RefObject<HTMLElement | null>,
   count: number,
