@@ -144,19 +144,23 @@ const LOCK_NODE = Object.keys({
 const CLIENT = ['duplicate', 'evalsha', 'disconnect', 'on'] as const;
 
 export function isLockNode(node: object): node is LockNode {
-  return hasMethods(node, LOCK_NODE) && typeof Reflect.get(node, 'address') === 'string';
+  return hasAllMethods(node, LOCK_NODE) && typeof Reflect.get(node, 'address') === 'string';
 }
 
 /** Whether it is an ioredis client, from any copy of ioredis; clients of other packages have no `status`. */
 export function isClient(node: object): node is RedisClient {
   return (
-    hasMethods(node, CLIENT) &&
+    hasAllMethods(node, CLIENT) &&
     typeof Reflect.get(node, 'status') === 'string' &&
     typeof Reflect.get(node, 'isCluster') === 'boolean'
   );
 }
 
-function hasMethods(node: object, names: readonly string[]): boolean {
+/**
+ * Throws what a getter throws, for `readable` to report. `hasMethods` (`has-methods.ts`) would return `false`, and the
+ * node could be taken for options.
+ */
+function hasAllMethods(node: object, names: readonly string[]): boolean {
   return names.every((name) => typeof Reflect.get(node, name) === 'function');
 }
 
