@@ -156,17 +156,17 @@ export class JobRunner {
       this.missed.won(request, answer);
       return { ran: true, value: await value };
     }
-    const isDown = answer.reason === 'store-down';
+    const isStoreDown = answer.reason === 'store-down';
     // Without a quorum, it is unknown whether a begun tick needs another run.
     const onStoreDown = past === 'perhaps begun' ? 'skip' : options.onStoreDown;
-    if (isDown && onStoreDown === 'run') {
+    if (isStoreDown && onStoreDown === 'run') {
       this.missed.unguarded(request);
       const lease = this.leases.unguarded(settingsOf(request, this.runOf(request)));
       return { ran: true, value: await this.executor.execute(lease, request, routine) };
     }
     // A takeover that is not needed is not reported: the tick was reported as skipped when it was lost.
     if (past !== 'perhaps begun') this.skip(request, answer);
-    if (isDown && onStoreDown === 'throw') throw new StoreDownError(name, answer.causes);
+    if (isStoreDown && onStoreDown === 'throw') throw new StoreDownError(name, answer.causes);
     // A retry would mistake `undefined` for a success.
     if (past === 'run here' && answer.reason === 'shutdown') throw new ShutdownError(name);
     if (past !== 'run here') {

@@ -72,8 +72,8 @@ export class OperatorLog {
 
   /** The result of one claim. */
   answered(result: Grant | Denial): void {
-    const isDown = result.kind === 'denied' && result.reason === 'store-down';
-    if (isDown) {
+    const isStoreDown = result.kind === 'denied' && result.reason === 'store-down';
+    if (isStoreDown) {
       if (!result.isOfOneLock) this.quorumLost(result.causes);
       return;
     }
