@@ -105,11 +105,11 @@ export class BoundedNode implements LockNode {
     const answer = this.deadline.within(
       this.node.claim(claim, token, ttl),
       (vote) => {
-        this.undelivered.delivered(release);
+        this.undelivered.forget(release);
         return vote;
       },
       (late) => {
-        this.undelivered.delivered(release);
+        this.undelivered.forget(release);
         if (late.kind === 'granted' && !release.isObsolete) void this.release(claim, token).catch(() => {});
       },
       (error) => {
@@ -204,12 +204,12 @@ export class BoundedNode implements LockNode {
    */
   private deliver(command: Undelivered, sent: Promise<boolean>, deadline: Deadline): Promise<boolean> {
     const arrived = (isHeld: boolean): boolean => {
-      this.undelivered.delivered(command);
+      this.undelivered.forget(command);
       this.retries.accepted();
       return isHeld;
     };
     const answer = deadline.within(sent, arrived, arrived, (error) => {
-      if (this.isGivenUp(command, error)) return this.undelivered.delivered(command);
+      if (this.isGivenUp(command, error)) return this.undelivered.forget(command);
       this.undelivered.rejected(command);
       this.retries.rejected();
     });

@@ -60,8 +60,8 @@ export class UndeliveredCommands {
     return entry;
   }
 
-  /** The command was answered. Another command for the same token may be undelivered by now. */
-  delivered(entry: Undelivered): void {
+  /** The command was answered, or need not be sent again. Another one for the same token may be undelivered by now. */
+  forget(entry: Undelivered): void {
     if (this.entries.get(entry.token) === entry) this.remove(entry.token);
   }
 
@@ -80,7 +80,7 @@ export class UndeliveredCommands {
 
   /** The claim was refused, or never sent: there is nothing to release. */
   claimRefused(release: Undelivered): void {
-    this.delivered(release);
+    this.forget(release);
     this.refusedClaims.add(release.token);
     if (this.refusedClaims.size > KEPT_AT_MOST)
       this.refusedClaims.delete(this.refusedClaims.values().next().value ?? '');
@@ -97,7 +97,7 @@ export class UndeliveredCommands {
     const entry = this.entries.get(token);
     if (entry?.ending.kind !== 'release') return;
     entry.isObsolete = true;
-    this.delivered(entry);
+    this.forget(entry);
   }
 
   /** Returns those that are still worth sending, to be sent now, and removes the others. */

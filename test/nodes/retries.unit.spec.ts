@@ -16,7 +16,7 @@ function nodeAfter(rejected: number, accepts: (token: string) => boolean) {
     await new Promise((resolve) => setTimeout(resolve, 1));
     onTheirWay--;
     if (accepts(command.token)) {
-      undelivered.delivered(command);
+      undelivered.forget(command);
       retries.accepted();
       return;
     }

@@ -40,7 +40,7 @@ it('sends a command again for a minute in all, however often it is rejected', as
 it('does not send a command again that is on its way, or was answered', () => {
   const undelivered = rejected('a', 'b');
   const [a] = undelivered.take('rejected', 1);
-  if (a) undelivered.delivered(a);
+  if (a) undelivered.forget(a);
   undelivered.add({ kind: 'settle' }, { lock: 'b' }, 'b');
   expect(undelivered.take('rejected')).toEqual([]);
   expect(tokensOf(undelivered.take('all'))).toEqual(['b']);
