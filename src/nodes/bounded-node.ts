@@ -33,10 +33,10 @@ export interface NodeDriver extends LockNode {
   /**
    * What a rejection means for the caller.
    *
-   * @param isVote `false` for a command of `BoundedNode.questions`: a node that refuses it may still vote. Default:
-   * `true`.
+   * @param mayStillVote Whether a node that refuses this command may still vote (see `BoundedNode.lenientDeadline`).
+   * Default: `false`.
    */
-  explain(error: unknown, isVote?: boolean): NodeUnreachableError;
+  explain(error: unknown, mayStillVote?: boolean): NodeUnreachableError;
   /**
    * Called when a command was not answered in time. @returns Whether the node is silent: connected, and it has answered
    * nothing else meanwhile.
@@ -58,7 +58,7 @@ export class BoundedNode implements LockNode {
   readonly address: string;
   private readonly deadline: Deadline;
   /** For reads, registers and pauses, and for what is sent again: a node that refuses it may still vote. */
-  private readonly questions: Deadline;
+  private readonly lenientDeadline: Deadline;
   private readonly undelivered: UndeliveredCommands;
   private readonly retries: Retries;
   private isClosing = false;
@@ -72,8 +72,8 @@ export class BoundedNode implements LockNode {
     this.deadline = new Deadline(nodeTimeout, (error) =>
       error === undefined ? this.late() : node.explain(error),
     );
-    this.questions = new Deadline(nodeTimeout, (error) =>
-      error === undefined ? this.late() : node.explain(error, false),
+    this.lenientDeadline = new Deadline(nodeTimeout, (error) =>
+      error === undefined ? this.late() : node.explain(error, true),
     );
     this.undelivered = new UndeliveredCommands(nodeTimeout);
     this.retries = new Retries(this.undelivered, (command) => this.deliverAgain(command));
@@ -170,7 +170,7 @@ export class BoundedNode implements LockNode {
     this.retries.stop();
     await this.atMost(this.node.close());
     this.deadline.stop();
-    this.questions.stop();
+    this.lenientDeadline.stop();
   }
 
   private async inTime<Answer>(ask: () => Promise<Answer>): Promise<Answer> {
@@ -179,7 +179,7 @@ export class BoundedNode implements LockNode {
     } catch (error) {
       throw this.node.explain(error);
     }
-    return this.questions.within(ask(), (answer) => answer);
+    return this.lenientDeadline.within(ask(), (answer) => answer);
   }
 
   private async atMost(work: Promise<void>): Promise<void> {
@@ -195,7 +195,7 @@ export class BoundedNode implements LockNode {
 
   private deliverAgain(command: Undelivered): Promise<boolean> {
     const { ending, claim, token } = command;
-    return this.deliver(command, this.node.resend(ending, claim, token), this.questions);
+    return this.deliver(command, this.node.resend(ending, claim, token), this.lenientDeadline);
   }
 
   /**

@@ -79,11 +79,11 @@ export class CustomNode implements NodeDriver {
     return 'unknown';
   }
 
-  explain(error: unknown, isVote = true): NodeUnreachableError {
+  explain(error: unknown, mayStillVote = false): NodeUnreachableError {
     const isExplained = error instanceof NodeUnreachableError;
     // The name `Error` says nothing.
     const why = isExplained ? error.reason : messageOf(error).replace(/^Error: /, '');
-    if (isVote) this.log.troubled(why);
+    if (!mayStillVote) this.log.troubled(why);
     return isExplained ? error : new NodeUnreachableError(this.address, why);
   }
 

@@ -138,7 +138,7 @@ export class RedisNode implements NodeDriver {
     return isFinal(error) ? 'refused for good' : 'refused';
   }
 
-  explain(error: unknown, isVote = true): NodeUnreachableError {
+  explain(error: unknown, mayStillVote = false): NodeUnreachableError {
     const { address, log } = this;
     const { title } = log;
     const cause = error instanceof Error ? error : new Error('no error was given');
@@ -153,7 +153,7 @@ export class RedisNode implements NodeDriver {
     // A close is logged when it happens; this error may be about a connection that has been replaced.
     if (why === CLOSED) return new NodeUnreachableError(address, log.trouble ?? why, 'connection', title);
     // The user may lack permission only for commands that are not votes.
-    if (!isVote && isOfOneCommand(cause)) return new NodeUnreachableError(address, why, 'lock', title);
+    if (mayStillVote && isOfOneCommand(cause)) return new NodeUnreachableError(address, why, 'lock', title);
     log.refusing(why, isReply ? endOfRefusal(cause) : 'claim');
     return new NodeUnreachableError(address, why, 'server', title);
   }
