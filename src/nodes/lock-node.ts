@@ -62,15 +62,14 @@ export interface TickClaim extends Marker {
    */
   readonly recover: boolean;
   /**
-   * Whether this claim takes over a tick that another claim has begun. After its release, the tick can be taken over
-   * again.
+   * Whether this claim takes over a tick that another claim has begun. A node that does not know that the tick was
+   * begun votes `'unbegun'`: its runner may have given it up, or the node may have lost its data. After the release of
+   * this claim, the tick can be taken over again.
    */
   readonly isTakeover?: boolean;
-  /** Whether the takeover requires a begun tick: a node that does not know of one votes `'unbegun'`. */
-  readonly mustBeBegun?: boolean;
   /**
-   * Whether another node knows that the tick was begun, so that `mustBeBegun` does not apply, except to a node that
-   * knows no settled tick of the job: it may have lost its data.
+   * Whether another node knows that the tick was begun. Then a node votes `'unbegun'` only if it knows no settled tick
+   * of the job, either: it may have lost its data.
    */
   readonly isBegunElsewhere?: boolean;
 }

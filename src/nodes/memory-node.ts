@@ -169,7 +169,7 @@ export class MemoryNode implements LockNode {
     if (isPaused && holder !== token) return { kind: 'paused' };
     if (tick) {
       const runner = this.entries.entry(tick.key);
-      const mustBeBegun = tick.mustBeBegun && !(tick.isBegunElsewhere && last > 0);
+      const mustBeBegun = tick.isTakeover && !(tick.isBegunElsewhere && last > 0);
       if (mustBeBegun && !runner) return { kind: 'unbegun' };
       if (runner && runner.value !== token) {
         if (!runner.isRecoverable || !tick.recover)

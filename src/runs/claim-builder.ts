@@ -54,8 +54,6 @@ export function claimOf(
       keep: tick.keep,
       recover,
       isTakeover,
-      // The runner may have settled it or given it up since, and the nodes may have lost their data.
-      mustBeBegun: isTakeover,
     },
     every: every ? { key: keys.every, keep: every } : undefined,
     // A takeover must ask all nodes: the lead node may have forgotten the tick.

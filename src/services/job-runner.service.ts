@@ -87,7 +87,7 @@ export class JobRunner {
    * (at once if its lease has ended, otherwise when it has). If it wins, calls `method` in `firing`, and the first call
    * of the job in it uses the claim that was won.
    *
-   * @returns `'unbegun'` if no instance has begun the tick, and it must be begun; `'unknown'` if the nodes did not
+   * @returns `'unbegun'` if it is a takeover, and no instance has begun the tick; `'unknown'` if the nodes did not
    * answer, their votes stayed split, the lock is held, or the job is paused; otherwise `'done with'`.
    */
   async resume(

@@ -135,14 +135,14 @@ export function check(clause: string, body: (job: Job, pass: Pass) => Promise<vo
   };
 }
 
-/** A takeover that requires a begun tick. */
-export function ifBegun(claim: Claim): Claim {
-  return { ...claim, tick: claim.tick && { ...claim.tick, isTakeover: true, mustBeBegun: true } };
+/** The claim as a takeover. */
+export function takeoverOf(claim: Claim): Claim {
+  return { ...claim, tick: claim.tick && { ...claim.tick, isTakeover: true } };
 }
 
 /** The same, if another node has said that the tick was begun. */
 export function begunElsewhere(claim: Claim): Claim {
-  const takeover = ifBegun(claim);
+  const takeover = takeoverOf(claim);
   return { ...takeover, tick: takeover.tick && { ...takeover.tick, isBegunElsewhere: true } };
 }
 

@@ -8,7 +8,6 @@ import {
   granted,
   held,
   begunElsewhere,
-  ifBegun,
   Job,
   leaseOf,
   LONG,
@@ -17,6 +16,7 @@ import {
   ranked,
   refused,
   SHORT,
+  takeoverOf,
   unhurried,
   votes,
 } from './contract-check.js';
@@ -326,7 +326,7 @@ export const LOCK_NODE_CONTRACT: readonly ContractCheck[] = [
     await unhurried(SHORT + 2 * TAKEOVER_WINDOW, async () => {
       const due = job.another();
       const claim = due.tick(-1000, { recover: true });
-      const takeover = { ...claim, tick: claim.tick && { ...claim.tick, isTakeover: true } };
+      const takeover = takeoverOf(claim);
       await granted(job.node, claim, 'a', SHORT);
       await pass(PAST_SHORT);
       await granted(job.node, takeover, 'b');
@@ -391,12 +391,12 @@ export const LOCK_NODE_CONTRACT: readonly ContractCheck[] = [
     assert.equal('dead' in vote ? vote.dead : undefined, 'a');
   }),
   check('says "unbegun" to a takeover of a tick that no claim has begun', async (job, pass) => {
-    await votes(job.node, ifBegun(job.tick(0, { recover: true })), 'a', 'unbegun');
+    await votes(job.node, takeoverOf(job.tick(0, { recover: true })), 'a', 'unbegun');
     await granted(job.node, job.tick(0, { recover: true }), 'b', SHORT);
-    await refused(job.node, ifBegun(job.tick(0, { recover: true })), 'a', 'elsewhere', 'b');
+    await refused(job.node, takeoverOf(job.tick(0, { recover: true })), 'a', 'elsewhere', 'b');
     // Also long after its lock has ended.
     await pass(PAST_SHORT + TAKEOVER_WINDOW);
-    await granted(job.node, ifBegun(job.tick(0, { recover: true })), 'a');
+    await granted(job.node, takeoverOf(job.tick(0, { recover: true })), 'a');
   }),
   check(
     'grants a takeover of a tick that another node knows to have been begun, if this node knows a settled tick',
@@ -406,7 +406,7 @@ export const LOCK_NODE_CONTRACT: readonly ContractCheck[] = [
       await votes(job.node, takeover, 'a', 'unbegun');
       await granted(job.node, before, 'a');
       await job.node.settle(before, 'a');
-      await votes(job.node, ifBegun(tick), 'a', 'unbegun');
+      await votes(job.node, takeoverOf(tick), 'a', 'unbegun');
       await granted(job.node, takeover, 'a');
     },
   ),

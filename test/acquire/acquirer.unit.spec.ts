@@ -60,7 +60,7 @@ describe('a tick that was begun by a majority of which only a minority is up', (
     const begun = claimOf(name, at, { recover: true });
     await Promise.all(memories.slice(0, 2).map((node) => node.claim(begun, 'dead', 3000)));
     await clock.advance(5000);
-    const claim = claimOf(name, at, { recover: true, isTakeover: true, mustBeBegun: true });
+    const claim = claimOf(name, at, { recover: true, isTakeover: true });
     const nodes = [...memories.slice(0, 4), deadNode()];
     return clock.until(acquirerOf(nodes).acquire(claim, TTL, 0, never()));
   }
@@ -84,7 +84,7 @@ describe('a tick that was begun by a majority of which only a minority is up', (
     await clock.advance(2500);
     await third.extend(begun, 'alive', 3000);
     await clock.advance(1000);
-    const claim = claimOf(name, at, { recover: true, isTakeover: true, mustBeBegun: true });
+    const claim = claimOf(name, at, { recover: true, isTakeover: true });
     const answer = acquirerOf([first, restored, third]).acquire(claim, TTL, 0, never());
     await clock.advance(1900);
     await third.extend(begun, 'alive', 30_000);
@@ -139,7 +139,7 @@ it('keeps what a later attempt has won when the answer to an earlier one arrives
 });
 
 it('takes no tick over of which no node knows', async () => {
-  const takeover = claimOf(newName(), clock.now(), { recover: true, isTakeover: true, mustBeBegun: true });
+  const takeover = claimOf(newName(), clock.now(), { recover: true, isTakeover: true });
   const answer = await acquirerOf(memoryNodes(5)).acquire(takeover, TTL, 0, never());
   expect(answer).toMatchObject({ kind: 'denied', isUnbegun: true });
 });

@@ -365,7 +365,7 @@ const BROKEN: Record<string, new (clock: () => number) => MemoryNode> = {
   },
   'says "unbegun" to a takeover of a tick that no claim has begun': class extends MemoryNode {
     override claim({ tick, ...claim }: Claim, token: string, ttl: number) {
-      return super.claim({ ...claim, tick: tick && { ...tick, mustBeBegun: false } }, token, ttl);
+      return super.claim({ ...claim, tick: tick && { ...tick, isTakeover: false } }, token, ttl);
     }
   },
   'grants a takeover of a tick that another node knows to have been begun, if this node knows a settled tick': class extends MemoryNode {

@@ -104,9 +104,8 @@ export function argumentsOf(
   ];
 }
 
-function modeOf({ recover, isTakeover, mustBeBegun, isBegunElsewhere }: TickClaim): 0 | 1 | 2 | 3 | 4 {
-  if (isTakeover && mustBeBegun) return isBegunElsewhere ? 4 : 3;
-  if (isTakeover) return 2;
+function modeOf({ recover, isTakeover, isBegunElsewhere }: TickClaim): 0 | 1 | 2 | 3 {
+  if (isTakeover) return isBegunElsewhere ? 3 : 2;
   return recover ? 1 : 0;
 }
 

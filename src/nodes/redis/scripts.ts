@@ -31,8 +31,8 @@ export function script(lua: string): Script {
 // its marker lives; 5 mode; 6 how long the marker of `every` lives (0: none); 7 how long the counter lives (0: none;
 // claims only); 8 deadline by the server's clock (0: none); 9 whether runs may overlap (0 or 1); 10 whether a pause
 // counts (0 or 1); 11 how many records to keep (0: none); 12 how long they live; 13 the record (settles only). Modes:
-// 0: no recovery; 1: `recover`; 2: takeover; 3: takeover if the tick was begun; 4: the same, and another node says that
-// it was. The marker of a tick is the token of its runner, followed by RECOVER if the claim may be taken over.
+// 0: no recovery; 1: `recover`; 2: takeover; 3: the same, and another node says that the tick was begun. The marker of
+// a tick is the token of its runner, followed by RECOVER if the claim may be taken over.
 const ARGUMENTS = `
 local token, ttl, tick, keep = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
 local mode, every, late = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
@@ -93,7 +93,7 @@ end
 local dead
 if tick > 0 then
   local marker = redis.call('get', tickKey)
-  if not marker and (mode == 3 or (mode == 4 and last == 0)) then return {'unbegun'} end
+  if not marker and (mode == 2 or (mode == 3 and last == 0)) then return {'unbegun'} end
   if marker and marker ~= mark and marker ~= token then
     local isRecoverable = string.sub(marker, -${RECOVER.length}) == '${RECOVER}'
     local runner = isRecoverable and string.sub(marker, 1, -${RECOVER.length + 1}) or marker
