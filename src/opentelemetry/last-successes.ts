@@ -11,7 +11,7 @@ const LOOKUPS = 100;
 const RECORDS = 50;
 
 /** What is known about the runs of a job. Times are in milliseconds since the epoch; 0 if they are not known. */
-interface Past {
+interface PastRuns {
   /** When its newest successful run ended. */
   readonly success: number;
   /** The newest tick, or start, of a successful run. */
@@ -25,11 +25,11 @@ interface Past {
   readonly readAt: number;
 }
 
-const NOTHING: Past = { success: 0, tick: 0, isOpen: undefined, readAt: 0 };
+const NOTHING: PastRuns = { success: 0, tick: 0, isOpen: undefined, readAt: 0 };
 
 /** When each scheduled job last succeeded on any instance. */
 export class LastSuccesses {
-  private readonly pasts = new WeakMap<KnownJob, Past>();
+  private readonly pasts = new WeakMap<KnownJob, PastRuns>();
 
   constructor(
     private readonly jobs: readonly KnownJobs[],
@@ -92,7 +92,7 @@ export class LastSuccesses {
   }
 
   /** A read can miss successes that are known: runs without a quorum leave no record, and records are dropped. */
-  private note(job: KnownJob, found: Partial<Past>): void {
+  private note(job: KnownJob, found: Partial<PastRuns>): void {
     const { success, tick, ...known } = this.of(job);
     this.pasts.set(job, {
       ...known,
@@ -102,7 +102,7 @@ export class LastSuccesses {
     });
   }
 
-  private of(job: KnownJob): Past {
+  private of(job: KnownJob): PastRuns {
     return this.pasts.get(job) ?? NOTHING;
   }
 }

@@ -16,7 +16,7 @@ import { type RunRequest, triggerOf } from '../runs/run-request.js';
 import { RedlockEvents } from './redlock-events.service.js';
 
 /** How the routine of a run has ended. */
-interface Ending {
+interface RoutineEnd {
   readonly outcome: 'finished' | 'failed';
   readonly error?: unknown;
 }
@@ -47,7 +47,7 @@ export class RunExecutor {
     this.events.emit('started', event);
     const begin = this.clock.elapsed();
     const duration = (): number => this.clock.elapsed() - begin;
-    let ending: Ending | undefined;
+    let ending: RoutineEnd | undefined;
     if (request.options.history > 0) {
       const startedAt = new Date(this.clock.now());
       lease.record = () => this.recordOf(event, request, lease, startedAt, duration(), ending);
@@ -90,7 +90,7 @@ export class RunExecutor {
     { aborted }: Lease,
     startedAt: Date,
     duration: number,
-    ending: Ending | undefined,
+    ending: RoutineEnd | undefined,
   ): string {
     const outcome = aborted || !ending ? 'aborted' : ending.outcome;
     const error = ending && 'error' in ending ? ending.error : aborted;
