@@ -4,11 +4,11 @@ import { ModuleRef } from '@nestjs/core';
 import { sleep, systemClock } from '../clock.js';
 import { RedlockService } from '../services/redlock.service.js';
 import { EventMemory } from './event-memory.js';
-import { type KnownJob, ticksAt, viewOf } from './job-view.js';
 import type { FleetView, JobDetail, Overview } from './page-data.js';
 import type { RedlockApi } from './redlock-api.js';
 import type { DeclaredJobInfo, FleetInstance, Health } from './redlock-data.js';
 import { REFRESH, SharedRead } from './shared-read.js';
+import { type JobFacts, shownJob, ticksAt } from './shown-job.js';
 import { StoreAccess } from './store-access.js';
 import { within } from './within.js';
 
@@ -22,9 +22,9 @@ const MOST_JOBS = 5000;
 const UPCOMING = 10;
 
 /** A job as it was last read. */
-interface KnownView extends KnownJob {
+interface ReadJob extends JobFacts {
   readonly readAt: number;
-  /** The `JobView` as JSON. */
+  /** The `ShownJob` as JSON. */
   readonly json: string;
   /** The number of the change that made it so. */
   readonly change: number;
@@ -40,7 +40,7 @@ export class JobReader implements OnModuleInit, OnModuleDestroy {
   private changes = 0;
   private isOver = false;
   private declared: ReadonlyMap<string, DeclaredJobInfo> = new Map();
-  private readonly known = new Map<string, KnownView>();
+  private readonly known = new Map<string, ReadJob>();
   private readonly reads = new Map<string, SharedRead<void>>();
   private readonly store = new StoreAccess();
   private instances:
@@ -84,13 +84,13 @@ export class JobReader implements OnModuleInit, OnModuleDestroy {
     this.recall();
     if (!this.known.has(name)) return undefined;
     await this.read(name).get();
-    const { info, records, readAt, ...job } = this.known.get(name) as KnownView;
+    const { info, records, readAt, ...job } = this.known.get(name) as ReadJob;
     const hasTicks = info && !info.isPattern && info.schedule.kind === 'cron';
     return {
       now: Date.now(),
       readAt,
       trouble: this.store.trouble,
-      job: viewOf({ ...job, info, records }, records.length),
+      job: shownJob({ ...job, info, records }, records.length),
       records,
       preview: hasTicks ? this.redlock.preview(name, UPCOMING).map(Number) : [],
     };
@@ -158,10 +158,10 @@ export class JobReader implements OnModuleInit, OnModuleDestroy {
     }
   }
 
-  private remember(job: Omit<KnownView, 'json' | 'change' | 'info' | 'gaps'>): void {
+  private remember(job: Omit<ReadJob, 'json' | 'change' | 'info' | 'gaps'>): void {
     const all = { ...job, info: this.declared.get(job.name), gaps: this.events.gapsOf(job.name) };
     const limit = Math.max(RUNS.least, Math.floor(RUNS.overview / Math.max(this.known.size, 1)));
-    const json = JSON.stringify(viewOf(all, limit));
+    const json = JSON.stringify(shownJob(all, limit));
     const before = this.known.get(job.name);
     const change = before?.json === json ? before.change : ++this.changes;
     this.known.set(job.name, { ...all, json, change });

@@ -33,7 +33,7 @@ export type RunTuple = readonly [
 export type GapTuple = readonly [from: number, to: number, count: number, cause: string];
 
 /** One job in the overview and on the timeline. */
-export interface JobView {
+export interface ShownJob {
   readonly name: string;
   /** Whether the name is a pattern, for which there is nothing to read. */
   readonly isPattern: boolean;
@@ -64,7 +64,7 @@ export interface Overview {
   readonly total: number;
   readonly trouble: Trouble | null;
   /** When each job was read, and the job. */
-  readonly jobs: readonly (readonly [readAt: number, job: JobView])[];
+  readonly jobs: readonly (readonly [readAt: number, job: ShownJob])[];
 }
 
 /** Since when no node has answered. */
@@ -78,7 +78,7 @@ export interface JobDetail {
   readonly now: number;
   readonly readAt: number;
   readonly trouble: Trouble | null;
-  readonly job: JobView;
+  readonly job: ShownJob;
   readonly records: readonly RunRecord[];
   readonly preview: readonly number[];
 }

@@ -2,7 +2,7 @@ import { Logger } from '@nestjs/common';
 import type { ModuleRef } from '@nestjs/core';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { JobReader } from '../../src/dashboard/job-reader.js';
-import type { JobView, Overview } from '../../src/dashboard/page-data.js';
+import type { Overview, ShownJob } from '../../src/dashboard/page-data.js';
 import { type FakeJob, FakeRedlock } from './fake-redlock.js';
 import { dailyJob, infoOf, recordOf } from './records.js';
 
@@ -26,7 +26,7 @@ async function inTime<T>(promise: Promise<T>): Promise<T> {
 const overviewOf = async (reader: JobReader, since = ''): Promise<Overview> =>
   JSON.parse(await inTime(reader.overview(since, false))) as Overview;
 const namesOf = ({ jobs }: Overview): string[] => jobs.map(([, { name }]) => name);
-const viewOf = ({ jobs }: Overview, name: string): JobView | undefined =>
+const viewOf = ({ jobs }: Overview, name: string): ShownJob | undefined =>
   jobs.find(([, job]) => job.name === name)?.[1];
 
 describe('the reader of the dashboard', () => {

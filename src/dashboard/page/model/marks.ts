@@ -1,9 +1,9 @@
 // What the timeline draws of one job: its runs, and the ticks that nobody ran.
-import type { GapTuple, JobView, Json } from '../../page-data.js';
+import type { GapTuple, Json, ShownJob } from '../../page-data.js';
 import { regularStep } from './regular-step.js';
 import { inZone } from './words.js';
 
-export type Job = Json<JobView>;
+export type Job = Json<ShownJob>;
 
 /** What can become of a tick, in the order of the legend. */
 export const KINDS = [

@@ -1,11 +1,11 @@
-import type { GapTuple, JobView, RunTuple } from './page-data.js';
+import type { GapTuple, RunTuple, ShownJob } from './page-data.js';
 import type { DeclaredJobInfo, JobStatus, RunRecord } from './redlock-data.js';
 
 /** How many past ticks to remember. */
 const MOST_PASSED = 100;
 
 /** What is known of a job. */
-export interface KnownJob {
+export interface JobFacts {
   readonly name: string;
   readonly info: DeclaredJobInfo | undefined;
   readonly status: JobStatus | undefined;
@@ -15,7 +15,7 @@ export interface KnownJob {
 }
 
 /** A job as the overview shows it, with its newest `limit` runs. */
-export function viewOf({ name, info, status, records, ticks, gaps }: KnownJob, limit: number): JobView {
+export function shownJob({ name, info, status, records, ticks, gaps }: JobFacts, limit: number): ShownJob {
   const run = new Set(records.map(({ tick }) => Number(tick)));
   const oldest = records.at(-1);
   // The records of earlier ticks may have been dropped to make room for newer ones.
