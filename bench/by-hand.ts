@@ -21,7 +21,7 @@ export async function startByHand(client: Redis, jobs: number): Promise<Applicat
     const claim = {
       lock: keys.lock,
       tick: { key: keys.tick(at), last: keys.last, at, keep: MINUTE, recover: false },
-      late: { key: keys.late(at), keep: MINUTE },
+      late: { key: keys.losers(at), keep: MINUTE },
     };
     const token = randomUUID();
     const reply = await client.evalsha(CLAIM.sha, ...argumentsOf(CLAIM, claim, token, TTL, 0));

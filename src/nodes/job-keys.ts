@@ -57,7 +57,7 @@ export class JobKeys {
   }
 
   /** The counter of claims that lost a tick or an interval. */
-  late(at: number | 'every'): string {
+  losers(at: number | 'every'): string {
     return this.other(`late:${at}`);
   }
 

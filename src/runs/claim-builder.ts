@@ -57,7 +57,8 @@ export function claimOf(
     },
     every: every ? { key: keys.every, keep: every } : undefined,
     // A takeover must ask all nodes: the lead node may have forgotten the tick.
-    loserCounter: counted && !isTakeover ? { key: keys.late(tick?.at ?? 'every'), keep: counted } : undefined,
+    loserCounter:
+      counted && !isTakeover ? { key: keys.losers(tick?.at ?? 'every'), keep: counted } : undefined,
   };
 }
 

@@ -183,7 +183,7 @@ describe.skipIf(findEngine().kind === 'embedded')('the ACL user of docs/redis-se
       lock: keys.lock,
       tick: { key: keys.tick(at), last: keys.last, at, keep: 60_000, recover: true },
       every: { key: keys.every, keep: 5000 },
-      loserCounter: { key: keys.late(at), keep: 10_000 },
+      loserCounter: { key: keys.losers(at), keep: 10_000 },
       pause: keys.pause,
       history: { begun: keys.begun, records: keys.records, limit: 3, keep: 60_000 },
     };

@@ -141,8 +141,8 @@ function allKeys(keyPrefix: string, job: string): string[] {
     keys.tick(5),
     keys.tick(55),
     keys.run('5'),
-    keys.late(5),
-    keys.late('every'),
+    keys.losers(5),
+    keys.losers('every'),
   ];
 }
 

@@ -212,7 +212,7 @@ function fullClaim(name: string): Claim {
   return {
     ...claimOf(name, Date.now()),
     every: { key: keys.every, keep: TTL },
-    loserCounter: { key: keys.late('every'), keep: TTL },
+    loserCounter: { key: keys.losers('every'), keep: TTL },
   };
 }
 

@@ -35,7 +35,7 @@ export function script(lua: string): Script {
 // a tick is the token of its runner, followed by RECOVER if the claim may be taken over.
 const ARGUMENTS = `
 local token, ttl, tick, keep = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
-local mode, every, late = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
+local mode, every, countFor = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local limit, remember = tonumber(ARGV[11]), ARGV[12]
 local used = 1
 local function key() used = used + 1 return KEYS[used] end
@@ -73,9 +73,9 @@ if deadline > 0 and now > deadline then return {'late', now} end
 export const CLAIM = script(`${ARGUMENTS}${IN_TIME}
 local function refuse(vote, holder, left)
   local rank = 0
-  if late > 0 then
+  if countFor > 0 then
     rank = redis.call('incr', KEYS[#KEYS])
-    if rank == 1 then redis.call('pexpire', KEYS[#KEYS], late) end
+    if rank == 1 then redis.call('pexpire', KEYS[#KEYS], countFor) end
   end
   return {vote, holder, left or 0, rank}
 end
