@@ -35,7 +35,7 @@ export class JobCallers {
     if (!job.source || 'cronTime' in source) job.source = source;
     if (group === undefined) return;
     // The callback of an earlier firing may still be calling jobs.
-    if (!job.call || firedAt >= job.call.firing.firedAt) job.call = { firing, group };
+    if (!job.calledIn || firedAt >= job.calledIn.firing.firedAt) job.calledIn = { firing, group };
     const known = this.firings.get(source) ?? [];
     const calling = known.find((each) => each.firing === firing);
     if (calling) {
@@ -57,9 +57,9 @@ export class JobCallers {
    * one, as when a tenant has left. A firing that calls none of them proves nothing: perhaps it failed before, or
    * another instance called them in a run that this one has lost.
    */
-  isLeftOut({ call }: KnownJob): boolean {
-    if (!call) return false;
-    const { firing, group } = call;
+  isLeftOut({ calledIn }: KnownJob): boolean {
+    if (!calledIn) return false;
+    const { firing, group } = calledIn;
     const known = this.firings.get(firing.source) ?? [];
     return known.some(
       (each) => each.firing.firedAt > firing.firedAt && each.groups.has(group) && hasCalledAll(each),

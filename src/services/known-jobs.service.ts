@@ -29,7 +29,7 @@ export interface KnownJob {
   /** What calls it: a cron job, or the schedule of an interval; `undefined` if that is not known. */
   source: object | undefined;
   /** The newest firing that has called it, and its group (see `JobCallers`), if its name is computed. */
-  call: { readonly firing: CronFiring; readonly group: string } | undefined;
+  calledIn: { readonly firing: CronFiring; readonly group: string } | undefined;
 }
 
 /** How many jobs that are not declared are remembered: there may be one for each tenant. */
@@ -90,7 +90,7 @@ export class KnownJobs {
       pausedUntil: undefined,
       skipped: new SkippedTicks(),
       source: undefined,
-      call: undefined,
+      calledIn: undefined,
     };
     jobs.set(name, job);
     return job;
