@@ -63,9 +63,7 @@ export class FleetDrift {
 
   /** Whether no other instance has done this recently. */
   private async isFirst(what: string, recently: number): Promise<boolean> {
-    const claim = { lock: this.keys.drift(what) };
-    const answer = await this.acquirer.acquire(claim, recently, 0, new AbortController().signal);
-    if (answer.kind === 'granted') answer.abandon();
-    return answer.kind === 'granted';
+    const { kind } = await this.acquirer.takeOnce(this.keys.drift(what), recently);
+    return kind === 'granted';
   }
 }

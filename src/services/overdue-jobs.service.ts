@@ -153,8 +153,7 @@ export class OverdueJobs {
    */
   private async isFirst(name: string, expected: number): Promise<boolean | undefined> {
     const lock = new JobKeys(this.options.keyPrefix, name).overdue(expected);
-    const answer = await this.acquirer.acquire({ lock }, REPORTED_FOR, 0, new AbortController().signal);
-    if (answer.kind === 'granted') answer.abandon();
+    const answer = await this.acquirer.takeOnce(lock, REPORTED_FOR);
     if (answer.kind === 'granted' || answer.reason === 'store-down') return true;
     return answer.holder === undefined ? undefined : false;
   }
