@@ -3,6 +3,5 @@
 export type { Trigger } from '../acquire/token.js';
 export type { FleetInstance } from '../records/fleet-card.js';
 export type { Health, NodeHealth } from '../records/health.js';
-export type { JobPause as Pause } from '../records/job-pause.js';
 export type { DeclaredJobInfo, JobSchedule as ScheduleInfo, JobStatus } from '../records/job-status.js';
 export type { RecordedOutcome, RunRecord } from '../records/run-record.js';

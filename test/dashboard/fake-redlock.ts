@@ -5,10 +5,15 @@ import type {
   FleetInstance,
   Health,
   JobStatus,
-  Pause,
   RunRecord,
 } from '../../src/dashboard/redlock-data.js';
-import type { PauseOptions, RedlockEventMap, RedlockListener, RunOutcome } from '../../src/index.js';
+import type {
+  JobPause,
+  PauseOptions,
+  RedlockEventMap,
+  RedlockListener,
+  RunOutcome,
+} from '../../src/index.js';
 
 /** What a test lets a fake say of one job. */
 export interface FakeJob {
@@ -29,7 +34,7 @@ export class FakeRedlock implements RedlockApi {
   instances: FleetInstance[] = [];
   nodes: Health['nodes'] = [];
   outcome: RunOutcome<unknown> | Error | Promise<RunOutcome<unknown>> = { ran: true, value: undefined };
-  private readonly paused = new Map<string, Pause>();
+  private readonly paused = new Map<string, JobPause>();
   private readonly listeners = new Map<string, ((event: never) => unknown)[]>();
 
   constructor(readonly known: Map<string, FakeJob> = new Map()) {}
