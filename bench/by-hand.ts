@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import { JobKeys } from '../src/nodes/job-keys.js';
+import type { Claim } from '../src/nodes/lock-node.js';
 import { argumentsOf, voteOf } from '../src/nodes/redis/script-call.js';
 import { CLAIM, SETTLE } from '../src/nodes/redis/scripts.js';
 import { type Application, startApplication } from './application.js';
@@ -18,10 +19,10 @@ export async function startByHand(client: Redis, jobs: number): Promise<Applicat
   const cronJobs = new CronJobs(jobs, (begin, job) => async () => {
     const keys = new JobKeys('by-hand', job);
     const at = Math.floor(Date.now() / MINUTE) * MINUTE;
-    const claim = {
+    const claim: Claim = {
       lock: keys.lock,
       tick: { key: keys.tick(at), last: keys.last, at, keep: MINUTE, recover: false },
-      late: { key: keys.losers(at), keep: MINUTE },
+      loserCounter: { key: keys.losers(at), keep: MINUTE },
     };
     const token = randomUUID();
     const reply = await client.evalsha(CLAIM.sha, ...argumentsOf(CLAIM, claim, token, TTL, 0));
