@@ -88,7 +88,9 @@ export function messageOf(error: unknown): string {
 export function textOf(error: unknown): string {
   if (typeof error === 'string') return error;
   try {
-    return error instanceof Error ? `${error.name}: ${error.message}` : shown(error);
+    // Jest runs tests in a context with an `Error` of its own.
+    const isError = error instanceof Error || types.isNativeError(error);
+    return isError ? `${error.name}: ${error.message}` : shown(error);
   } catch {
     return 'an error that cannot be read';
   }

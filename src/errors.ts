@@ -1,4 +1,4 @@
-import { isShownInFull, quoted, redacted, oneLine, shown } from './display.js';
+import { isShownInFull, quoted, redacted, oneLine, shown, textOf } from './display.js';
 
 /** The `code` of an error that this package throws. */
 export type RedlockErrorCode =
@@ -193,7 +193,15 @@ export class ShutdownError extends RedlockError {
   }
 }
 
-/** What was thrown, as an `Error`: code outside this package may throw anything. */
+/** What was thrown, as an `Error` that can be read: code outside this package may throw anything. */
 export function errorOf(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error(String(thrown));
+  return isReadableError(thrown) ? thrown : new Error(textOf(thrown));
+}
+
+function isReadableError(thrown: unknown): thrown is Error {
+  try {
+    return thrown instanceof Error && typeof thrown.name === 'string' && typeof thrown.message === 'string';
+  } catch {
+    return false;
+  }
 }

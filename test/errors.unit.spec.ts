@@ -1,4 +1,5 @@
 import { inspect } from 'node:util';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import {
   InvalidOptionError,
@@ -10,7 +11,9 @@ import {
   ShutdownError,
   StoreDownError,
 } from '../src/index.js';
-import { quoted, redacted, shown } from '../src/display.js';
+import { messageOf, quoted, redacted, shown } from '../src/display.js';
+import { errorOf } from '../src/errors.js';
+import { readable } from '../src/options/checks.js';
 
 const NODE = new NodeUnreachableError('10.1.1.1:6379', 'no answer within 500 ms');
 
@@ -107,5 +110,29 @@ describe('a value in a message', () => {
     const { proxy, revoke } = Proxy.revocable({}, {});
     revoke();
     expect(shown(proxy)).toBe('an object');
+  });
+});
+
+describe('what was thrown', () => {
+  it('is the error, with its fields', () => {
+    expect(errorOf(NODE)).toBe(NODE);
+  });
+
+  it('is told of an error of another context, such as those of Node.js in Jest', () => {
+    const thrown: unknown = runInNewContext("new TypeError('no paper')");
+    expect(thrown).not.toBeInstanceOf(Error);
+    expect(messageOf(thrown)).toBe('TypeError: no paper');
+    expect(errorOf(thrown).message).toBe('TypeError: no paper');
+  });
+
+  it('is a cause if it cannot be read', () => {
+    const { proxy, revoke } = Proxy.revocable(new Error('no paper'), {});
+    revoke();
+    const read = () =>
+      readable('lock()', 'ttl', () => {
+        throw proxy;
+      });
+    expect(read).toThrow(InvalidOptionError);
+    expect(errorOf(proxy).message).toBe('an error that cannot be read');
   });
 });

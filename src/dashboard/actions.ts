@@ -45,7 +45,7 @@ async function triggered(redlock: RedlockApi, name: string): Promise<ActionOutco
     return run.ran ? { name, outcome: 'finished' } : { name, outcome: 'skipped', reason: run.reason };
   } catch (error) {
     // A run can throw errors of this package, too.
-    if (error instanceof RedlockError && !hasBegun) throw error;
+    if (!hasBegun && error instanceof RedlockError) throw error;
     return { name, outcome: 'failed', reason: messageOf(error) };
   } finally {
     forget();

@@ -1,6 +1,6 @@
 import type { Cluster, Redis, RedisOptions } from 'ioredis';
 import { classOf, redacted } from '../display.js';
-import { InvalidOptionError, RedlockError } from '../errors.js';
+import { errorOf, InvalidOptionError, RedlockError } from '../errors.js';
 import { MODULE, readable } from '../options/checks.js';
 import type { NodeOption, RedisClient } from '../options/options.js';
 import { BoundedNode, type NodeDriver } from './bounded-node.js';
@@ -26,7 +26,7 @@ export function createNodes(
     try {
       return new BoundedNode(driverOf(option, node, { ...settings, isAlone }), settings.nodeTimeout);
     } catch (cause) {
-      if (cause instanceof RedlockError) throw cause;
+      if (errorOf(cause) instanceof RedlockError) throw cause;
       throw new InvalidOptionError(MODULE, option, 'is refused by ioredis (see the cause)', { cause });
     }
   });

@@ -1,5 +1,5 @@
 import { messageOf } from '../display.js';
-import { NodeUnreachableError } from '../errors.js';
+import { errorOf, NodeUnreachableError } from '../errors.js';
 import type { NodeDriver } from './bounded-node.js';
 import type { JobKeyNames, JobView, Pause, Register } from './job-view.js';
 import type { Claim, LockNode, NodeReport, Vote } from './lock-node.js';
@@ -79,7 +79,8 @@ export class CustomNode implements NodeDriver {
     return 'unknown';
   }
 
-  explain(error: unknown, mayStillVote = false): NodeUnreachableError {
+  explain(thrown: unknown, mayStillVote = false): NodeUnreachableError {
+    const error = errorOf(thrown);
     const isExplained = error instanceof NodeUnreachableError;
     // The name `Error` says nothing.
     const why = isExplained ? error.reason : messageOf(error).replace(/^Error: /, '');

@@ -1,6 +1,6 @@
 import { types } from 'node:util';
 import { shown } from '../display.js';
-import { InvalidOptionError, RedlockError } from '../errors.js';
+import { errorOf, InvalidOptionError, RedlockError } from '../errors.js';
 
 /**
  * Returns the value of an option, converted if necessary, or throws `InvalidOptionError`. `where` and `option` are for
@@ -73,7 +73,7 @@ export function readable<Value>(where: string, option: string, read: () => Value
   try {
     return read();
   } catch (error) {
-    if (error instanceof RedlockError) throw error;
+    if (errorOf(error) instanceof RedlockError) throw error;
     throw new InvalidOptionError(where, option, 'cannot be read (see the cause)', { cause: error });
   }
 }

@@ -29,6 +29,12 @@ class Jobs {
     return (function* () {})();
   }
 
+  @Exclusive('revoked') async revoked(): Promise<void> {
+    const { proxy, revoke } = Proxy.revocable(new Error('no paper'), {});
+    revoke();
+    throw proxy;
+  }
+
   @Exclusive('misuse') async misuse(): Promise<void> {
     await this.redlock.lock('');
   }
@@ -65,4 +71,9 @@ describe('a request to run a job now', () => {
       expect(await trigger(name)).toEqual({ name, outcome: 'failed', reason });
     },
   );
+
+  it('has failed if the run has thrown an error that cannot be read', async () => {
+    const reason = 'an error that cannot be read';
+    expect(await trigger('revoked')).toEqual({ name: 'revoked', outcome: 'failed', reason });
+  });
 });

@@ -213,11 +213,12 @@ describe('a node of the application', () => {
     ['an error', new Error('no connection'), ': no connection'],
     ['an error with a password', new Error('postgres://me:secret@db is gone'), 'postgres://*** is gone'],
     ['an error that cannot be read', unreadable(), 'an error that cannot be read'],
+    ['an object that cannot be read', revoked(), 'an error that cannot be read'],
   ])('that throws %s instead of rejecting is a node that cannot answer', async (_what, thrown, shown) => {
     const memory = new MemoryNode();
-    vi.spyOn(memory, 'claim').mockImplementation(() => {
+    memory.claim = () => {
       throw thrown;
-    });
+    };
     const claimed = around(memory).claim(claimOf(newName()), 'a', TTL);
     await expect(claimed).rejects.toThrow(NodeUnreachableError);
     await expect(claimed).rejects.toThrow(shown);
@@ -244,4 +245,10 @@ function unreadable(): Error {
       throw new Error('no message');
     },
   });
+}
+
+function revoked(): object {
+  const { proxy, revoke } = Proxy.revocable({}, {});
+  revoke();
+  return proxy;
 }
