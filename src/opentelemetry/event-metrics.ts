@@ -1,9 +1,9 @@
 import { metrics } from '@opentelemetry/api';
 import type { Clock } from '../clock.js';
-import type { EndedRunEvent, MissedEvent, RedlockEventMap, RunEvent } from '../runs/run-event.js';
+import type { MissedEvent, RedlockEventMap, RunEvent } from '../runs/run-event.js';
 import { VERSION } from '../version.js';
 import { JOB, type LabelOf } from './job-attributes.js';
-import type { RunEnd } from './run-ends.js';
+import type { EndListener } from './run-ends.js';
 
 /** Boundaries of histograms, in seconds: jobs take longer than requests. */
 const DURATIONS = [0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 600, 1800, 3600, 10_800];
@@ -49,11 +49,11 @@ export class EventMetrics {
     this.delays.record(Math.max(delay, 0), { [JOB.name]: this.labelOf(event), [JOB.trigger]: trigger });
   }
 
-  ended(event: EndedRunEvent, { outcome }: RunEnd): void {
+  readonly ended: EndListener = (event, { outcome }) => {
     const attributes = { [JOB.name]: this.labelOf(event), [JOB.outcome]: outcome };
     this.runs.add(1, { ...attributes, [JOB.trigger]: event.trigger });
     this.durations.record(event.duration / 1000, attributes);
-  }
+  };
 
   skipped(event: RedlockEventMap['skipped']): void {
     this.skips.add(1, { [JOB.name]: this.labelOf(event), [JOB.skipReason]: event.reason });

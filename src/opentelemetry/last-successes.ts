@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.js';
-import type { EndedRunEvent } from '../runs/run-event.js';
 import type { JobRecords } from '../services/job-records.service.js';
 import type { KnownJob, KnownJobs } from '../services/known-jobs.service.js';
+import type { EndListener } from './run-ends.js';
 
 /** How often the records of a job are read at most, in milliseconds. */
 const READ_AFTER = 60_000;
@@ -37,14 +37,15 @@ export class LastSuccesses {
     private readonly clock: Clock,
   ) {}
 
-  /** A run of this instance has succeeded. */
-  succeeded({ name, tick, duration }: EndedRunEvent): void {
+  /** A run of this instance has ended. */
+  readonly ended: EndListener = ({ name, tick, duration }, { outcome }) => {
+    if (outcome !== 'finished') return;
     const now = this.clock.now();
     for (const jobs of this.jobs) {
       const job = jobs.get(name);
       if (job) this.note(job, { success: now, tick: tick?.getTime() ?? now - duration, isOpen: false });
     }
-  }
+  };
 
   /**
    * The jobs that are on record, and for how many seconds each has not succeeded. A job without a success counts from

@@ -1,4 +1,7 @@
-import type { EndedRunEvent } from '../runs/run-event.js';
+import type { Clock } from '../clock.js';
+import { quoted } from '../display.js';
+import { inBackground } from '../in-background.js';
+import type { EndedRunEvent, RedlockEventMap } from '../runs/run-event.js';
 import type { RedlockEvents } from '../services/redlock-events.service.js';
 
 /** How a run has ended. */
@@ -9,20 +12,51 @@ export interface RunEnd {
   readonly error?: unknown;
 }
 
-/** Calls `listener` at the end of each run. */
-export function onEnd(events: RedlockEvents, listener: (event: EndedRunEvent, end: RunEnd) => void): void {
-  const aborted = new Map<string, Error>();
-  const reasonOf = (runId: string): Error | undefined => {
-    const reason = aborted.get(runId);
-    aborted.delete(runId);
-    return reason;
-  };
-  events.on('aborted', ({ runId, error }) => aborted.set(runId, error));
-  events.on('finished', (event) => {
-    const error = reasonOf(event.runId);
-    listener(event, error ? { outcome: 'aborted', error } : { outcome: 'finished' });
-  });
-  events.on('failed', ({ error, ...event }) => {
-    listener(event, { outcome: reasonOf(event.runId) ? 'aborted' : 'failed', error });
-  });
+/** Is told of the end of each run. */
+export type EndListener = (event: EndedRunEvent, end: RunEnd) => void;
+
+/** Tells of the end of each run, once. */
+export class RunEnds {
+  /** When the runs in progress began, by run id, on the monotonic clock. */
+  private readonly begun = new Map<string, number>();
+  /** Those of them whose signal has aborted. */
+  private readonly aborted = new Map<string, RedlockEventMap['aborted']>();
+  private readonly forget: readonly (() => void)[];
+
+  /** @param listeners If one of them throws, the error is logged, and the others are told. */
+  constructor(
+    events: RedlockEvents,
+    private readonly clock: Clock,
+    private readonly listeners: readonly EndListener[],
+  ) {
+    this.forget = [
+      events.on('started', ({ runId }) => this.begun.set(runId, clock.elapsed())),
+      events.on('aborted', (event) => this.aborted.set(event.runId, event)),
+      events.on('finished', (event) => {
+        const aborted = this.aborted.get(event.runId);
+        this.tell(event, aborted ? { outcome: 'aborted', error: aborted.error } : { outcome: 'finished' });
+      }),
+      events.on('failed', ({ error, ...event }) => {
+        this.tell(event, { outcome: this.aborted.has(event.runId) ? 'aborted' : 'failed', error });
+      }),
+    ];
+  }
+
+  /** The application has ended: the runs that have not stopped, all of which have been aborted, end now. */
+  cutOff(): void {
+    for (const forget of this.forget) forget();
+    const now = this.clock.elapsed();
+    for (const { error, ...event } of this.aborted.values()) {
+      const duration = now - (this.begun.get(event.runId) ?? now);
+      this.tell({ ...event, duration }, { outcome: 'aborted', error });
+    }
+  }
+
+  private tell(event: EndedRunEvent, end: RunEnd): void {
+    this.begun.delete(event.runId);
+    this.aborted.delete(event.runId);
+    for (const listener of this.listeners) {
+      void inBackground(`Telemetry of ${quoted(event.name)}`, async () => listener(event, end));
+    }
+  }
 }

@@ -3,13 +3,13 @@ import { errorOf } from '../errors.js';
 import type { AroundRun } from '../runs/channels.js';
 import { VERSION } from '../version.js';
 import { JOB, type LabelOf } from './job-attributes.js';
-import type { RunEnd } from './run-ends.js';
+import type { EndListener } from './run-ends.js';
 
 /** One root span for each run. A call that is skipped has none. */
 export class RunSpans {
   private readonly tracer = trace.getTracer('nestjs-exclusive', VERSION);
   /** The spans of the runs in progress, by run id. */
-  private readonly open = new Map<string, { readonly name: string; readonly span: Span }>();
+  private readonly open = new Map<string, Span>();
 
   constructor(private readonly labelOf: LabelOf) {}
 
@@ -26,27 +26,23 @@ export class RunSpans {
         [JOB.trigger]: trigger,
       },
     });
-    this.open.set(runId, { name, span });
-    return context.with(trace.setSpan(context.active(), span), routine);
+    this.open.set(runId, span);
+    context.with(trace.setSpan(context.active(), span), routine);
   };
 
-  end(runId: string, { outcome, error: thrown }: RunEnd): void {
-    const { span } = this.open.get(runId) ?? {};
+  readonly end: EndListener = ({ runId }, { outcome, error: thrown }) => {
+    const span = this.open.get(runId);
     if (!span) return;
     this.open.delete(runId);
-    span.setAttribute(JOB.outcome, outcome);
-    if (outcome !== 'finished') {
+    try {
+      span.setAttribute(JOB.outcome, outcome);
+      if (outcome === 'finished') return;
       const error = errorOf(thrown);
-      span.recordException(error);
       span.setAttribute('error.type', error.name);
       span.setStatus({ code: SpanStatusCode.ERROR, message: error.message });
+      span.recordException(error);
+    } finally {
+      span.end();
     }
-    span.end();
-  }
-
-  /** Ends the spans of runs that have not stopped. */
-  endAll(reasonFor: (name: string) => Error): void {
-    for (const [runId, { name }] of this.open)
-      this.end(runId, { outcome: 'aborted', error: reasonFor(name) });
-  }
+  };
 }

@@ -8,7 +8,7 @@ import {
 } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import type { Clock } from '../clock.js';
-import { InvalidOptionError, ShutdownError } from '../errors.js';
+import { InvalidOptionError } from '../errors.js';
 import { CLOCK } from '../redlock.module-definition.js';
 import { JobRecords } from '../services/job-records.service.js';
 import { KnownJobs } from '../services/known-jobs.service.js';
@@ -20,7 +20,7 @@ import { EventMetrics } from './event-metrics.js';
 import { InstanceMetrics } from './instance-metrics.js';
 import type { LabelOf } from './job-attributes.js';
 import { LastSuccesses } from './last-successes.js';
-import { onEnd } from './run-ends.js';
+import { RunEnds } from './run-ends.js';
 import { RunSpans } from './run-spans.js';
 
 /** The module, as messages name it. */
@@ -32,6 +32,7 @@ export const TELEMETRY_OPTIONS = Symbol('TELEMETRY_OPTIONS');
 export class Telemetry implements OnModuleInit, OnApplicationShutdown {
   private readonly labelOf: LabelOf;
   private readonly spans: RunSpans;
+  private readonly ends: RunEnds[] = [];
   private instance: InstanceMetrics | undefined;
 
   constructor(
@@ -61,11 +62,7 @@ export class Telemetry implements OnModuleInit, OnApplicationShutdown {
       events.on('started', (event) => metrics.started(event));
       events.on('skipped', (event) => metrics.skipped(event));
       events.on('missed', (event) => metrics.missed(event));
-      onEnd(events, (event, end) => {
-        metrics.ended(event, end);
-        if (end.outcome === 'finished') successes.succeeded(event);
-        this.spans.end(event.runId, end);
-      });
+      this.ends.push(new RunEnds(events, clock, [metrics.ended, successes.ended, this.spans.end]));
     }
     for (const executor of this.all(RunExecutor)) executor.around = this.spans.around;
     const leases = this.all(LeaseRegistry);
@@ -76,7 +73,7 @@ export class Telemetry implements OnModuleInit, OnApplicationShutdown {
 
   /** All other modules have been destroyed: a run that has not stopped by now is cut off. */
   onApplicationShutdown(): void {
-    this.spans.endAll((name) => new ShutdownError(name));
+    for (const ends of this.ends) ends.cutOff();
     this.instance?.stop();
   }
 

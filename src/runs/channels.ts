@@ -1,4 +1,6 @@
 import { channel, tracingChannel } from 'node:diagnostics_channel';
+import { quoted } from '../display.js';
+import { inBackground } from '../in-background.js';
 import type { RedlockEventMap, RunEvent } from './run-event.js';
 
 // For tools that look into a process from outside, such as tracers: they need neither the module nor its service.
@@ -21,8 +23,27 @@ export function publish<Name extends keyof RedlockEventMap>(name: Name, event: R
   if (events.hasSubscribers) events.publish(event);
 }
 
-/** Calls the routine of a run inside a wrapper, such as a span, and returns its result. */
-export type AroundRun = <T>(event: RunEvent, routine: () => T) => T;
+/** Calls the routine of a run, once, in the context of something, such as a span. */
+export type AroundRun = (event: RunEvent, routine: () => void) => void;
+
+/** Calls `routine` inside `around`. If that fails, the failure is logged, and the routine is none the worse. */
+export function wrapped<T>(around: AroundRun, event: RunEvent, routine: () => T): T {
+  const ends: (() => T)[] = [];
+  const run = (): void => {
+    try {
+      const value = routine();
+      ends.push(() => value);
+    } catch (error) {
+      ends.push(() => {
+        throw error;
+      });
+    }
+  };
+  void inBackground(`Telemetry of ${quoted(event.name)}`, async () => around(event, run));
+  if (ends.length === 0) run();
+  const [end] = ends as [() => T];
+  return end();
+}
 
 /** Calls `routine` as a traced operation, if somebody has subscribed to the tracing channel. */
 export function traced<T>(event: RunEvent, routine: () => T): T | Promise<T> {

@@ -5,7 +5,7 @@ import type { ResolvedOptions } from '../options/options.js';
 import { recordedSchedule } from '../records/recorded-schedule.js';
 import { encodeRecord, recordedError } from '../records/run-record.js';
 import { CLOCK, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
-import { type AroundRun, traced } from '../runs/channels.js';
+import { type AroundRun, traced, wrapped } from '../runs/channels.js';
 import { refuseDeferredWork } from '../runs/deferred-work.js';
 import type { Lease } from '../runs/lease.js';
 import { LeasedRun } from '../runs/leased-run.js';
@@ -26,8 +26,8 @@ interface RoutineEnd {
 export class RunExecutor {
   private readonly logger = new Logger('RedlockModule');
 
-  /** Wraps the routines; `nestjs-exclusive/opentelemetry` replaces it. */
-  around: AroundRun = (_event, routine) => routine();
+  /** Wraps the routines; set by `nestjs-exclusive/opentelemetry`. */
+  around: AroundRun | undefined;
 
   constructor(
     @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
@@ -53,8 +53,10 @@ export class RunExecutor {
       lease.record = () => this.recordOf(event, request, lease, startedAt, duration(), ending);
     }
     try {
-      const wrapped = (): T => this.around(event, () => routine(run));
-      const value = await scope.enter(() => traced(event, wrapped));
+      const { around } = this;
+      const call = (): T => routine(run);
+      const called = around ? (): T => wrapped(around, event, call) : call;
+      const value = await scope.enter(() => traced(event, called));
       refuseDeferredWork(event.name, value);
       ending = { outcome: 'finished' };
       lease.checkTime();

@@ -6,6 +6,9 @@ import { TestFleet } from '../../src/testing/index.js';
 import { closeAfterTest } from '../close-after-test.js';
 import { RecordingLogger } from '../module/recording-logger.js';
 
+/** What the instances of a test log. */
+export let log = new RecordingLogger();
+
 /** What the job of a test does. */
 export const work: { job: () => unknown } = { job: () => undefined };
 
@@ -58,6 +61,7 @@ export async function startFleet(
   redlock: RedlockModuleOptions = {},
 ): Promise<TestFleet> {
   work.job = () => undefined;
+  log = new RecordingLogger();
   @Module({
     imports: [
       ScheduleModule.forRoot(),
@@ -70,7 +74,7 @@ export async function startFleet(
   const fleet = await TestFleet.create(AppModule as Type, {
     instances,
     now: new Date(NOON),
-    override: (app) => app.setLogger(new RecordingLogger()),
+    override: (app) => app.setLogger(log),
   });
   closeAfterTest(fleet);
   return fleet;

@@ -6,6 +6,7 @@ import {
   InMemorySpanExporter,
   type ReadableSpan,
   SimpleSpanProcessor,
+  type TracerConfig,
 } from '@opentelemetry/sdk-trace-base';
 import { afterEach, beforeEach } from 'vitest';
 
@@ -13,6 +14,12 @@ import { afterEach, beforeEach } from 'vitest';
 class ManualReader extends MetricReader {
   protected override async onForceFlush(): Promise<void> {}
   protected override async onShutdown(): Promise<void> {}
+}
+
+/** Lets spans be made by a tracer of the test's own. */
+export function useTracer(config: TracerConfig): void {
+  trace.disable();
+  trace.setGlobalTracerProvider(new BasicTracerProvider(config));
 }
 
 /** The SDK of OpenTelemetry, registered for each test, with what it has collected. */

@@ -3,7 +3,7 @@ import { closeNow } from '../close-after-test.js';
 import { MemoryNode } from '../../src/index.js';
 import { RedlockTelemetryModule } from '../../src/opentelemetry/index.js';
 import { build } from '../module/application.js';
-import { Jobs, startFleet, work } from './application.js';
+import { Jobs, lasting, startFleet, work } from './application.js';
 import { useSdk } from './sdk.js';
 
 const sdk = useSdk();
@@ -18,6 +18,24 @@ it('the span of a run ends with the application if the run does not', async () =
   expect(sdk.spans.map(({ attributes }) => attributes)).toMatchObject([
     { 'job.outcome': 'aborted', 'error.type': 'ShutdownError' },
   ]);
+});
+
+it('a run that does not end is counted once, with the reason on record', async () => {
+  const fleet = await startFleet(1, {}, { shutdownTimeout: 1, maxRuntime: '1m' });
+  const end = lasting();
+  const [app] = fleet.instances;
+  const call = app?.get(Jobs).report();
+  await fleet.advance('90s');
+  await closeNow(fleet);
+  const counted = { 'job.name=report job.outcome=aborted job.trigger=call': 1 };
+  expect(await sdk.values('runs')).toEqual(counted);
+  expect(await sdk.values('run.duration')).toEqual({ 'job.name=report job.outcome=aborted': 90 });
+  expect(sdk.spans.map(({ attributes }) => attributes)).toMatchObject([
+    { 'job.outcome': 'aborted', 'error.type': 'RunTimeoutError' },
+  ]);
+  end();
+  await call;
+  expect(await sdk.values('runs')).toEqual(counted);
 });
 
 it('an application that is closed while it starts has no metrics', async () => {
