@@ -140,6 +140,29 @@ describe.skipIf(chromiumPath === undefined)('the page of the dashboard', () => {
     await page.getByText('It did not run: overlap.').waitFor();
   });
 
+  it('does not say that an action was not done unless it was refused', async () => {
+    const page = await openPage(browser, `${url}#/job/orders.reconcile`);
+    const act = async (action: string): Promise<string | null> => {
+      await page.getByRole('button', { name: `${action} …` }).click();
+      await page.getByRole('button', { name: action, exact: true }).click();
+      const said = page.locator('.said', { hasText: `${action}:` });
+      return said.textContent();
+    };
+    await page.getByRole('button', { name: 'Pause …' }).waitFor();
+    page.removeAllListeners('console');
+    const pattern = '**/api/trigger';
+    await page.route(pattern, (route) => route.fulfill({ status: 502, body: 'Bad Gateway' }));
+    expect(await act('Run now')).toMatch(/not known .* Look for the run .* The server answered 502/);
+    await page.unroute(pattern);
+    await page.route(pattern, (route) => route.abort());
+    expect(await act('Run now')).toMatch(/not known .* The server does not answer/);
+    redlock.isDown = true;
+    expect(await act('Pause')).toMatch(/not known .* shows a pause\. StoreDownError/);
+    redlock.isDown = false;
+    Doorkeeper.isOpen = false;
+    expect(await act('Pause')).toBe('Pause: not done. You are not allowed to do this.');
+  });
+
   it('says that no node answers, since when, and keeps what it knows', async () => {
     const page = await openPage(browser, url);
     await page.getByRole('link', { name: 'billing.invoices' }).waitFor();

@@ -1,10 +1,10 @@
 import { afterEach, expect, it, vi } from 'vitest';
-import { fetchOverview, perform } from '../../src/dashboard/page/server-api.js';
+import { perform } from '../../src/dashboard/page/server-api.js';
 
 afterEach(() => void vi.unstubAllGlobals());
 
-function answerWith(status: number, body: unknown): void {
-  vi.stubGlobal('fetch', async () => Response.json(body, { status }));
+function answerWith(answer: Response): void {
+  vi.stubGlobal('fetch', async () => answer);
 }
 
 it.each([
@@ -24,7 +24,20 @@ it.each([
   ['without a session', 401, { error: 'Unauthorized' }, 'You are not signed in.'],
   ['without a reason', 502, {}, 'The server answered 502'],
 ])('a refusal %s is explained', async (_which, status, body, message) => {
-  answerWith(status, body);
+  answerWith(Response.json(body, { status }));
   await expect(perform('pause', { name: 'report' })).rejects.toThrow(message);
-  await expect(fetchOverview([])).rejects.toMatchObject({ status, message });
+});
+
+it.each([
+  ['a refusal', Response.json({ error: 'No such job' }, { status: 404 }), false],
+  [
+    'a redirection to a page',
+    Object.defineProperty(new Response('<p>'), 'redirected', { value: true }),
+    false,
+  ],
+  ['an error of a proxy', new Response('Bad Gateway', { status: 502 }), true],
+  ['an answer that was cut off', new Response('{"name":"re'), true],
+])('after %s, it is known whether an action may have been done', async (_which, answer, mayBeDone) => {
+  answerWith(answer);
+  await expect(perform('pause', { name: 'report' })).rejects.toMatchObject({ mayBeDone });
 });

@@ -8,8 +8,9 @@ const TIMEOUT = 15_000;
 /** The server has answered, and not with what was asked for. */
 export class RefusedError extends Error {
   constructor(
-    readonly status: number,
     message: string,
+    /** Whether it may have done what was asked for: the answer of a proxy, for example, does not tell. */
+    readonly mayBeDone: boolean,
   ) {
     super(message);
   }
@@ -36,7 +37,9 @@ async function ask<T>(path: string, init: RequestInit = {}): Promise<T> {
   const answer = await fetch(new URL(path, API), { signal: AbortSignal.timeout(TIMEOUT), ...init });
   const body = await answer.json().catch(() => undefined);
   if (answer.ok && body !== undefined) return body as T;
-  throw new RefusedError(answer.status, reasonOf(answer, body));
+  const { status, redirected } = answer;
+  const mayBeDone = status >= 500 || (status < 400 && !redirected);
+  throw new RefusedError(reasonOf(answer, body), mayBeDone);
 }
 
 function reasonOf({ status, statusText, redirected }: Response, body: unknown): string {

@@ -2,7 +2,7 @@ import { useSignal } from '@preact/signals';
 import { useRef } from 'preact/hooks';
 import type { ActionOutcome } from '../../page-data.js';
 import type { JobRow } from '../model/job-row.js';
-import { type Action, perform } from '../server-api.js';
+import { type Action, perform, RefusedError } from '../server-api.js';
 import { poll } from '../state.js';
 
 const PAUSES = [
@@ -24,6 +24,14 @@ const QUESTIONS = {
   trigger:
     'The instance that answers runs the job now, in addition to its schedule. If another run is in progress, nothing ' +
     'is run, unless the option "overlap" is "allow".',
+};
+
+const IS_IT_PAUSED = 'Look whether this page shows a pause.';
+/** What tells whether something was done. */
+const TRACES = {
+  pause: IS_IT_PAUSED,
+  resume: IS_IT_PAUSED,
+  trigger: 'Look for the run on this page before you try again.',
 };
 
 interface Said {
@@ -130,8 +138,11 @@ async function outcomeOf(action: Action, body: object): Promise<Said> {
   try {
     return inWords(await perform(action, body));
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    return { text: `${TITLES[action]}: not done. ${reason}`, isBad: true };
+    const isAnswer = error instanceof RefusedError;
+    const reason = isAnswer ? error.message : 'The server does not answer.';
+    const isRefused = isAnswer && !error.mayBeDone;
+    const what = isRefused ? 'not done.' : `it is not known whether this was done. ${TRACES[action]}`;
+    return { text: `${TITLES[action]}: ${what} ${reason}`, isBad: true };
   }
 }
 
