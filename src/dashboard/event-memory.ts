@@ -25,17 +25,18 @@ export class EventMemory {
     });
   }
 
-  /** The names of the jobs that have had an event. */
+  /** The names of the jobs that have had an event, or have been acted on. */
   get names(): Iterable<string> {
     return this.heard;
   }
 
-  gapsOf(name: string): readonly GapTuple[] {
-    return this.gaps.get(name) ?? [];
+  /** Remembers a name. */
+  hear(name: string): void {
+    if (this.heard.size < MOST.names) this.heard.add(name);
   }
 
-  private hear(name: string): void {
-    if (this.heard.size < MOST.names) this.heard.add(name);
+  gapsOf(name: string): readonly GapTuple[] {
+    return this.gaps.get(name) ?? [];
   }
 
   private note(name: string, gap: GapTuple): void {

@@ -84,7 +84,9 @@ export class JobReader implements OnModuleInit, OnModuleDestroy {
     this.recall();
     if (!this.known.has(name)) return undefined;
     await this.read(name).get();
-    const { info, records, readAt, ...job } = this.known.get(name) as ReadJob;
+    const known = this.known.get(name);
+    if (!known) return undefined;
+    const { info, records, readAt, ...job } = known;
     const hasTicks = info && !info.isPattern && info.schedule.kind === 'cron';
     return {
       now: Date.now(),
@@ -106,6 +108,8 @@ export class JobReader implements OnModuleInit, OnModuleDestroy {
   /** Reads a job for a viewer who has just changed something. The job may never have been read before. */
   async renew(name: string): Promise<void> {
     this.recall();
+    // Perhaps another instance has told the viewer of it.
+    if (!this.known.has(name)) this.events.hear(name);
     await this.read(name).renewed();
   }
 
@@ -147,12 +151,19 @@ export class JobReader implements OnModuleInit, OnModuleDestroy {
   }
 
   /**
-   * Adds every job that an instance declares, or an event of this instance has named, even if no node answers.
+   * Adds every job that an instance declares, or an event of this instance has named, even if no node answers, and
+   * forgets the others: an update may have removed them.
    */
   private recall(): void {
     this.declared = new Map(this.redlock.jobs().map((info) => [info.name, info]));
     const ofFleet = this.instances?.fleet.flatMap(({ jobs }) => jobs.map(({ name }) => name)) ?? [];
-    for (const name of [...this.declared.keys(), ...ofFleet, ...this.events.names]) {
+    const names = new Set([...this.declared.keys(), ...ofFleet, ...this.events.names]);
+    for (const name of this.known.keys()) {
+      if (names.has(name)) continue;
+      this.known.delete(name);
+      this.reads.delete(name);
+    }
+    for (const name of names) {
       if (this.known.has(name) || this.known.size >= MOST_JOBS) continue;
       this.remember({ name, status: undefined, records: [], ticks: [], readAt: 0 });
     }

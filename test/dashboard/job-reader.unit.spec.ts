@@ -3,6 +3,7 @@ import type { ModuleRef } from '@nestjs/core';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { JobReader } from '../../src/dashboard/job-reader.js';
 import type { Overview, ShownJob } from '../../src/dashboard/page-data.js';
+import type { FleetInstance } from '../../src/dashboard/redlock-data.js';
 import { type FakeJob, FakeRedlock } from './fake-redlock.js';
 import { dailyJob, infoOf, recordOf } from './records.js';
 
@@ -28,6 +29,17 @@ const overviewOf = async (reader: JobReader, since = ''): Promise<Overview> =>
 const namesOf = ({ jobs }: Overview): string[] => jobs.map(([, { name }]) => name);
 const viewOf = ({ jobs }: Overview, name: string): ShownJob | undefined =>
   jobs.find(([, job]) => job.name === name)?.[1];
+
+const instanceWith = (...names: string[]): FleetInstance => ({
+  instanceId: 'w',
+  host: 'h',
+  pid: 1,
+  version: '1',
+  startedAt: new Date(T),
+  clockOffset: 0,
+  nodes: [],
+  jobs: names.map((name) => ({ name, declaredAs: 'Jobs.a()', fingerprint: '1' })),
+});
 
 describe('the reader of the dashboard', () => {
   let redlock: FakeRedlock;
@@ -152,18 +164,7 @@ describe('the reader of the dashboard', () => {
   });
 
   it('knows the jobs of other instances, and those that had an event, as not declared here', async () => {
-    redlock.instances = [
-      {
-        instanceId: 'w',
-        host: 'h',
-        pid: 1,
-        version: '1',
-        startedAt: new Date(T),
-        clockOffset: 0,
-        nodes: [],
-        jobs: [{ name: 'elsewhere', declaredAs: 'Jobs.a()', fingerprint: '1' }],
-      },
-    ];
+    redlock.instances = [instanceWith('elsewhere')];
     redlock.emit('started', { name: 'acme:report' });
     const overview = await overviewOf(reader);
     expect(overview.jobs.map(([, { name, isDeclared }]) => [name, isDeclared])).toEqual([
@@ -171,6 +172,30 @@ describe('the reader of the dashboard', () => {
       ['acme:report', false],
     ]);
     expect(await inTime(reader.job('no such job'))).toBeUndefined();
+  });
+
+  it('forgets a job that no instance declares any more, once the register can be read', async () => {
+    job('report');
+    redlock.instances = [instanceWith('removed', 'kept')];
+    redlock.emit('started', { name: 'acme:report' });
+    expect((await overviewOf(reader)).total).toBe(4);
+    redlock.instances = [instanceWith('kept')];
+    redlock.isDown = true;
+    await vi.advanceTimersByTimeAsync(4000);
+    expect(namesOf(await overviewOf(reader))).toContain('removed');
+    redlock.isDown = false;
+    await vi.advanceTimersByTimeAsync(4000);
+    const left = await overviewOf(reader);
+    expect([left.total, namesOf(left).toSorted()]).toEqual([3, ['acme:report', 'kept', 'report']]);
+    expect(await inTime(reader.job('removed'))).toBeUndefined();
+  });
+
+  it('knows a job that was acted on, though nobody declares it', async () => {
+    await redlock.pause('acme:report');
+    await inTime(reader.renew('acme:report'));
+    await vi.advanceTimersByTimeAsync(4000);
+    expect((await inTime(reader.job('acme:report')))?.job.status?.paused).not.toBeNull();
+    expect(namesOf(await overviewOf(reader))).toEqual(['acme:report']);
   });
 
   it('does not read a pattern', async () => {
