@@ -97,7 +97,10 @@ export interface RedlockEventMap {
     /** The reason: a `LockLostError`, a `RunTimeoutError` or a `ShutdownError`. */
     readonly error: Error;
   };
-  /** Ticks had no complete run. Emitted by the instance that wins the next one. */
+  /**
+   * Ticks had no complete run, as far as the nodes knew when the next one was claimed. Emitted by the instance that wins
+   * that one. A run that had ended, but could not be settled by then, is among them, as `'died'` or `'unknown'`.
+   */
   missed: MissedEvent;
   /**
    * A run has been due for longer than `overdueAfter`. Emitted by one instance, once, until the job runs again; without
