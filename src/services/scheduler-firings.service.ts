@@ -1,5 +1,5 @@
 import { Inject, Injectable, Optional } from '@nestjs/common';
-import { DiscoveryService, ModulesContainer } from '@nestjs/core';
+import { DiscoveryService, LazyModuleLoader, ModulesContainer } from '@nestjs/core';
 import { SchedulerRegistry } from '@nestjs/schedule';
 import type { CronJob } from 'cron';
 import type { Clock } from '../clock.js';
@@ -44,6 +44,8 @@ const decoratedWith = new WeakMap<object, CronOptions>();
 export class SchedulerFirings {
   /** The ticks of all schedules of this application. */
   readonly ticks = new SharedTicks();
+  /** Called for a cron job that starts, or is first seen while it runs. */
+  onStart: (job: object) => void = () => {};
   private registries: readonly SchedulerRegistry[] = [];
   private knowsIntervals = false;
 
@@ -52,10 +54,12 @@ export class SchedulerFirings {
     private readonly discovery: DiscoveryService,
     /** Stands for the application, of which a process may have several. */
     readonly application: ModulesContainer,
+    loader: LazyModuleLoader,
     @Optional() registry?: SchedulerRegistry,
   ) {
     // A constructor or a factory may start a job, which can fire while providers are still being created.
     if (isRegistry(registry)) this.watchRegistry(registry);
+    this.watchLoader(loader);
   }
 
   /**
@@ -131,6 +135,16 @@ export class SchedulerFirings {
     return new ManualFiring(method, this.application);
   }
 
+  /** A module that is loaded later may bring the first registry, or one of its own. */
+  private watchLoader(loader: LazyModuleLoader): void {
+    const load = loader.load.bind(loader);
+    loader.load = async (...args) => {
+      const loaded = await load(...args);
+      this.watch();
+      return loaded;
+    };
+  }
+
   private watchRegistry(registry: SchedulerRegistry): void {
     for (const job of registry.getCronJobs().values()) this.wrap(job);
     if (wrapped.has(registry)) return;
@@ -150,6 +164,24 @@ export class SchedulerFirings {
     job.fireOnTick = (...args) => {
       // Read each time, because `setTime` changes the schedule of a job.
       return fire(this.ofCron(job, this.ticks.of(job.cronTime)), () => fireOnTick(...args));
+    };
+    this.watchStarts(job);
+  }
+
+  private watchStarts(job: CronJob): void {
+    let isStarted = isActive(job);
+    if (isStarted) this.onStart(job);
+    const start = job.start.bind(job);
+    job.start = () => {
+      start();
+      // `cron` calls this after each tick, too.
+      if (!isStarted) this.onStart(job);
+      isStarted = true;
+    };
+    const stop = job.stop.bind(job);
+    job.stop = () => {
+      isStarted = false;
+      return stop();
     };
   }
 

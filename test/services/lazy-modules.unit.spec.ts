@@ -1,9 +1,13 @@
 import { Injectable, Module } from '@nestjs/common';
 import { LazyModuleLoader } from '@nestjs/core';
-import { Cron } from '@nestjs/schedule';
+import { Cron, ScheduleModule, SchedulerRegistry } from '@nestjs/schedule';
+import { Test } from '@nestjs/testing';
+import { CronJob } from 'cron';
 import { expect, it } from 'vitest';
-import { Exclusive, InvalidOptionError, RedlockService } from '../../src/index.js';
-import { byHand, ONCE_A_YEAR, start } from '../module/application.js';
+import { Exclusive, InvalidOptionError, MemoryNode, RedlockModule, RedlockService } from '../../src/index.js';
+import { closeAfterTest } from '../close-after-test.js';
+import { byHand, newYear, ONCE_A_YEAR, start } from '../module/application.js';
+import { RecordingLogger } from '../module/recording-logger.js';
 
 @Injectable()
 class Jobs {
@@ -35,4 +39,39 @@ it('a job of a lazy module with invalid options is refused when it is called, an
   expect(await redlock.trigger('lazy')).toEqual({ ran: true, value: 'worked' });
   await expect(redlock.trigger('wrong')).rejects.toThrow(InvalidOptionError);
   await expect(redlock.trigger('wrong')).rejects.toThrow('@Exclusive on Lazy.wrong: ttl must be at least');
+});
+
+it('a scheduler that comes with a lazy module fires for its ticks, as from the start', async () => {
+  const ticks: unknown[] = [];
+
+  @Injectable()
+  class Scheduled {
+    constructor(
+      readonly redlock: RedlockService,
+      registry: SchedulerRegistry,
+    ) {
+      const onTick = (): Promise<void> => this.report();
+      const { timeZone } = byHand('');
+      const cronJob = CronJob.from({ cronTime: ONCE_A_YEAR, onTick, timeZone, waitForCompletion: true });
+      registry.addCronJob('report', cronJob);
+    }
+
+    @Exclusive('report') async report(): Promise<void> {
+      ticks.push(this.redlock.current()?.tick);
+    }
+  }
+
+  @Module({ imports: [ScheduleModule.forRoot()], providers: [Scheduled] })
+  class WithScheduler {}
+
+  const nodes = new MemoryNode();
+  for (const _instance of [1, 2]) {
+    const app = await Test.createTestingModule({ imports: [RedlockModule.forRoot({ nodes })] })
+      .setLogger(new RecordingLogger())
+      .compile();
+    closeAfterTest(await app.init());
+    const loaded = await app.get(LazyModuleLoader).load(() => WithScheduler);
+    await loaded.get(SchedulerRegistry, { strict: false }).getCronJob('report').fireOnTick();
+  }
+  expect(ticks).toEqual([newYear()]);
 });
