@@ -23,17 +23,18 @@ import { SchedulerFirings } from './scheduler-firings.service.js';
 /** A job whose missed ticks are made up for, or whose claims are spread. */
 interface Candidate extends DeclaredJob {
   readonly schedule: CronSchedule;
+  /** The time from which this instance claims its ticks itself, in milliseconds since the epoch. */
+  readonly since: number;
 }
 
 /**
  * Makes up for the latest missed tick of the jobs with `missed`. For jobs with `spread`, it also claims a tick that was
- * due before this instance was up, and whose offset has not passed yet: the instances that are waiting to claim that
- * tick may all be gone by then.
+ * due before this instance was up, or before the cron job started, and whose offset has not passed yet: the instances
+ * that are waiting to claim that tick may all be gone by then.
  */
 @Injectable()
 export class CatchUp {
-  /** The time from which this instance claims ticks itself, in milliseconds since the epoch. */
-  private upSince: number | undefined;
+  private hasStarted = false;
   /** The jobs with `missed` or `spread`, by name. Listing them takes time for each job that there is. */
   private readonly candidates = new Map<string, Candidate>();
   /** The jobs to look at again: paused ones, each with a timer if the pause ends by itself, and undecided claims. */
@@ -54,16 +55,15 @@ export class CatchUp {
 
   /** Looks for missed ticks of all jobs: when the application has started, and when a quorum votes again. */
   look(): void {
-    const isStart = this.upSince === undefined;
-    this.upSince ??= this.clock.now();
-    for (const job of this.jobs.declared()) {
-      const { name, schedule, options } = job;
-      const { missed, spread, defaultSpread } = options;
-      const isSpread = isStart && (spread ?? defaultSpread) !== undefined;
-      if (schedule.kind === 'cron' && (missed !== undefined || isSpread))
-        this.candidates.set(name, { ...job, schedule });
-    }
+    for (const job of this.jobs.declared()) this.add(job, !this.hasStarted);
+    this.hasStarted = true;
     for (const name of this.candidates.keys()) this.lookFor(name);
+  }
+
+  /** Looks for a missed tick of a job whose cron job has just started. */
+  started(job: DeclaredJob): void {
+    this.add(job, true);
+    this.lookFor(job.name);
   }
 
   /** Looks for a missed tick of this job: when it is paused or resumed, and when its pause ends. */
@@ -89,6 +89,16 @@ export class CatchUp {
     this.isStopped = true;
     for (const timer of this.waiting.values()) this.clock.clearTimeout(timer);
     this.waiting.clear();
+  }
+
+  /** @param isNew Whether this instance claims the ticks of the job from now on. */
+  private add(job: DeclaredJob, isNew: boolean): void {
+    const { name, schedule, options } = job;
+    const { missed, spread, defaultSpread } = options;
+    const isSpread = isNew && (spread ?? defaultSpread) !== undefined;
+    if (schedule.kind !== 'cron' || (missed === undefined && !isSpread)) return;
+    const since = (isNew ? undefined : this.candidates.get(name)?.since) ?? this.clock.now();
+    this.candidates.set(name, { ...job, schedule, since });
   }
 
   private async lookAt(job: Candidate): Promise<void> {
@@ -122,20 +132,20 @@ export class CatchUp {
     ticks.prepareSoon(this.clock);
   }
 
-  /** The tick that was due before this instance was up, if it is not to be claimed yet. */
+  /** The tick that was due before this instance claimed the ticks of the job, if it is not to be claimed yet. */
   private waitingTick(job: Candidate): Tick | undefined {
     const now = this.clock.now();
     const tick = job.schedule.ticks.latest(now);
-    if (!tick || this.upSince === undefined || tick.at >= this.upSince) return undefined;
+    if (!tick || tick.at >= job.since) return undefined;
     return spreadDelay(this.options.keyPrefix, requestOf(job, tick), now) > 0 ? tick : undefined;
   }
 
   /**
-   * Whether this instance was up when the tick was due, and the scheduler's call here is still waiting to claim it
-   * (`spread`).
+   * Whether this instance claimed the ticks of the job when this one was due, and the scheduler's call here is still
+   * waiting to claim it (`spread`).
    */
   private isDelayed(job: Candidate, tick: Tick, now: number): boolean {
-    if (this.upSince === undefined || tick.at < this.upSince) return false;
+    if (tick.at < job.since) return false;
     return spreadDelay(this.options.keyPrefix, requestOf(job, tick), now) > 0;
   }
 

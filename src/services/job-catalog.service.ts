@@ -93,6 +93,16 @@ export class JobCatalog {
     }
   }
 
+  /** Remembers the schedule of a job, if the scheduler of this instance follows it. */
+  note(job: DeclaredJob): void {
+    const { options, schedule } = job;
+    const source = this.firings.sourceOf(schedule);
+    if (!source) return;
+    if (schedule.kind === 'cron') this.known.declare(job, schedule.ticks).source = source;
+    if (schedule.kind === 'interval')
+      this.known.declare(job, intervalOf(schedule.every, options.every)).source = source;
+  }
+
   /** The job of that name, if this instance follows its schedule. */
   find(name: string): KnownJob | undefined {
     const known = this.followed(name);
@@ -104,15 +114,6 @@ export class JobCatalog {
   private followed(name: string): KnownJob | undefined {
     const job = this.known.get(name);
     return job && !this.callers.isStopped(job) ? job : undefined;
-  }
-
-  private note(job: DeclaredJob): void {
-    const { options, schedule } = job;
-    const source = this.firings.sourceOf(schedule);
-    if (!source) return;
-    if (schedule.kind === 'cron') this.known.declare(job, schedule.ticks).source = source;
-    if (schedule.kind === 'interval')
-      this.known.declare(job, intervalOf(schedule.every, options.every)).source = source;
   }
 }
 

@@ -13,9 +13,9 @@ import { SchedulerFirings } from './scheduler-firings.service.js';
 const LOOK_BACK = 10;
 
 /**
- * Looks for ticks with `recover` that were begun and not settled, and runs them again: at startup, and before a later
- * tick is made up for. Instances that lost such a tick wait for it themselves; this is for instances that started
- * later.
+ * Looks for ticks with `recover` that were begun and not settled, and runs them again: at startup, when the cron job of
+ * a job starts later, and before a later tick is made up for. Instances that lost such a tick wait for it themselves;
+ * this is for instances that started later.
  */
 @Injectable()
 export class Recovery {
@@ -33,10 +33,13 @@ export class Recovery {
 
   /** Starts a search for each job, and returns at once. */
   start(): void {
-    for (const job of this.jobs.declared()) {
-      const { schedule, options } = job;
-      if (schedule.kind === 'cron' && options.recover) void this.search(job, schedule);
-    }
+    for (const job of this.jobs.declared()) this.lookFor(job);
+  }
+
+  /** Starts a search for this job, if it has `recover`. */
+  lookFor(job: DeclaredJob): void {
+    const { schedule, options } = job;
+    if (schedule.kind === 'cron' && options.recover) void this.search(job, schedule);
   }
 
   /** Resolves when no tick of the job can be taken over now, and the ticks that this instance took over have run. */
