@@ -29,6 +29,7 @@ export class NodeInspection {
   private timer: Timer | undefined;
   /** The flaws that the last inspection found. */
   private known: ReadonlyMap<string, string> = new Map();
+  private closing: Promise<unknown> | undefined;
 
   constructor(
     @Inject(LOCK_NODES) private readonly nodes: readonly LockNode[],
@@ -56,10 +57,11 @@ export class NodeInspection {
     return this.nodes.map(({ address }) => address).join(', ');
   }
 
-  /** Closes the module's own connections. */
+  /** Closes the module's own connections, once: NestJS 11 calls the hooks again for each `app.close()`. */
   async close(): Promise<void> {
     this.clock.clearTimeout(this.timer);
-    await Promise.all(this.nodes.map((node) => node.close()));
+    this.closing ??= Promise.all(this.nodes.map((node) => node.close()));
+    await this.closing;
   }
 
   private inspectLater(): void {

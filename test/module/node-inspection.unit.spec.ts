@@ -1,6 +1,7 @@
-import { beforeEach, expect, it } from 'vitest';
+import { beforeEach, expect, it, vi } from 'vitest';
 import { MemoryNode } from '../../src/index.js';
 import type { NodeReport } from '../../src/nodes/index.js';
+import { Lifecycle } from '../../src/services/lifecycle.service.js';
 import { ManualClock } from '../../src/testing/manual-clock.js';
 import { close, start } from './application.js';
 import { RecordingLogger } from './recording-logger.js';
@@ -50,4 +51,13 @@ it('the nodes of an application that is closed are not inspected', async () => {
   const { inspections } = node;
   await clock.advance(10 * FIVE_MINUTES);
   expect(node.inspections).toBe(inspections);
+});
+
+it('the nodes are closed once, although two calls of app.close() run the hooks twice, as on NestJS 11', async () => {
+  const closes = vi.spyOn(node, 'close');
+  const app = await start({ redlock: { nodes: node }, logger, clock });
+  const lifecycle = app.get(Lifecycle);
+  await Promise.all([lifecycle.onApplicationShutdown(), lifecycle.onApplicationShutdown()]);
+  await close(app);
+  expect(closes).toHaveBeenCalledTimes(1);
 });
