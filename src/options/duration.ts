@@ -34,12 +34,14 @@ export const LONGEST_TIMER = 2 ** 31 - 1;
 
 /** Checks a duration, and returns it in whole milliseconds. */
 export const milliseconds: Check<number> = (where, option, value) => {
+  const hasUnit = typeof value !== 'string' || /\D$/.test(value);
   const length = typeof value === 'string' ? parse(value) : value;
-  if (typeof length === 'number' && length >= 1 && length <= LONGEST_TIMER) return Math.round(length);
+  if (hasUnit && typeof length === 'number' && length >= 1 && length <= LONGEST_TIMER)
+    return Math.round(length);
   throw new InvalidOptionError(
     where,
     option,
-    "must be a number of milliseconds, or a duration such as '500ms', '30s' or '10m', from 1 ms to 24 days",
+    "must be a number of milliseconds, or a duration with its unit, such as '500ms', '30s' or '10m', from 1 ms to 24 days",
     { received: value },
   );
 };

@@ -54,7 +54,9 @@ const missed: Check<number | undefined> = (where, option, value) => {
   if (value === 'skip') return undefined;
   if (value === 'once') return Number.POSITIVE_INFINITY;
   if (typeof value === 'object' && value !== null) {
-    const { within } = checkedOptions(where, value, { within: milliseconds });
+    const { within } = checkedOptions(where, value, {
+      within: (_where, _option, duration) => milliseconds(where, `${option}.within`, duration),
+    });
     if (within !== undefined) return within;
   }
   throw new InvalidOptionError(

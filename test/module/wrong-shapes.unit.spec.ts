@@ -28,6 +28,11 @@ describe('forRoot refuses', () => {
     ['a function', () => ({}), 'options must be an object, not a function'],
     ['a URL', 'redis://a', 'options must be an object, not a string'],
     ['null for a duration', { ttl: null }, 'received null'],
+    [
+      'a duration without a unit',
+      { ttl: '30' },
+      'ttl must be a number of milliseconds, or a duration with its unit',
+    ],
     ['null for a list of nodes', { nodes: null }, 'nodes[0] must be a URL'],
     ['null for a prefix', { keyPrefix: null }, 'keyPrefix must be a non-empty string'],
     ['null for a switch', { enabled: null }, 'enabled must be true or false; received null'],

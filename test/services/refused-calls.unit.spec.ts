@@ -66,6 +66,16 @@ describe('the service refuses before it asks any node', () => {
       'lock(): ttl must be a number of milliseconds',
     ],
     [
+      'a duration without a unit for an option of a lock',
+      (redlock) => redlock.lock('a', { wait: '10' as never }),
+      'lock(): wait must be a number of milliseconds, or a duration with its unit',
+    ],
+    [
+      'a wrong limit for missed ticks',
+      (redlock) => redlock.run('a', () => 1, { missed: { within: 0 } }),
+      'run(): missed.within must be a number of milliseconds',
+    ],
+    [
       'a name with a lone surrogate',
       (redlock) => redlock.lock(LONE),
       'lock(): name must be well-formed Unicode',
