@@ -93,6 +93,7 @@ export function Exclusive(
       throw new InvalidOptionError(method, '@Exclusive', 'must decorate a method only once');
     }
     if (name !== undefined && typeof name !== 'function') jobName(place, 'name', name);
+    if (isClass(name)) throw new InvalidOptionError(place, 'name', 'must be a function, not a class');
     const wrapper = new Proxy(original as ExclusiveMethod['original'], {
       apply: (undecorated, instance: object, args: never[]): unknown => {
         const binding = bindingOf(instance);
@@ -127,4 +128,8 @@ function refuseStandard(context: unknown): void {
     '@Exclusive',
     'was compiled as a standard (stage 3) decorator; NestJS needs "experimentalDecorators": true in tsconfig.json, or what your compiler calls it, such as legacyDecorator for SWC',
   );
+}
+
+function isClass(name: unknown): boolean {
+  return typeof name === 'function' && /^class[\s{]/.test(Function.prototype.toString.call(name));
 }

@@ -98,3 +98,18 @@ describe('@Exclusive on something that is no method of an instance', () => {
     expect(decorate).toThrow(`${place}: @Exclusive must decorate a method of an instance`);
   });
 });
+
+describe('@Exclusive with a name that is a class', () => {
+  it.each<[string, unknown]>([
+    ['with a name', class Report {}],
+    ['without a name', class {}],
+  ])('%s, is refused', (_what, name) => {
+    class Jobs {
+      report(): void {}
+    }
+    const { report } = Object.getOwnPropertyDescriptors(Jobs.prototype);
+    const decorate = (): void => Exclusive(name as never)(Jobs.prototype, 'report', report!);
+    expect(decorate).toThrow(InvalidOptionError);
+    expect(decorate).toThrow('@Exclusive on Jobs.report: name must be a function, not a class');
+  });
+});
