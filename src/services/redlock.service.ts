@@ -132,7 +132,10 @@ export class RedlockService {
     return this.#runner.run({ ...request, source: job, tick, ticks, spread }, routine);
   }
 
-  /** The run that the caller is part of, across everything that it awaits; `undefined` outside a run. */
+  /**
+   * The run that the caller is part of, across everything that it awaits; `undefined` outside a run. Code that a run has
+   * started, such as a timer, still gets that run when it has ended.
+   */
   current(): CurrentRun | undefined {
     return RunScope.current();
   }
@@ -166,7 +169,7 @@ export class RedlockService {
    * last run: an interval is counted from now, and ticks that `every` will leave out are listed, too. `status` tells when
    * the job is due next.
    *
-   * @param amount How many. Default: 10.
+   * @param amount How many. Default: 10. Of a rare schedule, there may be fewer: `cron` looks eight years ahead.
    * @throws InvalidOptionError for an invalid name or amount.
    */
   preview(name: string, amount = 10): Date[] {
