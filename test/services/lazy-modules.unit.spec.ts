@@ -1,7 +1,7 @@
 import { Injectable, Module } from '@nestjs/common';
 import { LazyModuleLoader } from '@nestjs/core';
 import { Cron, ScheduleModule, SchedulerRegistry } from '@nestjs/schedule';
-import { Test } from '@nestjs/testing';
+import { Test, type TestingModule } from '@nestjs/testing';
 import { CronJob } from 'cron';
 import { expect, it } from 'vitest';
 import { Exclusive, InvalidOptionError, MemoryNode, RedlockModule, RedlockService } from '../../src/index.js';
@@ -65,11 +65,13 @@ it('a scheduler that comes with a lazy module fires for its ticks, as from the s
   class WithScheduler {}
 
   const nodes = new MemoryNode();
-  for (const _instance of [1, 2]) {
+  const apps: TestingModule[] = [];
+  while (apps.length < 2) {
     const app = await Test.createTestingModule({ imports: [RedlockModule.forRoot({ nodes })] })
       .setLogger(new RecordingLogger())
       .compile();
     closeAfterTest(await app.init());
+    apps.push(app);
     const loaded = await app.get(LazyModuleLoader).load(() => WithScheduler);
     await loaded.get(SchedulerRegistry, { strict: false }).getCronJob('report').fireOnTick();
   }
