@@ -106,8 +106,10 @@ export class CronTicks {
   private searchedNext(now: number): number {
     const { from, at } = this.searched;
     if (from <= now && now < at) return at;
-    this.searched = { from: now, at: this.search.after(now) };
-    return this.searched.at;
+    const found = this.search.after(now);
+    // How far `cron` looks depends on the date of this machine, so the answer that there is none is not remembered.
+    if (Number.isFinite(found)) this.searched = { from: now, at: found };
+    return found;
   }
 
   /**
@@ -125,6 +127,7 @@ export class CronTicks {
     if (this.known.filter((tick) => tick > limit).length >= UPCOMING) return false;
     const last = this.known.at(-1) ?? limit;
     const next = this.search.after(last);
+    if (!Number.isFinite(next)) return false;
     // If the instance has slept through many ticks, it goes on with the upcoming ones.
     this.known = next <= limit ? [] : [...this.known, next];
     return true;
@@ -160,7 +163,7 @@ export class CronTicks {
   private remember(found: readonly number[], limit: number): void {
     const [tick, next] = found;
     const [first] = this.known;
-    if (tick === undefined || next === undefined) return;
+    if (tick === undefined || next === undefined || !Number.isFinite(next)) return;
     if (next === first) this.known = [tick, ...this.known].slice(0, MOST_KNOWN);
     // `next` was not prepared, but `tick` is known.
     else if (tick === this.known.at(-1)) this.known = [...this.known.slice(-2), next];

@@ -165,9 +165,9 @@ export class RedlockService {
   }
 
   /**
-   * The next ticks of a job; empty if this instance knows no schedule of it. It asks no node, so it does not know the
-   * last run: an interval is counted from now, and ticks that `every` will leave out are listed, too. `status` tells when
-   * the job is due next.
+   * The next ticks of a job, within the next eight years; empty if this instance knows no schedule of it. It asks no
+   * node, so it does not know the last run: an interval is counted from now, and ticks that `every` will leave out are
+   * listed, too. `status` tells when the job is due next.
    *
    * @param amount How many. Default: 10. Of a rare schedule, there may be fewer: `cron` looks eight years ahead.
    * @throws InvalidOptionError for an invalid name or amount.

@@ -93,6 +93,24 @@ describe('prepared ticks', () => {
     expect(ticks.next(second!)).toBe(Date.parse('2027-02-01T03:00:00Z'));
   });
 
+  it('are found by a clock that was wrong by years, once it is right', () => {
+    const ticks = new CronTicks(cronTime('0 0 3 1 1 *', 'UTC'));
+    // From then, cron looks until the eighth of these ticks, and no further.
+    vi.setSystemTime('2018-06-01T00:00:00Z');
+    prepareAll(ticks, START);
+    expect(ticks.latest(START)).toMatchObject({
+      at: Date.parse('2026-01-01T03:00:00Z'),
+      next: Number.POSITIVE_INFINITY,
+    });
+    expect(ticks.next(START)).toBe(Number.POSITIVE_INFINITY);
+    vi.setSystemTime(START);
+    const next = Date.parse('2027-01-01T03:00:00Z');
+    expect(ticks.next(START)).toBe(next);
+    expect(ticks.latest(START)?.next).toBe(next);
+    prepareAll(ticks, next);
+    expect(ticks.latest(next)?.at).toBe(next);
+  });
+
   it('are few, however far calls go back', () => {
     const ticks = new CronTicks(cronTime('* * * * * *', 'UTC'));
     prepareAll(ticks, START);
