@@ -4,14 +4,10 @@ import type { CronJob } from 'cron';
 /** Registers all scheduled jobs of an application, but lets none of them fire by itself. */
 export class StoppedScheduler extends SchedulerRegistry {
   override addCronJob(name: string, job: CronJob): void {
-    const wasActive = job.isActive;
-    void job.stop();
-    const setActive = (isActive: boolean): void =>
-      void Reflect.defineProperty(job, 'isActive', { value: isActive, configurable: true });
-    setActive(wasActive);
-    // Code that registers a job may start or stop it afterwards; `initialDelay` starts it, too.
-    job.start = () => setActive(true);
-    job.stop = async () => setActive(false);
+    // `stop` would call `onComplete`, and the job would no longer count as active.
+    clearTimeout(Reflect.get(job, '_timeout') as NodeJS.Timeout | undefined);
+    // Code that registers a job may start it afterwards, as `initialDelay` and `setTime` do.
+    job.start = () => void Reflect.set(job, '_isActive', true);
     super.addCronJob(name, job);
   }
 
