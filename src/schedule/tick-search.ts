@@ -9,6 +9,15 @@ const LONGEST_REPETITION = 180 * MINUTE;
 /** Each step looks this many times as far back as the step before. */
 const GROWTH = 4;
 
+/**
+ * Until when `cron` finds ticks, in milliseconds since the epoch: it looks eight years ahead of the date of this machine,
+ * whatever moment it is asked about.
+ */
+export function searchLimit(): number {
+  const date = new Date();
+  return date.setFullYear(date.getFullYear() + 8);
+}
+
 /** Finds the ticks of a schedule by asking `cron`, which only looks ahead. */
 export class TickSearch {
   private readonly zone: string;

@@ -15,6 +15,7 @@ import {
 } from '../schedule/firing.js';
 import {
   type CronOptions,
+  type CronSchedule,
   cronTimeOf,
   type IntervalSchedule,
   type Schedule,
@@ -102,14 +103,21 @@ export class SchedulerFirings {
     }
     const ticks = schedule.kind === 'cron' && ticksOf(schedule);
     if (!ticks) return undefined;
-    const { name, options } = schedule;
+    for (const job of this.cronJobsOf(schedule)) if (this.follows(job, ticks)) return job;
+    return undefined;
+  }
+
+  /**
+   * The running cron jobs of a decorated method, whatever times they have been given since. Objects of one class, each
+   * with its cron job, cannot be told apart.
+   */
+  *cronJobsOf({ name, options }: CronSchedule): Iterable<CronJob> {
     for (const registry of this.registries) {
       for (const [key, job] of registry.getCronJobs()) {
         const isOwn = name === undefined ? decoratedWith.get(job) === options : key === name;
-        if (isOwn && this.follows(job, ticks)) return job;
+        if (isOwn && isActive(job)) yield job;
       }
     }
-    return undefined;
   }
 
   /** Whether a source (a cron job, or the schedule of an interval) still runs, on the same schedule. */

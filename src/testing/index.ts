@@ -1,3 +1,4 @@
 export { type ContractCheck, type ContractSubject, LOCK_NODE_CONTRACT } from './contract.js';
+export type { TestFleetOptions } from './fleet-options.js';
 export type { FiredRun } from './scheduled-method.js';
-export { TestFleet, type TestFleetOptions } from './test-fleet.js';
+export { TestFleet } from './test-fleet.js';

@@ -1,14 +1,10 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
-import { SchedulerRegistry } from '@nestjs/schedule';
 import type { TestingModule } from '@nestjs/testing';
-import { RESOLVED_OPTIONS } from '../redlock.module-definition.js';
-import type { ResolvedOptions } from '../options/options.js';
 import { fire } from '../schedule/firing.js';
-import { CronTicks } from '../schedule/cron-ticks.js';
+import type { CronTicks } from '../schedule/cron-ticks.js';
 import type { Schedule } from '../schedule/schedule-of.js';
-import { listed, shown } from '../display.js';
+import { searchLimit } from '../schedule/tick-search.js';
 import { InvalidOptionError } from '../errors.js';
-import type { ExclusiveMethod } from '../decorators/exclusive-method.js';
+import { type ExclusiveMethod, nameOf, patternOf, placeOf } from '../decorators/exclusive-method.js';
 import { ExclusiveJobs } from '../services/exclusive-jobs.service.js';
 import type { SkipReason } from '../runs/run-outcome.js';
 import type { MissedEvent, RunEvent } from '../runs/run-event.js';
@@ -18,6 +14,8 @@ import { JobRecords } from '../services/job-records.service.js';
 import { MissedTicks } from '../services/missed-ticks.service.js';
 import { SchedulerFirings } from '../services/scheduler-firings.service.js';
 import { RedlockEvents } from '../services/redlock-events.service.js';
+import { everyOf } from './every-of.js';
+import { WatchedCall } from './watched-call.js';
 
 /** The result of one firing on one instance. */
 export interface FiredRun {
@@ -29,7 +27,10 @@ export interface FiredRun {
   readonly value?: unknown;
   /** What the call threw, if it did: the error of the method, of the name function, or a `StoreDownError`. */
   readonly error?: unknown;
-  /** Why the method did not run there; omitted if it ran. */
+  /**
+   * Why the method did not run there; omitted if it ran, if the name function threw, or if a decorator above
+   * `@Exclusive` returned without calling it.
+   */
   readonly reason?: SkipReason;
   /** The record of the run; omitted if the method did not run there, with `history: 0`, or if no node answers. */
   readonly record?: RunRecord;
@@ -37,112 +38,104 @@ export interface FiredRun {
   readonly missed?: readonly MissedEvent[];
 }
 
-/** The current call, across everything that it awaits. */
-const calls = new AsyncLocalStorage<object>();
+/** The cron job that calls a method. */
+interface Caller {
+  /** What firings have in common: the cron job, unless it is not known which one it is. */
+  readonly source: object;
+  readonly ticks: CronTicks;
+  /** Whether it makes no call while its previous one is in progress. */
+  readonly waitsForCompletion: boolean;
+}
 
 /** An `@Exclusive` method of one instance, as the scheduler sees it. */
 export class ScheduledMethod {
   private readonly schedule: Schedule;
+  private readonly firings: SchedulerFirings;
+  /** How many calls are in progress. */
+  private calls = 0;
 
   /** @param index The index of `app` in the fleet. */
-  private constructor(
+  constructor(
     private readonly app: TestingModule,
     private readonly index: number,
     private readonly target: object,
     private readonly method: ExclusiveMethod,
   ) {
-    this.schedule = app.get(ExclusiveJobs).scheduleOf(method, target);
+    this.schedule = app.get(ExclusiveJobs, { strict: false }).scheduleOf(method, target);
+    this.firings = app.get(SchedulerFirings, { strict: false });
   }
 
-  /**
-   * Finds the method that `job` names: the name in `@Exclusive`, or `ClassName.method`.
-   *
-   * @throws InvalidOptionError if there is none, with the names that exist.
-   */
-  static find(app: TestingModule, index: number, job: string): ScheduledMethod {
-    const known: string[] = [];
-    for (const { method, instance } of app.get(ExclusiveJobs).all()) {
-      const place = `${instance.constructor.name}.${String(method.key)}`;
-      if (job === method.name || job === place) return new ScheduledMethod(app, index, instance, method);
-      known.push(typeof method.name === 'string' ? method.name : place);
-    }
-    throw new InvalidOptionError('TestFleet.fire()', 'job', `(known jobs: ${listed(known) || 'none'})`, {
-      subject: `unknown job ${shown(job)}`,
-    });
+  /** Whether the scheduler of the instance would call the method, or the method has no schedule. */
+  get isScheduled(): boolean {
+    const { schedule } = this;
+    if (schedule.kind === 'cron') return this.caller !== undefined;
+    return schedule.kind !== 'interval' || this.firings.isMounted(schedule);
   }
 
   /**
    * The time of the scheduler's next call, in milliseconds since the epoch: one interval after `now` for `@Interval`,
    * and `now` for a method without a schedule.
    *
-   * @throws InvalidOptionError if no scheduler of the application would call the method, or the schedule has ended.
+   * @throws InvalidOptionError if there is none.
    */
   next(now: number): number {
     const { schedule } = this;
-    if (schedule.kind === 'none' || schedule.kind === 'timeout') return now;
-    const at = schedule.kind === 'cron' ? schedule.ticks.next(now) : now + schedule.every;
-    const timers = this.timers();
-    const isMounted =
-      schedule.kind === 'cron'
-        ? timers.crons.some(({ fingerprint }) => fingerprint === schedule.ticks.fingerprint)
-        : timers.intervals.length > 0;
-    if (!isMounted) {
-      throw this.refusal(
-        'is not scheduled: is ScheduleModule.forRoot() among the imports of AppModule, and the class not request-scoped?',
-      );
-    }
-    if (at >= now && at < Number.POSITIVE_INFINITY) return at;
-    throw this.refusal(`has no scheduled time after ${new Date(now).toISOString()}`);
+    if (schedule.kind === 'interval') return now + schedule.every;
+    if (schedule.kind !== 'cron') return now;
+    const ticks = this.caller?.ticks ?? schedule.ticks;
+    const next = ticks.next(now);
+    if (Number.isFinite(next)) return next;
+    const [from, to] = [now, searchLimit()].map((time) => new Date(time).toISOString());
+    const isDate = ticks.period === Number.POSITIVE_INFINITY;
+    throw this.refusal(
+      `has no scheduled time after ${from}` +
+        (isDate ? '' : ` that cron finds: it looks until ${to}, eight years after the date of this machine`),
+    );
   }
 
-  private refusal(problem: string): InvalidOptionError {
-    return new InvalidOptionError('TestFleet.fire()', 'job', problem, { subject: this.place });
+  /** The error of a firing that cannot be made. */
+  refusal(problem: string): InvalidOptionError {
+    return new InvalidOptionError('TestFleet.fire()', 'job', problem, {
+      subject: placeOf(this.target, this.method.key),
+    });
   }
 
-  /** Calls the method as the scheduler does. */
-  async call(): Promise<FiredRun> {
-    const call = {};
-    let answer: Pick<FiredRun, 'instance' | 'record' | 'missed'> = { instance: this.index };
-    // The first event of the call is its own; the run may emit others, for jobs that it calls.
-    let first: (RunEvent & { reason?: SkipReason }) | undefined;
-    const note = (event: RunEvent & { reason?: SkipReason }): void => {
-      if (calls.getStore() === call) first ??= event;
-    };
+  /** Calls the method as the scheduler does; resolves to `undefined` if the scheduler would not. */
+  async call(): Promise<FiredRun | undefined> {
+    if (!this.isScheduled || (this.calls > 0 && this.caller?.waitsForCompletion)) return undefined;
+    const call = new WatchedCall(
+      this.method,
+      patternOf(this.method, this.target) ?? nameOf(this.method, this.target, []),
+    );
     const missed: MissedEvent[] = [];
-    const events = this.app.get(RedlockEvents, { strict: false });
-    const ends = [
-      events.on('started', note),
-      events.on('skipped', note),
+    const ends = everyOf(this.app, RedlockEvents).map((events) =>
       events.on('missed', (event) => missed.push(event)),
-    ];
-    const report = async (): Promise<void> => {
-      if (first && !first.reason) answer = { ...answer, ...(await this.reportOf(first, missed)) };
-    };
+    );
     // A cron job passes its `onComplete`, which @nestjs/schedule leaves undefined; the others pass nothing.
     const args = this.schedule.kind === 'cron' ? [undefined] : [];
     const method = Reflect.get(this.target, this.method.key) as (...args: unknown[]) => unknown;
+    let ending: Pick<FiredRun, 'value' | 'error'>;
+    this.calls++;
     try {
-      const value = await calls.run(call, () => this.fire(() => Reflect.apply(method, this.target, args)));
-      await report();
-      const reason = first?.reason;
-      return reason ? { ...answer, ran: false, reason } : { ...answer, ran: true, value };
+      const value = await call.during(() => this.fire(() => Reflect.apply(method, this.target, args)));
+      ending = call.ran ? { value } : {};
     } catch (error) {
-      await report();
-      const reason = first?.reason;
-      if (reason) return { ...answer, ran: false, reason, error };
-      const { enabled } = this.app.get<ResolvedOptions>(RESOLVED_OPTIONS, { strict: false });
-      return { ...answer, ran: first !== undefined || !enabled, error };
+      ending = { error };
     } finally {
-      for (const end of ends) end();
+      this.calls--;
     }
+    const report = call.started && (await this.reportOf(call.started, missed));
+    for (const end of ends) end();
+    const { ran, reason } = call;
+    return { instance: this.index, ran, ...ending, ...(reason && { reason }), ...report };
   }
 
-  /** What is known about a run that has ended. */
+  /** What is known about a run that has ended. Which import of the module has run it does not matter to the records. */
   private async reportOf(
     { name, runId }: RunEvent,
     missed: readonly MissedEvent[],
   ): Promise<Pick<FiredRun, 'record' | 'missed'>> {
-    await this.app.get(MissedTicks, { strict: false }).compared();
+    await Promise.all(everyOf(this.app, MissedTicks).map((ticks) => ticks.compared()));
     const view = this.app.get(JobRecords, { strict: false }).view(name, LARGEST_HISTORY);
     // Without an answer, as in a test of an outage, there is no record.
     const found = await view.catch(() => undefined);
@@ -156,32 +149,19 @@ export class ScheduledMethod {
 
   /** Calls `callback` in a firing, as the scheduler does. */
   private fire<Result>(callback: () => Result): Result {
-    const { schedule } = this;
-    const firings = this.app.get(SchedulerFirings, { strict: false });
-    switch (schedule.kind) {
-      case 'cron':
-        return fire(firings.ofCron(this.method, schedule.ticks), callback);
-      case 'interval':
-        return fire(firings.ofInterval(schedule.every), callback);
-      case 'timeout':
-      case 'none':
-        return callback();
-    }
+    const { schedule, firings, caller } = this;
+    if (caller) return fire(firings.ofCron(caller.source, caller.ticks), callback);
+    return schedule.kind === 'interval' ? fire(firings.ofInterval(schedule.every), callback) : callback();
   }
 
-  private get place(): string {
-    return `${this.target.constructor.name}.${String(this.method.key)}`;
-  }
-
-  /** The timers that the application's scheduler has mounted. */
-  private timers(): { readonly crons: readonly CronTicks[]; readonly intervals: readonly string[] } {
-    let registry: SchedulerRegistry;
-    try {
-      registry = this.app.get(SchedulerRegistry, { strict: false });
-    } catch {
-      return { crons: [], intervals: [] };
-    }
-    const crons = [...registry.getCronJobs().values()].map(({ cronTime }) => new CronTicks(cronTime));
-    return { crons, intervals: registry.getIntervals() };
+  private get caller(): Caller | undefined {
+    if (this.schedule.kind !== 'cron') return undefined;
+    const [job, ...others] = this.firings.cronJobsOf(this.schedule);
+    if (!job) return undefined;
+    return {
+      source: others.length === 0 ? job : this,
+      ticks: this.firings.ticks.of(job.cronTime),
+      waitsForCompletion: job.waitForCompletion,
+    };
   }
 }

@@ -1,78 +1,19 @@
 import type { ModuleMetadata } from '@nestjs/common';
-import { SchedulerRegistry } from '@nestjs/schedule';
-import { Test, type TestingModule, type TestingModuleBuilder } from '@nestjs/testing';
-import { InvalidOptionError } from '../errors.js';
+import type { TestingModule } from '@nestjs/testing';
 import { systemClock } from '../clock.js';
-import { CLOCK, MODULE_OPTIONS_TOKEN, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
-import {
-  anything,
-  callback,
-  type Check,
-  checkedOptions,
-  date,
-  givenOptions,
-  MODULE,
-  readable,
-  wholeNumber,
-} from '../options/checks.js';
+import { listed, shown } from '../display.js';
+import { InvalidOptionError } from '../errors.js';
+import { readable } from '../options/checks.js';
 import { type Duration, milliseconds } from '../options/duration.js';
-import type { NodeOption } from '../options/options.js';
-import { MODULE_OPTIONS, resolveOptions } from '../options/resolve-options.js';
 import { MemoryNode } from '../nodes/memory-node.js';
 import type { NodeReport } from '../nodes/lock-node.js';
-import { BusyDelay } from '../services/busy-delay.service.js';
-import { Fleet } from '../services/fleet.service.js';
-import { Lifecycle } from '../services/lifecycle.service.js';
-import { SchedulerFirings } from '../services/scheduler-firings.service.js';
+import { checkedFleetOptions, fleetTime, isModule, type TestFleetOptions } from './fleet-options.js';
 import { ManualClock } from './manual-clock.js';
-import { type FiredRun, ScheduledMethod } from './scheduled-method.js';
-import { StoppedFirings } from './stopped-firings.js';
-import { StoppedScheduler } from './stopped-scheduler.js';
-
-/** How a `TestFleet` differs from the application. */
-export interface TestFleetOptions {
-  /** The number of instances to start. Default: 2. */
-  instances?: number;
-  /** The initial time of the fleet's clock. Default: the current time. */
-  now?: Date;
-  /**
-   * Where the locks live, such as `'redis://localhost:6379'`. Redis has its own clock: `fire` waits until the tick is
-   * due by that clock, and leases and timeouts take real time. Default: memory that the instances share, on the fleet's
-   * clock.
-   */
-  nodes?: NodeOption | readonly NodeOption[];
-  /** Overrides parts of an instance before it starts: `(app) => app.overrideProvider(Mailer).useValue(mailer)`. */
-  override?: (app: TestingModuleBuilder, instance: number) => unknown;
-}
+import type { FiredRun, ScheduledMethod } from './scheduled-method.js';
+import { TestInstance } from './test-instance.js';
 
 const CREATE = 'TestFleet.create()';
 const FIRE = 'TestFleet.fire()';
-/** More instances than this in one process are a mistake. */
-const MOST_INSTANCES = 1000;
-
-/** The part of an instance that registers it, unless the application has no `RedlockModule`. */
-function fleetOf(app: TestingModule): Fleet | undefined {
-  try {
-    return app.get(Fleet, { strict: false });
-  } catch {
-    return undefined;
-  }
-}
-
-/** Whether Nest can import it: a class, a dynamic module, a promise of one, or a forward reference. */
-function isModule(value: unknown): boolean {
-  if (typeof value === 'function') return typeof value.prototype === 'object';
-  const { module, forwardRef, then } = Object(value) as Record<string, unknown>;
-  return [module, forwardRef, then].some((part) => typeof part === 'function');
-}
-
-const FLEET_CHECKS = {
-  instances: wholeNumber(1, MOST_INSTANCES),
-  now: date,
-  // Checked with the other options of the module.
-  nodes: anything,
-  override: callback,
-} satisfies Record<keyof TestFleetOptions, Check<unknown>>;
 
 /** The store that the instances share, on the clock that they share. */
 class FleetMemory extends MemoryNode {
@@ -101,11 +42,15 @@ export class TestFleet {
   /** Resolves when the clock has come to the firing in progress. */
   private moving: Promise<void> | undefined;
 
+  /** The instances: `fleet.instances[0].get(ReportService)`. */
+  readonly instances: readonly TestingModule[];
+
   private constructor(
-    /** The instances: `fleet.instances[0].get(ReportService)`. */
-    readonly instances: readonly TestingModule[],
+    private readonly started: readonly TestInstance[],
     private readonly clock: ManualClock,
-  ) {}
+  ) {
+    this.instances = started.map(({ app }) => app);
+  }
 
   /**
    * Starts the instances of an application with `app.init()`: no port is opened.
@@ -118,55 +63,24 @@ export class TestFleet {
     module: NonNullable<ModuleMetadata['imports']>[number],
     options: TestFleetOptions = {},
   ): Promise<TestFleet> {
-    const {
-      instances = 2,
-      now = new Date(),
-      nodes,
-      ...checked
-    } = checkedOptions(CREATE, options, FLEET_CHECKS);
-    const override = checked.override as TestFleetOptions['override'];
+    const { instances = 2, now = new Date(), nodes, override } = checkedFleetOptions(CREATE, options);
     if (!readable(CREATE, 'module', () => isModule(module))) {
       throw new InvalidOptionError(CREATE, 'module', 'must be a module', { received: module });
     }
     const clock = new ManualClock(now.getTime());
-    const memory = new FleetMemory(clock.now);
-    const start = async (instance: number): Promise<TestingModule> => {
-      const builder = Test.createTestingModule({ imports: [module] })
-        .overrideProvider(CLOCK)
-        .useValue(nodes === undefined ? clock : { ...systemClock, now: clock.now })
-        .overrideProvider(RESOLVED_OPTIONS)
-        .useFactory({
-          inject: [MODULE_OPTIONS_TOKEN],
-          factory: (given: unknown) =>
-            resolveOptions({ ...givenOptions(MODULE, given, MODULE_OPTIONS), nodes: nodes ?? memory }),
-        })
-        // The instances take turns at going first, whichever is busy.
-        .overrideProvider(BusyDelay)
-        .useValue({ of: () => 0 })
-        .overrideProvider(SchedulerRegistry)
-        .useClass(StoppedScheduler)
-        .overrideProvider(SchedulerFirings)
-        .useClass(StoppedFirings);
-      await override?.(builder, instance);
-      const app = await builder.compile();
-      try {
-        await app.init();
-      } catch (error) {
-        await app.close().catch(() => {});
-        throw error;
-      }
-      const fleet = fleetOf(app);
-      fleet?.beatByHand();
-      if (fleet) await app.get(Lifecycle, { strict: false }).prepared;
-      return app;
-    };
+    const application =
+      nodes === undefined
+        ? { module, override, clock, nodes: new FleetMemory(clock.now) }
+        : { module, override, clock: { ...systemClock, now: clock.now }, nodes };
     const starts = await clock.until(
-      Promise.allSettled(Array.from({ length: instances }, (_, index) => start(index))),
+      Promise.allSettled(
+        Array.from({ length: instances }, (_, index) => TestInstance.start(application, index)),
+      ),
     );
-    const apps = starts.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
+    const started = starts.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
     const failure = starts.find((outcome) => outcome.status === 'rejected');
-    if (!failure) return new TestFleet(apps, clock);
-    await clock.until(Promise.all(apps.map((app) => app.close())));
+    if (!failure) return new TestFleet(started, clock);
+    await clock.until(Promise.all(started.map(({ app }) => app.close())));
     throw failure.reason;
   }
 
@@ -188,31 +102,39 @@ export class TestFleet {
     // A firing that has just begun comes first.
     await this.moving;
     await this.clock.advance(this.target - this.clock.now());
-    const looks = this.instances.map(async (app) => fleetOf(app)?.beatAndLook());
-    await this.clock.until(Promise.all(looks));
+    await this.clock.until(Promise.all(this.started.map((instance) => instance.beatAndLook())));
   }
 
   /**
    * Moves the clock, then fires the job on all instances, with the same call that the scheduler makes. The instances
    * take turns at going first.
    *
-   * @param job The name in `@Exclusive`, or `ClassName.method`.
+   * A method with `@Timeout`, or without a schedule, is called on all instances at the same time: it runs on one of them.
+   * In a real fleet, each instance makes such a call when it starts, so a short method can run on all of them, one after
+   * the other.
+   *
+   * @param job The name in `@Exclusive`, or `ClassName.method`. If several objects have the method, the name of one.
    * @param at The time to move to, not before `now`; with `@Cron`, the latest tick up to then is fired. Default: the
    * next time of its `@Cron`; for `@Interval`, `now` plus the interval; otherwise `now`.
-   * @returns What each instance did, in the order of `instances`, once all calls are over.
+   * @returns What each instance did, in the order of `instances`, once all calls are over. Without the instances that
+   * make no call: their scheduler would not fire the job, for example because its cron job was stopped there, or their
+   * previous call is in progress, with `waitForCompletion`.
    * @throws InvalidOptionError for a job that does not exist, for a job with `@Cron` or `@Interval` that no scheduler
-   * would fire, for a schedule that has ended, and for an `at` in the past.
+   * would fire, for a schedule that has ended, and for an `at` in the past, or more than eight years after the date of
+   * this machine.
    */
   async fire(job: string, at?: Date): Promise<FiredRun[]> {
-    if (at !== undefined) date(FIRE, 'at', at);
+    if (at !== undefined) fleetTime(FIRE, 'at', at);
     if (typeof job !== 'string') {
       throw new InvalidOptionError(FIRE, 'job', "must be the name of a job, such as 'report'", {
         received: job,
       });
     }
-    const methods = this.instances.map((app, index) => ScheduledMethod.find(app, index, job));
+    const methods = this.methodsOf(job);
     const now = this.reached;
-    const next = Math.max(...methods.map((method) => method.next(now)));
+    const next = Math.max(
+      ...methods.filter(({ isScheduled }) => isScheduled).map((method) => method.next(now)),
+    );
     if (at && at.getTime() < now) {
       const right = `must not be before ${new Date(now).toISOString()}, the time of the fleet`;
       throw new InvalidOptionError(FIRE, 'at', right, { received: at });
@@ -223,15 +145,32 @@ export class TestFleet {
     const first = this.firings++ % methods.length;
     const inTurn = [...methods.slice(first), ...methods.slice(0, first)];
     const calls = Promise.all(inTurn.map((method) => method.call()));
-    const beats = Promise.all(this.instances.map(async (app) => fleetOf(app)?.beat()));
+    const beats = Promise.all(this.started.map((instance) => instance.beat()));
     const runs = await this.clock.until(calls);
     await this.clock.until(beats);
-    return runs.toSorted((a, b) => a.instance - b.instance);
+    return runs.filter((run) => run !== undefined).toSorted((a, b) => a.instance - b.instance);
   }
 
   /** Closes all instances, each as `app.close()` does. */
   async close(): Promise<void> {
     await this.clock.until(Promise.all(this.instances.map((app) => app.close())));
+  }
+
+  /** The method of the job on each instance that declares it: the scheduler of at least one would fire it. */
+  private methodsOf(job: string): ScheduledMethod[] {
+    const methods = this.started.flatMap((instance) => instance.find(job) ?? []);
+    const [first] = methods;
+    if (!first) {
+      const known = new Set(this.started.flatMap(({ names }) => names));
+      throw new InvalidOptionError(FIRE, 'job', `(known jobs: ${listed([...known]) || 'none'})`, {
+        subject: `unknown job ${shown(job)}`,
+      });
+    }
+    if (methods.some(({ isScheduled }) => isScheduled)) return methods;
+    throw first.refusal(
+      'is not scheduled: is ScheduleModule.forRoot() among the imports of AppModule, the class not request-scoped, and ' +
+        'the job neither disabled, delayed, stopped nor deleted?',
+    );
   }
 
   /** The time of the fleet once the clock has moved as far as it was told to. */
