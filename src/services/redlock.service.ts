@@ -169,7 +169,7 @@ export class RedlockService {
    * node, so it does not know the last run: an interval is counted from now, and ticks that `every` will leave out are
    * listed, too. `status` tells when the job is due next.
    *
-   * @param amount How many. Default: 10. Of a rare schedule, there may be fewer: `cron` looks eight years ahead.
+   * @param amount How many. Default: 10. Of a rare schedule, there may be fewer.
    * @throws InvalidOptionError for an invalid name or amount.
    */
   preview(name: string, amount = 10): Date[] {

@@ -5,6 +5,7 @@ import type { CronJob } from 'cron';
 import type { Clock } from '../clock.js';
 import { hasMethods } from '../has-methods.js';
 import { CLOCK } from '../redlock.module-definition.js';
+import { isActive, onStart } from '../schedule/cron-job-starts.js';
 import {
   CronFiring,
   currentFiring,
@@ -173,24 +174,7 @@ export class SchedulerFirings {
       // Read each time, because `setTime` changes the schedule of a job.
       return fire(this.ofCron(job, this.ticks.of(job.cronTime)), () => fireOnTick(...args));
     };
-    this.watchStarts(job);
-  }
-
-  private watchStarts(job: CronJob): void {
-    let isStarted = isActive(job);
-    if (isStarted) this.onStart(job);
-    const start = job.start.bind(job);
-    job.start = () => {
-      start();
-      // `cron` calls this after each tick, too.
-      if (!isStarted) this.onStart(job);
-      isStarted = true;
-    };
-    const stop = job.stop.bind(job);
-    job.stop = () => {
-      isStarted = false;
-      return stop();
-    };
+    onStart(job, () => this.onStart(job));
   }
 
   /**
@@ -245,9 +229,4 @@ function isRegistry(instance: unknown): instance is SchedulerRegistry {
 
 function isOrchestrator(instance: unknown): instance is Orchestrator {
   return hasMethods(instance, 'addCron', 'addInterval', 'mountIntervals');
-}
-
-/** `cron` 3 calls it `running`. */
-function isActive(job: CronJob): boolean {
-  return job.isActive ?? Reflect.get(job, 'running') === true;
 }

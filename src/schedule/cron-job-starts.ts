@@ -1,0 +1,24 @@
+import type { CronJob } from 'cron';
+
+/** Whether a cron job is started, and so fires at its times. `cron` 3 calls it `running`. */
+export function isActive(job: CronJob): boolean {
+  return job.isActive ?? Reflect.get(job, 'running') === true;
+}
+
+/** Calls `listener` if the cron job is active, and whenever it starts later, as with `initialDelay` or after a stop. */
+export function onStart(job: CronJob, listener: () => void): void {
+  let isStarted = isActive(job);
+  if (isStarted) listener();
+  const start = job.start.bind(job);
+  job.start = () => {
+    start();
+    // `cron` calls this after each tick, too.
+    if (!isStarted) listener();
+    isStarted = true;
+  };
+  const stop = job.stop.bind(job);
+  job.stop = () => {
+    isStarted = false;
+    return stop();
+  };
+}
