@@ -1,16 +1,10 @@
 import { type Clock, sleep } from '../clock.js';
 import type { Claim } from '../nodes/lock-node.js';
 import { Backpressure, type FailedVote } from './backpressure.js';
-import {
-  type Denial,
-  givenUp,
-  type Grant,
-  isDown,
-  OVERLOAD,
-  type Undecided,
-  type VoteResult,
-} from './outcome.js';
+import { Elapsed } from './elapsed.js';
 import { LockWaits } from './lock-waits.js';
+import { nextClaim } from './next-claim.js';
+import { type Denial, givenUp, type Grant, isDown, OVERLOAD, type VoteResult } from './outcome.js';
 import { isBackup, nextDelay, RETRY, waitsForRun } from './retry-policy.js';
 import type { Store } from './store.js';
 import { uniqueId } from './token.js';
@@ -54,14 +48,10 @@ export class Acquirer {
     { untilNext = wait, buffer }: Patience = {},
   ): Promise<Grant | Denial> {
     const { nodeTimeout, clock } = this;
-    const start = clock.elapsed();
-    const leastPatience = RETRY.overloadLimit * nodeTimeout;
-    let until = start + Math.max(untilNext, leastPatience);
+    const time = new Elapsed(clock.elapsed(), nodeTimeout, untilNext, buffer);
     const { tick } = claim;
-    const about = { isTick: tick !== undefined, recovers: tick?.recover ?? false, nodeTimeout };
+    const about = { isTick: tick !== undefined, recovers: tick?.recover ?? false, wait, nodeTimeout };
     const isOfTick = tick !== undefined || claim.every !== undefined;
-    let begin = start;
-    let waited = 0;
     // All attempts of a claim have the same `run` in their tokens; see `isEarlierAttempt`.
     let asked = claim.run === undefined ? { ...claim, run: uniqueId() } : claim;
     let hasSplit = false;
@@ -73,12 +63,12 @@ export class Acquirer {
         let failed: FailedVote | undefined;
         if (!hasSlot) {
           const queuedAt = clock.elapsed();
-          const slot = this.backpressure.enter(signal, until);
+          const slot = this.backpressure.enter(signal, time.until);
           failed = slot && (await slot);
           hasSlot = !failed;
-          // Waiting for a slot counts as elapsed time only from when votes began to fail.
-          begin += Math.max((failed?.since ?? clock.elapsed()) - queuedAt, 0);
-          if (slot && hasSlot && (signal.aborted || clock.elapsed() >= until)) return OVERLOAD;
+          // Waiting for a slot counts only from when votes began to fail.
+          time.leaveOut((failed?.since ?? clock.elapsed()) - queuedAt);
+          if (slot && hasSlot && (signal.aborted || clock.elapsed() >= time.until)) return OVERLOAD;
         }
         const isInTurn: boolean = (hasSplit || isBuffered) && attempt % RETRY.askAllEvery !== 0;
         const sentAt = clock.elapsed();
@@ -86,30 +76,12 @@ export class Acquirer {
         if (result.kind === 'granted') return result;
         const now = clock.elapsed();
         took = Math.max(took, failed?.took ?? now - sentAt);
-        const elapsed = now - begin;
-        const isOutOfTime = now >= until;
-        const bufferLeft = buffer && start + buffer - now;
-        const progress = { result, attempt, elapsed, waited, wait, isOutOfTime, took, bufferLeft };
-        const delay = nextDelay({ ...progress, ...about, total: now - start }, Math.random());
+        const progress = { ...about, ...time.at(now), result, attempt, took };
+        const delay = nextDelay(progress, Math.random());
         isBuffered = waitsForRun(progress);
         if (delay === undefined)
           return isBuffered ? leftToOthers(givenUp(result)) : givenUp(result, isOfTick);
-        if (result.kind === 'early') {
-          // Waiting for the tick to become due does not count, either: the clock of this instance is ahead. `start`
-          // stays the same, because a claim must not wait for a run beyond the next tick by this clock (see
-          // `RETRY.buffer`).
-          begin += delay;
-          waited += delay;
-          until = Math.max(until, now + delay + leastPatience);
-        }
-        // Without the counter, a retry asks all nodes (unless `isInTurn`), and is not counted as a loser again. A claim
-        // with `buffer` that got no rank yet keeps the counter (see `isUncounted`): its rank decides whether it may
-        // wait.
-        if (buffer === undefined || !isUncounted(result)) asked = { ...asked, loserCounter: undefined };
-        // Fewer than a majority may know that the tick was begun, because other nodes that know are down. The next
-        // attempt tells the nodes that it was.
-        if (result.kind === 'split' && result.isBegun && asked.tick)
-          asked = { ...asked, tick: { ...asked.tick, isBegunElsewhere: true } };
+        asked = nextClaim(asked, result, buffer !== undefined);
         hasSplit ||= result.kind === 'split';
         // While no quorum votes, a claim keeps its slot between attempts. The claims that wait for a slot share its
         // result.
@@ -120,8 +92,11 @@ export class Acquirer {
         if (isBuffered) {
           await this.waits.sleep(claim.lock, delay, signal);
           // Waiting for a run does not count: if an outage begins now, the claim is retried for the full time.
-          begin += clock.elapsed() - now;
-        } else await sleep(clock, delay, signal);
+          time.leaveOut(clock.elapsed() - now);
+        } else {
+          if (result.kind === 'early') time.waitUntilDue(delay, now);
+          await sleep(clock, delay, signal);
+        }
         if (signal.aborted) return givenUp(result, isOfTick);
       }
     } finally {
@@ -154,10 +129,4 @@ export class Acquirer {
 /** Only the first losers wait for the run in progress. For the others, the tick counts as run elsewhere. */
 function leftToOthers(denial: Denial): Denial {
   return isBackup(denial) ? denial : { ...denial, reason: 'elsewhere' };
-}
-
-/** Whether the claim got no rank: no quorum answered, or the nodes only said that the tick is not due yet. */
-function isUncounted(result: Denial | Undecided): boolean {
-  if (result.kind === 'denied') return result.reason === 'store-down' || result.reason === 'overload';
-  return result.kind === 'early';
 }
