@@ -1,6 +1,6 @@
 import { Body, Get, Headers, Inject, Logger, Param, Post, Query, Req, Res } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
-import { messageOf, quoted } from '../display.js';
+import { messageOf, quoted, redacted, shown } from '../display.js';
 import { RedlockError } from '../errors.js';
 import { act } from './actions.js';
 import { Assets } from './assets.js';
@@ -90,8 +90,10 @@ export class DashboardController {
       await this.reader.renew(outcome.name);
       this.json(response, outcome);
     } catch (error) {
+      const reason = messageOf(error);
+      this.logger.warn(`Dashboard request to ${redacted(action)} ${shown(nameIn(body))} failed: ${reason}`);
       const status = error instanceof RedlockError ? STATUS[error.code] : undefined;
-      this.json(response, { error: messageOf(error) }, status ?? 500);
+      this.json(response, { error: reason }, status ?? 500);
     }
   }
 
@@ -122,6 +124,11 @@ export class DashboardController {
     for (const [name, value] of Object.entries(headers)) httpAdapter.setHeader(response, name, value);
     httpAdapter.reply(response, body, status);
   }
+}
+
+/** The name in the body of a request that may be invalid. */
+function nameIn(body: unknown): unknown {
+  return Reflect.get(Object(body) as object, 'name');
 }
 
 /** A value of the query; a parser may make an object of it, which may even have a `toString` of its own. */
