@@ -12,8 +12,13 @@ export async function inBackground(what: string, work: () => Promise<unknown>): 
   try {
     await work();
   } catch (error) {
-    logger.error(`${what} failed: ${messageOf(error)}`, framesOf(error));
+    logFailure(what, error);
   }
+}
+
+/** @param what What has failed, as the beginning of a sentence. */
+export function logFailure(what: string, error: unknown): void {
+  logger.error(`${what} failed: ${messageOf(error)}`, framesOf(error));
 }
 
 /** The stack of an error without its message: the message may contain a secret, or the stack of another error. */

@@ -34,7 +34,7 @@ export const LONGEST_TIMER = 2 ** 31 - 1;
 
 /** Checks a duration, and returns it in whole milliseconds. */
 export const milliseconds: Check<number> = (where, option, value) => {
-  const hasUnit = typeof value !== 'string' || /\D$/.test(value);
+  const hasUnit = typeof value !== 'string' || /[a-z]$/i.test(value);
   const length = typeof value === 'string' ? parse(value) : value;
   if (hasUnit && typeof length === 'number' && length >= 1 && length <= LONGEST_TIMER)
     return Math.round(length);

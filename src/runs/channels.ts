@@ -1,6 +1,6 @@
 import { channel, tracingChannel } from 'node:diagnostics_channel';
 import { quoted } from '../display.js';
-import { inBackground } from '../in-background.js';
+import { logFailure } from '../in-background.js';
 import type { RedlockEventMap, RunEvent } from './run-event.js';
 
 // For tools that look into a process from outside, such as tracers: they need neither the module nor its service.
@@ -26,23 +26,31 @@ export function publish<Name extends keyof RedlockEventMap>(name: Name, event: R
 /** Calls the routine of a run, once, in the context of something, such as a span. */
 export type AroundRun = (event: RunEvent, routine: () => void) => void;
 
-/** Calls `routine` inside `around`. If that fails, the failure is logged, and the routine is none the worse. */
+/**
+ * Calls `routine` once, inside `around`, and returns or throws what it did. If `around` itself fails, that is logged, and
+ * the routine is called all the same.
+ */
 export function wrapped<T>(around: AroundRun, event: RunEvent, routine: () => T): T {
-  const ends: (() => T)[] = [];
-  const run = (): void => {
-    try {
-      const value = routine();
-      ends.push(() => value);
-    } catch (error) {
-      ends.push(() => {
-        throw error;
-      });
-    }
-  };
-  void inBackground(`Telemetry of ${quoted(event.name)}`, async () => around(event, run));
-  if (ends.length === 0) run();
-  const [end] = ends as [() => T];
-  return end();
+  let end: (() => T) | undefined;
+  const run = (): (() => T) => (end ??= endOf(routine));
+  try {
+    around(event, run);
+  } catch (error) {
+    logFailure(`Telemetry of ${quoted(event.name)}`, error);
+  }
+  return run()();
+}
+
+/** Calls `work`, and returns a function that returns or throws what it did. */
+function endOf<T>(work: () => T): () => T {
+  try {
+    const value = work();
+    return () => value;
+  } catch (error) {
+    return () => {
+      throw error;
+    };
+  }
 }
 
 /** Calls `routine` as a traced operation, if somebody has subscribed to the tracing channel. */

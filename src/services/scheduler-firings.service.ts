@@ -146,10 +146,14 @@ export class SchedulerFirings {
 
   /** A module that is loaded later may bring the first registry, or one of its own. */
   private watchLoader(loader: LazyModuleLoader): void {
+    // A test may replace it.
+    if (!hasMethods(loader, 'load')) return;
     const load = loader.load.bind(loader);
     loader.load = async (...args) => {
+      const { size } = this.application;
       const loaded = await load(...args);
-      this.watch();
+      // Nest loads a module once, although `load` may be called for each request.
+      if (this.application.size !== size) this.watch();
       return loaded;
     };
   }

@@ -33,6 +33,7 @@ describe('forRoot refuses', () => {
       { ttl: '30' },
       'ttl must be a number of milliseconds, or a duration with its unit',
     ],
+    ['a space for the unit of a duration', { ttl: '30 ' }, 'ttl must be a number of milliseconds'],
     ['null for a list of nodes', { nodes: null }, 'nodes[0] must be a URL'],
     ['null for a prefix', { keyPrefix: null }, 'keyPrefix must be a non-empty string'],
     ['null for a switch', { enabled: null }, 'enabled must be true or false; received null'],

@@ -3,8 +3,9 @@ import { LazyModuleLoader } from '@nestjs/core';
 import { Cron, ScheduleModule, SchedulerRegistry } from '@nestjs/schedule';
 import { Test, type TestingModule } from '@nestjs/testing';
 import { CronJob } from 'cron';
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { Exclusive, InvalidOptionError, MemoryNode, RedlockModule, RedlockService } from '../../src/index.js';
+import { SchedulerFirings } from '../../src/services/scheduler-firings.service.js';
 import { closeAfterTest } from '../close-after-test.js';
 import { byHand, newYear, ONCE_A_YEAR, start } from '../module/application.js';
 import { RecordingLogger } from '../module/recording-logger.js';
@@ -76,4 +77,19 @@ it('a scheduler that comes with a lazy module fires for its ticks, as from the s
     await loaded.get(SchedulerRegistry, { strict: false }).getCronJob('report').fireOnTick();
   }
   expect(ticks).toEqual([newYear()]);
+});
+
+it('a loader that a test replaces is left alone', async () => {
+  const builder = Test.createTestingModule({ imports: [RedlockModule.forRoot({ nodes: 'memory' })] });
+  const app = await builder.overrideProvider(LazyModuleLoader).useValue({}).compile();
+  closeAfterTest(app);
+  await expect(app.init()).resolves.toBe(app);
+});
+
+it('a module that is loaded again is not searched again', async () => {
+  const app = await start({ providers: [Jobs] });
+  const watch = vi.spyOn(app.get(SchedulerFirings), 'watch');
+  await app.get(LazyModuleLoader).load(() => LazyModule);
+  await app.get(LazyModuleLoader).load(() => LazyModule);
+  expect(watch).toHaveBeenCalledTimes(1);
 });
