@@ -11,7 +11,7 @@ export class InstanceMetrics {
   private readonly meter = metrics.getMeter('nestjs-exclusive', VERSION);
   private readonly sinceSuccess = this.meter.createObservableGauge('nestjs_exclusive.since_last_success', {
     description:
-      'For how long a scheduled job has not succeeded, as far as this instance knows: take the minimum over all instances.',
+      'Time since a scheduled job last succeeded, as far as this instance knows: take the minimum over all instances.',
     unit: 's',
   });
   private readonly heldLeases = this.meter.createObservableUpDownCounter('nestjs_exclusive.held_leases', {

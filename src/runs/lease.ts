@@ -12,7 +12,7 @@ import { watchfulSignal } from './watchful-signal.js';
 const REPEAT_PART = 1 / 20;
 
 const NOT_RENEWED =
-  'it was not renewed in time, because this process was frozen or no majority of the nodes answered. Another instance may have run meanwhile';
+  'it was not renewed in time, because this process was frozen or no majority of the nodes answered. Another instance may have acquired the lock meanwhile';
 
 const logger = new Logger('RedlockModule');
 

@@ -169,7 +169,8 @@ export class OperatorLog {
     if (count > NAMED_IN_OUTAGE + 1) return;
     if (count === NAMED_IN_OUTAGE + 1) {
       return this.logger.warn(
-        'More jobs are not run because of the overload; to count all ticks, listen to the event "skipped"',
+        'Other jobs were not run by this instance either, because of the overload; to count all ticks, listen to the ' +
+          'event "skipped"',
       );
     }
     this.logger.warn(
@@ -186,7 +187,9 @@ export class OperatorLog {
     skipped.set(name, before + 1);
     if (before > 0 || skipped.size > NAMED_IN_OUTAGE + 1) return;
     if (skipped.size === NAMED_IN_OUTAGE + 1) {
-      return this.logger.warn('More jobs are not run in this outage; they are counted at its end');
+      return this.logger.warn(
+        'Other jobs were not run by this instance either; they are counted when the outage ends',
+      );
     }
     this.logger.warn(`${what} was not run by this instance: ${this.words.missing}. ${messagesOf(causes)}`);
   }

@@ -157,7 +157,7 @@ describe.skipIf(chromiumPath === undefined)('the page of the dashboard', () => {
     await page.route(pattern, (route) => route.abort());
     expect(await act('Run now')).toMatch(/not known .* The server does not answer/);
     redlock.isDown = true;
-    expect(await act('Pause')).toMatch(/not known .* shows a pause\. StoreDownError/);
+    expect(await act('Pause')).toMatch(/not known .* shows the job as paused\. StoreDownError/);
     redlock.isDown = false;
     Doorkeeper.isOpen = false;
     expect(await act('Pause')).toBe('Pause: not done. You are not allowed to do this.');

@@ -138,7 +138,7 @@ describe('an outage', () => {
     const redlock = app.get(RedlockService);
     await Promise.all(Array.from({ length: 50 }, (_, index) => redlock.run(`tenant ${index}`, () => 1)));
     expect(logger.at('warn').filter((line) => line.includes('was not run'))).toHaveLength(20);
-    expect(logger.at('warn').filter((line) => line.startsWith('More jobs'))).toHaveLength(1);
+    expect(logger.at('warn').filter((line) => line.startsWith('Other jobs'))).toHaveLength(1);
     await server.restart();
     await expect.poll(() => redlock.run('probe', () => 1), { timeout: 5000 }).toMatchObject({ ran: true });
     expect(logger.at('log').find((line) => line.startsWith('Locks can be acquired again'))).toContain(

@@ -22,7 +22,7 @@ describe('an overload', () => {
     await clock.advance(59 * 60_000);
     skipAll();
     expect(spy.lines.filter((line) => line.includes('was not run by this instance'))).toHaveLength(20);
-    expect(spy.lines.filter((line) => line.includes('More jobs'))).toHaveLength(1);
+    expect(spy.lines.filter((line) => line.includes('Other jobs'))).toHaveLength(1);
     expect(spy.lines).toHaveLength(21);
     await clock.advance(60_000);
     skipAll();

@@ -178,6 +178,9 @@ describe('a run that stood still for longer than its lease', () => {
 
   it('is reported as lost although it never looked, and says what may have happened', async () => {
     await frozen(() => 'written');
-    expect(events).toEqual([expect.stringContaining('Another instance may have run meanwhile'), 'finished']);
+    expect(events).toEqual([
+      expect.stringContaining('Another instance may have acquired the lock meanwhile'),
+      'finished',
+    ]);
   });
 });

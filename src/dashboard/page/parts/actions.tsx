@@ -26,7 +26,7 @@ const QUESTIONS = {
     'is run, unless the option "overlap" is "allow".',
 };
 
-const IS_IT_PAUSED = 'Look whether this page shows a pause.';
+const IS_IT_PAUSED = 'Check whether this page shows the job as paused.';
 /** What tells whether something was done. */
 const TRACES = {
   pause: IS_IT_PAUSED,

@@ -27,7 +27,7 @@ export function DurationPlot({ marks, p95 }: { marks: readonly Mark[]; p95: numb
         width={width}
         height={SIZE.height}
         role="img"
-        aria-label={`Durations of ${runs.length} runs; all but the slowest twentieth took at most ${duration(p95 ?? 0)}`}
+        aria-label={`Durations of ${runs.length} runs; 95 % took at most ${duration(p95 ?? 0)}`}
       >
         {lines.map((value) => (
           <g key={value}>
