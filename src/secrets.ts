@@ -20,7 +20,10 @@ const VALUE =
 const LABELS = new RegExp(LABEL, 'i');
 const LABELLED = new RegExp(`((?:${LABEL})[=>]*\\s*)(?:${VALUE})`, 'gi');
 
-/** What follows may be a secret or a word; a secret has a digit, mixed case or punctuation within, or is long. */
+/**
+ * Labels that may be followed by a secret or by an ordinary word. A secret has a digit, mixed case or punctuation
+ * within, or at least 16 characters.
+ */
 const BEFORE_SECRET_OR_WORD =
   String.raw`\b(?:[Bb]asic|BASIC|[Bb]earer|BEARER)|` +
   `(?:[Aa]uth|AUTH|[Ss]ession|SESSION|[Tt]oken|TOKEN)${MORE}\\s*[=:]`;

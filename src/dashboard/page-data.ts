@@ -29,7 +29,10 @@ export type RunTuple = readonly [
   error: string | null,
 ];
 
-/** Ticks that nobody ran, as this instance heard: how many from the first to the last, and why. */
+/**
+ * Ticks that this instance skipped, or reported as missed: how many from the first to the last, and why. Another
+ * instance may have run the ticks that this one skipped.
+ */
 export type GapTuple = readonly [from: number, to: number, count: number, cause: string];
 
 /** One job in the overview and on the timeline. */

@@ -17,8 +17,8 @@ export interface MethodOfObject {
   readonly method: ExclusiveMethod;
   /**
    * Whether an undecorated method of the object overrides it. The object then does not declare the job: as with every
-   * other decorator, `@Exclusive` does not apply to the override. If that calls `super.method()`, the call is guarded
-   * like a call of a job that is declared elsewhere.
+   * other decorator, `@Exclusive` does not apply to the override. If the override calls `super.method()`, that call is
+   * guarded, although this object does not declare the job.
    */
   readonly isOverridden: boolean;
 }
@@ -54,7 +54,8 @@ export function methodsOf(instance: unknown): readonly MethodOfObject[] {
     }
     prototype = Object.getPrototypeOf(prototype);
   }
-  // Once, before the application has started: what replaces a method later, such as a spy of a test, is no override.
+  // The first look is kept; it usually comes before the application has started. A method that is replaced later, such
+  // as by a spy of a test, does not count as overridden.
   found.set(instance, [...methods.values()]);
   return [...methods.values()];
 }

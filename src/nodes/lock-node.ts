@@ -63,8 +63,8 @@ export interface TickClaim extends Marker {
   readonly recover: boolean;
   /**
    * Whether this claim takes over a tick that another claim has begun. A node that does not know that the tick was
-   * begun votes `'unbegun'`: its runner may have given it up, or the node may have lost its data. After the release of
-   * this claim, the tick can be taken over again.
+   * begun votes `'unbegun'`: the claim that began the tick may have been released, or the node may have lost its data.
+   * After the release of this claim, the tick can be taken over again.
    */
   readonly isTakeover?: boolean;
   /**

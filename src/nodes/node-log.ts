@@ -19,7 +19,7 @@ export interface Wording {
   readonly grants: string;
 }
 
-/** The words for one of several nodes, which votes. */
+/** The words for a node among several: they speak of votes. */
 export const AMONG_OTHERS: Wording = {
   fails: 'cannot vote',
   works: 'votes again',

@@ -12,7 +12,7 @@ export interface Done {
   readonly wrote: boolean;
 }
 
-/** If a server has not refused for this long, in milliseconds, it need not write to show that it no longer does. */
+/** If a server has not refused for this long, in milliseconds, the refusal can end without a write. */
 const QUIET = 60_000;
 
 /** The steps by what they need, least first: a user who may not settle may still be allowed to claim and to release. */

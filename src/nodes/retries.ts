@@ -10,8 +10,8 @@ const AT_ONCE = 10;
 /**
  * Sends rejected commands again, in passes, a few at a time. The delay before a pass doubles until none is left.
  *
- * A pass tries no more than a few if the node rejects these, too. If the node has accepted any command meanwhile, the
- * pass tries all: in a Cluster, the server of the other commands may accept them.
+ * A pass stops after a few if the node rejects these as well. It tries all if the node has accepted any command since
+ * the last pass: in a Cluster, one server may accept commands while another rejects them.
  */
 export class Retries {
   private delay = SHORTEST_DELAY;

@@ -100,7 +100,7 @@ export class UndeliveredCommands {
     this.forget(entry);
   }
 
-  /** Returns those that are still worth sending, to be sent now, and removes the others. */
+  /** Returns those to send now, at most `atMost`, and removes those that it finds too old to be sent again. */
   take(which: Which, atMost = KEPT_AT_MOST): Undelivered[] {
     const now = performance.now();
     const taken: Entry[] = [];

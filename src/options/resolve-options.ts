@@ -17,7 +17,7 @@ import {
 import { milliseconds, ttlCheck } from './duration.js';
 import type { JobOptions, RedlockModuleOptions, ResolvedJobOptions, ResolvedOptions } from './options.js';
 
-/** The most records of one job: they are one value of Redis, which is read at once. */
+/** The most records of one job: they are one list in Redis, and one reply may contain all of them. */
 export const LARGEST_HISTORY = 10_000;
 
 /** How many records are kept, or read. */

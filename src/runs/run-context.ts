@@ -67,7 +67,7 @@ export class RunScope {
     return context.getStore()?.run;
   }
 
-  /** Whether the caller is part of a run that was won in this firing. */
+  /** Whether the caller is part of a run of this firing. */
   static wasWonIn(firing: Firing): boolean {
     return context.getStore()?.wonIn === firing;
   }

@@ -78,7 +78,7 @@ export interface DriftEvent {
 
 /** The events of a `RedlockService`, by name. */
 export interface RedlockEventMap {
-  /** This instance won, and the routine is about to begin. */
+  /** The routine is about to begin here: this instance has won, or runs without a quorum (`onStoreDown: 'run'`). */
   started: RunEvent;
   /** The routine has returned. */
   finished: EndedRunEvent;
@@ -103,8 +103,8 @@ export interface RedlockEventMap {
    */
   missed: MissedEvent;
   /**
-   * A run has been due for longer than `overdueAfter`. Emitted by one instance, once, until the job runs again; without
-   * a quorum, by each instance that notices.
+   * A run has been due for longer than `overdueAfter`. Emitted once, by one instance, and not again until the job has
+   * run; without a quorum, by each instance that notices.
    */
   overdue: OverdueEvent;
   /** Instances that have been up for at least ten minutes disagree on a job or on the nodes. */

@@ -24,7 +24,7 @@ export interface RunRequest {
   readonly spread?: number;
   /**
    * What is known about the tick. `'perhaps begun'`: another instance may have begun it, and its lease may have ended.
-   * `'run here'`: this instance won it earlier in the same firing, so only the lock is claimed.
+   * `'run here'`: this instance has begun it earlier in the same firing, so only the lock is claimed.
    */
   readonly past?: Past;
 }

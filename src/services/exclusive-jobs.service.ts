@@ -183,7 +183,7 @@ export class ExclusiveJobs {
     const request = this.requestOf(method, instance, args);
     const outcome = await this.runner.run(request, routine);
     const { firing } = request;
-    // The job may call other jobs, whose calls end first.
+    // Other jobs that are called in this firing do not decide its outcome.
     if (firing?.kind === 'manual' && firing.method === method) firing.outcome = outcome;
     return outcome.ran ? outcome.value : undefined;
   }

@@ -124,7 +124,7 @@ export class JobRunner {
       this.later(request.options.ttl, request, again);
   }
 
-  /** Runs `routine` under the lock alone, because the tick has already been won in this firing. */
+  /** Runs `routine` under the lock alone, because this instance has begun the tick earlier in this firing. */
   private async runAgain<T>(
     request: RunRequest,
     routine: (run: CurrentRun) => T,

@@ -56,7 +56,7 @@ export class Pauses {
     this.onChange?.(name);
   }
 
-  /** Without the nodes, it would resolve, and no job of the fleet would be paused. */
+  /** With `enabled: false`, `pause` and `resume` would resolve, although no job of the fleet was paused or resumed. */
   private checkEnabled(): void {
     const { enabled } = this.options;
     if (enabled) return;

@@ -21,7 +21,7 @@ interface RoutineEnd {
   readonly error?: unknown;
 }
 
-/** Calls the routines of runs that were won, emits their events, and settles them with a record. */
+/** Calls the routine of each run, emits the events of calls, and ends the lease of each run with a record. */
 @Injectable()
 export class RunExecutor {
   private readonly logger = new Logger('RedlockModule');

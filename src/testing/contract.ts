@@ -358,14 +358,14 @@ export const LOCK_NODE_CONTRACT: readonly ContractCheck[] = [
     await held(job.node.extend(claim, 'a', LONG));
     about(leaseOf(await refused(job.node, claim, 'b', 'elsewhere', 'a')), LONG);
   }),
-  check('grants no takeover of a tick that its first claim has settled after all', async (job, pass) => {
+  check('grants no takeover once the first claim has settled the tick after all', async (job, pass) => {
     const claim = job.tick(0, { recover: true });
     await granted(job.node, claim, 'a', SHORT);
     await pass(PAST_SHORT + TAKEOVER_WINDOW);
     await job.node.settle(claim, 'a');
     await votes(job.node, claim, 'b', 'settled');
   }),
-  check('grants a takeover of a tick whose run has begun its interval', async (job, pass) => {
+  check('grants a takeover although the dead claim has the marker of the interval', async (job, pass) => {
     await unhurried(SHORT + TAKEOVER_WINDOW, async () => {
       const due = job.another();
       const claim = { ...due.tick(0, { recover: true }), ...due.every() };

@@ -336,12 +336,12 @@ const BROKEN: Record<string, new (clock: () => number) => MemoryNode> = {
       return super.extend(wasHeld ? claim : { lock: claim.lock }, token, ttl);
     }
   },
-  'grants no takeover of a tick that its first claim has settled after all': class extends OpenNode {
+  'grants no takeover once the first claim has settled the tick after all': class extends OpenNode {
     override async settle(claim: Claim, token: string) {
       return (await this.holderOf(claim.lock)) === token && super.settle(claim, token);
     }
   },
-  'grants a takeover of a tick whose run has begun its interval': class extends OpenNode {
+  'grants a takeover although the dead claim has the marker of the interval': class extends OpenNode {
     override async claim(claim: Claim, token: string, ttl: number) {
       const holder = await this.holderOf(claim.lock);
       if (claim.tick?.recover && claim.every && holder !== undefined && holder !== token) {

@@ -72,7 +72,7 @@ export class LeadVote {
     this.timer = clock.setTimeout(() => this.end(true), LEAD_NODE_TIMEOUT);
   }
 
-  /** Takes the vote of the lead node; `undefined` if it failed, or voted for an earlier attempt of the claim. */
+  /** Takes the vote of the lead node; `undefined` if it failed, or named an earlier attempt of the claim as holder. */
   decide(vote: Vote | undefined): void {
     if (!this.resolve) return;
     if (vote && 'holder' in vote) this.conflict = vote;

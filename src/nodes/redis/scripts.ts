@@ -212,7 +212,7 @@ return {
 export const PAUSE = script(`
 local known = redis.call('get', KEYS[1]) or ''
 if not ARGV[1] then return known end
--- Not by <, whose order of strings depends on the locale of the server.
+-- The detail is compared byte by byte: how < orders strings depends on the locale of the server.
 local function rank(pause)
   local state, version, ends, detail = string.match(pause, '^(.)(%d+) (%d+) (.*)$')
   if not state then return {} end

@@ -1,4 +1,4 @@
-// What the timeline draws of one job: its runs, and the ticks that nobody ran.
+// What the timeline draws of one job: its runs, and the ticks without a known run.
 import type { GapTuple, Json, ShownJob } from '../../page-data.js';
 import { regularStep } from './regular-step.js';
 import { inZone } from './words.js';

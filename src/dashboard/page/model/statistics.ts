@@ -5,11 +5,11 @@ export interface Statistics {
   /** From 0 to 1; `null` without a run. */
   readonly successRate: number | null;
   /**
-   * The duration that all but the slowest twentieth of the runs did not exceed, in milliseconds; `null` without a run
-   * that ended.
+   * The 95th percentile of the durations, in milliseconds: at least 95 % of the runs took no longer. `null` if no run
+   * has ended.
    */
   readonly p95: number | null;
-  /** How many ticks nobody ran, leaving aside pauses and overlaps. */
+  /** How many ticks have no known run, leaving aside pauses and overlaps. */
   readonly missed: number;
   readonly runs: number;
 }
