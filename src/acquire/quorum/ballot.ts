@@ -119,8 +119,8 @@ export class Ballot implements Grant {
 /** The vote of one node on one claim. */
 class NodeVote implements RedlockVoter {
   private answer: 'none' | 'asked' | 'granted' | 'denied' | 'failed' = 'none';
-  /** Whether the claim has been released, possibly before the node had answered. */
-  private isReleased = false;
+  /** Whether the claim has been given back. What the node grants after that is given back, too. */
+  private isGivenBack = false;
   private isGivenUp = false;
   /** Whether its last answer to an extension was that another claim has or had the lock. */
   isTaken = false;
@@ -164,7 +164,7 @@ class NodeVote implements RedlockVoter {
       };
       this.onGivenUp = () => resolve(0);
       if (!leadVote || isLead) void ask();
-      else void leadVote.isPassed.then((isPassed) => (isPassed && !this.isReleased ? ask() : resolve(0)));
+      else void leadVote.isPassed.then((isPassed) => (isPassed && !this.isGivenBack ? ask() : resolve(0)));
     });
   }
 
@@ -188,11 +188,10 @@ class NodeVote implements RedlockVoter {
       // redlock knows the outcome before all nodes have answered.
       if (this.answer === 'asked' && wonUntil > 0) return Number(await this.endBehindClaim());
       if (settles) return Number(await this.node.settle(claim, token, settles.record));
-      // Anything granted from now on is released when it arrives.
-      this.isReleased = true;
+      this.isGivenBack = true;
       if (this.answer === 'granted') return Number(await this.node.release(claim, token));
       // The node may have granted the claim anyway.
-      if (this.answer === 'failed') this.releaseUnheard();
+      if (this.answer === 'failed') this.giveBackUnheard();
       return 0;
     } catch (error) {
       throw errorOf(error);
@@ -205,7 +204,7 @@ class NodeVote implements RedlockVoter {
     const { claim, token, pauseVotes } = this.ballot;
     const own = releaseEarlierAttempt(this.node, claim, token, vote);
     this.recordLatency(this.clock.elapsed() - this.asked, own ? undefined : vote);
-    if (this.isReleased && isGranted) this.releaseUnheard();
+    if (this.isGivenBack && isGranted) this.giveBackUnheard();
     pauseVotes?.add(vote);
     if (!this.isGivenUp) this.ballot.count(vote);
     return Number(isGranted);
@@ -214,7 +213,7 @@ class NodeVote implements RedlockVoter {
   private failed(error: unknown): Error {
     const cause = errorOf(error);
     this.answer = isUnsent(cause) ? 'denied' : 'failed';
-    if (this.isReleased && this.answer === 'failed') this.releaseUnheard();
+    if (this.isGivenBack && this.answer === 'failed') this.giveBackUnheard();
     // A node that refuses one lock, or answers too late, is not down.
     const latency = answersOthers(cause) ? this.clock.elapsed() - this.asked : Number.POSITIVE_INFINITY;
     this.recordLatency(latency, undefined);
@@ -231,19 +230,20 @@ class NodeVote implements RedlockVoter {
 
   /** Sends the settle or the release right behind a claim that is not answered yet: if granted, it is freed at once. */
   private async endBehindClaim(): Promise<boolean> {
-    if (await this.undo().catch(() => false)) return true;
+    if (await this.giveBack().catch(() => false)) return true;
     // The settle or the release overtook the claim.
-    this.isReleased = true;
-    if (this.answer === 'granted' || this.answer === 'failed') this.releaseUnheard();
+    this.isGivenBack = true;
+    if (this.answer === 'granted' || this.answer === 'failed') this.giveBackUnheard();
     return false;
   }
 
-  /** Sends the settle or the release without waiting for the answer. */
-  private releaseUnheard(): void {
-    void this.undo().catch(() => {});
+  /** Gives back what the node may have granted, without waiting for the answer. */
+  private giveBackUnheard(): void {
+    void this.giveBack().catch(() => {});
   }
 
-  private async undo(): Promise<boolean> {
+  /** Sends the settle if the run is to be settled, otherwise the release. */
+  private async giveBack(): Promise<boolean> {
     const { claim, token, settles } = this.ballot;
     return settles ? this.node.settle(claim, token, settles.record) : this.node.release(claim, token);
   }
