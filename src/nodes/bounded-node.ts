@@ -28,10 +28,16 @@ export interface NodeDriver extends LockNode {
   /**
    * What became of a command that was rejected with `error`. `'refused'`: the node has not carried it out, or not
    * completely, and may do so when it is sent again. `'refused for good'`: the node would refuse it again.
+   *
+   * This is more than a question: if the node refuses what this one claim needs, that is also noted in `log`, which
+   * logs the first such refusal (`NodeLog.refusingClaim`).
    */
   fateOf(claim: Claim, error: unknown): 'refused' | 'refused for good' | 'not sent' | 'unknown';
   /**
    * What a rejection means for the caller.
+   *
+   * This is more than a question: if the rejection means that the node cannot vote, that is also noted in `log`, which
+   * logs the change, and knows what ends a refusal (`NodeLog.refusing`, `NodeLog.troubled`).
    *
    * @param mayStillVote Whether a node that refuses this command may still vote (see `BoundedNode.lenientDeadline`).
    * Default: `false`.
@@ -217,7 +223,7 @@ export class BoundedNode implements LockNode {
     return answer;
   }
 
-  /** Whether a command that was rejected is not sent again. */
+  /** Whether a command that was rejected is not sent again. Also logs a refusal (see `NodeDriver.fateOf`). */
   private isGivenUp(command: Undelivered, error: unknown): boolean {
     const fate = this.node.fateOf(command.claim, error);
     if (fate === 'refused') return this.isClosing || this.undelivered.isNeedless(command);
