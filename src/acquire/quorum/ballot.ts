@@ -5,7 +5,8 @@ import { answersOthers, deniedBy, type Denial, type Grant, isUnsent, type Undeci
 import { releaseEarlierAttempt } from '../earlier-attempt.js';
 import { TakenError, validUntil } from '../store.js';
 import { isEarlierAttempt } from '../token.js';
-import type { LeadNode, LeadVote } from './lead-node.js';
+import type { LeadVote } from './lead-node.js';
+import type { NodeLatencies } from './node-latencies.js';
 import type { RedlockAdapter, RedlockClaim, RedlockVoter } from './redlock-adapter.js';
 import type { PauseVotes } from './pause-votes.js';
 import { straggle } from './stragglers.js';
@@ -37,7 +38,7 @@ export class Ballot implements Grant {
   constructor(
     adapter: RedlockAdapter,
     nodes: readonly LockNode[],
-    readonly leadNode: LeadNode,
+    readonly latencies: NodeLatencies,
     private readonly clock: Clock,
     readonly claim: Claim,
     readonly token: string,
@@ -79,7 +80,7 @@ export class Ballot implements Grant {
 
   /** Whether not to wait for a node: it failed when it was last asked, or, in early attempts, it is slow. */
   private mayBeSkipped(node: LockNode): boolean {
-    return this.leadNode.isDown(node) || (this.attempt < WAIT_FOR_SLOW_FROM && this.leadNode.isSlow(node));
+    return this.latencies.isDown(node) || (this.attempt < WAIT_FOR_SLOW_FROM && this.latencies.isSlow(node));
   }
 
   /** Resolves to the reason why the claim was not granted. */
@@ -203,7 +204,7 @@ class NodeVote implements RedlockVoter {
     this.answer = isGranted ? 'granted' : 'denied';
     const { claim, token, pauseVotes } = this.ballot;
     const own = releaseEarlierAttempt(this.node, claim, token, vote);
-    this.recordLatency(this.clock.elapsed() - this.asked, own ? undefined : vote);
+    this.noteLatency(this.clock.elapsed() - this.asked, own ? undefined : vote);
     if (this.isGivenBack && isGranted) this.giveBackUnheard();
     pauseVotes?.add(vote);
     if (!this.isGivenUp) this.ballot.count(vote);
@@ -216,15 +217,15 @@ class NodeVote implements RedlockVoter {
     if (this.isGivenBack && this.answer === 'failed') this.giveBackUnheard();
     // A node that refuses one lock, or answers too late, is not down.
     const latency = answersOthers(cause) ? this.clock.elapsed() - this.asked : Number.POSITIVE_INFINITY;
-    this.recordLatency(latency, undefined);
+    this.noteLatency(latency, undefined);
     if (!this.isGivenUp) this.ballot.count(cause);
     return cause;
   }
 
-  private recordLatency(latency: number, vote: Vote | undefined): void {
-    const { leadVote, leadNode } = this.ballot;
+  private noteLatency(latency: number, vote: Vote | undefined): void {
+    const { leadVote, latencies } = this.ballot;
     const isLead = leadVote?.node === this.node;
-    leadNode.recordLatency(this.node, latency, isLead && vote !== undefined && 'holder' in vote);
+    latencies.note(this.node, latency, isLead && vote !== undefined && 'holder' in vote);
     if (isLead) leadVote.decide(vote);
   }
 
@@ -242,7 +243,6 @@ class NodeVote implements RedlockVoter {
     void this.giveBack().catch(() => {});
   }
 
-  /** Sends the settle if the run is to be settled, otherwise the release. */
   private async giveBack(): Promise<boolean> {
     const { claim, token, settles } = this.ballot;
     return settles ? this.node.settle(claim, token, settles.record) : this.node.release(claim, token);

@@ -4,14 +4,15 @@ import { isDown, type VoteResult } from '../outcome.js';
 import type { Store } from '../store.js';
 import { type TokenSource, tokensOf } from '../token.js';
 import { Ballot } from './ballot.js';
-import { LeadNode } from './lead-node.js';
+import { LeadVote } from './lead-node.js';
+import { NodeLatencies } from './node-latencies.js';
 import { ReplicatedPauses } from './replicated-pauses.js';
 import { PauseVotes } from './pause-votes.js';
 import { RedlockAdapter } from './redlock-adapter.js';
 
 /** Several nodes that decide by majority. */
 export class QuorumStore implements Store {
-  private readonly leadNode: LeadNode;
+  private readonly latencies: NodeLatencies;
   private readonly adapter: RedlockAdapter;
   private readonly pauses: ReplicatedPauses;
   /**
@@ -26,7 +27,7 @@ export class QuorumStore implements Store {
     private readonly clock: Clock,
     private readonly newToken: TokenSource = tokensOf(''),
   ) {
-    this.leadNode = new LeadNode(nodes, clock);
+    this.latencies = new NodeLatencies(nodes);
     this.pauses = new ReplicatedPauses(nodes, clock);
     this.adapter = new RedlockAdapter(nodes.length);
   }
@@ -37,11 +38,12 @@ export class QuorumStore implements Store {
    * at once even then (see `isReached`).
    */
   async vote(claim: Claim, ttl: number, attempt = 0, isInTurn = false): Promise<VoteResult> {
-    const { adapter, nodes, leadNode, clock } = this;
+    const { adapter, nodes, latencies, clock } = this;
     const token = this.newToken(claim.run);
-    const leadVote = (claim.loserCounter || isInTurn) && this.isReached ? leadNode.ask() : undefined;
+    const lead = (claim.loserCounter || isInTurn) && this.isReached ? latencies.lead() : undefined;
+    const leadVote = lead && new LeadVote(lead, clock);
     const pauseVotes = claim.pause === undefined ? undefined : this.pauseVotesOf(claim.pause);
-    const ballot = new Ballot(adapter, nodes, leadNode, clock, claim, token, attempt, leadVote, pauseVotes);
+    const ballot = new Ballot(adapter, nodes, latencies, clock, claim, token, attempt, leadVote, pauseVotes);
     const result = (await ballot.acquire(ttl)) ? ballot : await ballot.denial();
     if (result.kind !== 'denied by lead') {
       this.isReached = !isDown(result);

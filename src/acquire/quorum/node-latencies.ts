@@ -1,0 +1,45 @@
+import type { LockNode } from '../../nodes/lock-node.js';
+import { LEAD_NODE_TIMEOUT } from './lead-node.js';
+
+/** A node that is slower than the fastest by more than this cannot be the lead node. */
+const SLOW = { factor: 4, milliseconds: 5 };
+/** The weight of a new, slower answer in a node's latency: a single slow answer may be the fault of this process. */
+const SLOWER_WEIGHT = 0.1;
+
+/** How long each node takes to answer this instance. From this follows which one is the lead node. */
+export class NodeLatencies {
+  /** In milliseconds; infinite after a failure. */
+  private readonly latencies = new Map<LockNode, number>();
+
+  constructor(private readonly nodes: readonly LockNode[]) {}
+
+  /** The lead node: the first, in the order that all instances share, that is not known to be slow or down. */
+  lead(): LockNode | undefined {
+    return this.nodes.find((each) => !this.isSlow(each));
+  }
+
+  /** Whether a node is much slower than the fastest one, or failed when it was last asked. */
+  isSlow(node: LockNode): boolean {
+    return this.of(node) > Math.min(...this.latencies.values()) * SLOW.factor + SLOW.milliseconds;
+  }
+
+  /** Whether a node failed when it was last asked. */
+  isDown(node: LockNode): boolean {
+    return this.of(node) === Number.POSITIVE_INFINITY;
+  }
+
+  /**
+   * @param latency In milliseconds; infinite after a failure.
+   * @param wasQueued Whether the node answered other instances first: the latency then includes that wait.
+   */
+  note(node: LockNode, latency: number, wasQueued = false): void {
+    if (wasQueued && latency < LEAD_NODE_TIMEOUT) return;
+    const before = this.of(node);
+    const isSlower = this.latencies.has(node) && Number.isFinite(latency) && latency > before;
+    this.latencies.set(node, isSlower ? before + (latency - before) * SLOWER_WEIGHT : latency);
+  }
+
+  private of(node: LockNode): number {
+    return this.latencies.get(node) ?? 0;
+  }
+}
