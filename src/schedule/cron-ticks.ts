@@ -15,7 +15,7 @@ export interface Tick {
 }
 
 /** A timer may fire a little early: a call up to this many milliseconds before a tick is for that tick. */
-export const TIMER_SLACK = 10;
+const TIMER_SLACK = 10;
 /** If a call is earlier than the known ticks by more than this, in milliseconds, the clock was set back. */
 const CLOCK_SET_BACK = 60_000;
 /** Delay before upcoming ticks are computed, in milliseconds, so that the computation never delays a run. */
@@ -64,7 +64,15 @@ export class CronTicks {
 
   /** The latest tick up to `now` plus a few milliseconds; `undefined` if there has been none. */
   latest(now: number): Tick | undefined {
-    const limit = now + TIMER_SLACK;
+    return this.upTo(now + TIMER_SLACK);
+  }
+
+  /** The tick before `tick`; `undefined` if there is none. */
+  before(tick: Tick): Tick | undefined {
+    return this.upTo(tick.at - 1);
+  }
+
+  private upTo(limit: number): Tick | undefined {
     if (this.cron.realDate) return this.onlyTick(limit);
     const known = this.knownAround(limit);
     if (known.length > 0) return tickOf(known);
@@ -73,7 +81,7 @@ export class CronTicks {
     return tickOf(found);
   }
 
-  /** The tick before the tick `at`; `undefined` if there is none. */
+  /** The time of the tick before the tick `at`; `undefined` if there is none. */
   previous(at: number): number | undefined {
     const index = this.known.indexOf(at);
     if (index > 0) return this.known[index - 1];

@@ -3,7 +3,6 @@ import { LAST_TICK_RETENTION } from '../nodes/lock-node.js';
 import type { Clock } from '../clock.js';
 import { CLOCK } from '../redlock.module-definition.js';
 import type { CronFiring } from '../schedule/firing.js';
-import { TIMER_SLACK } from '../schedule/cron-ticks.js';
 import type { CronSchedule } from '../schedule/schedule-of.js';
 import { type DeclaredJob, ExclusiveJobs } from './exclusive-jobs.service.js';
 import { JobRunner } from './job-runner.service.js';
@@ -69,7 +68,7 @@ export class Recovery {
       if (outcome === 'unknown') this.searchLater(job, schedule);
       if (outcome !== 'unbegun' || tick.at < now - LAST_TICK_RETENTION) break;
       await this.clock.turn();
-      tick = ticks.latest(tick.at - TIMER_SLACK - 1);
+      tick = ticks.before(tick);
     }
     ticks.prepareSoon(this.clock);
   }

@@ -128,6 +128,18 @@ describe('the search for a tick', () => {
     });
   });
 
+  it('finds the tick before another, and none before the only one', () => {
+    const ticks = new CronTicks(cronTime('* * * * * *', 'UTC'));
+    const now = Date.parse('2026-11-22T12:34:56.000Z');
+    const newest = ticks.latest(now);
+    expect(newest?.at).toBe(now);
+    expect(newest && ticks.before(newest)).toMatchObject({ at: now - SECOND, next: now });
+    const once = new CronTicks(new CronTime(new Date(now)));
+    const only = once.latest(now);
+    expect(only?.at).toBe(now);
+    expect(only && once.before(only)).toBeUndefined();
+  });
+
   it('goes on where instances have slept through many ticks', () => {
     const ticks = new CronTicks(cronTime('*/10 * * * * *', 'UTC'));
     const start = Date.parse('2026-11-22T12:00:00Z');
