@@ -34,7 +34,7 @@ export interface FiredRun {
   readonly reason?: SkipReason;
   /** The record of the run; omitted if the method did not run there, with `history: 0`, or if no node answers. */
   readonly record?: RunRecord;
-  /** The ticks that the run there found to have had no complete run; omitted if there are none. */
+  /** The `missed` events of the run there: the earlier ticks that had no complete run; omitted if there are none. */
   readonly missed?: readonly MissedEvent[];
 }
 
@@ -68,7 +68,7 @@ export class ScheduledMethod {
   /** Whether the scheduler of the instance would call the method, or the method has no schedule. */
   get isScheduled(): boolean {
     const { schedule } = this;
-    if (schedule.kind === 'cron') return this.caller !== undefined;
+    if (schedule.kind === 'cron') return this.caller() !== undefined;
     return schedule.kind !== 'interval' || this.firings.isMounted(schedule);
   }
 
@@ -82,7 +82,7 @@ export class ScheduledMethod {
     const { schedule } = this;
     if (schedule.kind === 'interval') return now + schedule.every;
     if (schedule.kind !== 'cron') return now;
-    const ticks = this.caller?.ticks ?? schedule.ticks;
+    const ticks = this.caller()?.ticks ?? schedule.ticks;
     const next = ticks.next(now);
     if (Number.isFinite(next)) return next;
     const [from, to] = [now, searchLimit()].map((time) => new Date(time).toISOString());
@@ -102,7 +102,8 @@ export class ScheduledMethod {
 
   /** Calls the method as the scheduler does; resolves to `undefined` if the scheduler would not. */
   async call(): Promise<FiredRun | undefined> {
-    if (!this.isScheduled || (this.calls > 0 && this.caller?.waitsForCompletion)) return undefined;
+    const caller = this.caller();
+    if (!this.isScheduled || (this.calls > 0 && caller?.waitsForCompletion)) return undefined;
     const call = new WatchedCall(
       this.method,
       patternOf(this.method, this.target) ?? nameOf(this.method, this.target, []),
@@ -117,7 +118,9 @@ export class ScheduledMethod {
     let ending: Pick<FiredRun, 'value' | 'error'>;
     this.calls++;
     try {
-      const value = await call.during(() => this.fire(() => Reflect.apply(method, this.target, args)));
+      const value = await call.during(() =>
+        this.fire(caller, () => Reflect.apply(method, this.target, args)),
+      );
       ending = call.ran ? { value } : {};
     } catch (error) {
       ending = { error };
@@ -148,18 +151,21 @@ export class ScheduledMethod {
   }
 
   /** Calls `callback` in a firing, as the scheduler does. */
-  private fire<Result>(callback: () => Result): Result {
-    const { schedule, firings, caller } = this;
+  private fire<Result>(caller: Caller | undefined, callback: () => Result): Result {
+    const { schedule, firings } = this;
     if (caller) return fire(firings.ofCron(caller.source, caller.ticks), callback);
     return schedule.kind === 'interval' ? fire(firings.ofInterval(schedule.every), callback) : callback();
   }
 
-  private get caller(): Caller | undefined {
+  /** The cron job that calls the method; `undefined` if none would. */
+  private caller(): Caller | undefined {
     if (this.schedule.kind !== 'cron') return undefined;
     const [job, ...others] = this.firings.cronJobsOf(this.schedule);
     if (!job) return undefined;
+    // Of several objects of one class, each with its cron job, it is not known which one calls this object.
+    const isKnown = others.length === 0;
     return {
-      source: others.length === 0 ? job : this,
+      source: isKnown ? job : this,
       ticks: this.firings.ticks.of(job.cronTime),
       waitsForCompletion: job.waitForCompletion,
     };

@@ -156,7 +156,11 @@ export class TestFleet {
     await this.clock.until(Promise.all(this.instances.map((app) => app.close())));
   }
 
-  /** The method of the job on each instance that declares it: the scheduler of at least one would fire it. */
+  /**
+   * The method of the job on each instance that declares it.
+   *
+   * @throws InvalidOptionError if no instance declares the job, or no scheduler would fire it.
+   */
   private methodsOf(job: string): ScheduledMethod[] {
     const methods = this.started.flatMap((instance) => instance.find(job) ?? []);
     const [first] = methods;
