@@ -3,7 +3,6 @@ import { DiscoveryService, LazyModuleLoader, ModulesContainer } from '@nestjs/co
 import { SchedulerRegistry } from '@nestjs/schedule';
 import type { CronJob } from 'cron';
 import type { Clock } from '../clock.js';
-import { hasMethods } from '../has-methods.js';
 import { CLOCK } from '../redlock.module-definition.js';
 import { isActive, onStart } from '../schedule/cron-job-starts.js';
 import {
@@ -14,6 +13,7 @@ import {
   IntervalFiring,
   ManualFiring,
 } from '../schedule/firing.js';
+import { isOrchestrator, isRegistry, type Orchestrator } from '../schedule/nest-scheduler.js';
 import {
   type CronOptions,
   type CronSchedule,
@@ -25,13 +25,6 @@ import {
 import { SharedTicks } from '../schedule/shared-ticks.js';
 import type { CronTicks, Tick } from '../schedule/cron-ticks.js';
 
-/** The object to which `@nestjs/schedule` passes its decorated methods before it mounts them. Not exported there. */
-interface Orchestrator {
-  addCron(method: (...args: unknown[]) => unknown, options: CronOptions): void;
-  addInterval(method: (...args: unknown[]) => unknown, every: number, name?: string): void;
-  mountIntervals(): void;
-}
-
 /** What has been wrapped by any application of this process: wrapping twice would nest one firing in another. */
 const wrapped = new WeakSet<object>();
 /** The options of the `@Cron` of each callback, and of the job that was made of it. */
@@ -39,8 +32,7 @@ const decoratedWith = new WeakMap<object, CronOptions>();
 
 /**
  * Turns the calls of the scheduler into firings. Which calls of a method belong to a firing is decided by
- * `ExclusiveJobs` and `JobRunner`. Registries are recognized by their methods, not by their class, because an
- * application may have two copies of `@nestjs/schedule`.
+ * `ExclusiveJobs` and `JobRunner`.
  */
 @Injectable()
 export class SchedulerFirings {
@@ -221,16 +213,4 @@ function holdDuringCallbacks(job: CronJob): void {
       return holdFiring(() => Reflect.apply(callback as () => unknown, this, args));
     };
   }
-}
-
-function isRegistry(instance: unknown): instance is SchedulerRegistry {
-  // A mock has every method, and returns anything.
-  return (
-    hasMethods(instance, 'addCronJob', 'getCronJobs') &&
-    (instance as SchedulerRegistry).getCronJobs() instanceof Map
-  );
-}
-
-function isOrchestrator(instance: unknown): instance is Orchestrator {
-  return hasMethods(instance, 'addCron', 'addInterval', 'mountIntervals');
 }
