@@ -33,6 +33,7 @@ import { JobCatalog } from './services/job-catalog.service.js';
 import { JobRecords } from './services/job-records.service.js';
 import { JobStatuses } from './services/job-status.service.js';
 import { KnownJobs } from './services/known-jobs.service.js';
+import { LateStarts } from './services/late-starts.service.js';
 import { LeaseRegistry } from './services/lease-registry.service.js';
 import { InnermostHooks, Lifecycle } from './services/lifecycle.service.js';
 import { MissedTicks } from './services/missed-ticks.service.js';
@@ -102,6 +103,7 @@ export class InnermostModule {}
     FleetDrift,
     Recovery,
     CatchUp,
+    LateStarts,
     Lifecycle,
   ],
   exports: [RedlockService, Binding],

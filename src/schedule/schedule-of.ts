@@ -70,6 +70,14 @@ export function scheduleOf(method: object, shared = new SharedTicks()): Schedule
   return { kind: type === TIMEOUT_TYPE ? 'timeout' : 'none' };
 }
 
+/** By what a decorated method and its cron job find each other: the name of the cron job, or the options of `@Cron`. */
+export type CronJobKey = string | CronOptions;
+
+/** The key of the cron jobs that call a method; `undefined` if none do. */
+export function keyOf(schedule: Schedule): CronJobKey | undefined {
+  return schedule.kind === 'cron' ? (schedule.name ?? schedule.options) : undefined;
+}
+
 /** The shortest period of a schedule, in milliseconds; infinity if it has none, or if `cron` refuses its expression. */
 export function periodOf(schedule: Schedule): number {
   if (schedule.kind === 'interval') return schedule.every;

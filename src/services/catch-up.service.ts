@@ -34,7 +34,8 @@ interface Candidate extends DeclaredJob {
  */
 @Injectable()
 export class CatchUp {
-  private hasStarted = false;
+  /** The names of the jobs of which it is known whether they are candidates. */
+  private readonly seen = new Set<string>();
   /** The jobs with `missed` or `spread`, by name. Listing them takes time for each job that there is. */
   private readonly candidates = new Map<string, Candidate>();
   /** The jobs to look at again: paused ones, each with a timer if the pause ends by itself, and undecided claims. */
@@ -55,14 +56,13 @@ export class CatchUp {
 
   /** Looks for missed ticks of all jobs: when the application has started, and when a quorum votes again. */
   look(): void {
-    for (const job of this.jobs.declared()) this.add(job, !this.hasStarted);
-    this.hasStarted = true;
+    for (const job of this.jobs.declared()) if (!this.seen.has(job.name)) this.add(job);
     for (const name of this.candidates.keys()) this.lookFor(name);
   }
 
   /** Looks for a missed tick of a job whose cron job has just started. */
   started(job: DeclaredJob): void {
-    this.add(job, true);
+    this.add(job);
     this.lookFor(job.name);
   }
 
@@ -91,21 +91,20 @@ export class CatchUp {
     this.waiting.clear();
   }
 
-  /** @param isNew Whether this instance claims the ticks of the job from now on. */
-  private add(job: DeclaredJob, isNew: boolean): void {
+  /** From now on, this instance claims the ticks of the job. */
+  private add(job: DeclaredJob): void {
     const { name, schedule, options } = job;
     const { missed, spread, defaultSpread } = options;
-    const isSpread = isNew && (spread ?? defaultSpread) !== undefined;
-    if (schedule.kind !== 'cron' || (missed === undefined && !isSpread)) return;
-    const since = (isNew ? undefined : this.candidates.get(name)?.since) ?? this.clock.now();
-    this.candidates.set(name, { ...job, schedule, since });
+    this.seen.add(name);
+    if (schedule.kind === 'cron' && (missed ?? spread ?? defaultSpread) !== undefined)
+      this.candidates.set(name, { ...job, schedule, since: this.clock.now() });
   }
 
   private async lookAt(job: Candidate): Promise<void> {
     await this.clock.turn();
     const { name, options, call, schedule } = job;
-    // If the scheduler is off, or the job is stopped, this instance is not meant to run it.
-    if (!this.firings.isMounted(schedule)) return;
+    // If the scheduler is off, or the job may be stopped, this instance is not meant to run it.
+    if (!this.firings.callsAll(schedule)) return;
     const { ticks } = schedule;
     const waiting = this.waitingTick(job);
     if (options.missed === undefined && !waiting) return void this.candidates.delete(name);
@@ -165,7 +164,7 @@ export class CatchUp {
     { at }: Tick,
     { last, running, records }: MergedView,
   ): boolean {
-    if (last === undefined || at <= last) return false;
+    if (last === undefined || at <= last || at < this.firings.followedSince(schedule)) return false;
     if (records.some(({ tick }) => tick?.getTime() === at)) return false;
     const newest = records.find(({ tick }) => tick?.getTime() === last);
     if (newest?.schedule !== recordedSchedule(schedule.ticks, options)) return false;

@@ -8,19 +8,19 @@ import {
   type OnModuleInit,
 } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
-import type { Clock } from '../clock.js';
 import { listed, quoted, redacted } from '../display.js';
 import { InvalidOptionError } from '../errors.js';
 import { inBackground } from '../in-background.js';
 import { isSameStore } from '../nodes/same-store.js';
 import { MODULE } from '../options/checks.js';
-import { CLOCK, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
+import { RESOLVED_OPTIONS } from '../redlock.module-definition.js';
 import type { ResolvedOptions } from '../options/options.js';
 import { CatchUp } from './catch-up.service.js';
 import { ExclusiveJobs } from './exclusive-jobs.service.js';
 import { Fleet } from './fleet.service.js';
 import { FleetDrift } from './fleet-drift.service.js';
 import { JobCatalog } from './job-catalog.service.js';
+import { LateStarts } from './late-starts.service.js';
 import { LeaseRegistry } from './lease-registry.service.js';
 import { MissedTicks } from './missed-ticks.service.js';
 import { NodeInspection } from './node-inspection.service.js';
@@ -94,8 +94,6 @@ export class Lifecycle implements OnModuleInit, OnApplicationShutdown {
   private readonly logger = new Logger('RedlockModule');
   /** Resolves when all schedules are known, registration has begun, and the ticks are being prepared. */
   prepared: Promise<void> | undefined;
-  /** The cron jobs that have started after the application, and whose jobs have not been looked for yet. */
-  private readonly lateStarts = new Set<object>();
 
   constructor(
     private readonly hooks: InnermostHooks,
@@ -112,7 +110,7 @@ export class Lifecycle implements OnModuleInit, OnApplicationShutdown {
     private readonly catchUp: CatchUp,
     private readonly pauses: Pauses,
     private readonly missed: MissedTicks,
-    @Inject(CLOCK) private readonly clock: Clock,
+    private readonly lateStarts: LateStarts,
   ) {
     hooks.add(this);
   }
@@ -151,7 +149,7 @@ export class Lifecycle implements OnModuleInit, OnApplicationShutdown {
     this.leases.onOutage = () => this.fleet.suspect();
     this.missed.onPaused = (name) => this.catchUp.paused(name);
     this.pauses.onChange = (name) => this.catchUp.lookFor(name);
-    this.firings.onStart = (job) => this.startedLate(job);
+    this.firings.onStart = (keys, how) => this.lateStarts.add(keys, how);
     this.prepared = inBackground('Preparing the schedules', () => this.prepare());
   }
 
@@ -159,30 +157,6 @@ export class Lifecycle implements OnModuleInit, OnApplicationShutdown {
     await this.catalog.noteSchedules();
     this.fleet.start();
     await this.jobs.prepareTicks();
-  }
-
-  /** A cron job starts after the application, as with `initialDelay`, or after a stop. Many may do so together. */
-  private startedLate(cronJob: object): void {
-    this.lateStarts.add(cronJob);
-    if (this.lateStarts.size === 1)
-      void inBackground('Looking for the jobs that have started', () => this.lookForLate());
-  }
-
-  /** Does for the jobs that these cron jobs call what was done for the others when the application had started. */
-  private async lookForLate(): Promise<void> {
-    await this.clock.turn();
-    const sources = new Set(this.lateStarts);
-    this.lateStarts.clear();
-    for (const job of this.jobs.declared()) {
-      const { schedule } = job;
-      const source = this.firings.sourceOf(schedule);
-      if (schedule.kind !== 'cron' || !source || !sources.has(source) || !this.isInUse) continue;
-      this.catalog.note(job);
-      this.recovery.lookFor(job);
-      this.catchUp.started(job);
-      schedule.ticks.prepareSoon(this.clock);
-      await this.clock.turn();
-    }
   }
 
   /** At shutdown: no new runs, then up to `shutdownTimeout` for the runs in progress. Another signal ends the wait. */

@@ -51,8 +51,8 @@ export class Recovery {
   private async look(job: DeclaredJob, schedule: CronSchedule): Promise<void> {
     // Many jobs are looked at together, and each search for a tick takes some milliseconds.
     await this.clock.turn();
-    // If the scheduler is off, or the job is stopped, this instance is not meant to run it.
-    if (!this.firings.isMounted(schedule)) return;
+    // If the scheduler is off, or the job may be stopped, this instance is not meant to run it.
+    if (!this.firings.callsAll(schedule)) return;
     const { name, options, call } = job;
     const { ticks } = schedule;
     const now = this.clock.now();

@@ -3,8 +3,9 @@ import { DiscoveryService, LazyModuleLoader, ModulesContainer } from '@nestjs/co
 import { SchedulerRegistry } from '@nestjs/schedule';
 import type { CronJob } from 'cron';
 import type { Clock } from '../clock.js';
+import { hasMethods } from '../has-methods.js';
 import { CLOCK } from '../redlock.module-definition.js';
-import { isActive, onStart } from '../schedule/cron-job-starts.js';
+import { changedAt, type CronJobStart, isActive, watchStarts } from '../schedule/cron-job-starts.js';
 import {
   CronFiring,
   currentFiring,
@@ -15,6 +16,7 @@ import {
 } from '../schedule/firing.js';
 import { isOrchestrator, isRegistry, type Orchestrator } from '../schedule/nest-scheduler.js';
 import {
+  type CronJobKey,
   type CronOptions,
   type CronSchedule,
   cronTimeOf,
@@ -38,8 +40,8 @@ const decoratedWith = new WeakMap<object, CronOptions>();
 export class SchedulerFirings {
   /** The ticks of all schedules of this application. */
   readonly ticks = new SharedTicks();
-  /** Called for a cron job that starts, or is first seen while it runs. */
-  onStart: (job: object) => void = () => {};
+  /** Called for a cron job that starts, or is first seen while it runs, with the keys that methods may know it by. */
+  onStart: (keys: readonly CronJobKey[], how: CronJobStart) => void = () => {};
   private registries: readonly SchedulerRegistry[] = [];
   private knowsIntervals = false;
 
@@ -101,14 +103,29 @@ export class SchedulerFirings {
   }
 
   /**
-   * The running cron jobs of a decorated method, whatever times they have been given since. Objects of one class, each
-   * with its cron job, cannot be told apart.
+   * Whether the scheduler calls a decorated method on each object that has it. Objects of one class, each with its cron
+   * job, cannot be told apart: if one of these jobs is stopped, it might be that of any object.
    */
-  *cronJobsOf({ name, options }: CronSchedule): Iterable<CronJob> {
+  callsAll(schedule: CronSchedule): boolean {
+    const ticks = ticksOf(schedule);
+    const jobs = [...this.registeredFor(schedule)];
+    return ticks !== undefined && jobs.length > 0 && jobs.every((job) => this.follows(job, ticks));
+  }
+
+  /** Since when all running cron jobs of a method have their present times, in milliseconds since the epoch. */
+  followedSince(schedule: CronSchedule): number {
+    return Math.max(...[...this.cronJobsOf(schedule)].map((job) => changedAt(job)));
+  }
+
+  /** The running cron jobs of a decorated method, whatever times they have been given since. */
+  *cronJobsOf(schedule: CronSchedule): Iterable<CronJob> {
+    for (const job of this.registeredFor(schedule)) if (isActive(job)) yield job;
+  }
+
+  private *registeredFor({ name, options }: CronSchedule): Iterable<CronJob> {
     for (const registry of this.registries) {
       for (const [key, job] of registry.getCronJobs()) {
-        const isOwn = name === undefined ? decoratedWith.get(job) === options : key === name;
-        if (isOwn && isActive(job)) yield job;
+        if (name === undefined ? decoratedWith.get(job) === options : key === name) yield job;
       }
     }
   }
@@ -151,17 +168,17 @@ export class SchedulerFirings {
   }
 
   private watchRegistry(registry: SchedulerRegistry): void {
-    for (const job of registry.getCronJobs().values()) this.wrap(job);
+    for (const [key, job] of registry.getCronJobs()) this.wrap(key, job);
     if (wrapped.has(registry)) return;
     wrapped.add(registry);
     const add = registry.addCronJob.bind(registry);
     registry.addCronJob = (name, job) => {
       add(name, job);
-      this.wrap(job);
+      this.wrap(name, job);
     };
   }
 
-  private wrap(job: CronJob): void {
+  private wrap(key: string, job: CronJob): void {
     if (wrapped.has(job)) return;
     wrapped.add(job);
     holdDuringCallbacks(job);
@@ -170,7 +187,9 @@ export class SchedulerFirings {
       // Read each time, because `setTime` changes the schedule of a job.
       return fire(this.ofCron(job, this.ticks.of(job.cronTime)), () => fireOnTick(...args));
     };
-    onStart(job, () => this.onStart(job));
+    const options = decoratedWith.get(job);
+    const keys = options ? [key, options] : [key];
+    watchStarts(job, this.clock.now, (how) => this.onStart(keys, how));
   }
 
   /**

@@ -1,9 +1,11 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, Module } from '@nestjs/common';
+import { LazyModuleLoader } from '@nestjs/core';
 import { Cron, SchedulerRegistry } from '@nestjs/schedule';
 import type { TestingModule } from '@nestjs/testing';
-import { CronJob } from 'cron';
+import { CronJob, CronTime } from 'cron';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { Exclusive, type JobOptions, MemoryNode, RedlockService } from '../../src/index.js';
+import { CatchUp } from '../../src/services/catch-up.service.js';
 import { ExclusiveJobs } from '../../src/services/exclusive-jobs.service.js';
 import { KnownJobs } from '../../src/services/known-jobs.service.js';
 import { SchedulerFirings } from '../../src/services/scheduler-firings.service.js';
@@ -126,25 +128,96 @@ describe('when a cron job is started again', () => {
   });
 });
 
-describe('a cron job is reported as started', () => {
-  it('once, however often it fires, and again after it was stopped', async () => {
-    vi.useFakeTimers();
-    try {
-      const app = await start({ redlock: { enabled: false } });
-      const starts = vi.spyOn(app.get(SchedulerFirings), 'onStart');
-      const ticks: unknown[] = [];
-      const job = CronJob.from({ cronTime: '* * * * * *', onTick: () => void ticks.push(1), start: true });
-      app.get(SchedulerRegistry).addCronJob('own', job);
-      await vi.advanceTimersByTimeAsync(3000);
-      expect(ticks).toHaveLength(3);
-      expect(starts.mock.calls).toEqual([[job]]);
-      void job.stop();
-      job.start();
-      job.start();
-      expect(starts).toHaveBeenCalledTimes(2);
-      void job.stop();
-    } finally {
-      vi.useRealTimers();
+/** Runs at ten, then has other times until half past one. */
+async function giveOtherTimes(): Promise<TestingModule> {
+  const app = await startWith({ missed: 'once' });
+  await startCronJob(app);
+  await clock.until(fire(app, 'report'));
+  cronJobOf(app).setTime(new CronTime('30 3 * * *', 'UTC'));
+  await clock.advance(210 * MINUTE);
+  cronJobOf(app).setTime(new CronTime('0 * * * *', 'UTC'));
+  await clock.advance(BEAT);
+  expect(runs).toEqual(['10:00 schedule']);
+  return app;
+}
+
+describe('when setTime gives a cron job other times, and its own ones again', () => {
+  it('no tick from before that is made up for, then or later', async () => {
+    const app = await giveOtherTimes();
+    app.get(CatchUp).look();
+    await clock.advance(BEAT);
+    void cronJobOf(app).stop();
+    await startCronJob(app);
+    expect(runs).toHaveLength(1);
+  });
+
+  it('later ticks are made up for', async () => {
+    const app = await giveOtherTimes();
+    void cronJobOf(app).stop();
+    await clock.advance(60 * MINUTE);
+    await startCronJob(app);
+    expect(runs.slice(1)).toEqual(['14:00 catch-up']);
+  });
+
+  it('the start before that still counts, if the times are the same', async () => {
+    await runAtTen({ missed: 'once' });
+    await clock.advance(100 * MINUTE);
+    const app = await startWith({ missed: 'once' });
+    cronJobOf(app).start();
+    cronJobOf(app).setTime(new CronTime('0 * * * *', 'UTC'));
+    await clock.advance(BEAT);
+    expect(runs.slice(1)).toEqual(['11:00 catch-up']);
+  });
+
+  it('no tick is run again, but its job is known, and its ticks are prepared', async () => {
+    const app = await startWith({ recover: true });
+    const [job] = app.get(ExclusiveJobs).declared();
+    const isPrepared = (): boolean =>
+      job?.schedule.kind === 'cron' && !job.schedule.ticks.prepare(clock.now());
+    cronJobOf(app).setTime(new CronTime('30 3 * * *', 'UTC'));
+    await node.claim(claimOf('report', clock.now(), { recover: true }), 'dead#run/0/0//1', 30_000);
+    await startCronJob(app);
+    expect(isPrepared()).toBe(false);
+    await clock.advance(MINUTE);
+    cronJobOf(app).setTime(new CronTime('0 * * * *', 'UTC'));
+    await clock.advance(BEAT);
+    expect(runs).toEqual([]);
+    expect(app.get(KnownJobs).get('report')).toBeDefined();
+    expect(isPrepared()).toBe(true);
+  });
+});
+
+describe('the jobs to look at', () => {
+  it('are not listed again for each cron job that starts', async () => {
+    const app = await startWith({});
+    const listings = vi.spyOn(app.get(ExclusiveJobs), 'declared');
+    await startCronJob(app);
+    expect(listings).toHaveBeenCalledTimes(1);
+    const looks = vi.spyOn(app.get(SchedulerFirings), 'isMounted');
+    for (const name of ['one', 'two']) {
+      const own = new CronJob('0 * * * *', () => {});
+      app.get(SchedulerRegistry).addCronJob(name, own);
+      own.start();
+      await clock.advance(BEAT);
     }
+    expect(listings).toHaveBeenCalledTimes(1);
+    expect(looks).not.toHaveBeenCalled();
+  });
+
+  it('include those of modules that are loaded later', async () => {
+    @Injectable()
+    class LazyJobs {
+      @Cron('0 * * * *', { name: 'lazy' }) @Exclusive('lazy') run(): void {}
+    }
+    @Module({ providers: [LazyJobs] })
+    class LazyModule {}
+    const app = await startWith({});
+    await startCronJob(app);
+    await clock.until(app.get(LazyModuleLoader).load(() => LazyModule));
+    const job = new CronJob('0 * * * *', () => {});
+    app.get(SchedulerRegistry).addCronJob('lazy', job);
+    job.start();
+    await clock.advance(BEAT);
+    expect(app.get(KnownJobs).get('lazy')).toBeDefined();
   });
 });
