@@ -23,8 +23,6 @@ import { SchedulerFirings } from './scheduler-firings.service.js';
 /** A job whose missed ticks are made up for, or whose claims are spread. */
 interface Candidate extends DeclaredJob {
   readonly schedule: CronSchedule;
-  /** The time from which this instance claims its ticks itself, in milliseconds since the epoch. */
-  readonly since: number;
 }
 
 /**
@@ -34,8 +32,8 @@ interface Candidate extends DeclaredJob {
  */
 @Injectable()
 export class CatchUp {
-  /** The names of the jobs of which it is known whether they are candidates. */
-  private readonly seen = new Set<string>();
+  /** Since when this instance claims the ticks of each job itself, by name, in milliseconds since the epoch. */
+  private readonly since = new Map<string, number>();
   /** The jobs with `missed` or `spread`, by name. Listing them takes time for each job that there is. */
   private readonly candidates = new Map<string, Candidate>();
   /** The jobs to look at again: paused ones, each with a timer if the pause ends by itself, and undecided claims. */
@@ -56,13 +54,13 @@ export class CatchUp {
 
   /** Looks for missed ticks of all jobs: when the application has started, and when a quorum votes again. */
   look(): void {
-    for (const job of this.jobs.declared()) if (!this.seen.has(job.name)) this.add(job);
+    for (const job of this.jobs.declared()) this.add(job, !this.since.has(job.name));
     for (const name of this.candidates.keys()) this.lookFor(name);
   }
 
   /** Looks for a missed tick of a job whose cron job has just started. */
   started(job: DeclaredJob): void {
-    this.add(job);
+    this.add(job, true);
     this.lookFor(job.name);
   }
 
@@ -91,13 +89,14 @@ export class CatchUp {
     this.waiting.clear();
   }
 
-  /** From now on, this instance claims the ticks of the job. */
-  private add(job: DeclaredJob): void {
+  /** @param isNew Whether this instance claims the ticks of the job from now on. */
+  private add(job: DeclaredJob, isNew: boolean): void {
     const { name, schedule, options } = job;
     const { missed, spread, defaultSpread } = options;
-    this.seen.add(name);
-    if (schedule.kind === 'cron' && (missed ?? spread ?? defaultSpread) !== undefined)
-      this.candidates.set(name, { ...job, schedule, since: this.clock.now() });
+    if (isNew) this.since.set(name, this.clock.now());
+    const isSpread = isNew && (spread ?? defaultSpread) !== undefined;
+    if (schedule.kind === 'cron' && (missed !== undefined || isSpread))
+      this.candidates.set(name, { ...job, schedule });
   }
 
   private async lookAt(job: Candidate): Promise<void> {
@@ -135,8 +134,13 @@ export class CatchUp {
   private waitingTick(job: Candidate): Tick | undefined {
     const now = this.clock.now();
     const tick = job.schedule.ticks.latest(now);
-    if (!tick || tick.at >= job.since) return undefined;
+    if (!tick || this.hasClaimed(job, tick)) return undefined;
     return spreadDelay(this.options.keyPrefix, requestOf(job, tick), now) > 0 ? tick : undefined;
+  }
+
+  /** Whether this instance claimed the ticks of the job when this one was due. */
+  private hasClaimed({ name }: Candidate, { at }: Tick): boolean {
+    return at >= (this.since.get(name) ?? Number.POSITIVE_INFINITY);
   }
 
   /**
@@ -144,7 +148,7 @@ export class CatchUp {
    * waiting to claim it (`spread`).
    */
   private isDelayed(job: Candidate, tick: Tick, now: number): boolean {
-    if (tick.at < job.since) return false;
+    if (!this.hasClaimed(job, tick)) return false;
     return spreadDelay(this.options.keyPrefix, requestOf(job, tick), now) > 0;
   }
 

@@ -149,7 +149,7 @@ export class Lifecycle implements OnModuleInit, OnApplicationShutdown {
     this.leases.onOutage = () => this.fleet.suspect();
     this.missed.onPaused = (name) => this.catchUp.paused(name);
     this.pauses.onChange = (name) => this.catchUp.lookFor(name);
-    this.firings.onStart = (keys, how) => this.lateStarts.add(keys, how);
+    this.firings.onStart = (keys) => this.lateStarts.add(keys);
     this.prepared = inBackground('Preparing the schedules', () => this.prepare());
   }
 

@@ -5,7 +5,8 @@ import type { CronJob } from 'cron';
 import type { Clock } from '../clock.js';
 import { hasMethods } from '../has-methods.js';
 import { CLOCK } from '../redlock.module-definition.js';
-import { changedAt, type CronJobStart, isActive, watchStarts } from '../schedule/cron-job-starts.js';
+import { isActive, watchStarts } from '../schedule/cron-job-starts.js';
+import { CronJobTimes } from '../schedule/cron-job-times.js';
 import {
   CronFiring,
   currentFiring,
@@ -41,7 +42,11 @@ export class SchedulerFirings {
   /** The ticks of all schedules of this application. */
   readonly ticks = new SharedTicks();
   /** Called for a cron job that starts, or is first seen while it runs, with the keys that methods may know it by. */
-  onStart: (keys: readonly CronJobKey[], how: CronJobStart) => void = () => {};
+  onStart: (keys: readonly CronJobKey[]) => void = () => {};
+  /** The registries and cron jobs that this object watches; a process may have several for one application. */
+  private readonly watched = new WeakSet<object>();
+  /** Those of the cron jobs of decorated methods. */
+  private readonly times = new CronJobTimes(this.ticks);
   private registries: readonly SchedulerRegistry[] = [];
   private knowsIntervals = false;
 
@@ -103,29 +108,29 @@ export class SchedulerFirings {
   }
 
   /**
-   * Whether the scheduler calls a decorated method on each object that has it. Objects of one class, each with its cron
-   * job, cannot be told apart: if one of these jobs is stopped, it might be that of any object.
+   * Whether all registered cron jobs of a decorated method call it at the times that its decorator sets. Objects of one
+   * class, each with its cron job, cannot be told apart: if one of these jobs is stopped, it might be that of any object.
    */
   callsAll(schedule: CronSchedule): boolean {
     const ticks = ticksOf(schedule);
     const jobs = [...this.registeredFor(schedule)];
-    return ticks !== undefined && jobs.length > 0 && jobs.every((job) => this.follows(job, ticks));
+    return ticks !== undefined && jobs.length > 0 && jobs.every(([, job]) => this.follows(job, ticks));
   }
 
-  /** Since when all running cron jobs of a method have their present times, in milliseconds since the epoch. */
+  /** Since when the cron jobs of a method have their present times; `-Infinity` if these have never changed. */
   followedSince(schedule: CronSchedule): number {
-    return Math.max(...[...this.cronJobsOf(schedule)].map((job) => changedAt(job)));
+    return Math.max(...[...this.registeredFor(schedule)].map(([key]) => this.times.since(key)));
   }
 
   /** The running cron jobs of a decorated method, whatever times they have been given since. */
   *cronJobsOf(schedule: CronSchedule): Iterable<CronJob> {
-    for (const job of this.registeredFor(schedule)) if (isActive(job)) yield job;
+    for (const [, job] of this.registeredFor(schedule)) if (isActive(job)) yield job;
   }
 
-  private *registeredFor({ name, options }: CronSchedule): Iterable<CronJob> {
+  private *registeredFor({ name, options }: CronSchedule): Iterable<[key: string, job: CronJob]> {
     for (const registry of this.registries) {
       for (const [key, job] of registry.getCronJobs()) {
-        if (name === undefined ? decoratedWith.get(job) === options : key === name) yield job;
+        if (name === undefined ? decoratedWith.get(job) === options : key === name) yield [key, job];
       }
     }
   }
@@ -159,26 +164,38 @@ export class SchedulerFirings {
     if (!hasMethods(loader, 'load')) return;
     const load = loader.load.bind(loader);
     loader.load = async (...args) => {
-      const { size } = this.application;
+      const known = new Set(this.application.keys());
       const loaded = await load(...args);
       // Nest loads a module once, although `load` may be called for each request.
-      if (this.application.size !== size) this.watch();
+      if ([...this.application.keys()].some((module) => !known.has(module))) this.watch();
       return loaded;
     };
   }
 
   private watchRegistry(registry: SchedulerRegistry): void {
-    for (const [key, job] of registry.getCronJobs()) this.wrap(key, job);
-    if (wrapped.has(registry)) return;
-    wrapped.add(registry);
+    for (const [key, job] of registry.getCronJobs()) this.watchCronJob(key, job);
+    if (this.watched.has(registry)) return;
+    this.watched.add(registry);
     const add = registry.addCronJob.bind(registry);
     registry.addCronJob = (name, job) => {
       add(name, job);
-      this.wrap(name, job);
+      this.watchCronJob(name, job);
     };
   }
 
-  private wrap(key: string, job: CronJob): void {
+  private watchCronJob(key: string, job: CronJob): void {
+    this.wrap(job);
+    if (this.watched.has(job)) return;
+    this.watched.add(job);
+    const options = decoratedWith.get(job);
+    this.times.note(key, job, this.clock.now(), options !== undefined);
+    watchStarts(job, () => {
+      this.times.note(key, job, this.clock.now());
+      this.onStart(options ? [key, options] : [key]);
+    });
+  }
+
+  private wrap(job: CronJob): void {
     if (wrapped.has(job)) return;
     wrapped.add(job);
     holdDuringCallbacks(job);
@@ -187,9 +204,6 @@ export class SchedulerFirings {
       // Read each time, because `setTime` changes the schedule of a job.
       return fire(this.ofCron(job, this.ticks.of(job.cronTime)), () => fireOnTick(...args));
     };
-    const options = decoratedWith.get(job);
-    const keys = options ? [key, options] : [key];
-    watchStarts(job, this.clock.now, (how) => this.onStart(keys, how));
   }
 
   /**

@@ -4,7 +4,7 @@ import { Cron, SchedulerRegistry } from '@nestjs/schedule';
 import type { TestingModule } from '@nestjs/testing';
 import { CronJob, CronTime } from 'cron';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
-import { Exclusive, type JobOptions, MemoryNode, RedlockService } from '../../src/index.js';
+import { Exclusive, type JobOptions, MemoryNode, RedlockModule, RedlockService } from '../../src/index.js';
 import { CatchUp } from '../../src/services/catch-up.service.js';
 import { ExclusiveJobs } from '../../src/services/exclusive-jobs.service.js';
 import { KnownJobs } from '../../src/services/known-jobs.service.js';
@@ -169,7 +169,7 @@ describe('when setTime gives a cron job other times, and its own ones again', ()
     expect(runs.slice(1)).toEqual(['11:00 catch-up']);
   });
 
-  it('no tick is run again, but its job is known, and its ticks are prepared', async () => {
+  it('a tick whose instance died is run again, its job is known, and its ticks are prepared', async () => {
     const app = await startWith({ recover: true });
     const [job] = app.get(ExclusiveJobs).declared();
     const isPrepared = (): boolean =>
@@ -179,29 +179,65 @@ describe('when setTime gives a cron job other times, and its own ones again', ()
     await startCronJob(app);
     expect(isPrepared()).toBe(false);
     await clock.advance(MINUTE);
+    expect(runs).toEqual([]);
     cronJobOf(app).setTime(new CronTime('0 * * * *', 'UTC'));
     await clock.advance(BEAT);
-    expect(runs).toEqual([]);
+    expect(runs).toEqual(['10:00 recover']);
     expect(app.get(KnownJobs).get('report')).toBeDefined();
     expect(isPrepared()).toBe(true);
   });
+
+  it('no tick is made up for either, if the cron job is replaced instead', async () => {
+    const app = await startWith({ missed: 'once' });
+    await startCronJob(app);
+    await clock.until(fire(app, 'report'));
+    const registry = app.get(SchedulerRegistry);
+    for (const cronTime of ['30 3 * * *', '0 * * * *']) {
+      const job = CronJob.from({ cronTime, onTick: () => {}, timeZone: 'UTC' });
+      registry.deleteCronJob('report');
+      registry.addCronJob('report', job);
+      job.start();
+      await clock.advance(210 * MINUTE);
+    }
+    app.get(CatchUp).look();
+    await clock.advance(BEAT);
+    expect(runs).toEqual(['10:00 schedule', '17:00 catch-up']);
+  });
 });
 
-describe('the jobs to look at', () => {
-  it('are not listed again for each cron job that starts', async () => {
+describe('the jobs that are looked at', () => {
+  it('are those of the cron jobs that have started', async () => {
     const app = await startWith({});
-    const listings = vi.spyOn(app.get(ExclusiveJobs), 'declared');
-    await startCronJob(app);
-    expect(listings).toHaveBeenCalledTimes(1);
     const looks = vi.spyOn(app.get(SchedulerFirings), 'isMounted');
-    for (const name of ['one', 'two']) {
-      const own = new CronJob('0 * * * *', () => {});
-      app.get(SchedulerRegistry).addCronJob(name, own);
-      own.start();
-      await clock.advance(BEAT);
-    }
-    expect(listings).toHaveBeenCalledTimes(1);
+    const own = new CronJob('0 * * * *', () => {});
+    app.get(SchedulerRegistry).addCronJob('own', own);
+    own.start();
+    await clock.advance(BEAT);
     expect(looks).not.toHaveBeenCalled();
+    await startCronJob(app);
+    expect(looks).toHaveBeenCalled();
+  });
+
+  it('have the names that they have then', async () => {
+    let name = 'first';
+    @Injectable()
+    class Jobs {
+      constructor(redlock: RedlockService) {
+        redlock.on('started', ({ name: started, trigger }) => runs.push(`${started} ${trigger}`));
+      }
+
+      @Cron('0 * * * *', { name: 'report', timeZone: 'UTC', waitForCompletion: true, disabled: true })
+      @Exclusive(() => name, { missed: 'once' })
+      report(): void {}
+    }
+    const app = await start({ redlock: { nodes: node }, providers: [Jobs], clock });
+    await startCronJob(app);
+    await clock.until(fire(app, 'report'));
+    void cronJobOf(app).stop();
+    name = 'second';
+    await clock.advance(60 * MINUTE);
+    await startCronJob(app);
+    expect(runs).toEqual(['first schedule']);
   });
 
   it('include those of modules that are loaded later', async () => {
@@ -221,3 +257,32 @@ describe('the jobs to look at', () => {
     expect(app.get(KnownJobs).get('lazy')).toBeDefined();
   });
 });
+
+it.each([true, false])(
+  'of two modules, the one of the job notices (first one enabled: %s)',
+  async (enabled) => {
+    @Injectable()
+    class Jobs {
+      constructor(redlock: RedlockService) {
+        redlock.on('started', ({ trigger }) => runs.push(trigger));
+      }
+
+      @Cron('0 * * * *', { name: 'report', timeZone: 'UTC', waitForCompletion: true, disabled: true })
+      @Exclusive('report', { missed: 'once' })
+      report(): void {}
+    }
+    @Module({ imports: [RedlockModule.forRoot({ nodes: node, enabled })] })
+    class First {}
+    @Module({ imports: [RedlockModule.forRoot({ nodes: node })], providers: [Jobs] })
+    class Second {}
+    const startBoth = (): Promise<TestingModule> => start({ redlock: null, clock, imports: [First, Second] });
+
+    const first = await startBoth();
+    await startCronJob(first);
+    await clock.until(fire(first, 'report'));
+    await close(first);
+    await clock.advance(100 * MINUTE);
+    await startCronJob(await startBoth());
+    expect(runs).toEqual(['schedule', 'catch-up']);
+  },
+);

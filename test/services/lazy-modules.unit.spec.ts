@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { Injectable, Module } from '@nestjs/common';
 import { LazyModuleLoader } from '@nestjs/core';
 import { Cron, ScheduleModule, SchedulerRegistry } from '@nestjs/schedule';
@@ -5,6 +6,7 @@ import { Test, type TestingModule } from '@nestjs/testing';
 import { CronJob } from 'cron';
 import { expect, it, vi } from 'vitest';
 import { Exclusive, InvalidOptionError, MemoryNode, RedlockModule, RedlockService } from '../../src/index.js';
+import { CronFiring, currentFiring } from '../../src/schedule/firing.js';
 import { SchedulerFirings } from '../../src/services/scheduler-firings.service.js';
 import { closeAfterTest } from '../close-after-test.js';
 import { byHand, newYear, ONCE_A_YEAR, start } from '../module/application.js';
@@ -30,6 +32,14 @@ class Lazy {
 
 @Module({ providers: [Lazy] })
 class LazyModule {}
+
+async function startWithoutScheduler(nodes: MemoryNode): Promise<TestingModule> {
+  const app = await Test.createTestingModule({ imports: [RedlockModule.forRoot({ nodes })] })
+    .setLogger(new RecordingLogger())
+    .compile();
+  closeAfterTest(await app.init());
+  return app;
+}
 
 it('a job of a lazy module with invalid options is refused when it is called, and spoils no other', async () => {
   const app = await start({ providers: [Jobs] });
@@ -66,13 +76,8 @@ it('a scheduler that comes with a lazy module fires for its ticks, as from the s
   class WithScheduler {}
 
   const nodes = new MemoryNode();
-  const apps: TestingModule[] = [];
-  while (apps.length < 2) {
-    const app = await Test.createTestingModule({ imports: [RedlockModule.forRoot({ nodes })] })
-      .setLogger(new RecordingLogger())
-      .compile();
-    closeAfterTest(await app.init());
-    apps.push(app);
+  for (let instance = 0; instance < 2; instance++) {
+    const app = await startWithoutScheduler(nodes);
     const loaded = await app.get(LazyModuleLoader).load(() => WithScheduler);
     await loaded.get(SchedulerRegistry, { strict: false }).getCronJob('report').fireOnTick();
   }
@@ -92,4 +97,32 @@ it('a module that is loaded again is not searched again', async () => {
   await app.get(LazyModuleLoader).load(() => LazyModule);
   await app.get(LazyModuleLoader).load(() => LazyModule);
   expect(watch).toHaveBeenCalledTimes(1);
+});
+
+it('a scheduler is found although another module, whose loading fails, is given up meanwhile', async () => {
+  let fail!: (reason: Error) => void;
+  const failing = new Promise<never>((_resolve, reject) => (fail = reject));
+  @Module({ providers: [{ provide: 'database', useFactory: () => failing }] })
+  class Database {}
+  @Module({ imports: [Database] })
+  class Broken {}
+  @Module({ imports: [ScheduleModule.forRoot()] })
+  class Scheduling {}
+
+  const app = await startWithoutScheduler(new MemoryNode());
+  const loader = app.get(LazyModuleLoader);
+  const broken = loader.load(() => Broken);
+  await setImmediate(undefined);
+  const loaded = loader.load(async () => {
+    fail(new Error('no database'));
+    await expect(broken).rejects.toThrow('no database');
+    return Scheduling;
+  });
+  const registry = (await loaded).get(SchedulerRegistry, { strict: false });
+  expect(app.get(SchedulerFirings).hasScheduler).toBe(true);
+  let firing: unknown;
+  const job = new CronJob(ONCE_A_YEAR, () => void (firing = currentFiring()));
+  registry.addCronJob('report', job);
+  await job.fireOnTick();
+  expect(firing).toBeInstanceOf(CronFiring);
 });
