@@ -27,8 +27,8 @@ export function publish<Name extends keyof RedlockEventMap>(name: Name, event: R
 export type AroundRun = (event: RunEvent, routine: () => void) => void;
 
 /**
- * Calls `routine` once, inside `around`, and returns or throws what it did. If `around` itself fails, that is logged, and
- * the routine is called all the same.
+ * Calls `routine` once, inside `around`, and returns or throws what it did. If `around` itself fails, that is logged;
+ * the routine is called anyway.
  */
 export function wrapped<T>(around: AroundRun, event: RunEvent, routine: () => T): T {
   let end: (() => T) | undefined;
