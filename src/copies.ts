@@ -12,7 +12,7 @@ export function severalCopies(): string | undefined {
   if (copies === 1) return undefined;
   return (
     `${copies} copies of nestjs-exclusive are loaded. The RedlockModule of one copy does not guard the methods that another ` +
-    'copy decorates: install it once (npm ls nestjs-exclusive, or pnpm why, shows where it is). A test that resets its ' +
-    'modules loads one more copy, too: let it import the whole application again'
+    'copy decorates: install the package once (npm ls nestjs-exclusive, or pnpm why, shows where it is). A test that ' +
+    'resets its modules loads one more copy, too: let it import the whole application again'
   );
 }

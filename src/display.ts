@@ -41,7 +41,7 @@ export function listed(names: readonly string[]): string {
   return [...names.slice(0, MOST_NAMES).map(quoted), ...(more > 0 ? [`and ${more} more`] : [])].join(', ');
 }
 
-/** A value that was passed to this package. Of an object, only the kind is shown. */
+/** A value that was passed to this package. Of an object other than a Date, only the kind is shown. */
 export function shown(value: unknown): string {
   switch (typeof value) {
     case 'string':
@@ -65,7 +65,7 @@ export function shownUrl(text: string): string {
   return `"${scheme}***"`;
 }
 
-/** Whether a message shows a value in full. */
+/** Whether a message is sure to show a value in full; `false` for any object, and for any URL. */
 export function isShownInFull(value: unknown): boolean {
   if (typeof value === 'string') return value.length <= LONGEST_VALUE && !looksSecret(value);
   return (typeof value !== 'object' || value === null) && !['function', 'symbol'].includes(typeof value);
@@ -113,8 +113,8 @@ function kindOf(value: object): string {
 }
 
 /**
- * The name of an object's first named class. `Class` is skipped: node-redis derives a class of that name from each of
- * its classes.
+ * The name of the first class in an object's prototype chain that has a name. `Class` is skipped: node-redis derives a
+ * class of that name from each of its classes.
  */
 export function classOf(value: object): string {
   let prototype = Object.getPrototypeOf(value) as object | null;

@@ -80,8 +80,8 @@ export class NotInjectedError extends RedlockError {
 }
 
 /**
- * The lease of a lock ended, or could not be kept, while it was in use: another instance may hold the lock now. The
- * reason of an aborted `signal`; also thrown by `extend`.
+ * The lease of a lock ended, or could not be kept, while the lock was in use, or the lock was released before `extend`:
+ * another instance may hold the lock now. The reason of an aborted `signal`; also thrown by `extend`.
  */
 export class LockLostError extends RedlockError {
   override readonly name = 'LockLostError';
@@ -115,8 +115,8 @@ export class NodeUnreachableError extends RedlockError {
     address: string,
     reason: string,
     /**
-     * @internal What failed: the connection, all commands of the server, or one lock. `'slow'`: only this answer is
-     * late; `'unsent'`: there was no connection.
+     * @internal What failed: the connection, all commands of the server, or what one lock or one command needs
+     * (`'lock'`). `'slow'`: only this answer is late; `'unsent'`: there was no connection.
      */
     readonly scope: 'connection' | 'server' | 'lock' | 'slow' | 'unsent' = 'connection',
     /** What the message calls the node. */

@@ -13,7 +13,7 @@ import {
 } from '../src/index.js';
 import { messageOf, quoted, redacted, shown } from '../src/display.js';
 import { errorOf } from '../src/errors.js';
-import { readable } from '../src/options/checks.js';
+import { readOrRefuse } from '../src/options/checks.js';
 
 const NODE = new NodeUnreachableError('10.1.1.1:6379', 'no answer within 500 ms');
 
@@ -129,7 +129,7 @@ describe('what was thrown', () => {
     const { proxy, revoke } = Proxy.revocable(new Error('no paper'), {});
     revoke();
     const read = () =>
-      readable('lock()', 'ttl', () => {
+      readOrRefuse('lock()', 'ttl', () => {
         throw proxy;
       });
     expect(read).toThrow(InvalidOptionError);

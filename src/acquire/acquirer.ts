@@ -50,7 +50,12 @@ export class Acquirer {
     const { nodeTimeout, clock } = this;
     const time = new Elapsed(clock.elapsed(), nodeTimeout, untilNext, buffer);
     const { tick } = claim;
-    const about = { isTick: tick !== undefined, recovers: tick?.recover ?? false, wait, nodeTimeout };
+    const about = {
+      isTick: tick !== undefined,
+      recovers: tick?.recover ?? false,
+      waitLimit: wait,
+      nodeTimeout,
+    };
     const isOfTick = tick !== undefined || claim.every !== undefined;
     // All attempts of a claim have the same `run` in their tokens; see `isEarlierAttempt`.
     let asked = claim.run === undefined ? { ...claim, run: uniqueId() } : claim;
@@ -70,9 +75,9 @@ export class Acquirer {
           time.leaveOut((failed?.since ?? clock.elapsed()) - queuedAt);
           if (slot && hasSlot && (signal.aborted || clock.elapsed() >= time.until)) return OVERLOAD;
         }
-        const isInTurn: boolean = (hasSplit || isBuffered) && attempt % RETRY.askAllEvery !== 0;
+        const asksLeadFirst: boolean = (hasSplit || isBuffered) && attempt % RETRY.askAllEvery !== 0;
         const sentAt = clock.elapsed();
-        const result: VoteResult = failed?.denial ?? (await this.vote(asked, ttl, attempt, isInTurn));
+        const result: VoteResult = failed?.denial ?? (await this.vote(asked, ttl, attempt, asksLeadFirst));
         if (result.kind === 'granted') return result;
         const now = clock.elapsed();
         took = Math.max(took, failed?.took ?? now - sentAt);
@@ -116,9 +121,14 @@ export class Acquirer {
     this.waits.freed(lock);
   }
 
-  private async vote(claim: Claim, ttl: number, attempt: number, isInTurn: boolean): Promise<VoteResult> {
+  private async vote(
+    claim: Claim,
+    ttl: number,
+    attempt: number,
+    asksLeadFirst: boolean,
+  ): Promise<VoteResult> {
     const sentAt = this.clock.elapsed();
-    const result = await this.store.vote(claim, ttl, attempt, isInTurn);
+    const result = await this.store.vote(claim, ttl, attempt, asksLeadFirst);
     const now = this.clock.elapsed();
     if (isDown(result)) this.backpressure.failed(result, sentAt, now);
     else this.backpressure.answered(sentAt, now);

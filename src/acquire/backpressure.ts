@@ -2,7 +2,7 @@ import type { Clock } from '../clock.js';
 import { onAbort } from '../on-abort.js';
 import { VoteLimit } from './vote-limit.js';
 import type { Denial } from './outcome.js';
-import { outlasts } from './retry-policy.js';
+import { isStillRetried } from './retry-policy.js';
 
 /** An answer is too slow if it takes longer than the fastest one by more than this fraction of `nodeTimeout`. */
 const TOLERATED_FRACTION = 1 / 10;
@@ -95,7 +95,7 @@ export class Backpressure {
   failed(denial: Denial, sentAt: number, now: number): void {
     const since = (this.failingSince ??= sentAt);
     const took = now - sentAt;
-    const isPatient = (began: number): boolean => outlasts(now - began, took, this.nodeTimeout);
+    const isPatient = (began: number): boolean => isStillRetried(now - began, took, this.nodeTimeout);
     // Only the time in which votes have failed counts.
     if (isPatient(since)) return;
     const [patient, givenUp]: [Waiting[], Waiting[]] = [[], []];

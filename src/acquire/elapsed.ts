@@ -3,24 +3,25 @@ import { type Progress, RETRY } from './retry-policy.js';
 /** How long a claim has taken, without the waits that do not count. Times in milliseconds, on the monotonic clock. */
 export class Elapsed {
   private readonly least: number;
-  private begin: number;
-  private waited = 0;
+  /** When the claim was made, plus the waits that do not count. */
+  private countedFrom: number;
+  private waitedUntilDue = 0;
   private limit: number;
 
   /**
-   * @param start When the claim is made.
+   * @param madeAt When the claim is made.
    * @param untilNext How long until the next tick of the job is due.
    * @param buffer With `overlap: 'buffer-one'`: how long the claim may wait for a run in progress.
    */
   constructor(
-    private readonly start: number,
+    private readonly madeAt: number,
     nodeTimeout: number,
     untilNext: number,
     private readonly buffer: number | undefined,
   ) {
-    this.begin = start;
+    this.countedFrom = madeAt;
     this.least = RETRY.overloadLimit * nodeTimeout;
-    this.limit = start + Math.max(untilNext, this.least);
+    this.limit = madeAt + Math.max(untilNext, this.least);
   }
 
   /** When the claim is given up if the nodes are overloaded. */
@@ -28,11 +29,11 @@ export class Elapsed {
     return this.limit;
   }
 
-  at(now: number): Pick<Progress, 'elapsed' | 'waited' | 'total' | 'isOutOfTime' | 'bufferLeft'> {
-    const total = now - this.start;
+  at(now: number): Pick<Progress, 'elapsed' | 'waitedUntilDue' | 'total' | 'isOutOfTime' | 'bufferLeft'> {
+    const total = now - this.madeAt;
     return {
-      elapsed: now - this.begin,
-      waited: this.waited,
+      elapsed: now - this.countedFrom,
+      waitedUntilDue: this.waitedUntilDue,
       total,
       isOutOfTime: now >= this.limit,
       bufferLeft: this.buffer && this.buffer - total,
@@ -41,7 +42,7 @@ export class Elapsed {
 
   /** The claim has waited for `time` for something that does not count. */
   leaveOut(time: number): void {
-    this.begin += Math.max(time, 0);
+    this.countedFrom += Math.max(time, 0);
   }
 
   /**
@@ -51,7 +52,7 @@ export class Elapsed {
    */
   waitUntilDue(delay: number, now: number): void {
     this.leaveOut(delay);
-    this.waited += delay;
+    this.waitedUntilDue += delay;
     this.limit = Math.max(this.limit, now + delay + this.least);
   }
 }

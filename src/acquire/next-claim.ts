@@ -11,8 +11,8 @@ export function nextClaim(claim: Claim, result: Denial | Undecided, isBuffering:
   const { tick } = claim;
   return {
     ...claim,
-    // Without the counter, a retry asks all nodes (unless it is in turn), and is not counted as a loser again. A claim
-    // that buffers and got no rank yet keeps the counter: its rank decides whether it may wait.
+    // Without the counter, a retry asks all nodes at once (unless `asksLeadFirst` is set), and is not counted as a
+    // loser again. A claim that buffers and got no rank yet keeps the counter: its rank decides whether it may wait.
     loserCounter: isBuffering && isUncounted(result) ? claim.loserCounter : undefined,
     // Fewer than a majority may know that the tick was begun, because other nodes that know are down. The next attempt
     // tells the nodes that it was.

@@ -61,8 +61,9 @@ export type Undecided =
   | { readonly kind: 'early'; readonly wait: number }
   /**
    * No claim has a majority. `isPauseUnclear`: the job is paused on only some of the nodes. `isBegun`: some nodes
-   * grant the takeover, so they know that the tick was begun; no node names another holder; and the nodes that do not
-   * know of the tick, or have not answered, are a minority. `own`: an earlier attempt of the claim itself is in the way.
+   * grant the takeover, so they know that the tick was begun; no node names another holder; and the nodes that vote
+   * `'unbegun'`, or are no longer waited for, are fewer than a majority. `own`: an earlier attempt of the claim itself
+   * is in the way.
    */
   | {
       readonly kind: 'split';

@@ -51,9 +51,9 @@ export interface Progress {
    */
   readonly elapsed: number;
   /** How long the acquisition has waited for the tick to become due. */
-  readonly waited: number;
+  readonly waitedUntilDue: number;
   /** How long the caller is willing to wait for a lock that is held. */
-  readonly wait: number;
+  readonly waitLimit: number;
   readonly isTick: boolean;
   /** Time since the claim was made, with all waits. */
   readonly total: number;
@@ -74,19 +74,19 @@ export interface Progress {
  * @param random A number from 0 up to 1, so that instances that retry together do not collide again.
  */
 export function nextDelay(progress: Progress, random: number): number | undefined {
-  const { result, attempt, elapsed, waited, wait, isTick, recovers, isOutOfTime, took, nodeTimeout } =
-    progress;
+  const { result, attempt, elapsed, waitedUntilDue, waitLimit } = progress;
+  const { isTick, recovers, isOutOfTime, took, nodeTimeout } = progress;
   if (waitsForRun(progress)) return bufferDelay(progress, random);
   switch (result.kind) {
     case 'early':
-      return waited < RETRY.early.limit ? Math.min(result.wait, RETRY.early.delay) : undefined;
+      return waitedUntilDue < RETRY.early.limit ? Math.min(result.wait, RETRY.early.delay) : undefined;
     case 'denied by lead':
       return isBackup(result.denial) ? RETRY.backup * (1 + random) : undefined;
     case 'split':
-      if (elapsed >= Math.max(wait, RETRY.splitLimit * nodeTimeout)) return undefined;
+      if (elapsed >= Math.max(waitLimit, RETRY.splitLimit * nodeTimeout)) return undefined;
       return Math.min(RETRY.split.first * 2 ** attempt, RETRY.split.most) * random;
     case 'denied':
-      if (elapsed < wait) return Math.min(RETRY.wait * (0.5 + random), wait - elapsed);
+      if (elapsed < waitLimit) return Math.min(RETRY.wait * (0.5 + random), waitLimit - elapsed);
       // An instance whose clock lags may be running an old tick just when this one is due.
       if (
         isTick &&
@@ -99,7 +99,7 @@ export function nextDelay(progress: Progress, random: number): number | undefine
       // Late answers are not an outage.
       if (result.reason === 'overload') return isOutOfTime ? undefined : RETRY.wait * (0.5 + random);
       if (result.reason !== 'store-down') return undefined;
-      return outlasts(elapsed, took, nodeTimeout) ? RETRY.storeDown : undefined;
+      return isStillRetried(elapsed, took, nodeTimeout) ? RETRY.storeDown : undefined;
   }
 }
 
@@ -121,7 +121,7 @@ function bufferDelay(progress: Progress, random: number): number | undefined {
  * Whether a claim is still retried after `elapsed` milliseconds without a quorum. A connection that was cut comes back
  * quickly. One that was dropped silently, so that an attempt took `nodeTimeout`, takes longer to replace.
  */
-export function outlasts(elapsed: number, took: number, nodeTimeout: number): boolean {
+export function isStillRetried(elapsed: number, took: number, nodeTimeout: number): boolean {
   return elapsed < nodeTimeout * (took >= nodeTimeout ? 2 : 0.5);
 }
 

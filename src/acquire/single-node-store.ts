@@ -88,7 +88,7 @@ class SingleNodeGrant implements Grant {
 }
 
 function confirm(isHeld: boolean): void {
-  if (!isHeld) throw new Error('the claim no longer held it');
+  if (!isHeld) throw new Error('the claim no longer held the lock');
 }
 
 function resultOf(vote: Exclude<Vote, { kind: 'granted' }>): Denial | Undecided {

@@ -4,13 +4,14 @@ import type { VoteResult } from './outcome.js';
 /** All nodes as one store of locks. */
 export interface Store {
   /**
-   * Puts the claim to the vote once. A partial grant is released before this resolves.
+   * Puts the claim to the vote once. A partial grant that is known is released before this resolves. One that comes
+   * late, or whose answer is lost, is released in the background.
    *
    * @param ttl The lease, in milliseconds.
    * @param attempt The number of earlier rounds of votes on this claim.
-   * @param isInTurn Whether to ask the lead node first, and the other nodes only if it does not deny the claim.
+   * @param asksLeadFirst Whether to ask the lead node first, and the other nodes only if it does not deny the claim.
    */
-  vote(claim: Claim, ttl: number, attempt?: number, isInTurn?: boolean): Promise<VoteResult>;
+  vote(claim: Claim, ttl: number, attempt?: number, asksLeadFirst?: boolean): Promise<VoteResult>;
 }
 
 /** A majority of the nodes says that the lock belongs to another claim: asking again is pointless. */
@@ -25,7 +26,7 @@ export class TakenError extends Error {
 /** The margin of a lease: 1 % for clock drift, and 2 ms because keys expire on whole milliseconds. */
 const DRIFT = { factor: 0.01, milliseconds: 2 };
 
-/** The earliest time at which a lease that was requested at `asked` can expire on a node. */
-export function validUntil(asked: number, ttl: number): number {
-  return asked + ttl - ttl * DRIFT.factor - DRIFT.milliseconds;
+/** The earliest time at which a lease that was requested at `askedAt` can expire on a node. */
+export function validUntil(askedAt: number, ttl: number): number {
+  return askedAt + ttl - ttl * DRIFT.factor - DRIFT.milliseconds;
 }

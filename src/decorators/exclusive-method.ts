@@ -32,7 +32,7 @@ const found = new WeakMap<object, readonly MethodOfObject[]>();
 
 /**
  * Registers a method decorated with `@Exclusive`. Metadata would not be enough to find it again: decorators of other
- * packages wrap the method without copying them.
+ * packages wrap the method without copying its metadata.
  */
 export function declareExclusive(prototype: object, method: ExclusiveMethod): void {
   const methods = declared.get(prototype) ?? new Map<string | symbol, ExclusiveMethod>();
@@ -136,7 +136,7 @@ export function nameOf({ name, key }: ExclusiveMethod, instance: object, args: n
 }
 
 /** The name of a call with these arguments; `undefined` if they do not fit. */
-export function nameIn(
+export function nameIfValid(
   method: ExclusiveMethod,
   instance: object,
   args: readonly unknown[],

@@ -45,7 +45,8 @@ export interface ExclusiveDecorator<Name extends (...args: never[]) => unknown =
  *   unless an earlier run is still in progress.
  * - With `@Interval`, it runs at most once per interval across the fleet.
  * - If a cron job in `SchedulerRegistry` calls the method, the call belongs to the tick of that cron job.
- * - On anything else, and for plain calls such as `service.report()`, runs never overlap.
+ * - On anything else, and for plain calls such as `service.report()`, runs do not overlap, unless `overlap` is
+ *   `'allow'`.
  *
  * A call that loses resolves to `undefined`; a call that wins resolves or rejects as the method does. It
  * rejects if the method returns an Observable or a generator, whose work would begin after the lock is released.
@@ -87,7 +88,11 @@ export function Exclusive(
     const place = `@Exclusive on ${method}`;
     const original: unknown = descriptor?.value;
     if (!descriptor || typeof original !== 'function' || typeof target === 'function') {
-      throw new InvalidOptionError(method, '@Exclusive', 'must decorate a method of an instance');
+      throw new InvalidOptionError(
+        method,
+        '@Exclusive',
+        'must decorate an instance method, not a static one or a property',
+      );
     }
     if (isDeclared(target, key)) {
       throw new InvalidOptionError(method, '@Exclusive', 'must decorate a method only once');

@@ -11,7 +11,7 @@ import { type Ending, type Undelivered, UndeliveredCommands, type Which } from '
 /** What a `BoundedNode` needs from a node, in addition to the contract, to handle commands that hang or get lost. */
 export interface NodeDriver extends LockNode {
   readonly log: NodeLog;
-  /** These keys as the store has them, for messages. Default: as they are, in quotes. */
+  /** The names of these keys in the store, for messages. Default: unchanged, in quotes. */
   shownKeys?(keys: readonly string[]): string;
   /**
    * Called once, before any command. The node calls `resend` when lost commands can be sent again: all of them, or only
@@ -91,7 +91,7 @@ export class BoundedNode implements LockNode {
     return this.node.log.title;
   }
 
-  /** These keys as the store has them, for messages. */
+  /** The names of these keys in the store, for messages. */
   shownKeys(keys: readonly string[]): string {
     return this.node.shownKeys?.(keys) ?? keys.map(quoted).join(', ');
   }
@@ -170,9 +170,9 @@ export class BoundedNode implements LockNode {
   async close(): Promise<void> {
     this.node.log.close();
     this.isClosing = true;
-    // The node may accept now what it has rejected. A settle may still be in flight over a new connection.
+    // The node may accept now what it has rejected. Then wait: a settle may still be in flight over a new connection.
     this.resend('rejected');
-    await this.atMost(this.undelivered.empty());
+    await this.atMost(this.undelivered.whenEmpty());
     this.retries.stop();
     await this.atMost(this.node.close());
     this.deadline.stop();

@@ -1,7 +1,7 @@
 import type { Cluster, Redis, RedisOptions } from 'ioredis';
 import { classOf, redacted } from '../display.js';
 import { errorOf, InvalidOptionError, RedlockError } from '../errors.js';
-import { MODULE, readable } from '../options/checks.js';
+import { MODULE, readOrRefuse } from '../options/checks.js';
 import type { NodeOption, RedisClient } from '../options/options.js';
 import { BoundedNode, type NodeDriver } from './bounded-node.js';
 import { CustomNode } from './custom-node.js';
@@ -18,7 +18,7 @@ export function createNodes(
   nodes: readonly NodeOption[] | 'memory',
   settings: RedisNodeSettings,
 ): LockNode[] {
-  // Memory always answers at once.
+  // No `BoundedNode`: memory always answers at once.
   if (nodes === 'memory') return [new MemoryNode()];
   const isAlone = nodes.length === 1;
   return nodes.map((node, index) => {
@@ -53,10 +53,10 @@ export function checkedNodes(nodes: unknown): readonly NodeOption[] | 'memory' {
     return 'memory';
   }
   if (nodes === 'memory') return 'memory';
-  return readable(MODULE, 'nodes', () => quorumOf(nodes));
+  return readOrRefuse(MODULE, 'nodes', () => checkedEntries(nodes));
 }
 
-function quorumOf(nodes: unknown): NodeOption[] {
+function checkedEntries(nodes: unknown): NodeOption[] {
   const given: readonly unknown[] = Array.isArray(nodes) ? nodes : [nodes];
   // A copy, because what is checked must be what is used.
   const list = Array.from(given, ownOptions);
@@ -71,7 +71,7 @@ function quorumOf(nodes: unknown): NodeOption[] {
   const places = new Map<unknown, number>();
   list.forEach((node, index) => {
     const option = `nodes[${index}]`;
-    const place = readable(MODULE, option, () => placeOf(option, node));
+    const place = readOrRefuse(MODULE, option, () => placeOf(option, node));
     const twin = places.get(place);
     if (twin !== undefined) {
       const what = typeof place === 'string' ? `(${redacted(place)}) ` : '';
@@ -157,8 +157,8 @@ export function isClient(node: object): node is RedisClient {
 }
 
 /**
- * Throws what a getter throws, for `readable` to report. `hasMethods` (`has-methods.ts`) would return `false`, and the
- * node could be taken for options.
+ * Throws what a getter throws, for `readOrRefuse` to report. `hasMethods` (`has-methods.ts`) would return `false`, and
+ * the node could be taken for options.
  */
 function hasAllMethods(node: object, names: readonly string[]): boolean {
   return names.every((name) => typeof Reflect.get(node, name) === 'function');
@@ -172,7 +172,7 @@ function isPlain(node: object): boolean {
 
 /** A copy of ioredis options; anything else is returned as it is. */
 function ownOptions(node: unknown, index: number): unknown {
-  return readable(MODULE, `nodes[${index}]`, () => copyOfOptions(node));
+  return readOrRefuse(MODULE, `nodes[${index}]`, () => copyOfOptions(node));
 }
 
 function copyOfOptions(node: unknown): unknown {

@@ -76,7 +76,7 @@ export class JobKeys {
     return { ends: this.other('fleet:ends'), entries: this.other('fleet') };
   }
 
-  /** Taken, and never released, by the instance that looks for drift, or reports it. */
+  /** The lock of the instance that looks for drift or reports it: taken, and never released. */
   drift(what: string): string {
     return this.other(`drift:${createHash('sha1').update(what).digest('hex').slice(0, 16)}`);
   }

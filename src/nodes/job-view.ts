@@ -19,7 +19,7 @@ export interface Pause {
   readonly until: number | undefined;
 }
 
-/** The keys of a job that a node reads to tell what it knows about it. */
+/** The keys of a job that a node reads to tell what it knows about the job. */
 export interface JobKeyNames {
   /** The key of the lock: see `Claim.lock`. */
   readonly lock: string;

@@ -22,7 +22,7 @@ export interface Claim {
   readonly pause?: string;
   /** Where the run is put on record; omitted if it is not. */
   readonly history?: History;
-  /** What the tokens of its attempts have in common: what they say about its run, or a unique id. */
+  /** The part that the tokens of all attempts share: a description of the run, or a unique id. */
   readonly run?: string;
 }
 
@@ -163,7 +163,9 @@ export interface NodeReport {
  * Time limits are not part of the contract, because the module applies them to every node. An answer that takes longer
  * than `nodeTimeout` counts as missing; a claim that is granted too late is released; a settle or a release that was
  * not answered is sent again once the node answers; and one that was rejected is sent again at intervals of up to a
- * second, for a minute. So `settle` and `release` may arrive twice.
+ * second, for a minute. So `settle` and `release` may arrive twice. What is granted after the process has ended is not
+ * released: if the store can carry out a claim or an extension long after it was sent, give both a deadline by the
+ * clock of the store.
  */
 export interface LockNode {
   /** The node's location, for messages: host and port, never a password. */

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { systemClock } from '../clock.js';
 import { shown } from '../display.js';
 import { InvalidOptionError } from '../errors.js';
-import { callback, readable } from '../options/checks.js';
+import { callback, readOrRefuse } from '../options/checks.js';
 import {
   DIED,
   type JobKeyNames,
@@ -31,7 +31,7 @@ function checkedClock(clock: () => number): () => number {
   const where = 'new MemoryNode()';
   callback(where, 'clock', clock);
   const read = (): number => {
-    const now: unknown = readable(where, 'clock', clock);
+    const now: unknown = readOrRefuse(where, 'clock', clock);
     if (Number.isFinite(now)) return now as number;
     throw new InvalidOptionError(
       where,
@@ -221,8 +221,8 @@ export class MemoryNode implements LockNode {
     if (isOther(lock) || (tick && isOther(tick.key))) return true;
     if (tick?.recover && this.entries.entry(tick.key)?.isRecoverable === false) return true;
     const last = tick ? this.settledTick(tick.last) : Number.NaN;
-    const mayLag = mayOverlap || this.entries.read(lock) !== undefined;
-    if (tick && (mayLag ? last === tick.at : last >= tick.at)) return true;
+    const isNewerTickAllowed = mayOverlap || this.entries.read(lock) !== undefined;
+    if (tick && (isNewerTickAllowed ? last === tick.at : last >= tick.at)) return true;
     return every !== undefined && !mayOverlap && isOther(every.key);
   }
 

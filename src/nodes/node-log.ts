@@ -111,7 +111,7 @@ export class NodeLog {
     }
   }
 
-  /** From now on, trouble is that of a closed connection, and is not logged. */
+  /** From now on, trouble only means that the connection was closed, and is not logged. */
   close(): void {
     this.isClosed = true;
     this.cancel();

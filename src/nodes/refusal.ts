@@ -47,7 +47,7 @@ export class Refusal {
     // A settle also ends the refusal of an extension or a release: not every run extends or releases, so those may not
     // come.
     if (step === 'settle' && wrote && endsWith !== 'claim') return true;
-    // A lock alone is claimed without a script, which does not show that the script would run.
+    // A lock alone is claimed without a script; that does not show that the script would run.
     if (step === undefined) return endsWith === 'claim' && isQuiet;
     return step === endsWith && (wrote || step === 'release' || isQuiet);
   }

@@ -16,7 +16,7 @@ const AT_ONCE = 10;
 export class Retries {
   private delay = SHORTEST_DELAY;
   private timer: NodeJS.Timeout | undefined;
-  private isPassing = false;
+  private isInPass = false;
   private isStopped = false;
   /** Whether the node has accepted a command since the last pass. */
   private hasAccepted = false;
@@ -29,7 +29,7 @@ export class Retries {
 
   /** A command was rejected. */
   rejected(): void {
-    if (this.isStopped || this.isPassing || this.timer) return;
+    if (this.isStopped || this.isInPass || this.timer) return;
     this.hasAccepted = false;
     this.timer = setTimeout(() => void this.pass(), this.delay).unref();
     this.delay = Math.min(2 * this.delay, LONGEST_DELAY);
@@ -47,7 +47,7 @@ export class Retries {
 
   private async pass(): Promise<void> {
     this.timer = undefined;
-    this.isPassing = true;
+    this.isInPass = true;
     let left = this.undelivered.rejectedCount;
     const oneByOne = async (): Promise<void> => {
       while (left-- > 0 && !this.isStopped) {
@@ -57,7 +57,7 @@ export class Retries {
       }
     };
     await Promise.all(Array.from({ length: AT_ONCE }, oneByOne));
-    this.isPassing = false;
+    this.isInPass = false;
     if (this.undelivered.rejectedCount > 0) this.rejected();
     else this.delay = SHORTEST_DELAY;
   }

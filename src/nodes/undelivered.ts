@@ -43,7 +43,10 @@ export class UndeliveredCommands {
   /** Called when none is left. */
   private onEmpty: () => void = () => {};
 
-  /** @param limit How long ago a failed command must have been sent, in milliseconds, to be sent again as `'failed'`. */
+  /**
+   * @param limit A failed command is sent again as `'failed'` only when this many milliseconds have passed since it was
+   * last sent.
+   */
   constructor(private readonly limit: number) {}
 
   /** How many were rejected. */
@@ -66,7 +69,7 @@ export class UndeliveredCommands {
   }
 
   /**
-   * The command has failed, or was not answered in time. Before that, it is not sent again as `'failed'`: its claim may
+   * The command has failed, or was not answered in time. Until then, `take('failed')` leaves it out: its claim may
    * still be granted in time.
    */
   failed({ token }: Undelivered): void {
@@ -120,7 +123,7 @@ export class UndeliveredCommands {
   }
 
   /** Resolves when none is left. */
-  async empty(): Promise<void> {
+  async whenEmpty(): Promise<void> {
     if (this.entries.size > 0) await new Promise<void>((resolve) => (this.onEmpty = resolve));
   }
 

@@ -1,7 +1,7 @@
 import type { ConfigurableModuleAsyncOptions } from '@nestjs/common';
 import { shown } from '../display.js';
 import { InvalidOptionError } from '../errors.js';
-import { type Belongs, boolean, callback, type Check, checkedOptions, list, readable } from './checks.js';
+import { type Belongs, boolean, callback, type Check, checkedOptions, list, readOrRefuse } from './checks.js';
 import type { RedlockModuleExtras, RedlockModuleOptions, RedlockOptionsFactory } from './options.js';
 import { MODULE_OPTIONS } from './resolve-options.js';
 
@@ -49,7 +49,7 @@ export function checkedAsyncOptions(options: unknown): AsyncOptions {
 /** Asks an instance of `useClass` or `useExisting` for the options. */
 export function createdBy(source: 'useClass' | 'useExisting') {
   return (factory: unknown): ReturnType<RedlockOptionsFactory['createRedlockOptions']> => {
-    const create = readable(
+    const create = readOrRefuse(
       WHERE,
       source,
       () => Reflect.get(Object(factory), 'createRedlockOptions') as unknown,

@@ -34,7 +34,7 @@ export function checkedOptions<Checks extends Readonly<Record<string, Check<unkn
   const given = givenOptions(where, options, Object.keys(checks), belongs);
   const checked: Record<string, unknown> = {};
   for (const [option, value] of Object.entries(given)) {
-    checked[option] = readable(where, option, () => checks[option]?.(where, option, value));
+    checked[option] = readOrRefuse(where, option, () => checks[option]?.(where, option, value));
   }
   return checked as Checked<Checks>;
 }
@@ -47,7 +47,7 @@ export function givenOptions(
   belongs?: Belongs,
 ): Record<string, unknown> {
   const given: Record<string, unknown> = {};
-  const names = readable(where, 'options', () => namesOf(where, options));
+  const names = readOrRefuse(where, 'options', () => namesOf(where, options));
   const unknown = names.find((name) => !known.includes(name));
   if (unknown !== undefined) {
     const place = belongs?.(unknown);
@@ -59,7 +59,11 @@ export function givenOptions(
     );
   }
   for (const option of known) {
-    const value: unknown = readable(where, option, () => Reflect.get(options as object, option) as unknown);
+    const value: unknown = readOrRefuse(
+      where,
+      option,
+      () => Reflect.get(options as object, option) as unknown,
+    );
     if (value !== undefined) given[option] = value;
   }
   return given;
@@ -69,7 +73,7 @@ export function givenOptions(
  * Returns what `read` returns. Anything that it throws, other than a `RedlockError`, becomes an `InvalidOptionError`,
  * for example the error of a getter.
  */
-export function readable<Value>(where: string, option: string, read: () => Value): Value {
+export function readOrRefuse<Value>(where: string, option: string, read: () => Value): Value {
   try {
     return read();
   } catch (error) {

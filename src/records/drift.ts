@@ -11,17 +11,17 @@ export interface Drift {
   readonly message: string;
   /** The instances that do not agree with the first one. */
   readonly instances: readonly string[];
-  /** The same for the same disagreement, whichever instances it is between. */
+  /** Identifies the disagreement, whichever instances it is between. */
   readonly key: string;
 }
 
 /** Disagreements between the instances that have been up for longer than a rolling update takes. */
 export function driftOf(fleet: readonly FleetInstance[], now: number): Drift[] {
-  const settled = fleet
+  const established = fleet
     .filter(({ startedAt }) => now - startedAt.getTime() >= ROLLOUT)
     .toSorted((a, b) => a.startedAt.getTime() - b.startedAt.getTime());
   const found: Drift[] = [];
-  const [first, ...others] = settled;
+  const [first, ...others] = established;
   if (!first) return found;
   const elsewhere = others
     .filter((each) => nodesOf(each) !== nodesOf(first))
@@ -31,12 +31,12 @@ export function driftOf(fleet: readonly FleetInstance[], now: number): Drift[] {
       name: null,
       message: `The instances do not use the same nodes, so their locks may not exclude each other: ${quoted(first.instanceId)} differs from ${listed(elsewhere)}`,
       instances: elsewhere,
-      key: keyOf(null, settled.map(nodesOf)),
+      key: keyOf(null, established.map(nodesOf)),
     });
   }
   const declared = new Map<string, { readonly by: string; readonly job: FleetJob }>();
   const differing = new Map<string, { readonly instances: string[]; readonly jobs: FleetJob[] }>();
-  for (const { instanceId, jobs } of settled) {
+  for (const { instanceId, jobs } of established) {
     for (const job of jobs) {
       const known = declared.get(job.name);
       if (!known) {

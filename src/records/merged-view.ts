@@ -61,7 +61,8 @@ function mergedRecords(
     if ((records.get(record.runId)?.outcome ?? 'died') === 'died') records.set(record.runId, record);
   };
   known.flat().forEach(add);
-  // A node that has missed some runs still knows older ones, which the others have forgotten.
+  // A node that has missed some runs still knows older ones, which the others have forgotten: runs older than `oldest`
+  // are left out.
   const kept = Math.max(...known.map(({ length }) => length));
   const oldest = newestFirst(records).slice(0, kept).at(-1)?.startedAt.getTime() ?? 0;
   views.forEach(({ begun }, index) => {

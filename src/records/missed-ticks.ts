@@ -60,7 +60,7 @@ export function ignoredCauses({ overlap, every, onStoreDown }: ResolvedJobOption
 }
 
 /** Groups consecutive missed ticks by their cause. */
-export function explained(missed: readonly number[], evidence: Evidence): Missed[] {
+export function groupedByCause(missed: readonly number[], evidence: Evidence): Missed[] {
   const groups: Missed[] = [];
   let group: Missed | undefined;
   const died = evidence.records.filter(({ outcome }) => outcome === 'died');

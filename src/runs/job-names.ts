@@ -80,8 +80,8 @@ function remedyFor(owner: Owner, { method }: Owner): string {
   }
   if (owner.method === method) {
     return (
-      'both inherit one method, so leave its name out (ClassName.method), or derive the name of the job from the ' +
-      'object, as in @Exclusive(function () { return `report:${this.constructor.name}`; })'
+      'both inherit one method, so omit the name (the default is ClassName.method), or derive the name of the job ' +
+      'from the object, as in @Exclusive(function () { return `report:${this.constructor.name}`; })'
     );
   }
   const isDefault = owner.method.name === undefined;

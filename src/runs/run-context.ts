@@ -37,7 +37,7 @@ export interface CurrentRun {
 
 const context = new AsyncLocalStorage<RunScope>();
 
-/** A run, and where it takes place. */
+/** A run, and the firing and the outer run in which its routine is called. */
 export class RunScope {
   /** The firing in which the routine is called. */
   private readonly firing = currentFiring();

@@ -99,7 +99,8 @@ export interface RedlockEventMap {
   };
   /**
    * Ticks had no complete run, as far as the nodes knew when the next one was claimed. Emitted by the instance that wins
-   * that one. A run that had ended, but could not be settled by then, is among them, as `'died'` or `'unknown'`.
+   * that one. The tick of a run that had ended, but could not be settled by then, counts as missed, too, with the cause
+   * `'died'` or `'unknown'`.
    */
   missed: MissedEvent;
   /**

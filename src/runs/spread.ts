@@ -8,7 +8,7 @@ import type { RunRequest } from './run-request.js';
  * Over how long the claims of a job are spread, in milliseconds; `undefined` if they are not. The default of the module
  * is only for jobs whose period is longer.
  *
- * @param schedule Its `period` is the shortest time between two calls, in milliseconds.
+ * @param schedule Its `period` is a lower bound of the time between two calls, in milliseconds.
  * @throws InvalidOptionError if the job sets a `spread` that is not shorter than its period.
  */
 export function spreadOf(
@@ -22,7 +22,7 @@ export function spreadOf(
   throw new InvalidOptionError(
     where,
     'spread',
-    `must be shorter than the shortest period of the schedule, which is ${schedule.period} ms`,
+    `must be shorter than the period of the schedule, which is taken as ${schedule.period} ms`,
     { received: spread },
   );
 }

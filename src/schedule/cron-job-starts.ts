@@ -6,8 +6,8 @@ export function isActive(job: CronJob): boolean {
 }
 
 /**
- * Calls `listener` if the cron job is active, whenever it starts later, as with `initialDelay` or after a stop, and
- * whenever `setTime`, which stops and starts it, is called while it is active.
+ * Calls `listener` at once if the cron job is active, and later each time it starts (after `initialDelay` or a stop) or
+ * its times are set by `setTime` while it is active.
  */
 export function watchStarts(job: CronJob, listener: () => void): void {
   // `isActive` does not tell: at each tick, `cron` clears it, and calls `start`.

@@ -2,8 +2,8 @@ import type { CronJob, CronTime } from 'cron';
 import type { SharedTicks } from './shared-ticks.js';
 
 /**
- * Since when the cron jobs of decorated methods have their present times, by their names in the registry: `setTime`
- * changes them, and an application may replace a cron job by another one of that name.
+ * Since when the cron jobs of decorated methods have had their present times, by their names in the registry: `setTime`
+ * changes the times, and an application may replace a cron job by another one of that name.
  */
 export class CronJobTimes {
   private readonly known = new Map<string, { readonly cronTime: CronTime; readonly since: number }>();
@@ -13,8 +13,8 @@ export class CronJobTimes {
   /**
    * Notes the present times of a cron job.
    *
-   * @param isDecorated Whether the scheduler has made it of a decorated method. Of others, only those are noted that
-   * have replaced one.
+   * @param isDecorated Whether the scheduler created it for a decorated method. Any other cron job is noted only if it
+   * replaces one that was.
    */
   note(name: string, { cronTime }: Pick<CronJob, 'cronTime'>, now: number, isDecorated = false): void {
     const known = this.known.get(name);

@@ -99,7 +99,7 @@ export class CronTicks {
     return before !== undefined && before <= last;
   }
 
-  /** The shortest time between two ticks, in milliseconds; infinity for a date. */
+  /** A lower bound of the time between two ticks (see `shortestPeriod`), in milliseconds; infinity for a date. */
   get period(): number {
     return (this.shortest ??= shortestPeriod(this.cron));
   }

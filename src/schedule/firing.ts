@@ -78,7 +78,7 @@ export class CronFiring {
     return this.found.tick;
   }
 
-  /** The shortest period of the schedule, in milliseconds. */
+  /** A lower bound of the time between two ticks (see `shortestPeriod`), in milliseconds. */
   get period(): number {
     return this.ticks.period;
   }

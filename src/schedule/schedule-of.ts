@@ -70,7 +70,7 @@ export function scheduleOf(method: object, shared = new SharedTicks()): Schedule
   return { kind: type === TIMEOUT_TYPE ? 'timeout' : 'none' };
 }
 
-/** By what a decorated method and its cron job find each other: the name of the cron job, or the options of `@Cron`. */
+/** What identifies the cron job of a decorated method: its name, or the options of `@Cron`. */
 export type CronJobKey = string | CronOptions;
 
 /** The key of the cron jobs that call a method; `undefined` if none do. */
@@ -78,7 +78,10 @@ export function keyOf(schedule: Schedule): CronJobKey | undefined {
   return schedule.kind === 'cron' ? (schedule.name ?? schedule.options) : undefined;
 }
 
-/** The shortest period of a schedule, in milliseconds; infinity if it has none, or if `cron` refuses its expression. */
+/**
+ * The interval of a schedule, or a lower bound of the time between two ticks (see `shortestPeriod`), in milliseconds;
+ * infinity if it has neither, or if `cron` refuses its expression.
+ */
 export function periodOf(schedule: Schedule): number {
   if (schedule.kind === 'interval') return schedule.every;
   return (schedule.kind === 'cron' ? ticksOf(schedule)?.period : undefined) ?? Number.POSITIVE_INFINITY;

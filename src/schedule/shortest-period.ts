@@ -33,7 +33,7 @@ export function shortestPeriod(cron: CronTime): number {
 function ticksAt(values: readonly number[], length: number, inner: Ticks): Ticks {
   const [first = 0] = values;
   const last = values.at(-1) ?? first;
-  const between = stepsOf(values) * length + inner.first - inner.last;
+  const between = shortestStepOf(values) * length + inner.first - inner.last;
   return {
     first: first * length + inner.first,
     last: last * length + inner.last,
@@ -49,11 +49,11 @@ function daysApart(dayOfMonth: string, dayOfWeek: string): number {
   const days = valuesOf(isWeekly ? dayOfWeek : dayOfMonth, 7);
   const [first = 0] = days;
   const cycle = isWeekly ? 7 : DAYS_OF_SHORTEST_MONTH;
-  return Math.max(1, stepsOf([...days, first + cycle]));
+  return Math.max(1, shortestStepOf([...days, first + cycle]));
 }
 
 /** The shortest step from one value to the next. */
-function stepsOf(values: readonly number[]): number {
+function shortestStepOf(values: readonly number[]): number {
   const steps = values.slice(1).map((value, index) => value - (values[index] ?? 0));
   return Math.min(Number.POSITIVE_INFINITY, ...steps);
 }

@@ -4,7 +4,7 @@ import {
   type ExclusiveMethod,
   type MethodOfObject,
   methodsOf,
-  nameIn,
+  nameIfValid,
   nameOf,
   patternOf,
   placeOf,
@@ -130,7 +130,7 @@ export class ExclusiveJobs {
   /** The decorated methods that can be called, and have a name when they are called without arguments. */
   *declared(): Iterable<DeclaredJob> {
     for (const { method, instance, isSingle, options, schedule } of this.valid()) {
-      const name = isSingle ? nameIn(method, instance, []) : undefined;
+      const name = isSingle ? nameIfValid(method, instance, []) : undefined;
       if (name === undefined) continue;
       const call = (): unknown => (Reflect.get(instance, method.key) as () => unknown).call(instance);
       yield { name, pattern: patternOf(method, instance), options, schedule, call };
@@ -170,7 +170,7 @@ export class ExclusiveJobs {
     if (firing?.kind === 'manual' && firing.method === method) firing.hasCalled = true;
     const { enabled, instanceId } = this.options;
     // Within its own run, a method may call itself, or `super.method()`: such a call makes no claim.
-    if (!enabled || ownRun(instanceId, () => nameIn(method, instance, args))) return routine();
+    if (!enabled || ownRun(instanceId, () => nameIfValid(method, instance, args))) return routine();
     return this.run(method, instance, args, routine);
   }
 

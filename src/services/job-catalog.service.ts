@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Clock } from '../clock.js';
-import { nameIn, nameOf, patternOf, placeOf } from '../decorators/exclusive-method.js';
+import { nameIfValid, nameOf, patternOf, placeOf } from '../decorators/exclusive-method.js';
 import { InvalidOptionError } from '../errors.js';
 import { CLOCK } from '../redlock.module-definition.js';
 import type { DeclaredJobInfo, DeclaredJobOptions, JobSchedule } from '../records/job-status.js';
@@ -51,7 +51,7 @@ export class JobCatalog {
   async trigger(name: string, args: readonly unknown[]): Promise<RunOutcome<unknown>> {
     let place: string | undefined;
     for (const { method, instance, isSingle } of this.jobs.all()) {
-      if (nameIn(method, instance, args) !== name) continue;
+      if (nameIfValid(method, instance, args) !== name) continue;
       if (!isSingle) {
         place = placeOf(instance, method.key);
         continue;

@@ -7,7 +7,7 @@ import { inBackground } from '../in-background.js';
 import type { ResolvedJobOptions, ResolvedOptions } from '../options/options.js';
 import { pausedTime } from '../records/job-pause.js';
 import type { MergedView } from '../records/merged-view.js';
-import { type Evidence, explained, ignoredCauses, ticksBetween } from '../records/missed-ticks.js';
+import { type Evidence, groupedByCause, ignoredCauses, ticksBetween } from '../records/missed-ticks.js';
 import { recordedSchedule } from '../records/recorded-schedule.js';
 import type { RunRecord } from '../records/run-record.js';
 import { SkippedTicks } from '../records/skipped-ticks.js';
@@ -137,7 +137,7 @@ export class MissedTicks {
     const paused = pausedTime(pause, this.clock.now());
     const evidence: Evidence = { skipped, records, paused, ignored };
     const { instanceId } = this.options;
-    for (const { from, to, count, cause } of explained(known, evidence)) {
+    for (const { from, to, count, cause } of groupedByCause(known, evidence)) {
       const range = { from: new Date(from), to: new Date(to), count };
       // No warning if this instance was up and lost these ticks without knowing why they did not run: another
       // instance may have won them.

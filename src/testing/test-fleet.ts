@@ -3,7 +3,7 @@ import type { TestingModule } from '@nestjs/testing';
 import { systemClock } from '../clock.js';
 import { listed, shown } from '../display.js';
 import { InvalidOptionError } from '../errors.js';
-import { readable } from '../options/checks.js';
+import { readOrRefuse } from '../options/checks.js';
 import { type Duration, milliseconds } from '../options/duration.js';
 import { MemoryNode } from '../nodes/memory-node.js';
 import type { NodeReport } from '../nodes/lock-node.js';
@@ -64,7 +64,7 @@ export class TestFleet {
     options: TestFleetOptions = {},
   ): Promise<TestFleet> {
     const { instances = 2, now = new Date(), nodes, override } = checkedFleetOptions(CREATE, options);
-    if (!readable(CREATE, 'module', () => isModule(module))) {
+    if (!readOrRefuse(CREATE, 'module', () => isModule(module))) {
       throw new InvalidOptionError(CREATE, 'module', 'must be a module', { received: module });
     }
     const clock = new ManualClock(now.getTime());

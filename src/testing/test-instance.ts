@@ -2,7 +2,7 @@ import type { ModuleMetadata } from '@nestjs/common';
 import { SchedulerRegistry } from '@nestjs/schedule';
 import { Test, type TestingModule } from '@nestjs/testing';
 import type { Clock } from '../clock.js';
-import { type ExclusiveMethod, nameIn, placeOf } from '../decorators/exclusive-method.js';
+import { type ExclusiveMethod, nameIfValid, placeOf } from '../decorators/exclusive-method.js';
 import { listed } from '../display.js';
 import { InvalidOptionError } from '../errors.js';
 import { givenOptions, MODULE } from '../options/checks.js';
@@ -138,7 +138,7 @@ export class TestInstance {
     // Every import knows all decorated methods.
     for (const { method, instance } of everyOf(this.app, ExclusiveJobs)[0]?.all() ?? []) {
       const place = placeOf(instance, method.key);
-      yield { method, instance, name: nameIn(method, instance, []), place };
+      yield { method, instance, name: nameIfValid(method, instance, []), place };
     }
   }
 }

@@ -18,8 +18,8 @@ function delayAfter(result: Progress['result'], progress: Partial<Progress> = {}
   const usual = {
     attempt: 0,
     elapsed: 0,
-    waited: 0,
-    wait: 0,
+    waitedUntilDue: 0,
+    waitLimit: 0,
     isTick: true,
     recovers: false,
     isOutOfTime: false,
@@ -51,7 +51,7 @@ describe('the next attempt comes', () => {
     [
       'when splits have lasted that long and lock() waits longer',
       SPLIT,
-      { elapsed: 5000, wait: 6000 },
+      { elapsed: 5000, waitLimit: 6000 },
       0,
       16,
     ],
@@ -145,8 +145,20 @@ describe('the next attempt comes', () => {
       undefined,
     ],
     ['after 25 ms, for a buffered tick without a quorum', DOWN, { bufferLeft: 9000 }, 25, 25],
-    ['after 50 to 150 ms, for lock() with a wait', denied('overlap'), { isTick: false, wait: 9000 }, 50, 150],
-    ['exactly when that wait ends', denied('overlap'), { isTick: false, wait: 9000, elapsed: 8990 }, 10, 10],
+    [
+      'after 50 to 150 ms, for lock() with a wait',
+      denied('overlap'),
+      { isTick: false, waitLimit: 9000 },
+      50,
+      150,
+    ],
+    [
+      'exactly when that wait ends',
+      denied('overlap'),
+      { isTick: false, waitLimit: 9000, elapsed: 8990 },
+      10,
+      10,
+    ],
     ['after 25 ms, without a quorum', DOWN, {}, 25, 25],
     ['after 25 ms, up to half of nodeTimeout', DOWN, { elapsed: 249 }, 25, 25],
     ['never, after half of nodeTimeout without a quorum', DOWN, { elapsed: 250 }, undefined, undefined],
@@ -157,8 +169,8 @@ describe('the next attempt comes', () => {
     ['never, once the next tick is due', OVERLOAD, { isOutOfTime: true }, undefined, undefined],
     ['when the tick is due by the clocks of the nodes', early(120), {}, 120, 120],
     ['after five seconds at most, for a tick that is due later', early(3_600_000), {}, 5000, 5000],
-    ['as long as it has waited less than 30 s for that', early(120), { waited: 29_999 }, 120, 120],
-    ['never, when it has waited that long', early(120), { waited: 30_000 }, undefined, undefined],
+    ['as long as it has waited less than 30 s for that', early(120), { waitedUntilDue: 29_999 }, 120, 120],
+    ['never, when it has waited that long', early(120), { waitedUntilDue: 30_000 }, undefined, undefined],
   ])('%s', (_when, result, progress, least, most) => {
     expect([delayAfter(result, progress, 0), delayAfter(result, progress, 1)]).toEqual([least, most]);
   });

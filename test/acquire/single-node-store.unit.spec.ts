@@ -114,6 +114,6 @@ it('a lock that another claim holds by now cannot be extended, settled or releas
   await clock.advance(30);
   granted(await vote(claim));
   await expect(grant.extend(TTL)).rejects.toThrow('another instance holds the lock');
-  await expect(grant.settle()).rejects.toThrow('the claim no longer held it');
-  await expect(grant.release()).rejects.toThrow('the claim no longer held it');
+  await expect(grant.settle()).rejects.toThrow('the claim no longer held the lock');
+  await expect(grant.release()).rejects.toThrow('the claim no longer held the lock');
 });

@@ -95,7 +95,9 @@ describe('@Exclusive on something that is no method of an instance', () => {
     ['a class', () => apply(Wrong), 'Wrong'],
   ])('is refused: %s', (_what, decorate, place) => {
     expect(decorate).toThrow(InvalidOptionError);
-    expect(decorate).toThrow(`${place}: @Exclusive must decorate a method of an instance`);
+    expect(decorate).toThrow(
+      `${place}: @Exclusive must decorate an instance method, not a static one or a property`,
+    );
   });
 });
 

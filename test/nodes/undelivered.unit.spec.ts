@@ -34,7 +34,7 @@ it('sends a command again for a minute in all, however often it is rejected', as
   }
   vi.advanceTimersByTime(1000);
   expect(undelivered.take('rejected')).toEqual([]);
-  await undelivered.empty();
+  await undelivered.whenEmpty();
 });
 
 it('does not send a command again that is on its way, or was answered', () => {

@@ -1,7 +1,7 @@
 import { CronTime } from 'cron';
 import { describe, expect, it } from 'vitest';
 import { describeRun, tokensOf } from '../../src/acquire/token.js';
-import { explained, ticksBetween } from '../../src/records/missed-ticks.js';
+import { groupedByCause, ticksBetween } from '../../src/records/missed-ticks.js';
 import type { RunRecord } from '../../src/records/run-record.js';
 import { SkippedTicks } from '../../src/records/skipped-ticks.js';
 import { ManualClock } from '../../src/testing/manual-clock.js';
@@ -36,9 +36,12 @@ function token(minute: number): string {
   return tokensOf('a')(describeRun(run));
 }
 
-function causes(minutes: readonly number[], evidence: Partial<Parameters<typeof explained>[1]>): string[] {
+function causes(
+  minutes: readonly number[],
+  evidence: Partial<Parameters<typeof groupedByCause>[1]>,
+): string[] {
   const all = { skipped: new SkippedTicks(), records: [], ...evidence };
-  return explained(minutes.map(at), all).map(
+  return groupedByCause(minutes.map(at), all).map(
     ({ from, to, count, cause }) => `${cause} ${(from - at(0)) / MINUTE}-${(to - at(0)) / MINUTE} ${count}`,
   );
 }

@@ -195,8 +195,8 @@ describe('a spread that is not shorter than the period', () => {
   const minutely = Cron('* * * * *', byHand('report'));
 
   it.each<[string, MethodDecorator, string]>([
-    ['a cron job', minutely, 'must be shorter than the shortest period of the schedule, which is 60000 ms'],
-    ['an interval', Interval(60_000), 'must be shorter than the shortest period of the schedule'],
+    ['a cron job', minutely, 'must be shorter than the period of the schedule, which is taken as 60000 ms'],
+    ['an interval', Interval(60_000), 'must be shorter than the period of the schedule'],
     ['a timeout', Timeout(60_000), 'has no effect on an @Timeout method'],
   ])('is refused at start where %s sets it', async (_what, schedule, problem) => {
     const app = await build({ redlock: { nodes }, providers: [jobsOf(schedule, { spread: '1m' })], clock });

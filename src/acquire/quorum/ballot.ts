@@ -9,7 +9,7 @@ import type { LeadVote } from './lead-node.js';
 import type { NodeLatencies } from './node-latencies.js';
 import type { RedlockAdapter, RedlockClaim, RedlockVoter } from './redlock-adapter.js';
 import type { PauseVotes } from './pause-votes.js';
-import { straggle } from './stragglers.js';
+import { stragglerGrace } from './stragglers.js';
 import { Tally } from './tally.js';
 
 /** From this attempt on, a contested vote waits even for nodes that are known to be slow. */
@@ -28,7 +28,7 @@ export class Ballot implements Grant {
   private readonly votes: readonly NodeVote[];
   private readonly redlock: RedlockClaim;
   private straggling: Timer | undefined;
-  private asked = 0;
+  private askedAt = 0;
 
   /**
    * @param attempt The number of earlier rounds of votes on this claim.
@@ -53,9 +53,9 @@ export class Ballot implements Grant {
 
   /** Resolves to whether a majority has granted the claim before the lease ended. */
   async acquire(ttl: number): Promise<boolean> {
-    this.asked = this.clock.elapsed();
+    this.askedAt = this.clock.elapsed();
     if (!(await this.redlock.acquire(ttl))) return false;
-    this.validUntil = validUntil(this.asked, ttl);
+    this.validUntil = validUntil(this.askedAt, ttl);
     if (this.validUntil > this.clock.elapsed()) return true;
     await this.release().catch(() => {});
     return false;
@@ -73,9 +73,8 @@ export class Ballot implements Grant {
     const missing = this.votes.filter((each) => each.isAwaited);
     const stopWaiting = (): void => missing.forEach((each) => each.stopWaiting());
     if (missing.every(({ node }) => this.mayBeSkipped(node))) return stopWaiting();
-    this.straggling ??= this.clock
-      .setTimeout(stopWaiting, straggle(this.clock.elapsed() - this.asked, this.attempt))
-      .unref();
+    const grace = stragglerGrace(this.clock.elapsed() - this.askedAt, this.attempt);
+    this.straggling ??= this.clock.setTimeout(stopWaiting, grace).unref();
   }
 
   /** Whether not to wait for a node: it failed when it was last asked, or, in early attempts, it is slow. */
@@ -90,9 +89,9 @@ export class Ballot implements Grant {
   }
 
   async extend(ttl: number): Promise<number> {
-    const asked = this.clock.elapsed();
+    const askedAt = this.clock.elapsed();
     // If `ttl` is shorter than before, the nodes may have applied it even if their answers get lost.
-    this.validUntil = Math.min(this.validUntil, validUntil(asked, ttl));
+    this.validUntil = Math.min(this.validUntil, validUntil(askedAt, ttl));
     try {
       await this.redlock.extend(ttl);
     } catch (error) {
@@ -100,7 +99,7 @@ export class Ballot implements Grant {
         ? new TakenError()
         : error;
     }
-    return (this.validUntil = validUntil(asked, ttl));
+    return (this.validUntil = validUntil(askedAt, ttl));
   }
 
   settle(record?: string): Promise<void> {
@@ -122,11 +121,12 @@ class NodeVote implements RedlockVoter {
   private answer: 'none' | 'asked' | 'granted' | 'denied' | 'failed' = 'none';
   /** Whether the claim has been given back. What the node grants after that is given back, too. */
   private isGivenBack = false;
+  /** Whether its answer is no longer waited for. */
   private isGivenUp = false;
   /** Whether its last answer to an extension was that another claim has or had the lock. */
   isTaken = false;
   /** When the node was asked, on the monotonic clock. */
-  private asked = 0;
+  private askedAt = 0;
   private onGivenUp: () => void = () => {};
 
   constructor(
@@ -153,7 +153,7 @@ class NodeVote implements RedlockVoter {
     const isLead = leadVote?.node === this.node;
     return new Promise((resolve, reject) => {
       const ask = async (): Promise<void> => {
-        this.asked = this.clock.elapsed();
+        this.askedAt = this.clock.elapsed();
         this.answer = 'asked';
         try {
           // Only the lead node counts the losers.
@@ -192,7 +192,7 @@ class NodeVote implements RedlockVoter {
       this.isGivenBack = true;
       if (this.answer === 'granted') return Number(await this.node.release(claim, token));
       // The node may have granted the claim anyway.
-      if (this.answer === 'failed') this.giveBackUnheard();
+      if (this.answer === 'failed') this.giveBackInBackground();
       return 0;
     } catch (error) {
       throw errorOf(error);
@@ -204,8 +204,8 @@ class NodeVote implements RedlockVoter {
     this.answer = isGranted ? 'granted' : 'denied';
     const { claim, token, pauseVotes } = this.ballot;
     const own = releaseEarlierAttempt(this.node, claim, token, vote);
-    this.noteLatency(this.clock.elapsed() - this.asked, own ? undefined : vote);
-    if (this.isGivenBack && isGranted) this.giveBackUnheard();
+    this.noteLatency(this.clock.elapsed() - this.askedAt, own ? undefined : vote);
+    if (this.isGivenBack && isGranted) this.giveBackInBackground();
     pauseVotes?.add(vote);
     if (!this.isGivenUp) this.ballot.count(vote);
     return Number(isGranted);
@@ -214,9 +214,9 @@ class NodeVote implements RedlockVoter {
   private failed(error: unknown): Error {
     const cause = errorOf(error);
     this.answer = isUnsent(cause) ? 'denied' : 'failed';
-    if (this.isGivenBack && this.answer === 'failed') this.giveBackUnheard();
+    if (this.isGivenBack && this.answer === 'failed') this.giveBackInBackground();
     // A node that refuses one lock, or answers too late, is not down.
-    const latency = answersOthers(cause) ? this.clock.elapsed() - this.asked : Number.POSITIVE_INFINITY;
+    const latency = answersOthers(cause) ? this.clock.elapsed() - this.askedAt : Number.POSITIVE_INFINITY;
     this.noteLatency(latency, undefined);
     if (!this.isGivenUp) this.ballot.count(cause);
     return cause;
@@ -226,20 +226,20 @@ class NodeVote implements RedlockVoter {
     const { leadVote, latencies } = this.ballot;
     const isLead = leadVote?.node === this.node;
     latencies.note(this.node, latency, isLead && vote !== undefined && 'holder' in vote);
-    if (isLead) leadVote.decide(vote);
+    if (isLead) leadVote.voted(vote);
   }
 
-  /** Sends the settle or the release right behind a claim that is not answered yet: if granted, it is freed at once. */
+  /** Sends the settle or release behind an unanswered claim: if the claim is granted, the lock is freed at once. */
   private async endBehindClaim(): Promise<boolean> {
     if (await this.giveBack().catch(() => false)) return true;
     // The settle or the release overtook the claim.
     this.isGivenBack = true;
-    if (this.answer === 'granted' || this.answer === 'failed') this.giveBackUnheard();
+    if (this.answer === 'granted' || this.answer === 'failed') this.giveBackInBackground();
     return false;
   }
 
   /** Gives back what the node may have granted, without waiting for the answer. */
-  private giveBackUnheard(): void {
+  private giveBackInBackground(): void {
     void this.giveBack().catch(() => {});
   }
 

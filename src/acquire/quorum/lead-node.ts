@@ -27,7 +27,7 @@ export class LeadVote {
   }
 
   /** Takes the vote of the lead node; `undefined` if it failed, or named an earlier attempt of the claim as holder. */
-  decide(vote: Vote | undefined): void {
+  voted(vote: Vote | undefined): void {
     if (!this.resolve) return;
     if (vote && 'holder' in vote) this.conflict = vote;
     this.end(!this.conflict && vote?.kind !== 'settled');

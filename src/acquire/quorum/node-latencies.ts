@@ -6,7 +6,7 @@ const SLOW = { factor: 4, milliseconds: 5 };
 /** The weight of a new, slower answer in a node's latency: a single slow answer may be the fault of this process. */
 const SLOWER_WEIGHT = 0.1;
 
-/** How long each node takes to answer this instance. From this follows which one is the lead node. */
+/** How long each node takes to answer this instance. This determines the lead node. */
 export class NodeLatencies {
   /** In milliseconds; infinite after a failure. */
   private readonly latencies = new Map<LockNode, number>();

@@ -33,14 +33,14 @@ export class QuorumStore implements Store {
   }
 
   /**
-   * Asks all nodes at once. If the claim has a `loserCounter`, or `isInTurn` is set, asks the lead node first, and the
-   * others only if the lead node does not deny the claim; but if the nodes were down at the last vote, asks all nodes
-   * at once even then (see `isReached`).
+   * Asks all nodes at once, unless the claim has a `loserCounter` or `asksLeadFirst` is set. Then it asks the lead node
+   * first, and the others only if the lead node does not deny the claim. If the nodes were down at the last vote, it
+   * always asks all nodes at once (see `isReached`).
    */
-  async vote(claim: Claim, ttl: number, attempt = 0, isInTurn = false): Promise<VoteResult> {
+  async vote(claim: Claim, ttl: number, attempt = 0, asksLeadFirst = false): Promise<VoteResult> {
     const { adapter, nodes, latencies, clock } = this;
     const token = this.newToken(claim.run);
-    const lead = (claim.loserCounter || isInTurn) && this.isReached ? latencies.lead() : undefined;
+    const lead = (claim.loserCounter || asksLeadFirst) && this.isReached ? latencies.lead() : undefined;
     const leadVote = lead && new LeadVote(lead, clock);
     const pauseVotes = claim.pause === undefined ? undefined : this.pauseVotesOf(claim.pause);
     const ballot = new Ballot(adapter, nodes, latencies, clock, claim, token, attempt, leadVote, pauseVotes);
@@ -48,7 +48,7 @@ export class QuorumStore implements Store {
     if (result.kind !== 'denied by lead') {
       this.isReached = !isDown(result);
     }
-    // A node that was down missed the pause, or its end. The claim is made again soon.
+    // A node that was down missed the pause, or its end. It must be told before the retry, which comes soon.
     if (result.kind === 'split' && result.isPauseUnclear && claim.pause !== undefined) {
       await this.pauses.repair(claim.pause);
     }

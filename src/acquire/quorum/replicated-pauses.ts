@@ -22,7 +22,7 @@ export class ReplicatedPauses {
    * Writes a pause, or the end of one.
    *
    * @param name The name of the job, for the error.
-   * @param valueAfter What to write, after the newest value that a majority knows.
+   * @param valueAfter Returns what to write, given the newest value that any node of a majority knows.
    * @throws StoreDownError if no majority of the nodes has confirmed it. The pause may take effect anyway.
    */
   async write(
@@ -37,9 +37,10 @@ export class ReplicatedPauses {
   }
 
   /**
-   * Tells the nodes the newest value that is known. Resolves when a majority has the newest value, which was read from
-   * a majority. It does not wait for silent nodes: otherwise the next tick could become due before the claim that needs
-   * the repair is made again.
+   * Tells the nodes the newest value that is known: takes the newest one that a majority of the nodes reports, and
+   * writes it to each node that knows none or an older one. Resolves when a majority has the value, or no more answers
+   * come. It does not wait for the other nodes: if one of them is silent, the next tick could become due before the
+   * claim that needs the repair is made again.
    *
    * @param isPaused What a majority has decided, if it has. A value that says otherwise is not written: a majority has
    * lost that value, and one node must not bring it back.

@@ -6,7 +6,7 @@
 const STRAGGLER_GRACE = { milliseconds: 50, factor: 4 };
 
 /** How long to wait for stragglers, in milliseconds, after a majority that took `took` milliseconds to answer. */
-export function straggle(took: number, attempt: number): number {
+export function stragglerGrace(took: number, attempt: number): number {
   const { milliseconds, factor } = STRAGGLER_GRACE;
   return Math.max(milliseconds, factor * took) * 2 ** Math.min(attempt, 4);
 }

@@ -34,8 +34,8 @@ export class Tally {
   }
 
   /**
-   * Whether a majority has answered, at least one node against the claim, and some nodes have not answered: waiting for
-   * them could block every contender.
+   * Whether a majority has answered, at least one node has voted against the claim, and some nodes have not answered:
+   * waiting for these nodes could block every contender.
    */
   get isContested(): boolean {
     const answered = this.granted + this.against.length;

@@ -2,7 +2,7 @@ import type { Cluster, Redis } from 'ioredis';
 import { redacted } from '../../display.js';
 import { isHost } from './redis-options.js';
 
-/** Where a client connects, without credentials. */
+/** The address that a client connects to; credentials are left out. */
 export function addressOf(client: Redis | Cluster): string {
   if (client.isCluster) {
     const seeds = Reflect.get(client, 'startupNodes') as unknown;

@@ -65,14 +65,14 @@ const CAUSES: readonly [message: RegExp, cause: string][] = [
   ],
 ];
 
-/** The message of an error. If it does not say what to do, it is replaced by one that does. */
+/** The message of an error. A known message is replaced by one that says what it means, or what to do. */
 export function explained(error: Error, circumstances: Circumstances = { isTls: false }): string {
   const message = messageOf(error);
   if (message === CLOSED || /\b(EPIPE|ECONNRESET)\b|socket disconnected before secure TLS/.test(message)) {
     return closed(message, circumstances);
   }
-  const foreign = notRedis(circumstances.greeting);
-  if (foreign !== undefined) return foreign;
+  const problem = problemInGreeting(circumstances.greeting);
+  if (problem !== undefined) return problem;
   if (/\bETIMEDOUT$/.test(message) && circumstances.isTls) {
     return `no TLS connection in time (${message}): does it speak TLS? If it does not, use a redis URL instead of a rediss URL`;
   }
@@ -107,8 +107,8 @@ function ofGroup(member: string, last: Error): string {
 /** What the end of a connection means. */
 function closed(message: string, { isTls, greeting }: Circumstances): string {
   if (greeting === undefined) return message === CLOSED ? CLOSED : `the connection was lost (${message})`;
-  const foreign = notRedis(greeting);
-  if (foreign !== undefined) return foreign;
+  const problem = problemInGreeting(greeting);
+  if (problem !== undefined) return problem;
   const how = message === CLOSED ? '' : ` (${message})`;
   const tls = isTls
     ? 'it requires a client certificate or does not speak TLS'
@@ -116,8 +116,8 @@ function closed(message: string, { isTls, greeting }: Circumstances): string {
   return `it closed the connection at once${how}: it has reached its maxclients, ${tls}, or it is not Redis`;
 }
 
-/** What the first words of a server mean; `undefined` if they may be those of a usable Redis. */
-function notRedis(greeting = ''): string | undefined {
+/** The problem that the first words of a server show; `undefined` if they may be those of a usable Redis. */
+function problemInGreeting(greeting = ''): string | undefined {
   if (greeting.startsWith('-ERR max number')) return messageOf(new Error(greeting.slice(1)));
   // The alert that a TLS server sends if the client does not speak TLS.
   if (greeting.startsWith('\x15\x03')) return 'it requires TLS: use a rediss URL';

@@ -10,7 +10,7 @@ import {
   entriesOf,
   heldOf,
   isExpired,
-  isPlain,
+  isLockOnly,
   pauseOf,
   storedPause,
   viewOf,
@@ -39,7 +39,7 @@ export class RedisCommands {
 
   async claim(claim: Claim, token: string, ttl: number): Promise<Vote> {
     const until = performance.now() + this.nodeTimeout;
-    const set = isPlain(claim) ? await this.setLock(claim, token, ttl) : undefined;
+    const set = isLockOnly(claim) ? await this.setLock(claim, token, ttl) : undefined;
     const vote = set === 'granted' ? GRANTED : voteOf(await this.ask(CLAIM, claim, token, ttl, until));
     const step = set === 'granted' ? undefined : 'claim';
     const wrote = set !== undefined || vote.kind === 'granted' || ('rank' in vote && vote.rank !== undefined);
@@ -54,9 +54,12 @@ export class RedisCommands {
     return isHeld;
   }
 
-  /** @param isWhole Whether to send the source: a retry after NOSCRIPT would put the script behind other commands. */
+  /**
+   * @param isWhole Whether to send the source: a retry after NOSCRIPT would reach the server after commands that were
+   * sent later.
+   */
   async end(how: Ending, claim: Claim, token: string, isWhole: boolean): Promise<boolean> {
-    const script = isPlain(claim) ? RELEASE_LOCK : how.kind === 'settle' ? SETTLE : RELEASE;
+    const script = isLockOnly(claim) ? RELEASE_LOCK : how.kind === 'settle' ? SETTLE : RELEASE;
     const record = how.kind === 'settle' ? how.record : undefined;
     const isHeld = heldOf(await this.send(script, argumentsOf(script, claim, token, 0, 0, record), isWhole));
     // Even a server that can grant nothing, such as one that is out of memory, can release a lock.

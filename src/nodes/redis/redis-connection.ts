@@ -7,7 +7,7 @@ import { duplicateOf, HUNG_AFTER, isTls } from './redis-client.js';
 import { isOfReadyCheck, isOfSelect, NotSent } from './redis-errors.js';
 import { letProcessEnd, reset, serversOf } from './redis-sockets.js';
 import { milliseconds } from './server-clock.js';
-import { silence, Suspicion } from './suspicion.js';
+import { afterTimeout, Suspicion } from './suspicion.js';
 
 /** What a connection tells its node. */
 export interface ConnectionListener {
@@ -73,7 +73,7 @@ export class RedisConnection {
     );
   }
 
-  /** Whether `usable` would wait. */
+  /** Whether it is still unknown if the connection works: the first one is being made, or a command got no answer. */
   get isUncertain(): boolean {
     return this.suspicion !== undefined || this.isNew;
   }
@@ -195,7 +195,7 @@ export class RedisConnection {
       // An error is an answer, too, unless the connection was closed, which has its own event.
       () => false,
     );
-    const isSilent = silence(this.limit).then(() => true);
+    const isSilent = afterTimeout(this.limit).then(() => true);
     if ((await Promise.race([reply, isSilent])) && this.isReady) void this.lookInto();
   }
 
@@ -211,7 +211,7 @@ export class RedisConnection {
         .then(() => true)
         .catch(() => false),
       suspicion.over.then(() => false),
-      silence(this.limit).then(() => false),
+      afterTimeout(this.limit).then(() => false),
     ]);
     if (isReady && this.suspicion === suspicion && !this.isClosed) {
       this.replaceBy(fresh);

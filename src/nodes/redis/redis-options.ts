@@ -77,7 +77,7 @@ export function placeOfOptions(where: string, option: string, options: RedisOpti
     refuse('db', db, 'must be the number of a database, such as 0');
   }
   if (sentinels != null) {
-    const group = "such as { sentinels: [{ host: '10.1.1.1', port: 26379 }], name: 'mymaster' }";
+    const group = "as in { sentinels: [{ host: '10.1.1.1', port: 26379 }], name: 'mymaster' }";
     if (!Array.isArray(sentinels) || sentinels.length === 0) {
       refuse('sentinels', sentinels, `must be an array of Sentinels, ${group}`);
     }

@@ -16,8 +16,8 @@ export function isExpired(reply: unknown): reply is ExpiredReply {
   return Array.isArray(reply) && reply[0] === 'late' && typeof reply[1] === 'number';
 }
 
-/** Whether it claims a lock only. */
-export function isPlain({ tick, every, history }: Claim): boolean {
+/** Whether it claims nothing but a lock. */
+export function isLockOnly({ tick, every, history }: Claim): boolean {
   return !tick && !every && !history;
 }
 

@@ -1,6 +1,6 @@
 import { setImmediate as immediate, setTimeout as pause } from 'node:timers/promises';
 
-/** A connection on which a command was not answered in time. */
+/** The suspicion that a connection is dead: a command on it was not answered in time. */
 export class Suspicion {
   /** Resolves when it is known whether the connection still works. */
   readonly over: Promise<void>;
@@ -18,7 +18,7 @@ export class Suspicion {
 }
 
 /** Waits for `limit` milliseconds, then for answers that arrived during a blocked event loop to be read. */
-export async function silence(limit: number): Promise<void> {
+export async function afterTimeout(limit: number): Promise<void> {
   await pause(limit, undefined, { ref: false });
   await immediate();
 }
