@@ -68,6 +68,7 @@ export function shownUrl(text: string): string {
 /** Whether a message is sure to show a value in full; `false` for any object, and for any URL. */
 export function isShownInFull(value: unknown): boolean {
   if (typeof value === 'string') return value.length <= LONGEST_VALUE && !looksSecret(value);
+  if (typeof value === 'bigint') return String(value).length <= LONGEST_VALUE;
   return (typeof value !== 'object' || value === null) && !['function', 'symbol'].includes(typeof value);
 }
 

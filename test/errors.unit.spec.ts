@@ -106,6 +106,14 @@ describe('a value in a message', () => {
     expect(inspect(error, { showHidden: true, depth: 5 })).not.toContain('s3cr3t');
   });
 
+  it.each<[what: string, value: unknown, kept: unknown]>([
+    ['a short one', 10n, 10n],
+    ['a long number', 10n ** 300n, undefined],
+    ['a long string', 'x'.repeat(300), undefined],
+  ])('is the value of the error only if it is shown in full: %s', (_what, value, kept) => {
+    expect(new InvalidOptionError('lock()', 'ttl', '', { received: value }).value).toBe(kept);
+  });
+
   it('that cannot be read is shown as an object', () => {
     const { proxy, revoke } = Proxy.revocable({}, {});
     revoke();
