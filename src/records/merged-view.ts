@@ -16,8 +16,8 @@ export interface MergedView {
 }
 
 /**
- * Merges what the nodes that have answered say. Every node has the records of the runs that it has voted on, or was
- * told of.
+ * Merges what the nodes that have answered say. Each node has the records of the runs whose settle has
+ * reached it, and of dead runs that a later claim has found there.
  *
  * @param nodes How many nodes there are, including those that have not answered.
  * @param now In milliseconds since the epoch.

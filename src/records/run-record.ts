@@ -13,7 +13,10 @@ export type RecordedOutcome = 'finished' | 'failed' | 'aborted' | 'died';
 export interface RunRecord {
   /** Identifies the run: the same as in its events and in `current()`. */
   readonly runId: string;
-  /** The nominal time of the tick; `null` for a plain or manual call. */
+  /**
+   * The nominal time of the tick; `null` for a manual run, a run of an `@Interval`, and a call made outside the firing of
+   * a tick.
+   */
   readonly tick: Date | null;
   /** The name of the instance that ran it. */
   readonly instanceId: string;

@@ -71,8 +71,8 @@ export class RedlockService {
 
   /**
    * Acquires a lock. Resolves to `null` if another claim holds it, if no majority of the nodes answers in time, or once
-   * all other modules have shut down: their shutdown hooks may still lock. The lock is renewed until it is released or
-   * the process ends: release it in a `finally`, or with `await using`.
+   * all other modules have shut down: their shutdown hooks may still lock. The lock is renewed until it is released,
+   * the application is closed, or the process ends: release it in a `finally`, or with `await using`.
    *
    * @throws InvalidOptionError for an invalid name or option.
    * @throws StoreDownError without a quorum, if the module has `onStoreDown: 'throw'`.
