@@ -1,11 +1,14 @@
 /**
- * `docs/README.zh-CN.md` says in Chinese what `README.md` says. Part by part (a paragraph, an item of a list, a cell of a
- * table, a block of code), all must be the same that no translation changes: headings and their levels, code, links,
- * notes for the tests, and figures with their units.
+ * The Chinese pages say what the English ones say. Part by part (a paragraph, an item of a list, a cell of a table, a
+ * block of code), all must be the same that no translation changes: headings and their levels, code, links, notes for
+ * the tests, and figures with their units.
  */
-import { dirname, join } from 'node:path';
-import { expect, it } from 'vitest';
-import { Page } from './pages.js';
+import { basename, dirname, join, relative } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { Page, pages } from './pages.js';
+
+/** The English pages that have a Chinese twin, `docs/<name>.zh-CN.md`. */
+const TRANSLATED_PAGES = ['README.md', 'docs/calls.md'];
 
 interface Part {
   /** `##`, `-`, `1.`, `cell`, `note`, `ts`, … */
@@ -43,8 +46,13 @@ const TRANSLATED: Readonly<Record<string, RegExp>> = {
   mermaid: /(?<=^ *(?:participant \w+ as|loop|.*?:) ).*/gm,
 };
 
-const english = new Page('README.md');
-const chinese = new Page('docs/README.zh-CN.md');
+const twins = TRANSLATED_PAGES.map((path) => ({
+  path,
+  english: new Page(path),
+  chinese: new Page(`docs/${basename(path, '.md')}.zh-CN.md`),
+}));
+/** The languages of the blocks of code. */
+const languages = new Set(twins.flatMap(({ english }) => english.blocks.map(({ language }) => language)));
 
 function partsOf({ prose, blocks }: Page): Part[] {
   const parts: Part[] = [];
@@ -80,9 +88,7 @@ function essence({ kind, text }: Part, folder: string): object {
     code: Array.from(text.matchAll(INLINE_CODE), ([, , code = '']) => code).toSorted((a, b) =>
       a.localeCompare(b),
     ),
-    links: Array.from(text.matchAll(LINK), ([, target = '']) =>
-      fromRoot(target, folder).replace(/^(docs\/)?README(\.zh-CN)?\.md$/, 'the other README'),
-    ),
+    links: Array.from(text.matchAll(LINK), ([, target = '']) => inEnglish(fromRoot(target, folder))),
     figures,
   };
 }
@@ -91,8 +97,17 @@ function fromRoot(target: string, folder: string): string {
   return /^(https?:|#)/.test(target) ? target : join(folder, target);
 }
 
+/** Of a target in either language, the English page, and the number of the heading that the anchor leads to. */
+function inEnglish(target: string): string {
+  const [file = '', anchor] = target.split('#');
+  const twin = twins.find(({ english, chinese }) => [english.path, chinese.path].includes(file));
+  if (!twin) return target;
+  const { anchors } = file === twin.path ? twin.english : twin.chinese;
+  return anchor === undefined ? twin.path : `${twin.path}, heading ${[...anchors].indexOf(anchor)}`;
+}
+
 function codeWithoutComments(language: string, code: string): string | undefined {
-  if (!english.blocks.some((block) => block.language === language)) return undefined;
+  if (!languages.has(language)) return undefined;
   const translated = TRANSLATED[language];
   return translated ? code.replace(translated, '') : code;
 }
@@ -112,28 +127,42 @@ function sectionsOf(page: Page): object[][] {
   return sections;
 }
 
+const linkTo = (from: Page, to: Page) => `(${relative(dirname(from.path), to.path)})`;
 const headings = (page: Page) => partsOf(page).filter(({ kind }) => kind.startsWith('#'));
-const [inEnglish, inChinese] = [sectionsOf(english), sectionsOf(chinese)];
 
-it('have the same levels of headings', () => {
-  const levels = headings(english).map(({ kind }) => kind);
-  expect(levels.length).toBeGreaterThan(10);
-  expect(headings(chinese).map(({ kind }) => kind)).toEqual(levels);
+describe.each(twins)('$path and its Chinese twin', ({ english, chinese }) => {
+  const [sections, translated] = [sectionsOf(english), sectionsOf(chinese)];
+
+  it('have the same levels of headings', () => {
+    const levels = headings(english).map(({ kind }) => kind);
+    expect(levels.length).toBeGreaterThan(3);
+    expect(headings(chinese).map(({ kind }) => kind)).toEqual(levels);
+  });
+
+  it('link to each other in the first lines', () => {
+    expect(english.prose[2]).toContain(`English · [简体中文]${linkTo(english, chinese)}`);
+    expect(chinese.prose[2]).toContain(`[English]${linkTo(chinese, english)} · 简体中文`);
+  });
+
+  it.each(headings(english).map(({ text }, index) => ({ heading: text.trim(), index })))(
+    'say the same in $heading',
+    ({ index }) => {
+      expect(translated[index]).toEqual(sections[index]);
+    },
+  );
 });
 
-it('link to each other in the first lines', () => {
-  expect(english.prose[2]).toMatch(/^English · \[简体中文\]\(docs\/README\.zh-CN\.md\)/);
-  expect(chinese.prose[2]).toMatch(/^\[English\]\(\.\.\/README\.md\) · 简体中文/);
+it('finds all Chinese pages', () => {
+  const found = pages().flatMap(({ path }) => (path.includes('.zh-CN.') ? [path] : []));
+  expect(twins.map(({ chinese }) => chinese.path).toSorted()).toEqual(found);
 });
 
-it.each(headings(english).map(({ text }, index) => ({ heading: text.trim(), index })))(
-  'say the same in $heading',
-  ({ index }) => {
-    expect(inChinese[index]).toEqual(inEnglish[index]);
-  },
-);
+it('tells apart links to different headings of one page', () => {
+  expect(inEnglish('docs/calls.md#events')).toBe(inEnglish('docs/calls.zh-CN.md#事件'));
+  expect(inEnglish('docs/calls.md#events')).not.toBe(inEnglish('docs/calls.md#other-decorators'));
+});
 
-it('read figures in both languages', () => {
+it('reads figures in both languages', () => {
   expect(figuresIn('five of them, 30 s, `10m`, ten minutes, half a second, a tenth at 10:00')).toEqual(
     figuresIn('五个、30 秒、`10m`、十分钟、半秒、十分之一，10:00'),
   );
