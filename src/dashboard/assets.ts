@@ -13,7 +13,12 @@ const TYPES = {
 interface Asset {
   readonly type: string;
   readonly content: string;
+  /** Whether its name contains a hash of its content, so that a file of this name never changes. */
+  readonly isHashed: boolean;
 }
+
+/** The end of a name that contains a hash: esbuild's `[hash]`. */
+const HASHED = /-[A-Z\d]{8}\.\w+$/;
 
 /** The files of the page, which `scripts/build-dashboard.mjs` has built. Read when the page is first opened. */
 @Injectable()
@@ -35,7 +40,8 @@ export function assetsIn(folder: URL): ReadonlyMap<string, Asset> {
   return new Map(
     readdirSync(folder).map((file) => {
       const type = `${TYPES[file.split('.').at(-1) as keyof typeof TYPES]}; charset=utf-8`;
-      return [file, { type, content: readFileSync(new URL(file, folder), 'utf8') }];
+      const content = readFileSync(new URL(file, folder), 'utf8');
+      return [file, { type, content, isHashed: HASHED.test(file) }];
     }),
   );
 }

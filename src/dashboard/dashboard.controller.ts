@@ -50,12 +50,12 @@ export class DashboardController {
     this.send(response, page, 'text/html; charset=utf-8', 'no-cache');
   }
 
-  /** The name of a file contains a hash of its content. */
   @Get('assets/:file')
   asset(@Param('file') file: string, @Res() response: unknown): void {
     const asset = this.assets.get(file);
     if (asset === undefined) return this.json(response, { error: 'Not found' }, 404);
-    this.send(response, asset.content, asset.type, 'public, max-age=31536000, immutable');
+    const caching = asset.isHashed ? 'public, max-age=31536000, immutable' : 'no-cache';
+    this.send(response, asset.content, asset.type, caching);
   }
 
   @Get('api/overview')

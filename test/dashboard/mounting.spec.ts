@@ -106,6 +106,18 @@ describe.each(['Express', 'Fastify'] as const)('the dashboard on %s', (platform)
     }
   });
 
+  it('makes caches revalidate a file if its name contains no hash', async () => {
+    const url = await startDashboard({
+      platform,
+      redlock: redlock(),
+      dashboard: RedlockDashboardModule.forRoot(),
+    });
+    for (const file of ['index.html', 'licenses.txt']) {
+      const { status, headers } = await fetch(`${url}/jobs/assets/${file}`);
+      expect([file, status, headers.get('cache-control')]).toEqual([file, 200, 'no-cache']);
+    }
+  });
+
   it('answers 404 to files and pages that it does not have', async () => {
     const url = await startDashboard({
       platform,
