@@ -60,7 +60,7 @@ describe.skipIf(chromiumPath === undefined)('the page of the dashboard', () => {
     for (const path of PAGES) {
       await page.goto(`${url}${path}`);
       await page.getByText('Live', { exact: true }).waitFor();
-      await page.getByText('Asking').first().waitFor({ state: 'detached' });
+      await page.getByText('Loading').first().waitFor({ state: 'detached' });
       expect([path, await violationsOf(page)]).toEqual([path, []]);
       const isTooWide = await page.evaluate('document.documentElement.scrollWidth > innerWidth');
       expect([path, isTooWide]).toEqual([path, false]);

@@ -15,7 +15,7 @@ export function App() {
   return (
     <>
       <header>
-        <a class="brand" href="#/" aria-label="Jobs, to the overview">
+        <a class="brand" href="#/" aria-label="Jobs overview">
           <svg viewBox="0 0 24 24" aria-hidden="true">
             <path class="rail" d="M3 6h18M3 12h18M3 18h18" />
             <circle class="ran" cx="6" cy="6" r="2.6" />

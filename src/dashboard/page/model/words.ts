@@ -91,7 +91,7 @@ function zoneFormat(timeZone: string | null): Intl.DateTimeFormat {
   return format;
 }
 
-/** A schedule in words, and the time zone that these are meant in. */
+/** A schedule in words, and the time zone in which it applies. */
 export function schedule(info: ScheduleInfo): { readonly words: string; readonly zone: string } {
   switch (info.kind) {
     case 'cron':

@@ -11,7 +11,7 @@ import { jobUrl, now, rowList } from '../state.js';
 export function FleetPage() {
   const { answer, error } = useAnswer(fetchFleet, 'fleet');
   if (!answer)
-    return <main>{error ? <p class="empty">{error.message}</p> : <p class="empty">Asking …</p>}</main>;
+    return <main>{error ? <p class="empty">{error.message}</p> : <p class="empty">Loading …</p>}</main>;
   const { fleet, health, drift } = answer;
   const quarrels = disagreements(fleet);
   return (

@@ -16,10 +16,10 @@ import { now, overview, rows } from '../state.js';
 
 export function JobPage({ name }: { name: string }) {
   const { answer, error, renew } = useAnswer(() => fetchJob(name), name);
-  const fleet = useAnswer(fetchFleet, 'fleet').answer?.fleet;
+  const fleet = useAnswer(fetchFleet, 'fleet').answer;
   const row = rows.value.get(name) ?? (answer && rowOf(answer.job, answer.readAt));
   if (!row)
-    return <main>{error ? <p class="empty">{error.message}</p> : <p class="empty">Asking …</p>}</main>;
+    return <main>{error ? <p class="empty">{error.message}</p> : <p class="empty">Loading …</p>}</main>;
   const { statistics, job } = row;
   const { words, zone } = schedule(job.schedule);
   return (
@@ -61,14 +61,14 @@ export function JobPage({ name }: { name: string }) {
             <RunTable records={answer.records} />
           </Scrolled>
         ) : (
-          <p class="empty">Asking …</p>
+          <p class="empty">Loading …</p>
         )}
       </section>
       <div class="facts">
         <section aria-labelledby="upcoming">
           <h2 id="upcoming">Next ticks</h2>
           <Scrolled labelledBy="upcoming">
-            <Preview ticks={answer?.preview ?? []} info={job.schedule} />
+            <Preview ticks={answer?.preview} info={job.schedule} />
           </Scrolled>
         </section>
         <section aria-labelledby="options">
@@ -81,7 +81,7 @@ export function JobPage({ name }: { name: string }) {
       <section aria-labelledby="instances">
         <h2 id="instances">On each instance</h2>
         <Scrolled labelledBy="instances">
-          <Opinions name={name} fleet={fleet ?? []} />
+          <Opinions name={name} fleet={fleet?.readAt ? fleet.fleet : undefined} />
         </Scrolled>
       </section>
     </main>

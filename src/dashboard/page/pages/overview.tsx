@@ -83,7 +83,7 @@ const turned = (order: Order, by: SortKey): Order => ({
 });
 
 function Empty({ isFiltered }: { isFiltered: boolean }) {
-  if (!overview.value) return <p class="empty">Asking for the jobs …</p>;
+  if (!overview.value) return <p class="empty">Loading the jobs …</p>;
   if (isFiltered) return <p class="empty">No job matches.</p>;
   return (
     <p class="empty">

@@ -32,7 +32,7 @@ export function TimelinePage() {
           isNamed
         />
       ) : (
-        <p class="empty">{overview.value ? 'No job matches.' : 'Asking for the jobs …'}</p>
+        <p class="empty">{overview.value ? 'No job matches.' : 'Loading the jobs …'}</p>
       )}
     </main>
   );

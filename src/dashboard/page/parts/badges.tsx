@@ -2,7 +2,7 @@ import type { JobRow } from '../model/job-row.js';
 import { absolute, duration } from '../model/words.js';
 import { now } from '../state.js';
 
-/** What an operator should see at once of a job. */
+/** What an operator should see at a glance about a job. */
 export function Badges({ row: { job } }: { row: JobRow }) {
   const { running, paused, overdueBy } = job.status ?? {};
   return (

@@ -7,8 +7,15 @@ import { now } from '../state.js';
 /** The options that are durations, in milliseconds. */
 const DURATIONS = ['ttl', 'every', 'maxRuntime', 'overdueAfter', 'spread'];
 
-export function Preview({ ticks, info }: { ticks: readonly number[]; info: Json<ScheduleInfo> }) {
-  if (ticks.length === 0) return <p class="empty">This instance knows of none.</p>;
+interface PreviewProps {
+  /** `undefined` until there is an answer. */
+  readonly ticks: readonly number[] | undefined;
+  readonly info: Json<ScheduleInfo>;
+}
+
+export function Preview({ ticks, info }: PreviewProps) {
+  if (!ticks) return <p class="empty">Loading …</p>;
+  if (ticks.length === 0) return <p class="empty">The instance that answered knows of none.</p>;
   const zone = info.kind === 'cron' ? info.timeZone : null;
   let before: string | undefined;
   return (
@@ -66,7 +73,14 @@ function shown(option: string, value: unknown) {
   return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
-export function Opinions({ name, fleet }: { name: string; fleet: readonly Instance[] }) {
+interface OpinionsProps {
+  readonly name: string;
+  /** `undefined` until it has been read from a node. */
+  readonly fleet: readonly Instance[] | undefined;
+}
+
+export function Opinions({ name, fleet }: OpinionsProps) {
+  if (!fleet) return <p class="empty">Loading …</p>;
   const opinions = opinionsOn(name, fleet);
   if (opinions.length === 0) return <p class="empty">No instance declares it.</p>;
   return (

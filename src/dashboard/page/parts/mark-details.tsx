@@ -13,11 +13,14 @@ const CAUSES: Readonly<Record<string, string>> = {
 export function factsOf(mark: Mark): string[] {
   const { kind, at, begin, end, isTick, instance, trigger, error, cause } = mark;
   const late = isTick && begin !== undefined ? begin - at : 0;
-  const length = begin === undefined ? undefined : (end ?? (kind === 'running' ? now.peek() : undefined));
+  const until = begin === undefined ? undefined : (end ?? (kind === 'running' ? now.peek() : undefined));
+  const heading = kind === 'running' ? 'Running for' : 'Took';
   return [
     `${isTick ? 'Tick of' : 'Call at'} ${absolute(at)} (${relative(at, now.peek())})`,
     ...(instance === undefined ? [] : [`On ${instance}`]),
-    ...(length === undefined || begin === undefined ? [] : [`Took ${duration(Math.max(0, length - begin))}`]),
+    ...(until === undefined || begin === undefined
+      ? []
+      : [`${heading} ${duration(Math.max(0, until - begin))}`]),
     ...(late >= 1000 ? [`Began ${duration(late)} late`] : []),
     ...(trigger === undefined || trigger === 'schedule' ? [] : [`Trigger: ${trigger}`]),
     ...(kind === 'missed' && cause !== undefined ? [`Cause: ${CAUSES[cause] ?? cause}`] : []),

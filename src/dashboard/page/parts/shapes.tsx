@@ -36,7 +36,7 @@ export const MEANINGS: Readonly<Record<MarkKind, string>> = {
   aborted: 'Its signal aborted: the lock was lost, it took too long, or the application shut down',
   died: 'It began, and its instance was gone before it ended',
   running: 'In progress',
-  missed: 'No instance ran it',
+  missed: 'No run of it is known',
   overlap: 'An earlier run was still in progress',
   paused: 'The job was paused',
   due: 'Yet to come',

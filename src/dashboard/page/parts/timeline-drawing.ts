@@ -178,7 +178,7 @@ function drawMarks(
 
 function drawBar(context: CanvasRenderingContext2D, scene: Scene, mark: Mark, y: number): void {
   if (mark.begin === undefined) return;
-  // A canvas rounds what is far outside it.
+  // A canvas draws coordinates far outside it inexactly, so they are limited.
   const inside = (x: number): number => Math.min(scene.width + SHAPE_SIZE, Math.max(-SHAPE_SIZE, x));
   const from = inside(xOf(scene, mark.begin));
   const length = inside(xOf(scene, endOf(mark, scene.now))) - from;
