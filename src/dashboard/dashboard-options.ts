@@ -4,7 +4,7 @@ import { boolean, callback, type Check, checkedOptions, list, text } from '../op
 
 /** What the page allows. With `forRootAsync`, this is what the factory returns. */
 export interface RedlockDashboardSettings {
-  /** Offers to pause, resume and run jobs. Default: `false`, a page to look at. */
+  /** Offers to pause, resume and run jobs. Default: `false`: the page is read-only. */
   actions?: boolean;
   /**
    * Starts in production (`NODE_ENV=production`) although `guards` is empty: something else protects the page, or

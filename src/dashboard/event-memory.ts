@@ -8,7 +8,7 @@ const CAUSES = ['overlap', 'paused', 'store-down', 'overload'];
 
 /** What only the events of this instance tell: why ticks were not run, and the jobs that no decorator names. */
 export class EventMemory {
-  /** By the name of the job. Each new gap moves its job to the end, so the first job has had none for longest. */
+  /** By the name of the job. Each new gap moves its job to the end, so the first job has gone longest without one. */
   private readonly gaps = new Map<string, readonly GapTuple[]>();
   private readonly heard = new Set<string>();
   readonly drift: FleetView['drift'][number][] = [];

@@ -16,7 +16,10 @@ import { within } from './within.js';
 const SLICE = { size: 20, pause: 200 };
 /** How long an overview waits for what is being read, in milliseconds. */
 const PATIENCE = 400;
-/** How many runs are read of each job; how many of them an overview has in total, and at least of each job. */
+/**
+ * `job`: how many runs are read of each job; `overview`: how many an overview has in total; `least`: how many it has of
+ * each job, even if the total is then more.
+ */
 const RUNS = { job: 200, overview: 20_000, least: 10 };
 const MOST_JOBS = 5000;
 const UPCOMING = 10;
@@ -26,7 +29,7 @@ interface ReadJob extends JobFacts {
   readonly readAt: number;
   /** The `ShownJob` as JSON. */
   readonly json: string;
-  /** The number of the change that made it so. */
+  /** The number of the change that produced this `json`. */
   readonly change: number;
 }
 
@@ -81,7 +84,7 @@ export class JobReader implements OnModuleInit, OnModuleDestroy {
   /** `undefined` for a name that no instance declares, and no event of this instance has named. */
   async job(name: string): Promise<JobDetail | undefined> {
     await this.fleetRead.get();
-    this.recall();
+    this.updateNames();
     if (!this.known.has(name)) return undefined;
     await this.read(name).get();
     const known = this.known.get(name);
@@ -107,7 +110,7 @@ export class JobReader implements OnModuleInit, OnModuleDestroy {
 
   /** Reads a job for a viewer who has just changed something. The job may never have been read before. */
   async renew(name: string): Promise<void> {
-    this.recall();
+    this.updateNames();
     // Perhaps another instance has told the viewer of it.
     if (!this.known.has(name)) this.events.hear(name);
     await this.read(name).renewed();
@@ -122,7 +125,7 @@ export class JobReader implements OnModuleInit, OnModuleDestroy {
 
   private async readAll(): Promise<void> {
     await this.fleetRead.get();
-    this.recall();
+    this.updateNames();
     const names = [...this.known.keys()];
     for (let first = 0; first < names.length; first += SLICE.size) {
       if (first > 0) await sleep(systemClock, SLICE.pause);
@@ -154,7 +157,7 @@ export class JobReader implements OnModuleInit, OnModuleDestroy {
    * Adds every job that an instance declares, or an event of this instance has named, even if no node answers, and
    * forgets the others: an update may have removed them.
    */
-  private recall(): void {
+  private updateNames(): void {
     this.declared = new Map(this.redlock.jobs().map((info) => [info.name, info]));
     const ofFleet = this.instances?.fleet.flatMap(({ jobs }) => jobs.map(({ name }) => name)) ?? [];
     const names = new Set([...this.declared.keys(), ...ofFleet, ...this.events.names]);
