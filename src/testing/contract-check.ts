@@ -197,11 +197,11 @@ export function leaseOf(vote: Vote): number | undefined {
   return 'lease' in vote ? vote.lease : undefined;
 }
 
-/** Asserts that `actual` is `expected` or a little less, because some time may have passed. */
+/** Asserts that `actual` is at most 50 ms above `expected`, and less than `SLACK` below it. */
 export function about(actual: number | undefined, expected: number): void {
   assert.ok(
     actual !== undefined && actual > expected - SLACK && actual <= expected + 50,
-    `${actual} should be ${expected} or a little less`,
+    `${actual} should be at most ${expected + 50}, and more than ${expected - SLACK}`,
   );
 }
 

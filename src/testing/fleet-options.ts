@@ -14,9 +14,9 @@ export interface TestFleetOptions {
    */
   now?: Date;
   /**
-   * Where the locks live, such as `'redis://localhost:6379'`. Redis has its own clock: `fire` waits until the tick is
-   * due by that clock, and leases and timeouts take real time. Default: memory that the instances share, on the fleet's
-   * clock.
+   * Where the locks live, such as `'redis://localhost:6379'`. Redis has its own clock: `fire` waits for up to 30 s
+   * until the tick is due by that clock; a later tick is skipped as `'early'`. Leases and timeouts take real time.
+   * Default: memory that the instances share, on the fleet's clock.
    */
   nodes?: NodeOption | readonly NodeOption[];
   /** Overrides parts of an instance before it starts: `(app) => app.overrideProvider(Mailer).useValue(mailer)`. */

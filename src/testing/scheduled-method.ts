@@ -40,7 +40,7 @@ export interface FiredRun {
 
 /** The cron job that calls a method. */
 interface Caller {
-  /** What firings have in common: the cron job, unless it is not known which one it is. */
+  /** The source of its firings: the cron job, or this method if it is not known which cron job calls it. */
   readonly source: object;
   readonly ticks: CronTicks;
   /** Whether it makes no call while its previous one is in progress. */
@@ -133,7 +133,7 @@ export class ScheduledMethod {
     return { instance: this.index, ran, ...ending, ...(reason && { reason }), ...report };
   }
 
-  /** What is known about a run that has ended. Which import of the module has run it does not matter to the records. */
+  /** What is known about a run that has ended. The records are the same, whichever import of the module has run it. */
   private async reportOf(
     { name, runId }: RunEvent,
     missed: readonly MissedEvent[],

@@ -172,8 +172,8 @@ export class TestFleet {
     }
     if (methods.some(({ isScheduled }) => isScheduled)) return methods;
     throw first.refusal(
-      'is not scheduled: is ScheduleModule.forRoot() among the imports of AppModule, the class not request-scoped, and ' +
-        'the job neither disabled, delayed, stopped nor deleted?',
+      'is not scheduled: check that ScheduleModule.forRoot() is among the imports of AppModule, that the class is not ' +
+        'request-scoped, and that the job is not disabled, delayed, stopped or deleted',
     );
   }
 

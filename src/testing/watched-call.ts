@@ -16,7 +16,7 @@ const calls = new AsyncLocalStorage<WatchedCall>();
 export class WatchedCall {
   private hasCalled = false;
   private isGuarded = true;
-  /** That a run has begun, if one has. */
+  /** The event `started` of the run, if one has begun. */
   started: RedlockEventMap['started'] | undefined;
   private skipped: RedlockEventMap['skipped'] | undefined;
 
@@ -54,7 +54,8 @@ export class WatchedCall {
     const call = calls.getStore();
     if (!call || !('pattern' in event) || event.pattern !== call.pattern) return;
     if (name === 'started' && call.hasCalled) call.started ??= event as RedlockEventMap['started'];
-    // A later claim of the same tick is not reported again, so this may come before the call.
+    // If an earlier call of the same name has lost in this firing, the call of the method loses, too, without an event.
+    // So this event may come before the call of the method.
     if (name === 'skipped') call.skipped ??= event as RedlockEventMap['skipped'];
   }
 }

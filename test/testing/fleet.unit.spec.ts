@@ -340,7 +340,7 @@ describe('a job that never fires', () => {
     for (const module of [WithoutScheduler, WithoutCron]) {
       const { fleet } = await startFleet({}, module);
       await expect(fleet.fire('lonely')).rejects.toThrow(
-        'TestFleet.fire(): Lonely.work is not scheduled: is ScheduleModule.forRoot()',
+        'TestFleet.fire(): Lonely.work is not scheduled: check that ScheduleModule.forRoot() is among',
       );
     }
   });
