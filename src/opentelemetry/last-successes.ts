@@ -49,8 +49,8 @@ export class LastSuccesses {
 
   /**
    * The jobs that are on record, and for how many seconds each has not succeeded. A job without a success counts from
-   * when this instance has known it. The nodes are asked only about jobs that are new, or whose newest run is not known
-   * to have succeeded: another instance may have run them again.
+   * when this instance first knew it. The nodes are asked only about jobs that are new, or whose newest run is not
+   * known to have succeeded: another instance may have run them again.
    */
   async ages(isShown: (job: KnownJob) => boolean): Promise<{ job: KnownJob; seconds: number }[]> {
     const jobs = this.jobs

@@ -31,7 +31,10 @@ export const MOCKED = Symbol('mocked');
 /** The binding of each mark. */
 const bindings = new WeakMap<symbol, Binding>();
 
-/** The marks, newest first, of objects that take no property, and of all decorated objects of started applications. */
+/**
+ * The marks, newest first, of objects that are frozen or sealed, and of all objects with decorated methods in started
+ * applications.
+ */
 const marks = new WeakMap<object, readonly symbol[]>();
 
 /**
@@ -62,7 +65,8 @@ export class Binding implements OnModuleInit {
   /**
    * By now, all providers have been created, except those that Nest creates for each request.
    *
-   * @throws InvalidOptionError if the options depend on such a provider: no hook of `Lifecycle` would be called.
+   * @throws InvalidOptionError if the options depend on such a provider: then no hook of `Lifecycle` would be
+   * called.
    */
   onModuleInit(): void {
     if (this.jobs) return;
@@ -123,8 +127,8 @@ export class Binding implements OnModuleInit {
 
 /** Binds an object to what Nest injects into it: a `Binding`, which a tracer may have put into a proxy, or a mock. */
 export function inject(instance: object, injected: unknown): void {
-  // Code that copies the members of a class reads this property from the prototype, finds `undefined`, and assigns
-  // that.
+  // Code that copies the members of a class reads the injected property (see `INJECTED` in `exclusive.decorator.ts`)
+  // from the prototype, gets `undefined`, and assigns it.
   if (injected === undefined) return;
   const { mark } = Object(injected) as { readonly mark?: unknown };
   const value = typeof mark === 'symbol' && bindings.has(mark) ? mark : MOCKED;

@@ -34,7 +34,7 @@ interface Candidate extends DeclaredJob {
 export class CatchUp {
   /** Since when this instance claims the ticks of each job itself, by name, in milliseconds since the epoch. */
   private readonly since = new Map<string, number>();
-  /** The jobs with `missed` or `spread`, by name. Listing them takes time for each job that there is. */
+  /** The jobs with `missed` or `spread`, by name. Kept, because finding them means going through all declared jobs. */
   private readonly candidates = new Map<string, Candidate>();
   /** The jobs to look at again: paused ones, each with a timer if the pause ends by itself, and undecided claims. */
   private readonly waiting = new Map<string, Timer | undefined>();
@@ -77,7 +77,7 @@ export class CatchUp {
     if (!this.waiting.has(name)) this.lookFor(name);
   }
 
-  /** Looks whether paused jobs have been resumed, perhaps by other instances, and claims undecided ticks again. */
+  /** Checks whether paused jobs have been resumed, perhaps by other instances, and claims undecided ticks again. */
   lookAtWaiting(): void {
     for (const name of this.waiting.keys()) this.lookFor(name);
   }
@@ -124,31 +124,31 @@ export class CatchUp {
     if (!tick || this.isDelayed(job, tick, now) || !this.isMissed(job, tick, view)) return;
     if (now - tick.at > (options.missed ?? 0) && tick.at !== waiting?.at) return;
     const firing = (): CronFiring => this.firings.ofCron(call, ticks, tick);
-    const outcome = await this.runner.resume(requestOf(job, tick), firing, call);
+    const outcome = await this.runner.runUncalled(requestOf(job, tick), firing, call);
     // Another run may hold the lock, or the clock of a node may not have come to the end of the pause.
     if (outcome === 'unknown' && !this.waiting.has(name)) this.waiting.set(name, undefined);
     ticks.prepareSoon(this.clock);
   }
 
-  /** The tick that was due before this instance claimed the ticks of the job, if it is not to be claimed yet. */
+  /** A tick that was due before this instance began to claim the ticks of the job, if it is not to be claimed yet. */
   private waitingTick(job: Candidate): Tick | undefined {
     const now = this.clock.now();
     const tick = job.schedule.ticks.latest(now);
-    if (!tick || this.hasClaimed(job, tick)) return undefined;
+    if (!tick || this.wasClaiming(job, tick)) return undefined;
     return spreadDelay(this.options.keyPrefix, requestOf(job, tick), now) > 0 ? tick : undefined;
   }
 
-  /** Whether this instance claimed the ticks of the job when this one was due. */
-  private hasClaimed({ name }: Candidate, { at }: Tick): boolean {
+  /** Whether this instance was claiming the ticks of the job when this one was due. */
+  private wasClaiming({ name }: Candidate, { at }: Tick): boolean {
     return at >= (this.since.get(name) ?? Number.POSITIVE_INFINITY);
   }
 
   /**
-   * Whether this instance claimed the ticks of the job when this one was due, and the scheduler's call here is still
-   * waiting to claim it (`spread`).
+   * Whether this instance was claiming the ticks of the job when this one was due, and the scheduler's call here is
+   * still waiting to claim it (`spread`).
    */
   private isDelayed(job: Candidate, tick: Tick, now: number): boolean {
-    if (!this.hasClaimed(job, tick)) return false;
+    if (!this.wasClaiming(job, tick)) return false;
     return spreadDelay(this.options.keyPrefix, requestOf(job, tick), now) > 0;
   }
 

@@ -142,7 +142,7 @@ export class ExclusiveJobs {
     for (const each of this.found()) if (!each.isOverridden) yield each;
   }
 
-  /** The same, without those of lazy modules whose options are invalid: nothing has refused them at startup. */
+  /** The same, without methods with invalid options: only a module that was loaded after startup can have any. */
   *valid(): Iterable<FoundMethod & CheckedOptions> {
     for (const each of this.all()) {
       let checked: CheckedOptions;

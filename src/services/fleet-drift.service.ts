@@ -11,7 +11,10 @@ import { RedlockEvents } from './redlock-events.service.js';
 /** How long a reported drift is remembered, in milliseconds: a day. */
 const REPORTED_FOR = 24 * 60 * 60 * 1000;
 
-/** Reports, at most once a day each, what the instances of the fleet disagree on. One instance looks, every ten minutes. */
+/**
+ * Reports what the instances of the fleet disagree on, each disagreement at most once a day. One instance looks, every
+ * ten minutes.
+ */
 @Injectable()
 export class FleetDrift {
   private readonly logger = new Logger('RedlockModule');
@@ -42,7 +45,7 @@ export class FleetDrift {
     const suspected = this.suspected ?? new Set<string>();
     const fleet = await this.fleet.list().catch(() => undefined);
     if (!fleet) {
-      // No answer is no agreement: the next beat looks again.
+      // Without an answer, nothing is known: the next beat looks again.
       this.suspected = suspected;
       this.nextLook = this.clock.elapsed();
       return;

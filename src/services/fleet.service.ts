@@ -61,7 +61,7 @@ export class Fleet {
 
   /**
    * No majority of the nodes answered. Asks them again soon, or, if `start` has not been called yet, when it is called.
-   * Then repeats that until a majority answers: an outage may be shorter than a beat.
+   * Then repeats that until a majority answers: an outage may be shorter than the time between two beats.
    */
   suspect(): void {
     if (this.isDown) return;
@@ -71,7 +71,10 @@ export class Fleet {
     this.beatAfter(BEAT_WHILE_DOWN);
   }
 
-  /** From now on, beats only when `beat` or `beatAndLook` is called: a test moves its clock by days. */
+  /**
+   * From now on, beats only when `beat` or `beatAndLook` is called: a test may move its clock by days, which would
+   * cause thousands of beats.
+   */
   beatByHand(): void {
     this.isTimed = false;
     this.clock.clearTimeout(this.timer);
@@ -127,7 +130,7 @@ export class Fleet {
     this.beatAfter(this.isDown ? BEAT_WHILE_DOWN : BEAT);
     if (wasDown && !this.isDown) this.onQuorum?.();
     const now = this.clock.elapsed();
-    // `onBeat` takes time for each job: called on every beat of an outage, it would hold up what comes after it.
+    // `onBeat` takes time for each job: called on every beat of an outage, it would delay other work in this process.
     if (now - this.calledAt < BEAT / 2) return;
     this.calledAt = now;
     if (this.onBeat) await inBackground('Looking at the jobs', this.onBeat);
@@ -143,7 +146,7 @@ export class Fleet {
   private async renew(node: LockNode): Promise<void> {
     const { instanceId } = this.options;
     await this.health.measure(node, async () => {
-      // Usually, the node has the card, which can be long.
+      // Usually, the node has the card, which can be long, so it is not sent again.
       if (this.informed.has(node) && (await node.register(this.keys, instanceId, KEPT))) return;
       await node.register(this.keys, instanceId, KEPT, this.card);
       if (this.card !== undefined) this.informed.add(node);

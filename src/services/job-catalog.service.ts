@@ -25,7 +25,7 @@ export class JobCatalog {
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
-  /** All decorated methods, as others see them. */
+  /** All decorated methods, as `redlock.jobs()` returns them. */
   list(): DeclaredJobInfo[] {
     return [...this.jobs.valid()].map(({ method, instance, options }) => {
       const declaredAs = placeOf(instance, method.key);
@@ -85,7 +85,10 @@ export class JobCatalog {
     );
   }
 
-  /** Remembers the schedules that the scheduler of this instance follows, in turns: each is parsed once. */
+  /**
+   * Remembers the schedules that the scheduler of this instance follows, one per turn, because parsing each of them
+   * takes time.
+   */
   async noteSchedules(): Promise<void> {
     for (const job of this.jobs.declared()) {
       await this.clock.turn();

@@ -90,7 +90,7 @@ export class JobRunner {
    * @returns `'unbegun'` if it is a takeover, and no instance has begun the tick; `'unknown'` if the nodes did not
    * answer, their votes stayed split, the lock is held, or the job is paused; otherwise `'done with'`.
    */
-  async resume(
+  async runUncalled(
     request: RunRequest,
     firing: () => Firing,
     method: () => unknown,
@@ -101,7 +101,7 @@ export class JobRunner {
       if (answer.isUnbegun) return 'unbegun';
       if (mayComeLater(answer)) return 'unknown';
       const takeover: RunRequest = { ...request, past: 'perhaps begun' };
-      this.watch(request, answer, () => this.resumeAgain(takeover, firing, method));
+      this.watch(request, answer, () => this.takeOver(takeover, firing, method));
       return 'done with';
     }
     if (tick && request.past) this.log.takenOver(name, tick, answer.before.dead);
@@ -118,9 +118,9 @@ export class JobRunner {
   }
 
   /** Tries to take over the tick, and again after each `ttl` for as long as the result is `'unknown'`. */
-  private async resumeAgain(request: RunRequest, firing: () => Firing, method: () => unknown): Promise<void> {
-    const again = (): Promise<void> => this.resumeAgain(request, firing, method);
-    if ((await this.resume(request, firing, method)) === 'unknown')
+  private async takeOver(request: RunRequest, firing: () => Firing, method: () => unknown): Promise<void> {
+    const again = (): Promise<void> => this.takeOver(request, firing, method);
+    if ((await this.runUncalled(request, firing, method)) === 'unknown')
       this.later(request.options.ttl, request, again);
   }
 
@@ -189,7 +189,7 @@ export class JobRunner {
   }
 
   /**
-   * Retries the claim after the runner's lease could have expired. A takeover that was not decided, found the job
+   * Retries the claim after the holder's lease could have expired. A takeover that was not decided, found the job
    * paused or met another run is retried once per `ttl`.
    */
   private watch(request: RunRequest, answer: Denial, again: () => Promise<unknown>): void {

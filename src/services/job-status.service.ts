@@ -14,7 +14,7 @@ import { dueAfter, dueAfterIdle, type KnownJob, nextDue } from './known-jobs.ser
 
 /** How long a claim may take, in addition to its spread, before the tick counts as late, in milliseconds. */
 const TOLERANCE = 1000;
-/** How many records are read to find the newest run that was scheduled: there may be newer ones by hand. */
+/** How many records are read to find the newest run that was scheduled: newer runs may have been started by hand. */
 export const RECORDS = 20;
 
 /** Whether jobs run as they should. */
@@ -54,7 +54,10 @@ export class JobStatuses {
     };
   }
 
-  /** When the run after the newest one was due; `undefined` if that is not known. Milliseconds since the epoch. */
+  /**
+   * When the next run after the newest known one was due; `undefined` if that is not known. Milliseconds since the
+   * epoch.
+   */
   expected(job: KnownJob, view: MergedView): number | undefined {
     const resumed = endOfPause(view.pause, this.clock.now()) ?? Number.NEGATIVE_INFINITY;
     const idleUntil = Math.max(resumed, job.idleUntil ?? Number.NEGATIVE_INFINITY);
@@ -69,7 +72,7 @@ export class JobStatuses {
     if (typeof schedule === 'number' || options.overlap === 'allow')
       return Math.max(newestRun(job, view) ?? since, progress);
     const newest = records.find(({ tick }) => tick !== null && tick.getTime() === last);
-    // Not the same if the newest tick belongs, or may belong, to another schedule, or if the job is new.
+    // The schedule is known to be the same only if the newest tick has a record that says so. A new job has none.
     const isSame = newest?.schedule === recordedSchedule(schedule, options);
     const counted = last !== undefined && isSame ? last : Math.max(since, last ?? since);
     return Math.max(counted, newestDied(view), newestStart(job, view));

@@ -49,7 +49,10 @@ export class LateStarts {
     }
   }
 
-  /** The declared jobs that the waiting cron jobs call: several of one cron job if several objects have the method. */
+  /**
+   * The declared jobs that the waiting cron jobs call. One cron job stands for several jobs if several objects have the
+   * method.
+   */
   private started(): DeclaredJob[] {
     const keys = new Set(this.waiting);
     this.waiting.clear();

@@ -39,7 +39,7 @@ export class LeaseRegistry {
   onOutage: (() => void) | undefined;
   /** Called when no run claim is in progress any more, or a lease has ended. */
   private readonly onQuiet = new Set<() => void>();
-  /** Abort when no more runs, or no more locks, may be acquired. */
+  /** `runs` is aborted when no more runs may be acquired, `locks` when no more locks may. */
   private readonly closing = { runs: new AbortController(), locks: new AbortController() };
 
   constructor(

@@ -30,13 +30,17 @@ import { Recovery } from './recovery.service.js';
 import { SchedulerFirings } from './scheduler-firings.service.js';
 
 const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
-/** The shutdowns that wait for runs, of all applications in this process: Node.js warns of more than ten listeners. */
+/**
+ * The shutdowns that wait for runs, of all applications in this process. They share one listener for each signal,
+ * because Node.js warns of more than ten.
+ */
 const waiting = new Set<AbortController>();
 const hurryAll = (): void => waiting.forEach((hurry) => hurry.abort());
 
 /**
  * Initialized after all other modules of the application and destroyed before them: Nest orders modules by their
- * distance from the root module, and this module gets the lowest distance. Its hooks call every `RedlockModule`.
+ * distance from the root module, and `InnermostModule`, which provides this class, gets the lowest distance. These
+ * hooks call the `Lifecycle` of every `RedlockModule`.
  */
 @Injectable()
 export class InnermostHooks implements OnApplicationBootstrap, OnModuleDestroy {
@@ -118,7 +122,8 @@ export class Lifecycle implements OnModuleInit, OnApplicationShutdown {
   /**
    * Before any other module starts, because a cron job may fire while other modules are starting.
    *
-   * @throws InvalidOptionError for an invalid job, and for nodes that cannot form a quorum.
+   * @throws InvalidOptionError for an invalid job, for imports of the module that keep their locks in different places,
+   * and for a node that cannot vote or is listed twice.
    */
   async onModuleInit(): Promise<void> {
     this.firings.watch();

@@ -27,7 +27,7 @@ export class NodeHealthWatch {
     return 2 * this.all.filter(({ votes }) => votes).length > this.nodes.length;
   }
 
-  /** The largest clock difference that has been measured, in milliseconds. */
+  /** Of the latest clock difference of each node, the largest, with its sign, in milliseconds; `null` without any. */
   get clockOffset(): number | null {
     const offsets = [...this.offsets.values()];
     return offsets.length === 0 ? null : offsets.reduce((a, b) => (Math.abs(b) > Math.abs(a) ? b : a));

@@ -40,15 +40,18 @@ export class NodeInspection {
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
-  /** @throws InvalidOptionError for a read-only replica, and for two nodes that are the same server. */
+  /**
+   * @throws InvalidOptionError for a server that cannot vote, such as a read-only replica, and for two nodes that are
+   * the same server.
+   */
   async open(): Promise<void> {
     if (this.options.nodesLeftOut) {
       this.logger.warn(
         'nodes is not set: locks are kept in the memory of this application, and do not exclude other applications or instances',
       );
     }
-    const wrong = await this.inspect();
-    if (wrong) throw wrong;
+    const refusal = await this.inspect();
+    if (refusal) throw refusal;
     this.inspectLater();
   }
 
@@ -71,13 +74,13 @@ export class NodeInspection {
 
   private async inspectAgain(): Promise<void> {
     this.inspectLater();
-    const wrong = await this.inspect();
-    if (wrong) this.logger.error(wrong.message);
+    const refusal = await this.inspect();
+    if (refusal) this.logger.error(refusal.message);
   }
 
   /**
-   * Inspects all nodes and warns about their flaws, unless the application closes. Resolves to the error that makes a
-   * quorum impossible, if any.
+   * Inspects all nodes and warns about their flaws, unless the application closes. Resolves to the error for the first
+   * node that must not be used, if any.
    */
   private async inspect(): Promise<InvalidOptionError | undefined> {
     if (this.leases.isClosed) return undefined;
@@ -95,7 +98,7 @@ export class NodeInspection {
     if (2 * missing.length < this.nodes.length) this.log.quorumAnswered();
     else this.log.quorumLost(missing);
     this.warn(new Map(this.flaws(reports)));
-    return this.impossible(reports);
+    return this.refusalOf(reports);
   }
 
   /** Warns about each flaw when it appears, not each time it is seen. */
@@ -122,7 +125,7 @@ export class NodeInspection {
     }
   }
 
-  private impossible(reports: readonly (NodeReport | undefined)[]): InvalidOptionError | undefined {
+  private refusalOf(reports: readonly (NodeReport | undefined)[]): InvalidOptionError | undefined {
     const seen = new Map<string, number>();
     for (const [index, report] of reports.entries()) {
       if (!report) continue;

@@ -13,15 +13,15 @@ import type { Denial, Grant } from '../acquire/outcome.js';
 
 /** The minimum time between two reports on a job for the same reason, in milliseconds: one hour. */
 const REPEAT_AFTER = 60 * 60 * 1000;
-/** How many jobs are named during an outage and at its end. The rest are only counted. */
-const NAMED_IN_OUTAGE = 20;
+/** How many jobs are named during an outage, at its end, and in each hour of an overload. */
+const MOST_NAMED = 20;
 /** If no server has refused for this long, in milliseconds, any answer of a majority ends an outage. */
 const QUIET = 60_000;
 /** How many reports are remembered, so that an unlimited number of job names cannot fill the memory. */
 const REMEMBERED = 1000;
 
 /** The end of a line that is logged once an hour. */
-const COUNT_ALL = 'Logged once an hour for each job; to count all ticks, listen to the event "skipped"';
+const COUNT_ALL = 'Logged once an hour for each job; to count every skip, listen to the event "skipped"';
 
 /** What the log says of several nodes. */
 const QUORUM = {
@@ -30,7 +30,7 @@ const QUORUM = {
   missingForOne: 'no quorum of the nodes votes on it',
   reached: 'A quorum of the nodes votes again',
 };
-/** What the log says of a single node, which needs no word for votes. */
+/** What the log says of a single node, for which 'quorum' and 'vote' would be confusing. */
 const SINGLE: typeof QUORUM = {
   lost: 'No lock can be acquired',
   missing: 'its lock could not be acquired',
@@ -113,7 +113,7 @@ export class OperatorLog {
     this.outage = undefined;
     const seconds = ((this.clock.elapsed() - outage.since) / 1000).toFixed(1);
     const counts = [...outage.skipped]
-      .slice(0, NAMED_IN_OUTAGE)
+      .slice(0, MOST_NAMED)
       .map(([name, count]) => `${quoted(name)} (${count})`);
     const more = outage.skipped.size - counts.length;
     if (more > 0) counts.push(`and ${more} more jobs`);
@@ -166,10 +166,10 @@ export class OperatorLog {
     const now = this.clock.elapsed();
     if (now - this.overload.since >= REPEAT_AFTER) this.overload = { since: now, jobs: 0 };
     const count = ++this.overload.jobs;
-    if (count > NAMED_IN_OUTAGE + 1) return;
-    if (count === NAMED_IN_OUTAGE + 1) {
+    if (count > MOST_NAMED + 1) return;
+    if (count === MOST_NAMED + 1) {
       return this.logger.warn(
-        'Other jobs were not run by this instance either, because of the overload; to count all ticks, listen to the ' +
+        'Other jobs were not run by this instance either, because of the overload; to count every skip, listen to the ' +
           'event "skipped"',
       );
     }
@@ -185,8 +185,8 @@ export class OperatorLog {
     const before = skipped.get(name) ?? 0;
     if (before === 0 && skipped.size >= REMEMBERED) return;
     skipped.set(name, before + 1);
-    if (before > 0 || skipped.size > NAMED_IN_OUTAGE + 1) return;
-    if (skipped.size === NAMED_IN_OUTAGE + 1) {
+    if (before > 0 || skipped.size > MOST_NAMED + 1) return;
+    if (skipped.size === MOST_NAMED + 1) {
       return this.logger.warn(
         'Other jobs were not run by this instance either; they are counted when the outage ends',
       );

@@ -14,14 +14,14 @@ import { dueAfter, dueAfterIdle, type KnownJob, KnownJobs } from './known-jobs.s
 import { LeaseRegistry } from './lease-registry.service.js';
 import { RedlockEvents } from './redlock-events.service.js';
 
-/** How late a job must be at least, in milliseconds, unless `overdueAfter` is set. */
+/** How late a job must at least be to count as overdue, in milliseconds, unless `overdueAfter` is set. */
 const LEAST = 5 * 60 * 1000;
 /** How long a reported silence is remembered, in milliseconds, so that no other instance reports it: seven days. */
 const REPORTED_FOR = 7 * 24 * 60 * 60 * 1000;
 /** How many jobs whose progress is not known are looked up in one round. */
 const LOOKUPS = 100;
 
-/** The time since a run was due and no instance began it. */
+/** A period in which a run has been due, and no instance has begun it. */
 interface Silence {
   /** When the run was due, in milliseconds since the epoch. */
   readonly expected: number;
@@ -30,15 +30,15 @@ interface Silence {
 }
 
 /**
- * Notices jobs that run on no instance at all, and reports each silence once. `overdueBy` of a `JobStatus` counts from
- * the moment at which the run was due; see `job-status.service.ts`.
+ * Notices jobs that run on no instance at all, and reports each silence once. `overdueBy` of a `JobStatus` is set much
+ * earlier: about a second after the run was due, later with `spread` (see `job-status.service.ts`).
  */
 @Injectable()
 export class OverdueJobs {
   private readonly logger = new Logger('RedlockModule');
   /** The silences that this instance has noticed, by the name of the job. */
   private readonly silences = new Map<string, Silence>();
-  /** When the run after the newest one is due, for each job: `cron` takes time to answer. */
+  /** When the next run after the newest known one is due, for each job: kept, because `cron` takes time to answer. */
   private readonly due = new WeakMap<
     KnownJob,
     { readonly progress: number; readonly idleUntil: number; readonly at: number }
@@ -124,7 +124,7 @@ export class OverdueJobs {
       // A run in progress is no silence, and a pause is intended.
       if (view.running || paused) expected = undefined;
     } catch {
-      // Without an answer, it relies on what this instance knows.
+      // Without an answer, the check relies on what this instance knows.
       if (this.leases.runs.some((lease) => lease.name === name)) job.idleUntil = now;
       const { since, progress = since, idleUntil = since, pausedUntil = since } = job;
       if (pausedUntil <= now) expected = dueAfterIdle(job, progress, Math.max(idleUntil, pausedUntil));

@@ -63,8 +63,8 @@ export class Pauses {
     throw new InvalidOptionError(
       MODULE,
       'enabled',
-      'must be true for pause() and resume(), because an instance with false does not use the nodes: call them on an ' +
-        'instance that does',
+      'must be true for pause() and resume(), because an instance with false does not use the nodes: call pause() and ' +
+        'resume() on an instance that uses the nodes',
       { received: enabled },
     );
   }

@@ -60,7 +60,7 @@ export class Recovery {
     for (let looks = 0; tick && looks < LOOK_BACK; looks++) {
       const found = tick;
       const firing = (): CronFiring => this.firings.ofCron(call, ticks, found);
-      const outcome = await this.runner.resume(
+      const outcome = await this.runner.runUncalled(
         { name, options, tick, ticks, past: 'perhaps begun' },
         firing,
         call,

@@ -70,9 +70,9 @@ export class RedlockService {
   }
 
   /**
-   * Acquires a lock. Resolves to `null` if another claim holds it, if no majority of the nodes answers in time, or once
-   * all other modules have shut down: their shutdown hooks may still lock. The lock is renewed until it is released,
-   * the application is closed, or the process ends: release it in a `finally`, or with `await using`.
+   * Acquires a lock. Resolves to `null` if another claim holds it, if no majority of the nodes answers in time, or
+   * after all other modules have shut down (until then, their shutdown hooks may still lock). The lock is renewed until
+   * it is released, the application is closed, or the process ends: release it in a `finally`, or with `await using`.
    *
    * @throws InvalidOptionError for an invalid name or option.
    * @throws StoreDownError without a quorum, if the module has `onStoreDown: 'throw'`.
@@ -133,8 +133,8 @@ export class RedlockService {
   }
 
   /**
-   * The run that the caller is part of, across everything that it awaits; `undefined` outside a run. Code that a run has
-   * started, such as a timer, still gets that run when it has ended.
+   * The run that the caller is part of, across everything that it awaits; `undefined` outside a run. Code that a run
+   * has started, such as a timer, still gets that run after the run has ended.
    */
   current(): CurrentRun | undefined {
     return RunScope.current();
@@ -165,9 +165,9 @@ export class RedlockService {
   }
 
   /**
-   * The next ticks of a job, within the next eight years; empty if this instance knows no schedule of it. It asks no
-   * node, so it does not know the last run: an interval is counted from now, and ticks that `every` will leave out are
-   * listed, too. `status` tells when the job is due next.
+   * The next ticks of a job, within the next eight years; empty if this instance knows no schedule for it. This method
+   * asks no node, so it does not know the last run: an interval is counted from now, and ticks that `every` will leave
+   * out are listed, too. `status` tells when the job is due next.
    *
    * @param amount How many. Default: 10. Of a rare schedule, there may be fewer.
    * @throws InvalidOptionError for an invalid name or amount.

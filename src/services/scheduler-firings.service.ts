@@ -30,7 +30,7 @@ import type { CronTicks, Tick } from '../schedule/cron-ticks.js';
 
 /** What has been wrapped by any application of this process: wrapping twice would nest one firing in another. */
 const wrapped = new WeakSet<object>();
-/** The options of the `@Cron` of each callback, and of the job that was made of it. */
+/** The options of the `@Cron` of each callback, and of the cron job that was made from it. */
 const decoratedWith = new WeakMap<object, CronOptions>();
 
 /**
@@ -43,9 +43,9 @@ export class SchedulerFirings {
   readonly ticks = new SharedTicks();
   /** Called for a cron job that starts, or is first seen while it runs, with the keys that methods may know it by. */
   onStart: (keys: readonly CronJobKey[]) => void = () => {};
-  /** The registries and cron jobs that this object watches; a process may have several for one application. */
+  /** The registries and cron jobs that this object watches; one application may have several `SchedulerFirings`. */
   private readonly watched = new WeakSet<object>();
-  /** Those of the cron jobs of decorated methods. */
+  /** The times of the cron jobs of decorated methods. */
   private readonly times = new CronJobTimes(this.ticks);
   private registries: readonly SchedulerRegistry[] = [];
   private knowsIntervals = false;
@@ -92,7 +92,7 @@ export class SchedulerFirings {
   }
 
   /**
-   * What calls a decorated method at the times that its decorator sets: a running cron job, or, if the interval is
+   * What calls a decorated method at the times that its decorator sets: a started cron job, or, if the interval is
    * registered, its schedule. Intervals without a name cannot be told apart.
    */
   sourceOf(schedule: Schedule): object | undefined {
@@ -122,7 +122,7 @@ export class SchedulerFirings {
     return Math.max(...[...this.registeredFor(schedule)].map(([key]) => this.times.since(key)));
   }
 
-  /** The running cron jobs of a decorated method, whatever times they have been given since. */
+  /** The started cron jobs of a decorated method, whatever times they have been given since. */
   *cronJobsOf(schedule: CronSchedule): Iterable<CronJob> {
     for (const [, job] of this.registeredFor(schedule)) if (isActive(job)) yield job;
   }
@@ -135,7 +135,7 @@ export class SchedulerFirings {
     }
   }
 
-  /** Whether a source (a cron job, or the schedule of an interval) still runs, on the same schedule. */
+  /** Whether a source (a cron job, or the schedule of an interval) is still active, on the same schedule. */
   follows(source: object, schedule: CronTicks | number): boolean {
     if ('every' in source) return this.isMounted(source as IntervalSchedule);
     if (!('cronTime' in source) || typeof schedule === 'number') return true;

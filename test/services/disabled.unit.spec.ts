@@ -37,7 +37,7 @@ describe('with enabled: false,', () => {
     expect(error).toMatchObject({ option: 'enabled', value: false });
     expect((error as Error).message).toBe(
       'RedlockModule: enabled must be true for pause() and resume(), because an instance with false does not use the ' +
-        'nodes: call them on an instance that does; received false',
+        'nodes: call pause() and resume() on an instance that uses the nodes; received false',
     );
     expect((await redlock.status('report')).paused).toBeNull();
   });
