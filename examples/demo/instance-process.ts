@@ -10,9 +10,9 @@ export interface InstanceSettings {
   readonly guarded: boolean;
   readonly redisUrls: readonly string[];
   readonly keyPrefix: string;
-  /** Told each time the job begins, with the time in milliseconds. */
+  /** Called each time the job begins, with the time in milliseconds. */
   readonly onRun: (at: number) => void;
-  /** Told each warning in the instance's log. */
+  /** Called with each warning in the instance's log. */
   readonly onWarning: (text: string) => void;
 }
 

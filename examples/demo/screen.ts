@@ -22,7 +22,7 @@ export function showTick(
   });
   // An instance that was killed earlier has not run it.
   const wasKilled = instances.some(({ name, alive }) => !alive && whoRan.includes(name));
-  const end = wasKilled ? paint('yellow', ', until it was killed') : '';
+  const end = wasKilled ? paint('yellow', '; its instance was killed during the run') : '';
   console.log(`  ${timeOfDay(tick)}   ${cells.join(' ')}   ${verdict(whoRan.length)}${end}`);
 }
 
@@ -39,7 +39,9 @@ export function showSummary(tallies: Record<string, Tally>): void {
 }
 
 export function showResult(passed: boolean): void {
-  const text = passed ? 'With @Exclusive, each tick ran once.' : 'With @Exclusive, not each tick ran once!';
+  const text = passed
+    ? 'With @Exclusive, each tick ran once.'
+    : 'With @Exclusive, not every tick ran exactly once!';
   console.log(`\n${paint(passed ? 'green' : 'red', text)}`);
 }
 

@@ -25,7 +25,7 @@ export class ReportJobs {
   }
 
   /**
-   * Takes long, and may be begun twice: so another instance takes over when this one dies. What it writes is fenced,
+   * Takes long, and is safe to run twice, so another instance takes over when this one dies. What it writes is fenced,
    * for a run that goes on after its lock was lost.
    */
   @Cron('*/4 * * * * *')
