@@ -44,7 +44,7 @@ export async function startExclusive(
 /** The subject that applications are compared with: one command for each job. */
 export const RAW = 'raw SET NX PX';
 
-/** After fewer calls, the engine has not yet compiled all the code that a call runs. */
+/** After fewer calls, V8 has not yet compiled all the code that a call runs. */
 export const WARM_UP_CALLS = 2000;
 
 /** Starts an application of each build, and one by hand, on one node, for as long as `work` takes. */

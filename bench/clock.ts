@@ -1,6 +1,6 @@
 /**
- * The `Date` of this process, moved by hand, so that a new tick need not be waited for. It begins in the past: a tick
- * that is ahead of the clock of Redis would be early, but one that is behind it is claimed like any other.
+ * The `Date.now` of this process, moved by hand, so that a new tick need not be waited for. It begins in the past: a
+ * tick that is ahead of the clock of Redis would be early, but one that is behind it is claimed like any other.
  */
 
 const MINUTE = 60_000;

@@ -20,7 +20,7 @@ export interface Figure {
   readonly ratio?: boolean;
   /** Whether `--against` compares it. Default: yes. */
   readonly compared?: boolean;
-  /** How many times as much as that of another commit it may be. Default: `ALLOWED`. */
+  /** The largest ratio to the figure of the other commit that is allowed. Default: `ALLOWED`. */
   readonly allowed?: number;
 }
 

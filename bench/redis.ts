@@ -48,7 +48,7 @@ export async function countersDuring<T>(clients: readonly Redis[], work: () => P
 /** How often the commands are counted to find their peak, in milliseconds. */
 const SAMPLE_EVERY = 100;
 
-/** The most commands that servers got in a second meanwhile, all of them together. */
+/** The most commands that all servers together got in one second during `work`. */
 export async function peakDuring<T>(clients: readonly Redis[], work: () => Promise<T>) {
   const samples: { readonly at: number; readonly sent: number }[] = [];
   const sample = async (): Promise<void> => {

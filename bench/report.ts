@@ -4,7 +4,7 @@ import { ratiosOf, type Row, spreadOf } from './measure.js';
 /** The rows of each setting that was measured, by the name of the setting. */
 export type Results = ReadonlyMap<string, readonly Row[]>;
 
-/** How many times as much as that of another commit a figure may be. */
+/** The largest ratio to the figure of the other commit that is allowed. */
 const ALLOWED = 1.03;
 
 /** Prints a group as a table, with ratios to the reference, or to the other build if there are two. */
@@ -32,8 +32,8 @@ export function printGroup(group: Group, results: Results, base?: string): void 
 }
 
 /**
- * Prints which figures of this build are worse than those of the other one by more than they may, or may be: the
- * interval contains the true median of the ratios with a probability of 95 %. Returns whether any is worse.
+ * Prints the figures of this build that are worse than those of the other one by more than is allowed, and those that
+ * may be. The interval contains the true median of the ratios with a probability of 95 %. Returns whether any is worse.
  */
 export function printWorse(groups: readonly Group[], results: ReadonlyMap<string, Results>): boolean {
   let worse = false;

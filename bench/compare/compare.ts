@@ -1,6 +1,7 @@
 /**
  * How often a tick runs, by the way in which it is kept to one instance: `npm run compare`. Three instances as real
- * processes, one Redis, a job of 30 ms every second; the clocks equal, and then 2.5 s apart.
+ * processes, one Redis, a job of 30 ms every second; first with equal clocks, then with one clock 2.5 s ahead and one
+ * 2.5 s behind.
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { Redis } from 'ioredis';

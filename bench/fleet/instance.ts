@@ -7,7 +7,7 @@ import Redlock from 'redlock';
 import type { Build } from '../builds.js';
 import type { Instances } from './protocol.js';
 
-/** Makes an instance run `work` if it wins the tick of the job. Resolves to why it did not. */
+/** Makes an instance run `work` if it wins the tick of the job. Resolves to why it did not; `undefined` if it did. */
 export type Claim = (
   name: string,
   job: CronJob,

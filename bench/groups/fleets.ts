@@ -9,7 +9,7 @@ import { bytes, counts, durations, sum, times } from '../report.js';
 /** The usual way, measured only where there is one job. */
 export const REDLOCK = 'redlock 5, retryCount 0';
 
-/** How many nodes there are, and how many of them hang: the first, which claims ask first. */
+/** How many nodes there are, and how many of them hang: those are the first in the list, which claims ask first. */
 export const NODES = [
   { name: 'one-node', nodes: 1, hung: 0 },
   { name: 'five-nodes', nodes: 5, hung: 0 },
