@@ -49,7 +49,7 @@ const [scripts] = await build([
 // Node.js prints the whole line of an error that ends a process.
 for (const { fileName, code } of scripts.output) writeFileSync(`dist/${fileName}`, inLines(code));
 
-/** Breaks lines before statements and members of classes, where that means nothing. */
+/** Breaks lines before statements and members of classes, where a line break does not change the meaning. */
 function inLines(code) {
   const starts = [];
   JSON.stringify(parseAst(code), (_key, node) => {

@@ -1,5 +1,5 @@
-// Packs the package as `npm publish` would, and looks at what users get: its manifest (publint), its types as every
-// kind of user resolves them (attw), that no type in it comes from `redlock`, whose own types cannot be found, and that
+// Packs the package as `npm publish` would, and checks what users get: its manifest (publint), its types as every kind
+// of user resolves them (attw), that no type in it comes from `redlock`, whose own types cannot be found, and that
 // editors find the documentation of each type.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';

@@ -1,6 +1,6 @@
 // What the package adds to an application that has NestJS, @nestjs/schedule and ioredis already: on the disk, and to
-// the time that its imports take. Installs both from the registry in a temporary folder, and refuses more than is
-// promised.
+// the time that its imports take. Installs the other packages from the registry, then a tarball of this one, in a
+// temporary folder, and fails if a limit is exceeded.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -50,7 +50,7 @@ try {
   ];
   for (const { value, most, unit } of limits) {
     if (value < most) continue;
-    console.error(`Not less than the ${most} ${unit} that are promised`);
+    console.error(`Over the limit: must be less than ${most} ${unit}`);
     process.exitCode = 1;
   }
 } finally {

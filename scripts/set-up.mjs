@@ -7,7 +7,7 @@ const run = (...args) => execFileSync(npm, args, { stdio: 'inherit', shell: proc
 
 const installed = 'node_modules/.package-lock.json';
 if (!existsSync(installed) || statSync(installed).mtimeMs < statSync('package-lock.json').mtimeMs) {
-  // The log level is said anew: `npm run --silent` hands its own down, and would hide why an installation fails.
+  // Sets the log level again: `npm run --silent` passes its own on, which would hide why an installation fails.
   run('ci', '--no-audit', '--no-fund', '--loglevel=error');
 }
 run('run', '--silent', 'compile');
