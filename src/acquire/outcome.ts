@@ -88,8 +88,12 @@ export const PAUSED: Denial = { kind: 'denied', reason: 'paused', causes: [] };
 /** The denial of a claim that had no slot, or no answer, in time. */
 export const OVERLOAD: Denial = { kind: 'denied', reason: 'overload', causes: [] };
 
-/** The denial of a claim without a majority of answers: `'overload'` if late answers are the only reason for that. */
-export function withoutQuorum(causes: readonly Error[], nodes: number): Denial {
+/**
+ * The denial of a claim without a majority of answers: `'overload'` if late answers are the only reason for that.
+ *
+ * @param nodes How many nodes there are. Default: none of them has answered.
+ */
+export function withoutQuorum(causes: readonly Error[], nodes = causes.length): Denial {
   // Whether there would be a quorum without the failures of one kind.
   const onlyFor = (isSo: (cause: Error) => boolean): boolean => {
     const others = causes.filter((cause) => !isSo(cause)).length;

@@ -1,5 +1,9 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import { isDown, withoutQuorum } from '../acquire/outcome.js';
 import type { Clock, Timer } from '../clock.js';
+import { quoted } from '../display.js';
+import { StoreDownError } from '../errors.js';
+import { logFailure } from '../in-background.js';
 import { decodePause } from '../records/job-pause.js';
 import type { MergedView } from '../records/merged-view.js';
 import { recordedSchedule } from '../records/recorded-schedule.js';
@@ -32,12 +36,18 @@ interface Candidate extends DeclaredJob {
  */
 @Injectable()
 export class CatchUp {
+  private readonly logger = new Logger('RedlockModule');
   /** Since when this instance claims the ticks of each job itself, by name, in milliseconds since the epoch. */
   private readonly since = new Map<string, number>();
   /** The jobs with `missed` or `spread`, by name. Kept, because finding them means going through all declared jobs. */
   private readonly candidates = new Map<string, Candidate>();
-  /** The jobs to look at again: paused ones, each with a timer if the pause ends by itself, and undecided claims. */
+  /**
+   * The jobs to look at again: paused ones, each with a timer if the pause ends by itself, undecided claims, and jobs
+   * that could not be read.
+   */
   private readonly waiting = new Map<string, Timer | undefined>();
+  /** The jobs that the nodes refuse to report on, while they answer others: the log has a line on each. */
+  private readonly unread = new Set<string>();
   private isStopped = false;
 
   constructor(
@@ -67,8 +77,7 @@ export class CatchUp {
   /** Looks for a missed tick of this job: when it is paused or resumed, and when its pause ends. */
   lookFor(name: string): void {
     const job = this.candidates.get(name);
-    // If no node answers, `look` is called when a quorum votes again.
-    if (job) void this.lookAt(job).catch(() => this.fleet.suspect());
+    if (job) void this.lookAt(job).catch((error: unknown) => this.failed(name, error));
     else this.waiting.delete(name);
   }
 
@@ -119,6 +128,7 @@ export class CatchUp {
     // A tick that was begun cannot be taken over once a later one is settled.
     if (options.recover) await this.recovery.search(job, schedule);
     const view = await this.records.view(name, options.history);
+    this.unread.delete(name);
     const now = this.clock.now();
     const tick = ticks.latest(now);
     if (!tick || this.isDelayed(job, tick, now) || !this.isMissed(job, tick, view)) return;
@@ -128,6 +138,20 @@ export class CatchUp {
     // Another run may hold the lock, or the clock of a node may not have come to the end of the pause.
     if (outcome === 'unknown' && !this.waiting.has(name)) this.waiting.set(name, undefined);
     ticks.prepareSoon(this.clock);
+  }
+
+  private failed(name: string, error: unknown): void {
+    if (!(error instanceof StoreDownError))
+      return logFailure(`Looking for missed ticks of ${quoted(name)}`, error);
+    const denial = withoutQuorum(error.causes);
+    const { isOfOneLock } = denial;
+    // `look` is called when a quorum votes again.
+    if (isDown(denial)) return this.fleet.suspect();
+    // The other jobs can be read, and need no other look.
+    if (!this.waiting.has(name)) this.waiting.set(name, undefined);
+    if (!isOfOneLock || this.unread.has(name)) return;
+    this.unread.add(name);
+    this.logger.warn(`Missed ticks of ${quoted(name)} cannot be looked for: ${error.message}`);
   }
 
   /** A tick that was due before this instance began to claim the ticks of the job, if it is not to be claimed yet. */

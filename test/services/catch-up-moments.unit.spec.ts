@@ -1,11 +1,19 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, type Type } from '@nestjs/common';
 import { Cron } from '@nestjs/schedule';
 import type { TestingModule } from '@nestjs/testing';
-import { beforeEach, describe, expect, it, vi } from 'vitest';
-import { Exclusive, MemoryNode, type MissedEvent, RedlockService } from '../../src/index.js';
+import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
+import {
+  Exclusive,
+  MemoryNode,
+  type MissedEvent,
+  NodeUnreachableError,
+  RedlockService,
+} from '../../src/index.js';
 import { ExclusiveJobs } from '../../src/services/exclusive-jobs.service.js';
+import { JobRunner } from '../../src/services/job-runner.service.js';
 import { ManualClock } from '../../src/testing/manual-clock.js';
 import { close, fire, start } from '../module/application.js';
+import { RecordingLogger } from '../module/recording-logger.js';
 
 const MINUTE = 60_000;
 const HOURLY = '0 * * * *';
@@ -13,9 +21,11 @@ const TTL = 60 * MINUTE;
 /** How often an instance looks at the jobs that are paused or undecided. */
 const BEAT = 10_000;
 
-/** A node that can be out of reach. */
+/** A node that can be out of reach, or refuse to report on one job. */
 class FailingNode extends MemoryNode {
   isDown = false;
+  /** Why it does not report on `report`; `undefined` if it does. */
+  refuses: 'lock' | 'slow' | undefined;
 
   override claim(...args: Parameters<MemoryNode['claim']>): ReturnType<MemoryNode['claim']> {
     return this.isDown ? Promise.reject(new Error('is down')) : super.claim(...args);
@@ -26,6 +36,8 @@ class FailingNode extends MemoryNode {
   }
 
   override look(...args: Parameters<MemoryNode['look']>): ReturnType<MemoryNode['look']> {
+    if (this.refuses && args[0].lock.endsWith('report'))
+      return Promise.reject(new NodeUnreachableError('a:1', 'WRONGTYPE', this.refuses));
     return this.isDown ? Promise.reject(new Error('is down')) : super.look(...args);
   }
 }
@@ -58,9 +70,19 @@ class Jobs {
   cleaning(): void {}
 }
 
+@Injectable()
+class Others {
+  @Cron(HOURLY, { name: 'other', timeZone: 'UTC', waitForCompletion: true })
+  @Exclusive('other', { ttl: TTL, missed: 'once' })
+  other(): void {}
+}
+
 /** An application that starts at one minute to eleven; its jobs have run at ten o'clock. */
-async function beforeEleven(): Promise<{ app: TestingModule; redlock: RedlockService }> {
-  const parts = { redlock: { nodes: node }, providers: [Jobs], clock };
+async function beforeEleven(
+  providers: Type[] = [Jobs],
+  logger = new RecordingLogger(),
+): Promise<{ app: TestingModule; redlock: RedlockService }> {
+  const parts = { redlock: { nodes: node }, providers, logger, clock };
   const before = await start(parts);
   for (const job of ['report', 'cleaning']) await clock.until(fire(before, job));
   await close(before);
@@ -186,6 +208,40 @@ it('the records of a job are not read while it is paused', async () => {
   await clock.idle();
   expect(ticks).toEqual(['11:00']);
   expect(limits()).toContain(50);
+});
+
+it.each([
+  ['lock', 1],
+  ['slow', 0],
+] as const)(
+  'a job that cannot be read (%s) is looked at again with each beat, and no other job is; lines: %i',
+  async (why, lines) => {
+    node.refuses = why;
+    const logger = new RecordingLogger();
+    await beforeEleven([Jobs, Others], logger);
+    const looks = vi.spyOn(node, 'look').mockClear();
+    await clock.advance(6 * BEAT);
+    const names = looks.mock.calls.map(([{ lock }]) => lock.replace('JOB_LOCKER_', ''));
+    expect(names).toEqual(Array.from({ length: 6 }, () => 'report'));
+    const told = logger.at('warn').filter((line) => line.includes('ticks of "report" cannot be looked for'));
+    expect(told).toHaveLength(lines);
+    node.refuses = undefined;
+    await clock.advance(BEAT);
+    expect(ticks).toEqual(['11:00']);
+  },
+);
+
+it('a look for missed ticks that fails is logged, and not taken for an outage', async () => {
+  const logger = new RecordingLogger();
+  const resume = vi.spyOn(JobRunner.prototype, 'resume').mockRejectedValue(new Error('no ticks'));
+  onTestFinished(() => resume.mockRestore());
+  const { redlock } = await beforeEleven([Jobs], logger);
+  await clock.until(redlock.pause('report', { for: '2m' }));
+  await clock.advance(2 * MINUTE + BEAT);
+  expect(resume).toHaveBeenCalledOnce();
+  expect(logger.at('error')).toEqual([
+    expect.stringContaining('Looking for missed ticks of "report" failed: Error: no ticks'),
+  ]);
 });
 
 describe('an application that is closed while a job is paused keeps no timer for the end of the pause', () => {

@@ -3,8 +3,10 @@ import { Injectable } from '@nestjs/common';
 import { Cron } from '@nestjs/schedule';
 import { describe, expect, it } from 'vitest';
 import { Exclusive, RedlockService } from '../../src/index.js';
-import { close, startFleet } from '../module/application.js';
-import { useServers } from '../module/redis.js';
+import { close, ONCE_A_YEAR, startFleet } from '../module/application.js';
+import { RecordingLogger } from '../module/recording-logger.js';
+import { clientOf, useServer, useServers } from '../module/redis.js';
+import { callsOf } from '../nodes/support.js';
 
 const PERIOD = 5000;
 
@@ -88,4 +90,28 @@ describe.each([
       expect(runs.map(({ tick }) => tick)).toEqual([first, first + PERIOD, first + 2 * PERIOD]);
     },
   );
+});
+
+describe('a job whose records something else has written', () => {
+  const server = useServer();
+
+  @Injectable()
+  class Yearly {
+    @Cron(ONCE_A_YEAR)
+    @Exclusive('yearly', { missed: 'once' })
+    yearly(): void {}
+  }
+
+  it('is read again with the beats only, and the log says so', async () => {
+    const client = clientOf(server.it);
+    await client.set('{JOB_LOCKER_yearly}:runs', 'mine');
+    const logger = new RecordingLogger();
+    await startFleet(1, { redlock: { nodes: server.it.url }, providers: [Yearly], logger });
+    await pause(3000);
+    // At the start, and with the first beat.
+    expect((await callsOf(client)).get('lrange')).toBe(2);
+    expect(logger.at('warn')).toContainEqual(
+      expect.stringMatching(/Missed ticks of "yearly" cannot be looked for: .*WRONGTYPE/),
+    );
+  });
 });
