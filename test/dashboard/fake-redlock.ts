@@ -29,8 +29,8 @@ export class FakeRedlock implements RedlockApi {
   readonly asked: string[] = [];
   readonly done: unknown[][] = [];
   isDown = false;
-  /** The name of a job that cannot be read. */
-  broken: string | undefined;
+  /** The jobs that cannot be read, and why. */
+  readonly broken = new Map<string, Error>();
   instances: FleetInstance[] = [];
   nodes: Health['nodes'] = [];
   outcome: RunOutcome<unknown> | Error | Promise<RunOutcome<unknown>> = { ran: true, value: undefined };
@@ -111,7 +111,8 @@ export class FakeRedlock implements RedlockApi {
 
   private ask(what: string, name: string): void {
     this.asked.push(what);
-    if (name === this.broken) throw new Error('no');
+    const error = this.broken.get(name);
+    if (error) throw error;
     if (this.isDown) throw new StoreDownError(name, [new Error('Node 10.1.1.1:6379: connect ECONNREFUSED')]);
   }
 }

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 
 import { JobReader } from '../../src/dashboard/job-reader.js';
 import type { Overview, ShownJob } from '../../src/dashboard/page-data.js';
 import type { FleetInstance } from '../../src/dashboard/redlock-data.js';
+import { NodeUnreachableError, StoreDownError } from '../../src/errors.js';
 import { type FakeJob, FakeRedlock } from './fake-redlock.js';
 import { dailyJob, infoOf, recordOf } from './records.js';
 
@@ -149,18 +150,23 @@ describe('the reader of the dashboard', () => {
   it('shows the other jobs if one cannot be read, and logs why, once', async () => {
     const error = vi.spyOn(Logger.prototype, 'error').mockImplementation(() => {});
     onTestFinished(() => error.mockRestore());
-    job('bad');
-    job('good');
-    redlock.broken = 'bad';
+    for (const name of ['bad', 'refused']) job(name);
+    for (let number = 0; number < 30; number++) job(`job-${number}`);
+    redlock.broken.set('bad', new Error('no'));
+    const cause = new NodeUnreachableError('10.1.1.1:6379', 'WRONGTYPE', 'lock');
+    redlock.broken.set('refused', new StoreDownError('refused', [cause]));
+    await overviewOf(reader);
+    await vi.advanceTimersByTimeAsync(4000);
     const overview = await overviewOf(reader);
-    expect([viewOf(overview, 'bad')?.status, viewOf(overview, 'good')?.status?.name]).toEqual([
+    expect(['bad', 'refused', 'job-29'].map((name) => viewOf(overview, name)?.status?.name)).toEqual([
       undefined,
-      'good',
+      undefined,
+      'job-29',
     ]);
     expect(overview.trouble).toBeNull();
     await vi.advanceTimersByTimeAsync(4000);
     await overviewOf(reader);
-    expect(error.mock.calls).toEqual([['Error: no']]);
+    expect(error.mock.calls).toEqual([['Error: no'], [expect.stringMatching(/"refused".*WRONGTYPE/)]]);
   });
 
   it('knows the jobs of other instances, and those that had an event, as not declared here', async () => {
