@@ -87,16 +87,23 @@ export class JobStatuses {
 }
 
 /**
- * The newest run that the nodes know of: its tick, or, for an interval, its start. Milliseconds since the epoch;
- * `undefined` if they know of none.
+ * The newest run of which the nodes know, or may know: its tick, or, for an interval, its start. Milliseconds since the
+ * epoch; `undefined` if they know of none.
  */
-export function newestRun({ schedule, options, since }: KnownJob, view: MergedView): number | undefined {
+export function newestRun(job: KnownJob, view: MergedView): number | undefined {
+  const { schedule, options, since } = job;
+  const known = newestKnown(job, view);
+  if (typeof schedule === 'number' || options.overlap !== 'allow') return known;
+  // If runs may overlap, nobody knows of those that were begun before this instance was up, and are not settled.
+  return Math.max(since, known ?? since);
+}
+
+/** As `newestRun`, and the same for all instances. */
+export function newestKnown({ schedule, options }: KnownJob, view: MergedView): number | undefined {
   const { last, records } = view;
   if (typeof schedule === 'number') {
     return records.find((record) => countsForInterval(record, options))?.startedAt.getTime();
   }
-  // If runs may overlap, nobody knows of those that were begun before this instance was up, and are not settled.
-  if (options.overlap === 'allow') return Math.max(since, last ?? since);
   const newest = Math.max(last ?? Number.NEGATIVE_INFINITY, newestDied(view));
   return Number.isFinite(newest) ? newest : undefined;
 }

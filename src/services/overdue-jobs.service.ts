@@ -9,7 +9,7 @@ import type { OverdueJob } from '../records/health.js';
 import { CLOCK, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
 import { JobCallers } from './job-callers.service.js';
 import { JobRecords } from './job-records.service.js';
-import { JobStatuses, newestRun, RECORDS } from './job-status.service.js';
+import { JobStatuses, newestKnown, newestRun, RECORDS } from './job-status.service.js';
 import { dueAfter, dueAfterIdle, type KnownJob, KnownJobs } from './known-jobs.service.js';
 import { LeaseRegistry } from './lease-registry.service.js';
 import { RedlockEvents } from './redlock-events.service.js';
@@ -112,10 +112,12 @@ export class OverdueJobs {
     const { name } = job;
     const now = this.clock.now();
     let expected: number | undefined;
+    let known: number | undefined;
     try {
       const view = await this.records.view(name, RECORDS);
       expected = this.statuses.expected(job, view);
       const newest = newestRun(job, view) ?? job.since;
+      known = newestKnown(job, view);
       job.progress = Math.max(job.progress ?? newest, newest);
       const idleUntil = view.running ? now : endOfPause(view.pause, now);
       if (idleUntil !== undefined) job.idleUntil = Math.max(job.idleUntil ?? idleUntil, idleUntil);
@@ -130,11 +132,12 @@ export class OverdueJobs {
       if (pausedUntil <= now) expected = dueAfterIdle(job, progress, Math.max(idleUntil, pausedUntil));
     }
     if (expected === undefined || !this.isLate(job, expected)) return void this.silences.delete(name);
-    const known = this.silences.get(name);
-    const silence = known?.expected === expected ? known : { expected, isReported: false };
+    const before = this.silences.get(name);
+    const silence = before?.expected === expected ? before : { expected, isReported: false };
     if (silence.isReported) return;
     this.silences.set(name, silence);
-    const isFirst = await this.isFirst(name, expected);
+    // What an instance expects may depend on when it lost its last claim, and on what it has seen of runs and pauses.
+    const isFirst = await this.isFirst(name, known === undefined ? expected : dueAfter(job, known));
     // If the nodes could not tell, perhaps no instance has reported it: the next check asks again.
     silence.isReported = isFirst !== undefined;
     if (isFirst) this.report(job, expected);
@@ -150,9 +153,11 @@ export class OverdueJobs {
   /**
    * Whether no other instance has reported this silence; `undefined` if the nodes cannot tell yet. Without a quorum,
    * each reports it.
+   *
+   * @param due When the run after the newest one was due: the same for all instances, if the nodes know of a run.
    */
-  private async isFirst(name: string, expected: number): Promise<boolean | undefined> {
-    const lock = new JobKeys(this.options.keyPrefix, name).overdue(expected);
+  private async isFirst(name: string, due: number): Promise<boolean | undefined> {
+    const lock = new JobKeys(this.options.keyPrefix, name).overdue(due);
     const answer = await this.acquirer.takeOnce(lock, REPORTED_FOR);
     if (answer.kind === 'granted' || answer.reason === 'store-down') return true;
     return answer.holder === undefined ? undefined : false;

@@ -1,10 +1,11 @@
-import { Injectable } from '@nestjs/common';
-import { Cron } from '@nestjs/schedule';
+import { Injectable, type Type } from '@nestjs/common';
+import { Cron, Interval } from '@nestjs/schedule';
 import type { TestingModule } from '@nestjs/testing';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { describeRun, tokensOf } from '../../src/acquire/token.js';
 import { Exclusive, MemoryNode, NodeUnreachableError, RedlockService } from '../../src/index.js';
 import { JobKeys } from '../../src/nodes/job-keys.js';
+import { fire as inFiring, IntervalFiring } from '../../src/schedule/firing.js';
 import { Fleet } from '../../src/services/fleet.service.js';
 import { Lifecycle } from '../../src/services/lifecycle.service.js';
 import { ManualClock } from '../../src/testing/manual-clock.js';
@@ -37,6 +38,13 @@ class FaultyNode extends MemoryNode {
 const WAITING = { timeZone: 'UTC', waitForCompletion: true };
 
 @Injectable()
+class Minutely {
+  @Interval(MINUTE)
+  @Exclusive('minute')
+  minute(): void {}
+}
+
+@Injectable()
 class Jobs {
   @Cron('0 * * * * *', { ...WAITING, name: 'report' })
   @Exclusive('report')
@@ -65,8 +73,8 @@ beforeEach(async () => {
   await startOne();
 });
 
-async function startOne(): Promise<void> {
-  const app = await start({ redlock: { nodes: node }, providers: [Jobs], clock });
+async function startOne(provider: Type = Jobs): Promise<void> {
+  const app = await start({ redlock: { nodes: node }, providers: [provider], clock });
   await app.get(Lifecycle).prepared;
   app.get(Fleet).beatByHand();
   app.get(RedlockService).on('overdue', ({ name, expected }) => {
@@ -179,13 +187,25 @@ describe('in an outage, a job', () => {
   });
 });
 
+it.each([0, 7000])('the silence of an interval is reported once, by timers %i ms apart', async (gap) => {
+  apps = [];
+  for (let instances = 1; instances <= 3; instances++) await startOne(Minutely);
+  for (const app of apps) {
+    const firing = new IntervalFiring(MINUTE, clock.now(), clock);
+    await clock.until(inFiring(firing, async () => app.get(Minutely).minute()));
+    await clock.advance(gap);
+  }
+  await checkAfter(10);
+  expect(reports).toEqual(['minute 09:31']);
+});
+
 describe('a tick whose run died', () => {
   const name = 'twice a day';
-  const keys = new JobKeys('JOB_LOCKER', name);
   const next = new Date('2031-05-08T09:30:00Z');
 
   /** Claims a tick as an instance does that dies at once, and so never renews its lease. */
-  async function claimAndDie(tick: number, ttl: number): Promise<void> {
+  async function claimAndDie(tick: number, ttl: number, job = name): Promise<void> {
+    const keys = new JobKeys('JOB_LOCKER', job);
     const token = tokensOf('dead')(describeRun({ runId: 'run', trigger: 'schedule', startedAt: tick, tick }));
     const history = { records: keys.records, begun: keys.begun, limit: 50, keep: 1e9 };
     const claimed = { key: keys.tick(tick), last: keys.last, at: tick, keep: 60_000, recover: false };
@@ -220,6 +240,16 @@ describe('a tick whose run died', () => {
       const { overdue } = await app.get(RedlockService).health();
       expect(overdue).toContainEqual({ name, by: overdueBy });
     }
+  });
+
+  it('is followed by one silence, though one instance saw that run in progress for longer', async () => {
+    await clock.advance(MINUTE);
+    await claimAndDie(clock.now() - (clock.now() % MINUTE), 9 * MINUTE, 'report');
+    for (const app of apps) {
+      await clock.advance(7 * MINUTE - apps.indexOf(app) * 6 * MINUTE);
+      await clock.until(app.get(Fleet).beatAndLook());
+    }
+    expect(await checkAfter(10)).toHaveLength(1);
   });
 
   it('is not the next one, by a clock that lags', async () => {
