@@ -34,6 +34,8 @@ export class Lease {
   record: (() => string) | undefined;
   private controller: AbortController | undefined;
   private abortReason: Error | undefined;
+  /** Whether shutdown has aborted it, perhaps after something else had. */
+  private isCutOff = false;
   private ttl: number;
   private ending: Promise<void> | undefined;
   /** Resolves when the extensions in progress are over. */
@@ -117,6 +119,7 @@ export class Lease {
    */
   abort(reason: Error): void {
     this.clock.clearTimeout(this.limit);
+    this.isCutOff ||= reason instanceof ShutdownError;
     if (this.abortReason) return this.stopRenewal();
     this.abortReason = reason;
     if (this.isGivenUp) this.stopRenewal();
@@ -132,7 +135,8 @@ export class Lease {
     if (!this.ending) {
       // Sent first, so that the nodes work while the timers are cleared.
       this.ending = this.giveBack(how);
-      this.stopTimers();
+      this.stopRenewal();
+      this.clock.clearTimeout(this.limit);
     }
     return this.ending;
   }
@@ -142,7 +146,7 @@ export class Lease {
    * lease has ended.
    */
   finish(): Promise<void> {
-    if (!this.recovers || !(this.abortReason instanceof ShutdownError)) return this.end('settle');
+    if (!this.recovers || !this.isCutOff) return this.end('settle');
     if (!this.ending) {
       this.ending = Promise.resolve();
       this.onEnded?.();
@@ -173,7 +177,7 @@ export class Lease {
    * stopped: if its lease ended, other instances would consider it dead and run its tick again.
    */
   private get isGivenUp(): boolean {
-    if (this.isEnded) return true;
+    if (this.isEnded || this.isCutOff) return true;
     return this.abortReason !== undefined && !(this.recovers && this.abortReason instanceof RunTimeoutError);
   }
 
@@ -241,10 +245,5 @@ export class Lease {
   private stopRenewal(): void {
     this.clock.clearTimeout(this.renewal);
     this.clock.clearTimeout(this.loss);
-  }
-
-  private stopTimers(): void {
-    this.stopRenewal();
-    this.clock.clearTimeout(this.limit);
   }
 }

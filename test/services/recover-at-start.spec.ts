@@ -220,4 +220,34 @@ describe('a run that shutdown cuts off', () => {
     await expect.poll(() => fresh.get(Jobs).ends, { timeout: 2 * TTL + 2000 }).toEqual(['finished']);
     await expect.poll(settled).toBe(TICK);
   });
+
+  it(
+    'is run again, with recover, also if it had gone on beyond its maxRuntime',
+    { timeout: 40_000 },
+    async () => {
+      const stop = new AbortController();
+      let starts = 0;
+      @Injectable()
+      class Stuck {
+        @Cron(ONCE_A_YEAR, byHand('recovers'))
+        @Exclusive('recovers', { ttl: TTL, recover: true, maxRuntime: 300 })
+        async recovers(): Promise<void> {
+          if (++starts === 1) await pause(60_000, undefined, { signal: stop.signal }).catch(() => {});
+        }
+      }
+      const parts = { redlock: { nodes: server.it.url, shutdownTimeout: 1 }, providers: [Stuck] };
+      const old = await start(parts);
+      const aborted: string[] = [];
+      old.get(RedlockService).on('aborted', ({ error }) => aborted.push(error.name));
+      const run = fire(old, 'recovers');
+      await expect.poll(() => aborted).toEqual(['RunTimeoutError']);
+      await close(old);
+      stop.abort();
+      await run;
+      expect(await settled()).toBe(0);
+      await start(parts);
+      await expect.poll(() => starts, { timeout: 2 * TTL + 2000 }).toBe(2);
+      await expect.poll(settled).toBe(TICK);
+    },
+  );
 });
