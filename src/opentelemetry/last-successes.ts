@@ -54,7 +54,7 @@ export class LastSuccesses {
    */
   async ages(isShown: (job: KnownJob) => boolean): Promise<{ job: KnownJob; seconds: number }[]> {
     const jobs = this.jobs
-      .flatMap((known) => [...known.all()])
+      .flatMap((known) => known.all())
       .filter((job) => job.options.history > 0 && isShown(job));
     // Jobs that keep failing, or cannot be read, are due again and again: they must not keep the others waiting.
     const due = jobs

@@ -64,9 +64,9 @@ export class KnownJobs {
     return this.declared.get(name) ?? this.called.get(name);
   }
 
-  *all(): Iterable<KnownJob> {
-    yield* this.declared.values();
-    yield* this.called.values();
+  /** The jobs that are known now. Whoever goes through them may wait meanwhile, and calls change their order. */
+  all(): KnownJob[] {
+    return [...this.declared.values(), ...this.called.values()];
   }
 
   private keep(
@@ -75,6 +75,8 @@ export class KnownJobs {
     jobs: Map<string, KnownJob>,
   ): KnownJob {
     const known = this.get(name);
+    // The one that was called last comes last: the first one is forgotten first.
+    jobs.delete(name);
     if (known?.schedule === schedule) {
       jobs.set(name, known);
       return known;
