@@ -146,6 +146,7 @@ export const KNOWLEDGE_CHECKS: readonly ContractCheck[] = [
   check('refuses the claims of a paused job that name its pause key, and grants the others', async (job) => {
     await paused(job, pauseOf(1, true));
     assert.deepEqual(await job.node.claim(job.pausable(0), 'a', LONG), { kind: 'paused' });
+    await votes(job.node, { ...job.plain(), pause: job.names.pause }, 'a', 'paused');
     await granted(job.node, job.tick(0), 'b');
     await granted(job.node, job.another().pausable(0), 'c');
   }),

@@ -17,8 +17,8 @@ export function isExpired(reply: unknown): reply is ExpiredReply {
 }
 
 /** Whether it claims nothing but a lock. */
-export function isLockOnly({ tick, every, history }: Claim): boolean {
-  return !tick && !every && !history;
+export function isLockOnly({ tick, every, pause, history }: Claim): boolean {
+  return !tick && !every && pause === undefined && !history;
 }
 
 /** The vote in the reply to a claim. Throws for an unknown reply. */
