@@ -1,6 +1,8 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { LAST_TICK_RETENTION } from '../nodes/lock-node.js';
 import type { Clock } from '../clock.js';
+import { quoted } from '../display.js';
+import { inBackground } from '../in-background.js';
 import { CLOCK } from '../redlock.module-definition.js';
 import type { CronFiring } from '../schedule/firing.js';
 import type { CronSchedule } from '../schedule/schedule-of.js';
@@ -38,7 +40,7 @@ export class Recovery {
   /** Starts a search for this job, if it has `recover`. */
   lookFor(job: DeclaredJob): void {
     const { schedule, options } = job;
-    if (schedule.kind === 'cron' && options.recover) void this.search(job, schedule);
+    if (schedule.kind === 'cron' && options.recover) this.searchInBackground(job, schedule);
   }
 
   /** Resolves when no tick of the job can be taken over now, and the ticks that this instance took over have run. */
@@ -46,6 +48,12 @@ export class Recovery {
     const search = this.searches.get(job.name) ?? this.look(job, schedule);
     this.searches.set(job.name, search);
     await search.finally(() => this.searches.delete(job.name));
+  }
+
+  private searchInBackground(job: DeclaredJob, schedule: CronSchedule): void {
+    void inBackground(`Looking for ticks of ${quoted(job.name)} to take over`, () =>
+      this.search(job, schedule),
+    );
   }
 
   private async look(job: DeclaredJob, schedule: CronSchedule): Promise<void> {
@@ -80,7 +88,7 @@ export class Recovery {
     this.repeated.add(name);
     const again = (): void => {
       this.repeated.delete(name);
-      void this.search(job, schedule);
+      this.searchInBackground(job, schedule);
     };
     this.clock.setTimeout(again, options.ttl).unref();
   }

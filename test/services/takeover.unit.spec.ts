@@ -1,13 +1,14 @@
 import { Injectable } from '@nestjs/common';
 import { Cron } from '@nestjs/schedule';
 import type { TestingModule } from '@nestjs/testing';
-import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { describeRun, tokensOf } from '../../src/acquire/token.js';
 import { Exclusive, MemoryNode, RedlockService } from '../../src/index.js';
 import { JobKeys } from '../../src/nodes/job-keys.js';
 import { decodeRecord } from '../../src/records/run-record.js';
 import type { Claim } from '../../src/nodes/index.js';
 import { sleep } from '../../src/clock.js';
+import { JobRunner } from '../../src/services/job-runner.service.js';
 import { Lifecycle } from '../../src/services/lifecycle.service.js';
 import { ManualClock } from '../../src/testing/manual-clock.js';
 import { byHand, fire, newYear, ONCE_A_YEAR, start, startFleet } from '../module/application.js';
@@ -282,6 +283,21 @@ describe('a tick whose instance dies in the middle of the run', () => {
     await clock.advance(251);
     expect(starts).toHaveLength(1);
   });
+});
+
+it('a search for ticks that fails, at the start or later, is logged', async () => {
+  const logger = new RecordingLogger();
+  const resume = vi.spyOn(JobRunner.prototype, 'resume').mockImplementation(({ name }) => {
+    if (name === 'recovers' && resume.mock.calls.length < 3) return Promise.resolve('unknown');
+    return Promise.reject(new Error('no ticks'));
+  });
+  onTestFinished(() => resume.mockRestore());
+  await start({ ...parts(), logger });
+  await clock.advance(TTL);
+  const lines = ['runs anyway', 'recovers'].map((name) =>
+    expect.stringContaining(`Looking for ticks of "${name}" to take over failed: Error: no ticks`),
+  );
+  expect(logger.at('error')).toEqual(lines);
 });
 
 describe('a tick that is in progress', () => {
