@@ -233,7 +233,7 @@ it.each([
 
 it('a look for missed ticks that fails is logged, and not taken for an outage', async () => {
   const logger = new RecordingLogger();
-  const resume = vi.spyOn(JobRunner.prototype, 'resume').mockRejectedValue(new Error('no ticks'));
+  const resume = vi.spyOn(JobRunner.prototype, 'runUncalled').mockRejectedValue(new Error('no ticks'));
   onTestFinished(() => resume.mockRestore());
   const { redlock } = await beforeEleven([Jobs], logger);
   await clock.until(redlock.pause('report', { for: '2m' }));

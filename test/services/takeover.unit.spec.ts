@@ -287,7 +287,7 @@ describe('a tick whose instance dies in the middle of the run', () => {
 
 it('a search for ticks that fails, at the start or later, is logged', async () => {
   const logger = new RecordingLogger();
-  const resume = vi.spyOn(JobRunner.prototype, 'resume').mockImplementation(({ name }) => {
+  const resume = vi.spyOn(JobRunner.prototype, 'runUncalled').mockImplementation(({ name }) => {
     if (name === 'recovers' && resume.mock.calls.length < 3) return Promise.resolve('unknown');
     return Promise.reject(new Error('no ticks'));
   });
