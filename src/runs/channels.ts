@@ -1,7 +1,7 @@
 import { channel, tracingChannel } from 'node:diagnostics_channel';
 import { quoted } from '../display.js';
 import { logFailure } from '../in-background.js';
-import type { RedlockEventMap, RunEvent } from './run-event.js';
+import { copyOf, type RedlockEventMap, type RunEvent } from './run-event.js';
 
 // For tools that look into a process from outside, such as tracers: they need neither the module nor its service.
 const EVENTS = {
@@ -20,7 +20,7 @@ const RUN = tracingChannel<string, RunEvent>('nestjs-exclusive:run');
 /** Publishes an event on its diagnostics channel, if somebody has subscribed to it. */
 export function publish<Name extends keyof RedlockEventMap>(name: Name, event: RedlockEventMap[Name]): void {
   const { [name]: events } = EVENTS;
-  if (events.hasSubscribers) events.publish(event);
+  if (events.hasSubscribers) events.publish(copyOf(event));
 }
 
 /** Calls the routine of a run, once, in the context of something, such as a span. */
@@ -56,5 +56,5 @@ function endOf<T>(work: () => T): () => T {
 /** Calls `routine` as a traced operation, if somebody has subscribed to the tracing channel. */
 export function traced<T>(event: RunEvent, routine: () => T): T | Promise<T> {
   if (!RUN.hasSubscribers) return routine();
-  return RUN.tracePromise(async () => routine(), { ...event });
+  return RUN.tracePromise(async () => routine(), copyOf(event));
 }

@@ -24,14 +24,15 @@ export class LeasedRun implements CurrentRun {
   };
 
   constructor(
-    { runId, name, tick, instanceId }: RunEvent,
+    { runId, name, instanceId }: RunEvent,
     lease: Lease,
     fencingToken: number | null,
     nodeTimeout: number,
   ) {
     this.runId = runId;
     this.name = name;
-    this.tick = tick;
+    // A date of its own: the job may change it.
+    this.tick = fencingToken === null ? null : new Date(fencingToken);
     this.instanceId = instanceId;
     this.fencingToken = fencingToken;
     this.#lease = lease;

@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import type { Trigger } from '../acquire/token.js';
 import type { SkipReason } from './run-outcome.js';
 
@@ -114,3 +115,12 @@ export interface RedlockEventMap {
 
 /** A listener for one kind of event. If it throws or rejects, the error is logged, and nothing else is affected. */
 export type RedlockListener<Name extends keyof RedlockEventMap> = (event: RedlockEventMap[Name]) => unknown;
+
+/** A copy of an event with dates of its own: whoever is told of the event may change them. */
+export function copyOf<Event extends object>(event: Event): Event {
+  const copy = { ...event };
+  for (const [key, value] of Object.entries(event)) {
+    if (types.isDate(value)) Reflect.set(copy, key, new Date(value));
+  }
+  return copy;
+}

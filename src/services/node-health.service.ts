@@ -19,7 +19,10 @@ export class NodeHealthWatch {
 
   /** All nodes that have been asked, in the order of the option. */
   get all(): NodeHealth[] {
-    return this.nodes.flatMap((node) => this.known.get(node) ?? []);
+    return this.nodes.flatMap((node) => {
+      const known = this.known.get(node);
+      return known ? { ...known, since: new Date(known.since) } : [];
+    });
   }
 
   /** Whether a majority of the nodes answers. */

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { inBackground } from '../in-background.js';
 import { publish } from '../runs/channels.js';
-import type { RedlockEventMap, RedlockListener } from '../runs/run-event.js';
+import { copyOf, type RedlockEventMap, type RedlockListener } from '../runs/run-event.js';
 
 /** Publishes each event to its diagnostics channel, and calls the listeners of `RedlockService.on`. */
 @Injectable()
@@ -17,7 +17,9 @@ export class RedlockEvents {
   emit<Name extends keyof RedlockEventMap>(name: Name, event: RedlockEventMap[Name]): void {
     publish(name, event);
     for (const listener of this.listeners.get(name) ?? []) {
-      void inBackground(`A listener to "${name}"`, async () => (listener as RedlockListener<Name>)(event));
+      void inBackground(`A listener to "${name}"`, async () =>
+        (listener as RedlockListener<Name>)(copyOf(event)),
+      );
     }
   }
 }
