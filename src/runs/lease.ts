@@ -30,8 +30,8 @@ export class Lease {
   onEnded: (() => void) | undefined;
   /** Called when `signal` aborts. */
   onAbort: ((reason: Error) => void) | undefined;
-  /** Called when the run is settled: returns what is put on record. */
-  record: (() => string) | undefined;
+  /** Called when the run is settled: returns what is put on record, if anything. */
+  record: (() => string | undefined) | undefined;
   private controller: AbortController | undefined;
   private abortReason: Error | undefined;
   /** Whether shutdown has aborted it, perhaps after something else had. */

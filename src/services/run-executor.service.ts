@@ -1,6 +1,8 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { uniqueId } from '../acquire/token.js';
 import type { Clock } from '../clock.js';
+import { quoted } from '../display.js';
+import { logFailure } from '../in-background.js';
 import type { ResolvedOptions } from '../options/options.js';
 import { recordedSchedule } from '../records/recorded-schedule.js';
 import { encodeRecord, recordedError } from '../records/run-record.js';
@@ -50,7 +52,15 @@ export class RunExecutor {
     let ending: RoutineEnd | undefined;
     if (request.options.history > 0) {
       const startedAt = new Date(this.clock.now());
-      lease.record = () => this.recordOf(event, request, lease, startedAt, duration(), ending);
+      lease.record = () => {
+        try {
+          return this.recordOf(event, request, lease, startedAt, duration(), ending);
+        } catch (error) {
+          // The tick is settled anyway.
+          logFailure(`Recording a run of ${quoted(event.name)}`, error);
+          return undefined;
+        }
+      };
     }
     try {
       const { around } = this;

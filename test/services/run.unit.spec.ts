@@ -3,6 +3,7 @@ import { Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { CronJob } from 'cron';
 import { describe, expect, it } from 'vitest';
 import { type CurrentRun, Exclusive, MemoryNode, RedlockService } from '../../src/index.js';
+import { RunExecutor } from '../../src/services/run-executor.service.js';
 import { close, newYear, ONCE_A_YEAR, start, startFleet } from '../module/application.js';
 import { RecordingLogger } from '../module/recording-logger.js';
 
@@ -26,6 +27,20 @@ describe('run', () => {
     await lock?.release();
     await redlock.run('seldom', () => 1, { every: '1h' });
     expect(await redlock.run('seldom', () => 1, { every: '1h' })).toEqual({ ran: false, reason: 'settled' });
+  });
+
+  it('gives its lock back though no record of it can be made', async () => {
+    const logger = new RecordingLogger();
+    const app = await start({ logger });
+    const redlock = app.get(RedlockService);
+    app.get(RunExecutor).around = (event, routine) => {
+      Reflect.set(event, 'tick', 'a text');
+      routine();
+    };
+    expect(await redlock.run('report', () => 1)).toEqual({ ran: true, value: 1 });
+    expect(await redlock.run('report', () => 2)).toEqual({ ran: true, value: 2 });
+    expect(await redlock.history('report')).toEqual([]);
+    expect(logger.at('error').join('\n')).toContain('Recording a run of "report" failed: TypeError');
   });
 
   it('is part of the run of that name in which it is called, at any depth', async () => {
