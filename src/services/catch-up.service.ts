@@ -185,7 +185,7 @@ export class CatchUp {
 
   /**
    * Whether a tick was due under the same schedule as the last one that ran, was not begun, and found no run in
-   * progress.
+   * progress. The nodes may have lost data: what this instance remembers counts, too.
    */
   private isMissed(
     { name, options, schedule }: Candidate,
@@ -193,13 +193,13 @@ export class CatchUp {
     { last, running, records }: MergedView,
   ): boolean {
     if (last === undefined || at <= last || at < this.firings.followedSince(schedule)) return false;
+    if (at <= (this.known.get(name)?.begun ?? Number.NEGATIVE_INFINITY)) return false;
     if (records.some(({ tick }) => tick?.getTime() === at)) return false;
     const newest = records.find(({ tick }) => tick?.getTime() === last);
     if (newest?.schedule !== recordedSchedule(schedule.ticks, options)) return false;
     if (options.every !== undefined && at < newest.startedAt.getTime() + leastGap(options.every))
       return false;
     if (running && running.startedAt <= at) return false;
-    if (this.known.get(name)?.skipped.at(at)?.fate === 'unguarded') return false;
     return !records.some(
       ({ startedAt, duration }) => startedAt.getTime() <= at && at <= startedAt.getTime() + (duration ?? 0),
     );

@@ -98,6 +98,7 @@ export class JobRunner {
     const { name, tick } = request;
     const answer = await this.acquire(request);
     if (!(answer instanceof Lease)) {
+      this.missed.lost(request, answer);
       if (answer.isUnbegun) return 'unbegun';
       if (mayComeLater(answer)) return 'unknown';
       const takeover: RunRequest = { ...request, past: 'perhaps begun' };

@@ -20,6 +20,8 @@ export interface KnownJob {
   readonly since: number;
   /** The newest tick, or start, that any instance is known to have run; `undefined` if that is not known. */
   progress: number | undefined;
+  /** The newest tick that is known here to have begun on some instance, even if the nodes have forgotten it since. */
+  begun: number | undefined;
   /** Until when it was paused, a run was in progress, or nothing called it here, as far as is known. */
   idleUntil: number | undefined;
   /** When its pause ends, as far as is known; infinity if no end is known. `undefined` if it is not paused. */
@@ -88,6 +90,7 @@ export class KnownJobs {
       schedule,
       since: this.clock.now(),
       progress: undefined,
+      begun: undefined,
       idleUntil: undefined,
       pausedUntil: undefined,
       skipped: new SkippedTicks(),

@@ -46,21 +46,33 @@ export class MissedTicks {
   ) {}
 
   /** This instance did not run a call. */
-  skipped(request: RunRequest, { reason, holder }: Denial): void {
+  skipped(request: RunRequest, denial: Denial): void {
     const { name, tick } = request;
+    const { reason, holder } = denial;
     const job = this.note(request, reason === 'elsewhere' || reason === 'settled');
     if (tick) job?.skipped.add(tick.at, reason, reason === 'overlap' ? holder : undefined);
+    const run = holder === undefined ? undefined : contentOf(holder);
+    // If another module of this application makes up for the tick, its claim is undone: the job is guarded here.
+    if (run?.trigger !== 'catch-up') this.lost(request, denial);
     // A lock of another program is no run.
-    if (job && reason === 'overlap' && holder && contentOf(holder)) job.idleUntil = this.clock.now();
+    if (job && reason === 'overlap' && run) job.idleUntil = this.clock.now();
     if (reason !== 'paused') return;
     // A skip does not tell when the pause ends; what is known of that remains, unless it has passed.
     if (job && !((job.pausedUntil ?? 0) > this.clock.now())) job.pausedUntil = Number.POSITIVE_INFINITY;
     this.onPaused?.(name);
   }
 
+  /** This instance did not win a tick, whether or not a call was skipped for that. */
+  lost({ name, tick }: RunRequest, { reason, holder, isUnbegun }: Denial): void {
+    // A tick that was lost to a split vote, or left to those who wait for a run of another one, may run nowhere.
+    const isOthers = reason === 'elsewhere' && holder !== undefined && contentOf(holder)?.tick === tick?.at;
+    if (isOthers || (reason === 'settled' && !isUnbegun)) begin(this.jobs.get(name), tick);
+  }
+
   /** This instance runs a call although no quorum votes. */
   unguarded(request: RunRequest): void {
     const job = this.note(request, true);
+    begin(job, request.tick);
     if (request.tick) job?.skipped.add(request.tick.at, 'unguarded');
   }
 
@@ -68,6 +80,7 @@ export class MissedTicks {
   won(request: RunRequest, { before, run }: Lease): void {
     const job = this.note(request, true);
     const { tick, ticks, past } = request;
+    begin(job, tick);
     if (!tick || !ticks || !job || past === 'run here') return;
     // A takeover is of an older tick: what became of the ticks since then is compared when a newer one is won.
     if (run?.trigger === 'recover') return;
@@ -175,6 +188,11 @@ export class MissedTicks {
       return { records: [], pause: undefined };
     }
   }
+}
+
+/** Remembers that a tick has begun on some instance. */
+function begin(job: KnownJob | undefined, tick: Tick | undefined): void {
+  if (job && tick) job.begun = Math.max(job.begun ?? tick.at, tick.at);
 }
 
 /** The group of a job (see `JobCallers`): what stands for its computed names; `undefined` if its name is fixed. */
