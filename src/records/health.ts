@@ -2,7 +2,10 @@
 export interface NodeHealth {
   /** Its address, without a password. */
   readonly address: string;
-  /** Whether it answered when it was last asked. */
+  /**
+   * Whether it answered when it was last asked: this instance registers on it, and claims nothing. A node that refuses
+   * only claims, for example because its user may not call `set`, counts as one that votes; the log tells.
+   */
   readonly votes: boolean;
   /** Since when that has been so. */
   readonly since: Date;
@@ -10,7 +13,7 @@ export interface NodeHealth {
   readonly latency: number | null;
   /** Its clock minus that of this instance, in milliseconds; `null` if that is not known. */
   readonly clockOffset: number | null;
-  /** Why it does not vote; `null` if it does. */
+  /** Why it did not answer; `null` if it did. */
   readonly trouble: string | null;
 }
 
@@ -24,7 +27,7 @@ export interface OverdueJob {
 
 /** The state of the nodes and the jobs, as this instance sees it. */
 export interface Health {
-  /** Whether a majority of the nodes answers, so that jobs run. */
+  /** Whether a majority of the nodes answers. Without one, no job runs, except with `onStoreDown: 'run'`. */
   readonly quorum: boolean;
   /** The nodes, in the order of the option. */
   readonly nodes: readonly NodeHealth[];
