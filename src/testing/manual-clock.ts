@@ -1,7 +1,8 @@
+import * as timers from 'node:timers';
 import type { Clock, Timer } from '../clock.js';
 
-/** The real one, even if a test framework replaces the global with a fake that never fires. */
-const { setImmediate: whenIdle } = globalThis;
+/** The real one, even if a test framework has replaced the global, or will replace it, with a fake that never fires. */
+const { setImmediate: whenIdle } = timers;
 
 /** Resolves once all promises that wait for nothing but each other have settled. */
 const settled = (): Promise<void> => new Promise((resolve) => void whenIdle(resolve));
