@@ -12,15 +12,20 @@ export type SkipReason =
 
 /** The result of a run: what the routine returned, or why this instance did not run it. */
 export type RunOutcome<T> =
+  // Each member has the property of the other: without `strictNullChecks`, `!outcome.ran` does not tell them apart.
   | {
       /** This instance ran it. */
       readonly ran: true;
       /** What the routine returned, awaited. */
       readonly value: T;
+      /** Absent: it ran. */
+      readonly reason?: never;
     }
   | {
       /** This instance did not run it. */
       readonly ran: false;
+      /** Absent: it did not run. */
+      readonly value?: never;
       /** Why not. */
       readonly reason: SkipReason;
     };
