@@ -5,22 +5,22 @@ import { boolean, callback, type Check, checkedOptions, list, text } from '../op
 /** What the page allows. With `forRootAsync`, this is what the factory returns. */
 export interface RedlockDashboardSettings {
   /** Offers to pause, resume and run jobs. Default: `false`: the page is read-only. */
-  actions?: boolean;
+  actions?: boolean | undefined;
   /**
    * Starts in production (`NODE_ENV=production`) although `guards` is empty: something else protects the page, or
    * everybody may see it. Default: `false`. Then the application refuses to start in production without guards.
    */
-  public?: boolean;
+  public?: boolean | undefined;
 }
 
 /** Where the page is, and who may see it. */
 export interface RedlockDashboardMount {
   /** The path of the page, below the global prefix. Default: `'jobs'`. */
-  path?: string;
+  path?: string | undefined;
   /** Who may see the page, and use its actions: classes of guards, or guards. Default: none. */
-  guards?: readonly (Type<CanActivate> | CanActivate)[];
+  guards?: readonly (Type<CanActivate> | CanActivate)[] | undefined;
   /** The modules that provide what the guards inject. Default: none. */
-  imports?: NonNullable<ModuleMetadata['imports']>;
+  imports?: NonNullable<ModuleMetadata['imports']> | undefined;
 }
 
 /** Options of `RedlockDashboardModule.forRoot`. */
@@ -29,7 +29,7 @@ export interface RedlockDashboardOptions extends RedlockDashboardMount, RedlockD
 /** Options of `RedlockDashboardModule.forRootAsync`. */
 export interface RedlockDashboardAsyncOptions extends RedlockDashboardMount {
   /** What the factory gets as arguments. Default: nothing. */
-  inject?: readonly InjectionToken[];
+  inject?: readonly InjectionToken[] | undefined;
   /** Called once when the application starts. */
   useFactory: (...args: never[]) => RedlockDashboardSettings | Promise<RedlockDashboardSettings>;
 }

@@ -9,7 +9,7 @@ export interface RedlockTelemetryOptions {
    * and as names of spans. Each tenant then has its own time series. If `false`, `ClassName.method(…)` is used instead.
    * The attribute `job.name` of a span is always the whole name. Default: `false`.
    */
-  readonly tenants?: boolean;
+  readonly tenants?: boolean | undefined;
 }
 
 /**

@@ -56,53 +56,53 @@ export interface RedlockModuleOptions {
    * even in this process) or instances. With `NODE_ENV=production` that default is an error; set `'memory'` explicitly
    * if you want it.
    */
-  nodes?: NodeOption | readonly NodeOption[];
+  nodes?: NodeOption | readonly NodeOption[] | undefined;
   /**
    * Part of every key, in front of the name of the job: the lock of `report` is `JOB_LOCKER_report`. Must be the same
    * on all instances, not empty, and without braces, except for one hash tag at its start. Default: `'JOB_LOCKER'`.
    */
-  keyPrefix?: string;
+  keyPrefix?: string | undefined;
   /**
    * The lease: how long a lock outlives the process that holds it. It is renewed every `ttl / 3` while the job runs,
    * however long that takes. At least three times `nodeTimeout`. Default: `'30s'`.
    */
-  ttl?: Duration;
+  ttl?: Duration | undefined;
   /** How long one node may take to answer before its vote counts as missing. Default: `'500ms'`. */
-  nodeTimeout?: Duration;
+  nodeTimeout?: Duration | undefined;
   /**
    * After this time, the `signal` of a run aborts with a `RunTimeoutError`, and its lock is no longer renewed; with
    * `recover`, it is renewed until the run has stopped. Default: no limit.
    */
-  maxRuntime?: Duration;
+  maxRuntime?: Duration | undefined;
   /**
    * What to do when no majority of the nodes can be reached: `'skip'` the tick, `'run'` it anyway (on every instance),
    * or `'throw'` a `StoreDownError`. Default: `'skip'`.
    */
-  onStoreDown?: OnStoreDown;
+  onStoreDown?: OnStoreDown | undefined;
   /**
    * Spreads the claims of jobs that are due at the same moment: each job waits for an offset that is derived from
    * `keyPrefix` and its name, the same on all instances, and shorter than this. Applies to all jobs whose shortest
    * period is longer. Default: none.
    */
-  spread?: Duration;
+  spread?: Duration | undefined;
   /** How long runs in progress may continue at shutdown before their `signal` aborts. Default: `'10s'`. */
-  shutdownTimeout?: Duration;
+  shutdownTimeout?: Duration | undefined;
   /** How many runs of each job are kept on record, for `RedlockService.history`; `0`: none. Default: `50`. */
-  history?: number;
+  history?: number | undefined;
   /** Whether records contain the name and the first line of errors. Default: `true`. */
-  recordErrors?: boolean;
+  recordErrors?: boolean | undefined;
   /**
    * How late a scheduled job must be for the event `overdue`. Default: two periods of its schedule or five minutes,
    * whichever is longer.
    */
-  overdueAfter?: Duration;
+  overdueAfter?: Duration | undefined;
   /**
    * `false` makes every decorated method run as if it were undecorated. The nodes are not used: `lock` and `run` exclude
    * only within this application, and `pause` and `resume` throw. Default: `true`.
    */
-  enabled?: boolean;
+  enabled?: boolean | undefined;
   /** The name of this instance in events, logs and `CLIENT LIST`. Default: host, process id and a random part. */
-  instanceId?: string;
+  instanceId?: string | undefined;
 }
 
 /** Accepted by `forRoot` and `forRootAsync` in addition to the options. All are optional. */
@@ -134,32 +134,32 @@ export interface MissedWithin {
 /** The options of a job. Defaults come from the module. */
 export interface JobOptions {
   /** The lease of this job. At least three times the module's `nodeTimeout`. Default: the module's `ttl`. */
-  ttl?: Duration;
+  ttl?: Duration | undefined;
   /**
    * Minimum time between two starts across the fleet, reduced by 10 % (max 1 s) to allow for timer jitter. Default for
    * `@Interval(ms)`: that interval; otherwise: none.
    */
-  every?: Duration;
+  every?: Duration | undefined;
   /**
    * `'skip'`: skip a tick if another run of the job is in progress and does not end within 250 ms (longer while the
    * nodes are slow). `'buffer-one'`: the tick starts when that run ends, unless the next tick is due by then.
    * `'allow'`: runs may overlap, but each tick still runs once. Default: `'skip'`.
    */
-  overlap?: Overlap;
+  overlap?: Overlap | undefined;
   /**
    * How long a run of this job may take before its `signal` aborts with a `RunTimeoutError`. Default: the module's
    * `maxRuntime`.
    */
-  maxRuntime?: Duration;
+  maxRuntime?: Duration | undefined;
   /**
    * If the instance that runs a tick of `@Cron` dies, or shuts down before the run has ended, another instance runs
    * that tick again: one that lost the tick, within `ttl` plus a second, or one that starts within a day. The job must
    * be safe to run twice. Cannot be combined with `overlap: 'allow'`, nor used on `@Interval` and `@Timeout`. Default:
    * `false`.
    */
-  recover?: boolean;
+  recover?: boolean | undefined;
   /** What this job does when no majority of the nodes can be reached. Default: the module's `onStoreDown`. */
-  onStoreDown?: OnStoreDown;
+  onStoreDown?: OnStoreDown | undefined;
   /**
    * What to do about a tick of `@Cron` that ran on no instance, because the fleet or the nodes were down, or because
    * the job was paused. `'skip'`: nothing. `'once'`: if the latest tick is such a tick, it is run as soon as possible.
@@ -167,18 +167,18 @@ export interface JobOptions {
    * earlier run in progress, nor to a job or a schedule that has just been deployed for the first time, nor if the last
    * run is more than a day and a period ago. Default: `'skip'`.
    */
-  missed?: 'skip' | 'once' | MissedWithin;
+  missed?: 'skip' | 'once' | MissedWithin | undefined;
   /** How many runs of this job are kept on record; `0`: none. Default: the module's `history`. */
-  history?: number;
+  history?: number | undefined;
   /** How late this job must be for the event `overdue`. Default: the module's `overdueAfter`. */
-  overdueAfter?: Duration;
+  overdueAfter?: Duration | undefined;
   /**
    * Each tick is claimed later by an offset that is derived from `keyPrefix` and the name of the job, the same on all
    * instances, and shorter than this: jobs that are due at the same moment do not start together. The
    * tick remains the scheduled time. Must be shorter than the shortest period of the schedule. No effect on plain
    * calls. Default: the module's `spread`, if it is shorter than the period; otherwise none.
    */
-  spread?: Duration;
+  spread?: Duration | undefined;
 }
 
 /** The options of the module with every default filled in; durations in milliseconds. */

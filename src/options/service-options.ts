@@ -12,9 +12,9 @@ export interface LockOptions {
    * The lease: how long the lock outlives a process that dies. At least three times the module's `nodeTimeout`.
    * Default: the module's `ttl`.
    */
-  ttl?: Duration;
+  ttl?: Duration | undefined;
   /** How long to keep trying while another claim holds the lock. Default: no retry. */
-  wait?: Duration;
+  wait?: Duration | undefined;
 }
 
 /** Options of `RedlockService.run`. */
@@ -23,21 +23,21 @@ export interface RunOptions extends JobOptions {
    * The calling cron job, if it is not in `SchedulerRegistry`: this run is then for its latest tick, and each tick runs
    * once. A job in the registry is recognized without it.
    */
-  job?: CronJob;
+  job?: CronJob | undefined;
 }
 
 /** Options of `RedlockService.history`. */
 export interface HistoryOptions {
   /** How many records to return at most. Default: all that are kept (the option `history`). */
-  limit?: number;
+  limit?: number | undefined;
 }
 
 /** Options of `RedlockService.pause`. */
 export interface PauseOptions {
   /** How long the pause lasts. Default: until `resume`. */
-  for?: Duration;
+  for?: Duration | undefined;
   /** Why: shown by `status`, as it is. At most 500 characters. */
-  note?: string;
+  note?: string | undefined;
 }
 
 type ChecksOf<Options> = Record<keyof Options, Check<unknown>>;

@@ -9,7 +9,7 @@ export interface ContractSubject {
   /** Each check opens it first, and none closes it. */
   readonly node: LockNode;
   /** Lets this many milliseconds pass for the node. Default: waits. A store whose clock can be moved need not wait. */
-  readonly pass?: (milliseconds: number) => Promise<void>;
+  readonly pass?: ((milliseconds: number) => Promise<void>) | undefined;
 }
 
 /** One clause of the contract. */

@@ -7,20 +7,20 @@ import { searchLimit } from '../schedule/tick-search.js';
 /** How a `TestFleet` differs from the application. */
 export interface TestFleetOptions {
   /** The number of instances to start. Default: 2. */
-  instances?: number;
+  instances?: number | undefined;
   /**
    * The initial time of the fleet's clock: at most eight years from the date of this machine, because `cron` finds no
    * later ticks. Default: the current time.
    */
-  now?: Date;
+  now?: Date | undefined;
   /**
    * Where the locks live, such as `'redis://localhost:6379'`. Redis has its own clock: `fire` waits for up to 30 s
    * until the tick is due by that clock; a later tick is skipped as `'early'`. Leases and timeouts take real time.
    * Default: memory that the instances share, on the fleet's clock.
    */
-  nodes?: NodeOption | readonly NodeOption[];
+  nodes?: NodeOption | readonly NodeOption[] | undefined;
   /** Overrides parts of an instance before it starts: `(app) => app.overrideProvider(Mailer).useValue(mailer)`. */
-  override?: (app: TestingModuleBuilder, instance: number) => unknown;
+  override?: ((app: TestingModuleBuilder, instance: number) => unknown) | undefined;
 }
 
 /** More instances than this in one process are a mistake. */
