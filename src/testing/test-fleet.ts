@@ -173,7 +173,7 @@ export class TestFleet {
     if (methods.some(({ isScheduled }) => isScheduled)) return methods;
     throw first.refusal(
       'is not scheduled: check that ScheduleModule.forRoot() is among the imports of AppModule, that the class is not ' +
-        'request-scoped, and that the job is not disabled, delayed, stopped or deleted',
+        'request-scoped, that its prototype has no spy, and that the job is not disabled, delayed, stopped or deleted',
     );
   }
 

@@ -1,7 +1,7 @@
 import { Injectable, Module, type Provider, Scope } from '@nestjs/common';
 import { Cron, Interval, ScheduleModule, SchedulerRegistry } from '@nestjs/schedule';
 import { CronTime } from 'cron';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { Exclusive, RedlockModule, RedlockService } from '../../src/index.js';
 import { TestFleet } from '../../src/testing/index.js';
 import { closeAfterTest } from '../close-after-test.js';
@@ -83,6 +83,18 @@ describe('no firing is made of a job that no scheduler would fire:', () => {
     await expect(fleet.fire('report')).rejects.toThrow('Jobs.report is not scheduled');
     for (const registry of registries(fleet)) registry.deleteInterval('poll');
     await expect(fleet.fire('poll')).rejects.toThrow('Jobs.poll is not scheduled');
+  });
+
+  it('a spy that the scheduler finds on the prototype, unlike one on the object', async () => {
+    onTestFinished(() => void vi.restoreAllMocks());
+    vi.spyOn(Jobs.prototype, 'report');
+    const fleet = await start([Jobs]);
+    await expect(fleet.fire('report')).rejects.toThrow('its prototype without a spy');
+    vi.restoreAllMocks();
+    const later = await start([Jobs], 1);
+    const spy = vi.spyOn(later.instances[0]!.get(Jobs), 'report');
+    expect(await later.fire('report')).toMatchObject([{ ran: true }]);
+    expect(spy).toHaveBeenCalledTimes(1);
   });
 
   it('one that is started where it should fire', async () => {
