@@ -6,7 +6,6 @@ import { boolean, givenOptions, MODULE } from './options/checks.js';
 import { severalCopies } from './copies.js';
 import { Acquirer } from './acquire/acquirer.js';
 import type { LockNode } from './nodes/lock-node.js';
-import { createNodes } from './nodes/create-nodes.js';
 import { createStore } from './acquire/create-store.js';
 import { tokensOf } from './acquire/token.js';
 import {
@@ -70,7 +69,13 @@ export class InnermostModule {}
       provide: LOCK_NODES,
       inject: [RESOLVED_OPTIONS],
       useFactory: ({ nodes, nodeTimeout, instanceId }: ResolvedOptions): LockNode[] =>
-        createNodes(nodes, { nodeTimeout, connectionName: `nestjs-exclusive:${instanceId}` }),
+        nodes.map(({ create }) =>
+          create({
+            nodeTimeout,
+            connectionName: `nestjs-exclusive:${instanceId}`,
+            isAlone: nodes.length === 1,
+          }),
+        ),
     },
     {
       provide: Acquirer,

@@ -3,7 +3,6 @@ import { Module } from '@nestjs/common';
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Exclusive, InvalidOptionError, MemoryNode, RedlockModule, RedlockService } from '../src/index.js';
-import { createNodes } from '../src/nodes/create-nodes.js';
 import { resolveOptions } from '../src/options/resolve-options.js';
 import { TestFleet } from '../src/testing/index.js';
 import { build, close, start } from './module/application.js';
@@ -156,7 +155,7 @@ describe('any value, for the module, is accepted or refused', () => {
   for (const option of nodeOptions) {
     accepts(`${option} of a node, whose client can then be created`, async (value) => {
       const { nodes, nodeTimeout } = resolveOptions({ nodes: { host: 'a', [option]: value } });
-      const created = createNodes(nodes, { nodeTimeout, connectionName: 'test' });
+      const created = nodes.map(({ create }) => create({ nodeTimeout, connectionName: 'test' }));
       await Promise.all(created.map((node) => node.close()));
     });
   }

@@ -1,5 +1,6 @@
 import type { RedisOptions } from 'ioredis';
 import type { LockNode } from '../nodes/lock-node.js';
+import type { RedisNodeSettings } from '../nodes/redis/redis-client.js';
 import type { Duration } from './duration.js';
 
 /**
@@ -181,9 +182,19 @@ export interface JobOptions {
   spread?: Duration | undefined;
 }
 
+/** One entry of `nodes`, checked. */
+export interface NodeEntry {
+  /** The same value for two entries that are the same server. */
+  readonly place: unknown;
+  /** The same value for two entries that keep the same locks. */
+  readonly store: unknown;
+  /** Creates the voting node. Nothing is connected yet. */
+  readonly create: (settings: RedisNodeSettings) => LockNode;
+}
+
 /** The options of the module with every default filled in; durations in milliseconds. */
 export interface ResolvedOptions {
-  readonly nodes: readonly NodeOption[] | 'memory';
+  readonly nodes: readonly NodeEntry[];
   readonly keyPrefix: string;
   readonly nodeTimeout: number;
   readonly shutdownTimeout: number;

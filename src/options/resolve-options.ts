@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { InvalidOptionError } from '../errors.js';
-import { checkedNodes } from '../nodes/create-nodes.js';
 import {
   anything,
   type Belongs,
@@ -15,6 +14,7 @@ import {
   wholeNumber,
 } from './checks.js';
 import { milliseconds, ttlCheck } from './duration.js';
+import { nodeEntries } from './nodes-option.js';
 import type { JobOptions, RedlockModuleOptions, ResolvedJobOptions, ResolvedOptions } from './options.js';
 
 /** The most records of one job: they are one list in Redis, and one reply may contain all of them. */
@@ -101,7 +101,7 @@ export function resolveOptions(options: unknown): ResolvedOptions {
   const { enabled = true, nodeTimeout = 500 } = given;
   const { maxRuntime, onStoreDown: whenDown = 'skip' } = given;
   return {
-    nodes: enabled ? checkedNodes(given.nodes) : 'memory',
+    nodes: nodeEntries(enabled ? given.nodes : 'memory'),
     nodesLeftOut: enabled && given.nodes === undefined,
     keyPrefix: given.keyPrefix ?? 'JOB_LOCKER',
     nodeTimeout,

@@ -67,7 +67,7 @@ export class OperatorLog {
     @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
     @Inject(CLOCK) private readonly clock: Clock,
   ) {
-    this.words = Array.isArray(options.nodes) && options.nodes.length > 1 ? QUORUM : SINGLE;
+    this.words = options.nodes.length > 1 ? QUORUM : SINGLE;
   }
 
   /** The result of one claim. */

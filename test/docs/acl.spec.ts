@@ -6,7 +6,7 @@ import { Cluster, Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { Exclusive } from '../../src/index.js';
 import { JobKeys } from '../../src/nodes/job-keys.js';
-import { createNodes } from '../../src/nodes/create-nodes.js';
+import { nodeEntries } from '../../src/options/nodes-option.js';
 import { portWithBus } from '../engine/cluster-port.js';
 import { findEngine, RedisServer } from '../engine/redis-server.js';
 import { Sentinel } from '../engine/sentinel.js';
@@ -176,7 +176,8 @@ describe.skipIf(findEngine().kind === 'embedded')('the ACL user of docs/redis-se
 
   /** Does all that a node is ever asked for; the errors of it as one text. */
   async function everyUse(): Promise<string> {
-    const [node] = createNodes(urls().slice(0, 1), { nodeTimeout: 1000, connectionName: 'test' });
+    const settings = { nodeTimeout: 1000, connectionName: 'test', isAlone: true };
+    const node = nodeEntries(urls()[0])[0]?.create(settings);
     const keys = new JobKeys('JOB_LOCKER', '{tenant}:report');
     const at = Date.now();
     const claim = {

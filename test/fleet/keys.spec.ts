@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { Acquirer } from '../../src/acquire/acquirer.js';
 import { systemClock } from '../../src/clock.js';
 import { JobKeys } from '../../src/nodes/job-keys.js';
-import { createNodes } from '../../src/nodes/create-nodes.js';
+import { nodeEntries } from '../../src/options/nodes-option.js';
 import { createStore } from '../../src/acquire/create-store.js';
 import { findEngine, RedisServer } from '../engine/redis-server.js';
 import { FAKETIME_LIBRARY, forgetFakedProcesses } from './faketime.js';
@@ -38,7 +38,7 @@ it.runIf(canRun)(
   { timeout: 90_000 },
   async () => {
     const client = new Redis(server.url);
-    const [node] = createNodes([server.url], { nodeTimeout: 500, connectionName: 'test' });
+    const node = nodeEntries(server.url)[0]?.create({ nodeTimeout: 500, connectionName: 'test' });
     await node?.open();
     const acquirer = new Acquirer(createStore(node ? [node] : [], systemClock), 500, systemClock);
     const keys = new JobKeys('JOB_LOCKER', 'report');

@@ -1,4 +1,5 @@
 import { Injectable, Module } from '@nestjs/common';
+import { Cluster, Redis } from 'ioredis';
 import { describe, expect, it } from 'vitest';
 import { Exclusive, InvalidOptionError, MemoryNode, RedlockModule } from '../../src/index.js';
 import { build, start } from './application.js';
@@ -189,14 +190,21 @@ describe('@Exclusive rejects a call', () => {
   });
 });
 
+function cluster(keyPrefix?: string): Cluster {
+  return new Cluster([{ host: '127.0.0.1', port: 1 }], { lazyConnect: true, keyPrefix });
+}
+
 describe('a module that is imported twice', () => {
   const node = new MemoryNode();
   const URL_0 = 'redis://127.0.0.1:1/0';
+  const client = new Redis(URL_0, { lazyConnect: true });
 
   it.each<[what: string, one: object, other: object]>([
     ['other nodes', { nodes: node }, { nodes: new MemoryNode() }],
     ['memories of their own', {}, {}],
     ['another database', { nodes: URL_0 }, { nodes: 'redis://127.0.0.1:1/1' }],
+    ['a client with a prefix', { nodes: client }, { nodes: client.duplicate({ keyPrefix: 'shop' }) }],
+    ['a Cluster with a prefix', { nodes: cluster() }, { nodes: cluster('{shop}') }],
     ['another number of nodes', { nodes: node }, { nodes: [node, new MemoryNode()] }],
     ['another keyPrefix', { nodes: node }, { nodes: node, keyPrefix: 'OTHER' }],
   ])('is refused at the start with %s', async (_what, one, other) => {
@@ -209,6 +217,8 @@ describe('a module that is imported twice', () => {
   it.each<[what: string, one: object, other: object]>([
     ['the same nodes', { nodes: node }, { nodes: [node] }],
     ['one server, written in two ways', { nodes: URL_0 }, { nodes: { host: '127.0.0.1', port: 1, db: 0 } }],
+    ['a client of one server, and its URL', { nodes: client }, { nodes: URL_0 }],
+    ['two clients of one Cluster', { nodes: cluster() }, { nodes: cluster() }],
     ['one of them disabled', { nodes: node }, { enabled: false }],
   ])('starts with %s', async (_what, one, other) => {
     const imports = [RedlockModule.forRoot(one), RedlockModule.forRoot({ isGlobal: false, ...other })];

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { createNodes } from '../../src/nodes/create-nodes.js';
+import { nodeEntries } from '../../src/options/nodes-option.js';
 import type { Claim, LockNode } from '../../src/nodes/lock-node.js';
 import { MemoryNode } from '../../src/nodes/memory-node.js';
 import { NodeUnreachableError, RedlockService } from '../../src/index.js';
@@ -13,7 +13,7 @@ const never = (): Promise<never> => new Promise(() => {});
 
 /** A node as the module uses it, around a store of the application. */
 function around(own: LockNode): LockNode {
-  const [node] = createNodes([own], { nodeTimeout: NODE_TIMEOUT, connectionName: 'test' });
+  const node = nodeEntries(own)[0]?.create({ nodeTimeout: NODE_TIMEOUT, connectionName: 'test' });
   if (!node) throw new Error('There must be one node');
   return node;
 }

@@ -8,7 +8,7 @@ import { Acquirer } from '../../src/acquire/acquirer.js';
 import { systemClock } from '../../src/clock.js';
 import type { Vote } from '../../src/nodes/lock-node.js';
 import type { ServerClock } from '../../src/nodes/redis/server-clock.js';
-import { createNodes } from '../../src/nodes/create-nodes.js';
+import { nodeEntries } from '../../src/options/nodes-option.js';
 import { createStore } from '../../src/acquire/create-store.js';
 import type { BoundedNode } from '../../src/nodes/bounded-node.js';
 import { NodeUnreachableError } from '../../src/errors.js';
@@ -567,7 +567,7 @@ describe('a server in the field', () => {
     );
     cleanUps.push(() => prints.forEach((print) => print.mockRestore()));
     const url = `redis://default:wr0ng-s3cret@127.0.0.1:${guarded.port}`;
-    const [node] = createNodes([url], SETTINGS);
+    const node = nodeEntries(url)[0]?.create({ ...SETTINGS, isAlone: true });
     if (!node) throw new Error('no node');
     cleanUps.push(() => node.close());
 

@@ -6,7 +6,8 @@ import type { Claim, LockNode, TickClaim } from '../../src/nodes/lock-node.js';
 import { NodeUnreachableError } from '../../src/errors.js';
 import { BoundedNode } from '../../src/nodes/bounded-node.js';
 import type { ManualClock } from '../../src/testing/manual-clock.js';
-import { RedisNode, type RedisNodeSettings } from '../../src/nodes/redis/redis-node.js';
+import type { RedisNodeSettings } from '../../src/nodes/redis/redis-client.js';
+import { RedisNode } from '../../src/nodes/redis/redis-node.js';
 
 /** A server, or a proxy in front of one. */
 export interface Port {

@@ -16,8 +16,6 @@ import { RedisConnection } from './redis-connection.js';
 import { endOfRefusal, isFinal, isOfOneClaim, isOfOneCommand, isRefusal, NotSent } from './redis-errors.js';
 import { ServerClock } from './server-clock.js';
 
-export type { RedisNodeSettings } from './redis-client.js';
-
 /** One Redis server, Sentinel group or Cluster. Sends nothing unless the connection is ready. */
 export class RedisNode implements NodeDriver {
   readonly address: string;

@@ -5,25 +5,19 @@ import { InvalidOptionError } from '../../errors.js';
 import { checkKinds } from './redis-option-types.js';
 
 /** The options of an ioredis connection. `docs/redis-set-ups.md` says which of them the module overrides. */
+// prettier-ignore
 export const REDIS_OPTIONS = [
-  ...(['Connector', 'autoPipeliningIgnoredCommands', 'autoResendUnfulfilledCommands'] as const),
-  ...([
-    'autoResubscribe',
-    'blockingTimeout',
-    'blockingTimeoutGrace',
-    'clientInfoTag',
-    'commandQueue',
-  ] as const),
-  ...(['commandTimeout', 'connectTimeout', 'connectionName', 'db', 'disableClientInfo'] as const),
-  ...(['disconnectTimeout', 'enableAutoPipelining', 'enableOfflineQueue', 'enableReadyCheck'] as const),
-  ...(['enableTLSForSentinelMode', 'failoverDetector', 'family', 'himportFieldsets', 'host'] as const),
-  ...(['keepAlive', 'keyPrefix', 'lazyConnect', 'maxLoadingRetryTime', 'maxRetriesPerRequest'] as const),
-  ...(['monitor', 'name', 'natMap', 'noDelay', 'offlineQueue', 'password', 'path', 'port'] as const),
-  ...(['preferredSlaves', 'protocol', 'readOnly', 'reconnectOnError', 'replyMapping'] as const),
-  ...(['retryStrategy', 'role', 'scripts', 'sentinelCommandTimeout', 'sentinelMaxConnections'] as const),
-  ...(['sentinelPassword', 'sentinelReconnectStrategy', 'sentinelRetryStrategy', 'sentinelTLS'] as const),
-  ...(['sentinelUsername', 'sentinels', 'showFriendlyErrorStack', 'socketTimeout'] as const),
-  ...(['stringNumbers', 'tls', 'updateSentinels', 'username'] as const),
+  'Connector', 'autoPipeliningIgnoredCommands', 'autoResendUnfulfilledCommands', 'autoResubscribe',
+  'blockingTimeout', 'blockingTimeoutGrace', 'clientInfoTag', 'commandQueue', 'commandTimeout',
+  'connectTimeout', 'connectionName', 'db', 'disableClientInfo', 'disconnectTimeout',
+  'enableAutoPipelining', 'enableOfflineQueue', 'enableReadyCheck', 'enableTLSForSentinelMode',
+  'failoverDetector', 'family', 'himportFieldsets', 'host', 'keepAlive', 'keyPrefix', 'lazyConnect',
+  'maxLoadingRetryTime', 'maxRetriesPerRequest', 'monitor', 'name', 'natMap', 'noDelay', 'offlineQueue',
+  'password', 'path', 'port', 'preferredSlaves', 'protocol', 'readOnly', 'reconnectOnError', 'replyMapping',
+  'retryStrategy', 'role', 'scripts', 'sentinelCommandTimeout', 'sentinelMaxConnections',
+  'sentinelPassword', 'sentinelReconnectStrategy', 'sentinelRetryStrategy', 'sentinelTLS',
+  'sentinelUsername', 'sentinels', 'showFriendlyErrorStack', 'socketTimeout', 'stringNumbers', 'tls',
+  'updateSentinels', 'username',
 ] as const satisfies readonly (keyof RedisOptions)[];
 
 /** Throws `InvalidOptionError` for options that ioredis would ignore, and for options that name no server. */
