@@ -2,7 +2,7 @@ import { type DynamicModule, Logger, Module } from '@nestjs/common';
 import { DiscoveryModule } from '@nestjs/core';
 import { type Clock, systemClock } from './clock.js';
 import { checkedAsyncOptions, createdBy } from './options/async-options.js';
-import { boolean, givenOptions, MODULE } from './options/checks.js';
+import { boolean, givenOptions, MODULE } from './checks.js';
 import { severalCopies } from './copies.js';
 import { Acquirer } from './acquire/acquirer.js';
 import type { LockNode } from './nodes/lock-node.js';

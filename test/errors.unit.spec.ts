@@ -13,7 +13,7 @@ import {
 } from '../src/index.js';
 import { messageOf, quoted, redacted, shown } from '../src/display.js';
 import { errorOf } from '../src/errors.js';
-import { readOrRefuse } from '../src/options/checks.js';
+import { readOrRefuse } from '../src/checks.js';
 
 const NODE = new NodeUnreachableError('10.1.1.1:6379', 'no answer within 500 ms');
 

@@ -1,6 +1,6 @@
 import { messageOf } from '../display.js';
 import { InvalidOptionError, RedlockError } from '../errors.js';
-import { checkedOptions, text } from '../options/checks.js';
+import { checkedOptions, text } from '../checks.js';
 import { milliseconds } from '../options/duration.js';
 import type { ActionOutcome } from './page-data.js';
 import type { RedlockApi } from './redlock-api.js';

@@ -1,6 +1,6 @@
 import type { CanActivate, DynamicModule, InjectionToken, ModuleMetadata, Type } from '@nestjs/common';
 import { InvalidOptionError } from '../errors.js';
-import { boolean, callback, type Check, checkedOptions, list, text } from '../options/checks.js';
+import { boolean, callback, type Check, checkedOptions, list, text } from '../checks.js';
 
 /** What the page allows. With `forRootAsync`, this is what the factory returns. */
 export interface RedlockDashboardSettings {

@@ -1,4 +1,4 @@
-import { text } from '../options/checks.js';
+import { text } from '../checks.js';
 import type { JobName, JobOptions } from '../options/options.js';
 
 /** A method decorated with `@Exclusive`. */

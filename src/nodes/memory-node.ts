@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { systemClock } from '../clock.js';
 import { shown } from '../display.js';
 import { InvalidOptionError } from '../errors.js';
-import { callback, readOrRefuse } from '../options/checks.js';
+import { callback, readOrRefuse } from '../checks.js';
 import {
   DIED,
   type JobKeyNames,

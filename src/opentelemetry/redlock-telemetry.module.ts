@@ -1,5 +1,5 @@
 import { type DynamicModule, Module } from '@nestjs/common';
-import { boolean, checkedOptions } from '../options/checks.js';
+import { boolean, checkedOptions } from '../checks.js';
 import { Telemetry, TELEMETRY, TELEMETRY_OPTIONS } from './telemetry.service.js';
 
 /** Options of `RedlockTelemetryModule.forRoot`. */

@@ -1,7 +1,15 @@
 import type { ConfigurableModuleAsyncOptions } from '@nestjs/common';
 import { shown } from '../display.js';
 import { InvalidOptionError } from '../errors.js';
-import { type Belongs, boolean, callback, type Check, checkedOptions, list, readOrRefuse } from './checks.js';
+import {
+  type Belongs,
+  boolean,
+  callback,
+  type Check,
+  checkedOptions,
+  list,
+  readOrRefuse,
+} from '../checks.js';
 import type { RedlockModuleExtras, RedlockModuleOptions, RedlockOptionsFactory } from './options.js';
 import { MODULE_OPTIONS } from './resolve-options.js';
 

@@ -1,6 +1,6 @@
 import { parse } from '@lukeed/ms';
 import { InvalidOptionError } from '../errors.js';
-import type { Check } from './checks.js';
+import type { Check } from '../checks.js';
 
 /** The unit of a duration. */
 export type DurationUnit =

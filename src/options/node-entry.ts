@@ -11,7 +11,7 @@ import { RedisNode } from '../nodes/redis/redis-node.js';
 import { checkKinds } from '../nodes/redis/redis-option-types.js';
 import { checkHost, checkRedisOptions, placeOfOptions } from '../nodes/redis/redis-options.js';
 import { optionsOfUrl } from '../nodes/redis/redis-url.js';
-import { MODULE } from './checks.js';
+import { MODULE } from '../checks.js';
 import type { NodeEntry, RedisClient } from './options.js';
 
 const NODE_FORMS =

@@ -1,7 +1,7 @@
 import { redacted } from '../display.js';
 import { InvalidOptionError } from '../errors.js';
 import { MemoryNode } from '../nodes/memory-node.js';
-import { MODULE, readOrRefuse } from './checks.js';
+import { MODULE, readOrRefuse } from '../checks.js';
 import { nodeEntry } from './node-entry.js';
 import type { NodeEntry } from './options.js';
 

@@ -12,7 +12,7 @@ import {
   oneOf,
   text,
   wholeNumber,
-} from './checks.js';
+} from '../checks.js';
 import { milliseconds, ttlCheck } from './duration.js';
 import { nodeEntries } from './nodes-option.js';
 import type { JobOptions, RedlockModuleOptions, ResolvedJobOptions, ResolvedOptions } from './options.js';

@@ -1,7 +1,7 @@
 import type { CronJob } from 'cron';
 import { InvalidOptionError } from '../errors.js';
 import type { RedlockEventMap } from '../runs/run-event.js';
-import { type Check, oneOf, text } from './checks.js';
+import { type Check, oneOf, text } from '../checks.js';
 import { type Duration, milliseconds, ttlCheck } from './duration.js';
 import type { JobOptions } from './options.js';
 import { historySize, jobChecks } from './resolve-options.js';

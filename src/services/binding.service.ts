@@ -2,7 +2,7 @@ import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import { systemClock, type Timer } from '../clock.js';
 import { type ExclusiveMethod, placeOf } from '../decorators/exclusive-method.js';
 import { InvalidOptionError } from '../errors.js';
-import { MODULE } from '../options/checks.js';
+import { MODULE } from '../checks.js';
 import { currentFiring } from '../schedule/firing.js';
 import { SchedulerFirings } from './scheduler-firings.service.js';
 

@@ -13,7 +13,7 @@ import type { Clock } from '../clock.js';
 import { listed } from '../display.js';
 import { CLOCK, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
 import type { ResolvedJobOptions, ResolvedOptions } from '../options/options.js';
-import { checkedOptions } from '../options/checks.js';
+import { checkedOptions } from '../checks.js';
 import { jobChecks, resolveJobOptions } from '../options/resolve-options.js';
 import { currentFiring } from '../schedule/firing.js';
 import { type Schedule, scheduleOf } from '../schedule/schedule-of.js';

@@ -11,7 +11,7 @@ import { ModulesContainer } from '@nestjs/core';
 import { listed, quoted, redacted } from '../display.js';
 import { InvalidOptionError } from '../errors.js';
 import { inBackground } from '../in-background.js';
-import { MODULE } from '../options/checks.js';
+import { MODULE } from '../checks.js';
 import { isSameStore } from '../options/nodes-option.js';
 import { RESOLVED_OPTIONS } from '../redlock.module-definition.js';
 import type { ResolvedOptions } from '../options/options.js';

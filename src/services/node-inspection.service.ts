@@ -4,7 +4,7 @@ import { BoundedNode } from '../nodes/bounded-node.js';
 import type { LockNode, NodeReport } from '../nodes/lock-node.js';
 import { redacted } from '../display.js';
 import { errorOf, InvalidOptionError } from '../errors.js';
-import { MODULE } from '../options/checks.js';
+import { MODULE } from '../checks.js';
 import { CLOCK, LOCK_NODES, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
 import type { ResolvedOptions } from '../options/options.js';
 import { LeaseRegistry } from './lease-registry.service.js';

@@ -4,7 +4,7 @@ import type { Clock } from '../clock.js';
 import { InvalidOptionError } from '../errors.js';
 import { JobKeys } from '../nodes/job-keys.js';
 import type { LockNode } from '../nodes/lock-node.js';
-import { MODULE } from '../options/checks.js';
+import { MODULE } from '../checks.js';
 import type { ResolvedOptions } from '../options/options.js';
 import { detailOfEnd, detailOfPause } from '../records/job-pause.js';
 import { CLOCK, LOCK_NODES, RESOLVED_OPTIONS } from '../redlock.module-definition.js';

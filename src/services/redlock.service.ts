@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { JobKeys } from '../nodes/job-keys.js';
 import { StoreDownError } from '../errors.js';
 import type { Clock } from '../clock.js';
-import { callback, checkedOptions } from '../options/checks.js';
+import { callback, checkedOptions } from '../checks.js';
 import { CLOCK, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
 import type { ResolvedOptions } from '../options/options.js';
 import { resolveJobOptions } from '../options/resolve-options.js';

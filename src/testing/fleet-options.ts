@@ -1,6 +1,6 @@
 import type { TestingModuleBuilder } from '@nestjs/testing';
 import { InvalidOptionError } from '../errors.js';
-import { anything, callback, type Check, checkedOptions, date, wholeNumber } from '../options/checks.js';
+import { anything, callback, type Check, checkedOptions, date, wholeNumber } from '../checks.js';
 import type { NodeOption } from '../options/options.js';
 import { searchLimit } from '../schedule/tick-search.js';
 

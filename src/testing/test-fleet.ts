@@ -3,7 +3,7 @@ import type { TestingModule } from '@nestjs/testing';
 import { systemClock } from '../clock.js';
 import { listed, shown } from '../display.js';
 import { InvalidOptionError } from '../errors.js';
-import { readOrRefuse } from '../options/checks.js';
+import { readOrRefuse } from '../checks.js';
 import { type Duration, milliseconds } from '../options/duration.js';
 import { MemoryNode } from '../nodes/memory-node.js';
 import type { NodeReport } from '../nodes/lock-node.js';

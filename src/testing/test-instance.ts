@@ -5,7 +5,7 @@ import type { Clock } from '../clock.js';
 import { type ExclusiveMethod, nameIfValid, placeOf } from '../decorators/exclusive-method.js';
 import { listed } from '../display.js';
 import { InvalidOptionError } from '../errors.js';
-import { givenOptions, MODULE } from '../options/checks.js';
+import { givenOptions, MODULE } from '../checks.js';
 import type { NodeOption } from '../options/options.js';
 import { MODULE_OPTIONS, resolveOptions } from '../options/resolve-options.js';
 import { CLOCK, MODULE_OPTIONS_TOKEN, RESOLVED_OPTIONS } from '../redlock.module-definition.js';

@@ -1,6 +1,6 @@
 import { types } from 'node:util';
-import { shown } from '../display.js';
-import { errorOf, InvalidOptionError, RedlockError } from '../errors.js';
+import { shown } from './display.js';
+import { errorOf, InvalidOptionError, RedlockError } from './errors.js';
 
 /**
  * Returns the value of an option, converted if necessary, or throws `InvalidOptionError`. `where` and `option` are for
