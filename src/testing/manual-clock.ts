@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import * as timers from 'node:timers';
 import type { Clock, Timer } from '../clock.js';
 
@@ -9,11 +10,15 @@ const settled = (): Promise<void> => new Promise((resolve) => void whenIdle(reso
 
 class ManualTimer implements Timer {
   isUnref = false;
+  /** Called in the async context in which the timer was set, as by Node.js. */
+  readonly callback: () => void;
 
   constructor(
     readonly at: number,
-    readonly callback: () => void,
-  ) {}
+    callback: () => void,
+  ) {
+    this.callback = AsyncResource.bind(callback);
+  }
 
   unref(): this {
     this.isUnref = true;
