@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Duration } from '../options/duration.js';
-import { currentFiring, type Firing } from '../schedule/firing.js';
+import { currentFiring, type Firing, outsideFirings } from '../schedule/firing.js';
 
 /** What a running job can learn about itself. */
 export interface CurrentRun {
@@ -35,7 +35,7 @@ export interface CurrentRun {
   extend(ttl?: Duration): Promise<void>;
 }
 
-const context = new AsyncLocalStorage<RunScope>();
+const context = new AsyncLocalStorage<RunScope | undefined>();
 
 /** A run, and the firing and the outer run in which its routine is called. */
 export class RunScope {
@@ -60,6 +60,11 @@ export class RunScope {
   end(): void {
     this.hasEnded = true;
     this.outer = undefined;
+  }
+
+  /** Calls `work` as part of no run and no firing. */
+  static outside<T>(work: () => T): T {
+    return context.run(undefined, () => outsideFirings(work));
   }
 
   /** The run that the caller is part of, across everything that it awaits. */

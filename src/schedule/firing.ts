@@ -83,6 +83,11 @@ export class CronFiring {
     return this.ticks.period;
   }
 
+  /** A firing of the same cron job for the same tick, whose calls begin now. */
+  again(): CronFiring {
+    return new CronFiring(this.source, this.ticks, this.clock.now(), this.clock, this.tick, this.origin);
+  }
+
   /** Whether its calls have ended, and no late instance could still claim this tick. */
   get isOver(): boolean {
     if (this.calls.arePending || !this.tick) return false;
@@ -143,11 +148,16 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
 }
 
-const context = new AsyncLocalStorage<Firing>();
+const context = new AsyncLocalStorage<Firing | undefined>();
 
 /** Calls `callback` within a firing. */
 export function fire<Result>(firing: Firing, callback: () => Result): Result {
   return context.run(firing, () => firing.calls.during(callback));
+}
+
+/** Calls `callback` outside any firing. */
+export function outsideFirings<Result>(callback: () => Result): Result {
+  return context.run(undefined, callback);
 }
 
 /** Keeps the current firing open until `callback` has ended. */

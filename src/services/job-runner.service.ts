@@ -1,7 +1,7 @@
 import { debuglog } from 'node:util';
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { Clock } from '../clock.js';
-import type { Denial } from '../acquire/outcome.js';
+import { type Denial, isUndecided, mayComeLater } from '../acquire/outcome.js';
 import { type ClaimedRun, uniqueId } from '../acquire/token.js';
 import { claimOf } from '../runs/claim-builder.js';
 import { timingOf } from '../runs/claim-timing.js';
@@ -170,11 +170,16 @@ export class JobRunner {
     if (isStoreDown && onStoreDown === 'throw') throw new StoreDownError(name, answer.causes);
     // A retry would mistake `undefined` for a success.
     if (past === 'run here' && answer.reason === 'shutdown') throw new ShutdownError(name);
-    if (past !== 'run here') {
-      const takeover: RunRequest = { ...request, firing: undefined, past: 'perhaps begun' };
-      this.watch(request, answer, () => this.run(takeover, routine));
-    }
+    if (past !== 'run here') this.watch(request, answer, () => this.takeOver(request, routine));
     return { ran: false, reason: answer.reason };
+  }
+
+  /** Claims a tick that was lost: in a firing of its own, because in the one that was lost, later calls lose, too. */
+  private takeOver(request: RunRequest, routine: (run: CurrentRun) => unknown): Promise<unknown> {
+    const firing = request.firing?.kind === 'cron' ? request.firing.again() : undefined;
+    const takeover: RunRequest = { ...request, firing, past: 'perhaps begun' };
+    const run = (): Promise<unknown> => this.run(takeover, routine);
+    return firing ? fire(firing, run) : run();
   }
 
   private skip(request: RunRequest, answer: Denial): void {
@@ -208,7 +213,8 @@ export class JobRunner {
     this.watched.add(tick);
     const retry = (): void => {
       this.watched.delete(tick);
-      void this.untilOver(request, again);
+      // The timer has the async context of the call that has lost.
+      void RunScope.outside(() => this.untilOver(request, again));
     };
     this.clock.setTimeout(retry, Math.min(delay + Math.random() * TAKEOVER_SPREAD, LONGEST_TIMER)).unref();
   }
@@ -237,14 +243,4 @@ export class JobRunner {
     this.firstClaims.set(firing, claims);
     return claims;
   }
-}
-
-/** Whether another claim may still find out who runs the tick: the nodes did not answer, or the votes stayed split. */
-function isUndecided({ reason, holder }: Denial): boolean {
-  return reason === 'store-down' || reason === 'overload' || (reason === 'elsewhere' && holder === undefined);
-}
-
-/** Whether a takeover or a catch-up may succeed later. */
-function mayComeLater(answer: Denial): boolean {
-  return isUndecided(answer) || answer.reason === 'overlap' || answer.reason === 'paused';
 }
