@@ -1,14 +1,31 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { Logger } from '@nestjs/common';
 import { messageOf } from './display.js';
 
 const logger = new Logger('RedlockModule');
 
 /**
- * Work that no caller waits for. A failure is logged: an unhandled rejection would end the process.
+ * Calls a function in the async context in which this module was loaded, and so in no firing, run or request. Work that
+ * outlives the call that has led to it needs this: a timer that sets the next one would keep the context of that call.
+ */
+export const outsideCalls = AsyncLocalStorage.snapshot();
+
+/**
+ * Does work that belongs to no call. A failure is logged.
  *
  * @param what What has failed, as the beginning of a sentence.
  */
-export async function inBackground(what: string, work: () => Promise<unknown>): Promise<void> {
+export function inBackground(what: string, work: () => Promise<unknown>): Promise<void> {
+  return outsideCalls(() => loggingFailure(what, work));
+}
+
+/**
+ * Does work that no caller waits for, in the async context of its caller. A failure is logged: an unhandled rejection
+ * would end the process.
+ *
+ * @param what What has failed, as the beginning of a sentence.
+ */
+export async function loggingFailure(what: string, work: () => Promise<unknown>): Promise<void> {
   try {
     await work();
   } catch (error) {

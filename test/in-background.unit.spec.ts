@@ -1,5 +1,6 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { inBackground } from '../src/in-background.js';
+import { inBackground, loggingFailure } from '../src/in-background.js';
 import { LogSpy } from './nodes/support.js';
 
 let log: LogSpy;
@@ -42,3 +43,15 @@ it('an error that cannot be read is logged, too', async () => {
 function fail(): never {
   throw new TypeError('not to be read');
 }
+
+it('work in the background is done outside the call that has led to it, and that of a listener within', async () => {
+  const calls = new AsyncLocalStorage<string>();
+  const seen: unknown[] = [];
+  const work = async (): Promise<void> => {
+    await Promise.resolve();
+    seen.push(calls.getStore());
+  };
+  await calls.run('a call', () => inBackground('Counting', work));
+  await calls.run('a call', () => loggingFailure('Counting', work));
+  expect(seen).toEqual([undefined, 'a call']);
+});

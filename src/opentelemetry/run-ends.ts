@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.js';
 import { quoted } from '../display.js';
-import { inBackground } from '../in-background.js';
+import { loggingFailure } from '../in-background.js';
 import type { EndedRunEvent, RedlockEventMap } from '../runs/run-event.js';
 import type { RedlockEvents } from '../services/redlock-events.service.js';
 
@@ -56,7 +56,7 @@ export class RunEnds {
     this.begun.delete(event.runId);
     this.aborted.delete(event.runId);
     for (const listener of this.listeners) {
-      void inBackground(`Telemetry of ${quoted(event.name)}`, async () => listener(event, end));
+      void loggingFailure(`Telemetry of ${quoted(event.name)}`, async () => listener(event, end));
     }
   }
 }

@@ -10,7 +10,7 @@ import {
 import { ModulesContainer } from '@nestjs/core';
 import { listed, quoted, redacted } from '../display.js';
 import { InvalidOptionError } from '../errors.js';
-import { inBackground } from '../in-background.js';
+import { inBackground, outsideCalls } from '../in-background.js';
 import { MODULE } from '../checks.js';
 import { isSameStore } from '../options/nodes-option.js';
 import { RESOLVED_OPTIONS } from '../redlock.module-definition.js';
@@ -152,8 +152,8 @@ export class Lifecycle implements OnModuleInit, OnApplicationShutdown {
     };
     this.fleet.onQuorum = () => this.catchUp.look();
     this.leases.onOutage = () => this.fleet.suspect();
-    this.missed.onPaused = (name) => this.catchUp.paused(name);
-    this.pauses.onChange = (name) => this.catchUp.lookFor(name);
+    this.missed.onPaused = (name) => outsideCalls(() => this.catchUp.paused(name));
+    this.pauses.onChange = (name) => outsideCalls(() => this.catchUp.lookFor(name));
     this.firings.onStart = (keys) => this.lateStarts.add(keys);
     this.prepared = inBackground('Preparing the schedules', () => this.prepare());
   }

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { inBackground } from '../in-background.js';
+import { loggingFailure } from '../in-background.js';
 import { publish } from '../runs/channels.js';
 import { copyOf, type RedlockEventMap, type RedlockListener } from '../runs/run-event.js';
 
@@ -17,7 +17,7 @@ export class RedlockEvents {
   emit<Name extends keyof RedlockEventMap>(name: Name, event: RedlockEventMap[Name]): void {
     publish(name, event);
     for (const listener of this.listeners.get(name) ?? []) {
-      void inBackground(`A listener to "${name}"`, async () =>
+      void loggingFailure(`A listener to "${name}"`, async () =>
         (listener as RedlockListener<Name>)(copyOf(event)),
       );
     }
