@@ -5,16 +5,10 @@ import type { CronJob } from 'cron';
 import type { Clock } from '../clock.js';
 import { hasMethods } from '../has-methods.js';
 import { CLOCK } from '../redlock.module-definition.js';
+import { callbacksOf, holdDuringCallbacks } from '../schedule/cron-job-callbacks.js';
 import { isActive, watchStarts } from '../schedule/cron-job-starts.js';
 import { CronJobTimes } from '../schedule/cron-job-times.js';
-import {
-  CronFiring,
-  currentFiring,
-  fire,
-  holdFiring,
-  IntervalFiring,
-  ManualFiring,
-} from '../schedule/firing.js';
+import { CronFiring, currentFiring, fire, IntervalFiring, ManualFiring } from '../schedule/firing.js';
 import { isOrchestrator, isRegistry, type Orchestrator } from '../schedule/nest-scheduler.js';
 import {
   type CronJobKey,
@@ -198,6 +192,10 @@ export class SchedulerFirings {
   private wrap(job: CronJob): void {
     if (wrapped.has(job)) return;
     wrapped.add(job);
+    for (const callback of callbacksOf(job)) {
+      const options = decoratedWith.get(Object(callback) as object);
+      if (options) decoratedWith.set(job, options);
+    }
     holdDuringCallbacks(job);
     const fireOnTick = job.fireOnTick.bind(job);
     job.fireOnTick = (...args) => {
@@ -232,18 +230,5 @@ export class SchedulerFirings {
     const add = orchestrator.addInterval.bind(orchestrator);
     orchestrator.addInterval = (method, every, name) =>
       add((...args) => fire(this.ofInterval(every), () => method(...args)), every, name);
-  }
-}
-
-/** A cron job does not await its callbacks, which may outlast a tick, so each callback keeps its firing open. */
-function holdDuringCallbacks(job: CronJob): void {
-  const callbacks: unknown = Reflect.get(job, '_callbacks');
-  if (!Array.isArray(callbacks)) return;
-  for (const [index, callback] of callbacks.entries()) {
-    const options = decoratedWith.get(Object(callback) as object);
-    if (options) decoratedWith.set(job, options);
-    callbacks[index] = function (this: unknown, ...args: unknown[]): unknown {
-      return holdFiring(() => Reflect.apply(callback as () => unknown, this, args));
-    };
   }
 }
