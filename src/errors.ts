@@ -73,7 +73,7 @@ export class NotInjectedError extends RedlockError {
     super(
       `${place} was called on an object that Nest did not create, or that is still in its constructor. Get the object ` +
         'from the application or from a test module. If a factory returns it, its methods can be called once the ' +
-        'application has started' +
+        'application has started, or, for a module that is loaded lazily, once it has been loaded' +
         (copies === undefined ? '' : `. ${copies}`),
     );
   }

@@ -1,6 +1,7 @@
 import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
+import { DiscoveryService } from '@nestjs/core';
 import { systemClock, type Timer } from '../clock.js';
-import { type ExclusiveMethod, placeOf } from '../decorators/exclusive-method.js';
+import { type ExclusiveMethod, methodsOf, placeOf } from '../decorators/exclusive-method.js';
 import { InvalidOptionError } from '../errors.js';
 import { MODULE } from '../checks.js';
 import { currentFiring } from '../schedule/firing.js';
@@ -50,8 +51,13 @@ export class Binding implements OnModuleInit {
   private jobs: Jobs | undefined;
   private readonly waiting: ((jobs: Jobs) => void)[] = [];
   private warning: Timer | undefined;
+  /** The objects that this binding has bound. */
+  private readonly bound = new WeakSet<object>();
 
-  constructor(private readonly firings: SchedulerFirings) {
+  constructor(
+    private readonly firings: SchedulerFirings,
+    private readonly discovery: DiscoveryService,
+  ) {
     bindings.set(this.mark, this);
   }
 
@@ -78,11 +84,18 @@ export class Binding implements OnModuleInit {
     );
   }
 
-  /**
-   * Binds an object. Nest may not have injected into it (a factory returned it), or may have done so only in another
-   * application.
-   */
-  bind(instance: object): void {
+  /** Binds all objects with decorated methods, and later those of each module that is loaded. */
+  bindAll(): void {
+    this.firings.onLoad = () => this.bindAll();
+    for (const wrapper of [...this.discovery.getProviders(), ...this.discovery.getControllers()]) {
+      const instance = wrapper.instance as object;
+      if (methodsOf(instance).length > 0 && !this.bound.has(instance)) this.bind(instance);
+    }
+  }
+
+  /** Nest may not have injected into it (a factory returned it), or may have done so only in another application. */
+  private bind(instance: object): void {
+    this.bound.add(instance);
     const others = (marks.get(instance) ?? []).filter(
       (mark) => mark !== this.mark && bindings.get(mark)?.isOpen,
     );

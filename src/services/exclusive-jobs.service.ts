@@ -92,11 +92,10 @@ export class ExclusiveJobs {
     const names = new Set<string>();
     const scheduled: string[] = [];
     const overridden: string[] = [];
+    this.binding.bindAll();
     for (const found of this.found()) {
       const { method, instance } = found;
       const place = placeOf(instance, method.key);
-      // Nest injects into objects that it creates from a class, but not into those that a factory returns.
-      this.binding.bind(instance);
       if (found.isOverridden) {
         overridden.push(place);
         continue;

@@ -37,6 +37,8 @@ export class SchedulerFirings {
   readonly ticks = new SharedTicks();
   /** Called for a cron job that starts, or is first seen while it runs, with the keys that methods may know it by. */
   onStart: (keys: readonly CronJobKey[]) => void = () => {};
+  /** Called when a module has been loaded that the application did not have before. */
+  onLoad: () => void = () => {};
   /** The registries and cron jobs that this object watches; one application may have several `SchedulerFirings`. */
   private readonly watched = new WeakSet<object>();
   /** The times of the cron jobs of decorated methods. */
@@ -161,7 +163,10 @@ export class SchedulerFirings {
       const known = new Set(this.application.keys());
       const loaded = await load(...args);
       // Nest loads a module once, although `load` may be called for each request.
-      if ([...this.application.keys()].some((module) => !known.has(module))) this.watch();
+      if ([...this.application.keys()].some((module) => !known.has(module))) {
+        this.watch();
+        this.onLoad();
+      }
       return loaded;
     };
   }

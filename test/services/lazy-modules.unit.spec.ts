@@ -52,6 +52,23 @@ it('a job of a lazy module with invalid options is refused when it is called, an
   await expect(redlock.trigger('wrong')).rejects.toThrow('@Exclusive on Lazy.wrong: ttl must be at least');
 });
 
+it('an object that a factory of a lazy module returns is guarded', async () => {
+  class Made {
+    constructor(readonly redlock: RedlockService) {}
+
+    @Exclusive('made') async made(): Promise<string | undefined> {
+      return this.redlock.current()?.name;
+    }
+  }
+  const useFactory = (redlock: RedlockService): Made => new Made(redlock);
+  @Module({ providers: [{ provide: Made, useFactory, inject: [RedlockService] }] })
+  class WithFactory {}
+
+  const app = await start({ providers: [Jobs] });
+  const loaded = await app.get(LazyModuleLoader).load(() => WithFactory);
+  expect(await loaded.get(Made).made()).toBe('made');
+});
+
 it('a scheduler that comes with a lazy module fires for its ticks, as from the start', async () => {
   const ticks: unknown[] = [];
 
