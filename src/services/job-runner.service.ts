@@ -102,7 +102,7 @@ export class JobRunner {
       if (answer.isUnbegun) return 'unbegun';
       if (mayComeLater(answer)) return 'unknown';
       const takeover: RunRequest = { ...request, past: 'perhaps begun' };
-      this.watch(request, answer, () => this.takeOver(takeover, firing, method));
+      this.watch(request, answer, () => this.takeOverUncalled(takeover, firing, method));
       return 'done with';
     }
     if (tick && request.past) this.log.takenOver(name, tick, answer.before.dead);
@@ -118,9 +118,13 @@ export class JobRunner {
     return 'done with';
   }
 
-  /** Tries to take over the tick, and again after each `ttl` for as long as the result is `'unknown'`. */
-  private async takeOver(request: RunRequest, firing: () => Firing, method: () => unknown): Promise<void> {
-    const again = (): Promise<void> => this.takeOver(request, firing, method);
+  /** Tries to take over the tick without a call by the scheduler, and again after each `ttl` for as long as the result is `'unknown'`. */
+  private async takeOverUncalled(
+    request: RunRequest,
+    firing: () => Firing,
+    method: () => unknown,
+  ): Promise<void> {
+    const again = (): Promise<void> => this.takeOverUncalled(request, firing, method);
     if ((await this.runUncalled(request, firing, method)) === 'unknown')
       this.later(request.options.ttl, request, again);
   }
