@@ -89,7 +89,7 @@ describe('no firing is made of a job that no scheduler would fire:', () => {
     onTestFinished(() => void vi.restoreAllMocks());
     vi.spyOn(Jobs.prototype, 'report');
     const fleet = await start([Jobs]);
-    await expect(fleet.fire('report')).rejects.toThrow('its prototype without a spy');
+    await expect(fleet.fire('report')).rejects.toThrow('its prototype has no spy');
     vi.restoreAllMocks();
     const later = await start([Jobs], 1);
     const spy = vi.spyOn(later.instances[0]!.get(Jobs), 'report');
