@@ -26,28 +26,30 @@ export interface NodeDriver extends LockNode {
    */
   usable(): Promise<void> | undefined;
   /**
-   * What became of a command that was rejected with `error`. `'refused'`: the node has not carried it out, or not
-   * completely, and may do so when it is sent again. `'refused for good'`: the node would refuse it again.
+   * Tells `log` that a command was rejected, and returns what that means.
    *
-   * This is more than a question: if the node refuses what this one claim needs, that is also noted in `log`, which
-   * logs the first such refusal (`NodeLog.refusingClaim`).
+   * @param isLate Whether its deadline had passed: then it does not show that the node cannot vote.
+   * @param mayStillVote Whether a node that refuses this command may still vote: for reads, registers and pauses, and
+   * for what is sent again.
+   * @param claim What it claims, settles or releases.
    */
-  fateOf(claim: Claim, error: unknown): 'refused' | 'refused for good' | 'not sent' | 'unknown';
-  /**
-   * What a rejection means for the caller.
-   *
-   * This is more than a question: if the rejection means that the node cannot vote, that is also noted in `log`, which
-   * logs the change, and knows what ends a refusal (`NodeLog.refusing`, `NodeLog.troubled`).
-   *
-   * @param mayStillVote Whether a node that refuses this command may still vote (see `BoundedNode.lenientDeadline`).
-   * Default: `false`.
-   */
-  explain(error: unknown, mayStillVote?: boolean): NodeUnreachableError;
+  rejected(error: unknown, isLate?: boolean, mayStillVote?: boolean, claim?: Claim): Rejection;
   /**
    * Called when a command was not answered in time. @returns Whether the node is silent: connected, and it has answered
    * nothing else meanwhile.
    */
   unanswered(): boolean;
+}
+
+/** What the rejection of a command means. */
+export interface Rejection {
+  /**
+   * What became of the command. `'refused'`: the node has not carried it out, or not completely, and may do so when it
+   * is sent again. `'refused for good'`: the node would refuse it again.
+   */
+  readonly fate: 'refused' | 'refused for good' | 'not sent' | 'unknown';
+  /** What the caller is told. */
+  readonly cause: NodeUnreachableError;
 }
 
 const RELEASE: Ending = { kind: 'release' };
@@ -63,8 +65,6 @@ const OPEN_LIMIT = 30_000;
 export class BoundedNode implements LockNode {
   readonly address: string;
   private readonly deadline: Deadline;
-  /** For reads, registers and pauses, and for what is sent again: a node that refuses it may still vote. */
-  private readonly lenientDeadline: Deadline;
   private readonly undelivered: UndeliveredCommands;
   private readonly retries: Retries;
   private isClosing = false;
@@ -75,12 +75,7 @@ export class BoundedNode implements LockNode {
     private readonly nodeTimeout: number,
   ) {
     this.address = node.address;
-    this.deadline = new Deadline(nodeTimeout, (error) =>
-      error === undefined ? this.late() : node.explain(error),
-    );
-    this.lenientDeadline = new Deadline(nodeTimeout, (error) =>
-      error === undefined ? this.late() : node.explain(error, true),
-    );
+    this.deadline = new Deadline(nodeTimeout, () => this.late());
     this.undelivered = new UndeliveredCommands(nodeTimeout);
     this.retries = new Retries(this.undelivered, (command) => this.deliverAgain(command));
     node.onRecovery((which) => this.resend(which));
@@ -101,7 +96,7 @@ export class BoundedNode implements LockNode {
     if (!usable) return this.claimNow(claim, token, ttl);
     return usable.then(
       () => this.claimNow(claim, token, ttl),
-      (error: unknown) => Promise.reject(this.node.explain(error)),
+      (error: unknown) => Promise.reject(this.node.rejected(error).cause),
     );
   }
 
@@ -110,16 +105,16 @@ export class BoundedNode implements LockNode {
     const release = this.undelivered.add(RELEASE, claim, token);
     const answer = this.deadline.within(
       this.node.claim(claim, token, ttl),
-      (vote) => {
+      (vote, isLate) => {
         this.undelivered.forget(release);
+        const isOrphaned = isLate && vote.kind === 'granted' && !release.isObsolete;
+        if (isOrphaned) void this.release(claim, token).catch(() => {});
         return vote;
       },
-      (late) => {
-        this.undelivered.forget(release);
-        if (late.kind === 'granted' && !release.isObsolete) void this.release(claim, token).catch(() => {});
-      },
-      (error) => {
-        if (this.node.fateOf(claim, error) !== 'unknown') this.undelivered.claimRefused(release);
+      (error, isLate) => {
+        const { fate, cause } = this.node.rejected(error, isLate, false, claim);
+        if (fate !== 'unknown') this.undelivered.claimRefused(release);
+        return cause;
       },
     );
     answer.catch(() => this.undelivered.failed(release));
@@ -128,42 +123,45 @@ export class BoundedNode implements LockNode {
 
   extend(claim: Claim, token: string, ttl: number): Promise<boolean> {
     this.undelivered.keep(token);
-    return this.deadline.within(this.node.extend(claim, token, ttl), (isHeld) => isHeld);
+    return this.inTime(this.node.extend(claim, token, ttl));
   }
 
   settle(claim: Claim, token: string, record?: string): Promise<boolean> {
     this.undelivered.keep(token);
     const settle = this.undelivered.add({ kind: 'settle', record }, claim, token);
-    return this.deliver(settle, this.node.settle(claim, token, record), this.deadline);
+    return this.deliver(settle, this.node.settle(claim, token, record));
   }
 
   release(claim: Claim, token: string): Promise<boolean> {
     const release = this.undelivered.add(RELEASE, claim, token);
-    return this.deliver(release, this.node.release(claim, token), this.deadline);
+    return this.deliver(release, this.node.release(claim, token));
   }
 
   look(job: JobKeyNames, limit: number): Promise<JobView> {
-    return this.inTime(() => this.node.look(job, limit));
+    return this.read(() => this.node.look(job, limit));
   }
 
   pause(key: string, pause?: Pause): Promise<Pause | undefined> {
-    return this.inTime(() => this.node.pause(key, pause));
+    return this.read(() => this.node.pause(key, pause));
   }
 
   register(register: Register, id: string, keep: number, content?: string): Promise<boolean> {
-    return this.inTime(() => this.node.register(register, id, keep, content));
+    return this.read(() => this.node.register(register, id, keep, content));
   }
 
   registered(register: Register): Promise<readonly string[]> {
-    return this.inTime(() => this.node.registered(register));
+    return this.read(() => this.node.registered(register));
   }
 
   open(): Promise<NodeReport> {
     return new Promise((resolve, reject) => {
       const why = `it could not be opened within ${OPEN_LIMIT / 1000} s`;
       const limit = setTimeout(() => reject(this.unreachable(why)), OPEN_LIMIT);
-      const opened = this.node.open().catch((error: unknown) => Promise.reject(this.node.explain(error)));
-      opened.then(resolve, reject).finally(() => clearTimeout(limit));
+      const failed = (error: unknown): void => reject(this.node.rejected(error).cause);
+      this.node
+        .open()
+        .then(resolve, failed)
+        .finally(() => clearTimeout(limit));
     });
   }
 
@@ -176,16 +174,21 @@ export class BoundedNode implements LockNode {
     this.retries.stop();
     await this.atMost(this.node.close());
     this.deadline.stop();
-    this.lenientDeadline.stop();
   }
 
-  private async inTime<Answer>(ask: () => Promise<Answer>): Promise<Answer> {
+  private async read<Answer>(ask: () => Promise<Answer>): Promise<Answer> {
     try {
       await this.node.usable();
     } catch (error) {
-      throw this.node.explain(error);
+      throw this.node.rejected(error).cause;
     }
-    return this.lenientDeadline.within(ask(), (answer) => answer);
+    return this.inTime(ask(), true);
+  }
+
+  private inTime<Answer>(asked: Promise<Answer>, mayStillVote = false): Promise<Answer> {
+    const rejected = (error: unknown, isLate: boolean): Error =>
+      this.node.rejected(error, isLate, mayStillVote).cause;
+    return this.deadline.within(asked, (answer) => answer, rejected);
   }
 
   private async atMost(work: Promise<void>): Promise<void> {
@@ -201,33 +204,34 @@ export class BoundedNode implements LockNode {
 
   private deliverAgain(command: Undelivered): Promise<boolean> {
     const { ending, claim, token } = command;
-    return this.deliver(command, this.node.resend(ending, claim, token), this.lenientDeadline);
+    return this.deliver(command, this.node.resend(ending, claim, token), true);
   }
 
   /**
    * Sees to it that a command arrives: if it gets no answer, or is refused for now, it is sent again, for up to a
    * minute. A late answer counts.
    */
-  private deliver(command: Undelivered, sent: Promise<boolean>, deadline: Deadline): Promise<boolean> {
+  private deliver(command: Undelivered, sent: Promise<boolean>, mayStillVote = false): Promise<boolean> {
     const arrived = (isHeld: boolean): boolean => {
       this.undelivered.forget(command);
       this.retries.accepted();
       return isHeld;
     };
-    const answer = deadline.within(sent, arrived, arrived, (error) => {
-      if (this.isGivenUp(command, error)) return this.undelivered.forget(command);
-      this.undelivered.rejected(command);
-      this.retries.rejected();
+    const answer = this.deadline.within(sent, arrived, (error, isLate) => {
+      const { fate, cause } = this.node.rejected(error, isLate, mayStillVote, command.claim);
+      this.keepOrForget(command, fate);
+      return cause;
     });
     answer.catch(() => this.undelivered.failed(command));
     return answer;
   }
 
-  /** Whether a command that was rejected is not sent again. Also logs a refusal (see `NodeDriver.fateOf`). */
-  private isGivenUp(command: Undelivered, error: unknown): boolean {
-    const fate = this.node.fateOf(command.claim, error);
-    if (fate === 'refused') return this.isClosing || this.undelivered.isNeedless(command);
-    return fate === 'refused for good';
+  /** A command that was rejected is sent again, unless that would be in vain or is not needed. */
+  private keepOrForget(command: Undelivered, fate: Rejection['fate']): void {
+    const isNeedless = fate === 'refused' && (this.isClosing || this.undelivered.isNeedless(command));
+    if (isNeedless || fate === 'refused for good') return this.undelivered.forget(command);
+    this.undelivered.rejected(command);
+    this.retries.rejected();
   }
 
   private late(): NodeUnreachableError {

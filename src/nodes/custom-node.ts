@@ -1,6 +1,6 @@
 import { messageOf } from '../display.js';
 import { errorOf, NodeUnreachableError } from '../errors.js';
-import type { NodeDriver } from './bounded-node.js';
+import type { NodeDriver, Rejection } from './bounded-node.js';
 import type { JobKeyNames, JobView, Pause, Register } from './job-view.js';
 import type { Claim, LockNode, NodeReport, Vote } from './lock-node.js';
 import { NodeLog } from './node-log.js';
@@ -75,17 +75,13 @@ export class CustomNode implements NodeDriver {
     return undefined;
   }
 
-  fateOf(): 'unknown' {
-    return 'unknown';
-  }
-
-  explain(thrown: unknown, mayStillVote = false): NodeUnreachableError {
+  rejected(thrown: unknown, isLate = false, mayStillVote = false): Rejection {
     const error = errorOf(thrown);
     const isExplained = error instanceof NodeUnreachableError;
     // The name `Error` says nothing.
     const why = isExplained ? error.reason : messageOf(error).replace(/^Error: /, '');
-    if (!mayStillVote) this.log.troubled(why);
-    return isExplained ? error : new NodeUnreachableError(this.address, why);
+    if (!isLate && !mayStillVote) this.log.troubled(why);
+    return { fate: 'unknown', cause: isExplained ? error : new NodeUnreachableError(this.address, why) };
   }
 
   unanswered(): boolean {

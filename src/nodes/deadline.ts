@@ -4,6 +4,8 @@ interface Wait {
   readonly reject: (error: unknown) => void;
 }
 
+type Failed = (error: unknown, isLate: boolean) => Error;
+
 /**
  * Applies one time limit to every answer of a node. All limits are equal, so they expire in the order in which they
  * began, and one timer serves them all.
@@ -15,24 +17,21 @@ export class Deadline {
 
   /**
    * @param limit In milliseconds.
-   * @param failure Called with each failure, or `undefined` if no reply came in time; returns what to reject with.
+   * @param late Returns what to reject with if no reply came in time.
    */
   constructor(
     private readonly limit: number,
-    private readonly failure: (error: unknown) => Error,
+    private readonly late: () => Error,
   ) {}
 
   /**
-   * Resolves to what `read` returns for the reply, if it comes in time.
-   *
-   * @param onLate Called with a reply that comes after that.
-   * @param onFailure Called with a rejection of `asked`, however late.
+   * Resolves to what `read` returns for the reply, or rejects with what `failed` returns for a rejection, if that comes
+   * in time. Both are called however late it comes.
    */
   within<Reply, Answer>(
     asked: Promise<Reply>,
-    read: (reply: Reply) => Answer,
-    onLate?: (reply: Reply) => void,
-    onFailure?: (error: unknown) => void,
+    read: (reply: Reply, isLate: boolean) => Answer,
+    failed: Failed,
   ): Promise<Answer> {
     return new Promise<Answer>((resolve, reject) => {
       const wait: Wait = { endsAt: performance.now() + this.limit, reject };
@@ -40,17 +39,14 @@ export class Deadline {
       this.timer ??= this.arm(this.limit);
       asked.then(
         (reply) => {
-          if (!this.waits.delete(wait)) return onLate?.(reply);
+          const isLate = !this.waits.delete(wait);
           try {
-            resolve(read(reply));
+            resolve(read(reply, isLate));
           } catch (error) {
-            this.fail(wait, error);
+            fail(wait, failed, error, isLate);
           }
         },
-        (error: unknown) => {
-          onFailure?.(error);
-          if (this.waits.delete(wait)) this.fail(wait, error);
-        },
+        (error: unknown) => fail(wait, failed, error, !this.waits.delete(wait)),
       );
     });
   }
@@ -59,14 +55,6 @@ export class Deadline {
   stop(): void {
     clearTimeout(this.timer);
     this.timer = undefined;
-  }
-
-  private fail({ reject }: Wait, error: unknown): void {
-    try {
-      reject(this.failure(error));
-    } catch (thrown) {
-      reject(thrown);
-    }
   }
 
   private arm(delay: number): NodeJS.Timeout {
@@ -86,7 +74,15 @@ export class Deadline {
         return;
       }
       this.waits.delete(wait);
-      this.fail(wait, undefined);
+      fail(wait, this.late);
     }
+  }
+}
+
+function fail({ reject }: Wait, failed: Failed, error?: unknown, isLate = true): void {
+  try {
+    reject(failed(error, isLate));
+  } catch (thrown) {
+    reject(thrown);
   }
 }

@@ -72,6 +72,20 @@ describe('a node of the application that never answers', () => {
     ]);
   });
 
+  it('is not logged for what it rejects when it votes again', async () => {
+    const memory = new MemoryNode();
+    const node = around(memory);
+    vi.spyOn(memory, 'claim').mockImplementationOnce(async () => {
+      await pause(2 * NODE_TIMEOUT);
+      throw new Error('connection reset');
+    });
+    const hung = node.claim(claimOf(newName()), 'a', TTL);
+    await expect(hung).rejects.toThrow('no answer');
+    await node.claim(claimOf(newName()), 'b', TTL);
+    await pause(2 * NODE_TIMEOUT);
+    expect(log.lines).toEqual([]);
+  });
+
   it('lets the application shut down', async () => {
     const app = await start({ redlock: { nodes: store(), nodeTimeout: NODE_TIMEOUT } });
     expect(await app.get(RedlockService).lock('lock')).toBeNull();

@@ -7,6 +7,7 @@ import { Deadline } from '../../src/nodes/deadline.js';
 const LIMIT = 100;
 const same = (value: string): string => value;
 const tooLate = (): Error => new Error('too late');
+const failed = (error: unknown): Error => error as Error;
 const never = (): Promise<string> => new Promise(() => {});
 const broken = (): never => {
   throw new Error('broken');
@@ -29,16 +30,16 @@ describe('an answer that came in time', () => {
   });
 
   it('is taken, though the event loop was blocked beyond the deadline', async () => {
-    const answer = new Deadline(LIMIT, tooLate).within(client.echo('in time'), same);
+    const answer = new Deadline(LIMIT, tooLate).within(client.echo('in time'), same, failed);
     block();
     await expect(answer).resolves.toBe('in time');
   });
 
   it('is taken, though the event loop was blocked again while earlier answers were read', async () => {
     const deadline = new Deadline(LIMIT, tooLate);
-    const first = deadline.within(client.echo('first'), same);
+    const first = deadline.within(client.echo('first'), same, failed);
     const second = first.then(() => {
-      const answer = deadline.within(client.echo('second'), same);
+      const answer = deadline.within(client.echo('second'), same, failed);
       block();
       return answer;
     });
@@ -50,27 +51,31 @@ describe('an answer that came in time', () => {
 it('ends each wait at its own time, and hands over what comes late', async () => {
   const deadline = new Deadline(LIMIT, tooLate);
   const begin = performance.now();
-  const late: string[] = [];
-  const first = deadline.within(pause(2 * LIMIT, 'late'), same, (value) => late.push(value));
+  const late: object[] = [];
+  const first = deadline.within(
+    pause(2 * LIMIT, 'late'),
+    (value, isLate) => late.push({ value, isLate }),
+    failed,
+  );
   await pause(LIMIT / 2);
-  const second = deadline.within(never(), same);
+  const second = deadline.within(never(), same, failed);
 
   await expect(first).rejects.toThrow('too late');
   expect(performance.now() - begin).toBeGreaterThanOrEqual(LIMIT - 1);
   await expect(second).rejects.toThrow('too late');
   expect(performance.now() - begin).toBeGreaterThanOrEqual(1.5 * LIMIT - 1);
-  await expect.poll(() => late).toEqual(['late']);
+  await expect.poll(() => late).toEqual([{ value: 'late', isLate: true }]);
 });
 
 it('rejects where what reads a reply throws, or what is told of a failure', async () => {
   const answers = [
-    new Deadline(LIMIT, tooLate).within(Promise.resolve('a'), broken),
-    new Deadline(LIMIT, broken).within(Promise.reject(new Error('lost')), same),
-    new Deadline(LIMIT, broken).within(never(), same),
+    new Deadline(LIMIT, tooLate).within(Promise.resolve('a'), broken, () => new Error('unread')),
+    new Deadline(LIMIT, tooLate).within(Promise.reject(new Error('lost')), same, broken),
+    new Deadline(LIMIT, broken).within(never(), same, failed),
   ];
   const outcomes = await Promise.allSettled(answers);
   expect(outcomes.map((outcome) => outcome.status === 'rejected' && String(outcome.reason))).toEqual([
-    'Error: too late',
+    'Error: unread',
     'Error: broken',
     'Error: broken',
   ]);
@@ -80,7 +85,7 @@ it('keeps the waits apart that begin when others have ended, late or in time', a
   const deadline = new Deadline(LIMIT, tooLate);
   const outcomes: string[] = [];
   const ask = (name: string, question: Promise<string>): void =>
-    void deadline.within(question, same).then(
+    void deadline.within(question, same, failed).then(
       () => outcomes.push(`${name} in time`),
       () => outcomes.push(`${name} late`),
     );

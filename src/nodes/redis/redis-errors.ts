@@ -1,3 +1,4 @@
+import type { Rejection } from '../bounded-node.js';
 import { type EndOfRefusal, isStep, type Step } from '../refusal.js';
 import { CLAIM, EXTEND, RELEASE, RELEASE_LOCK, SETTLE } from './scripts.js';
 
@@ -49,12 +50,13 @@ export function isRefusal(error: unknown): error is Error {
   return error instanceof Error && error.name === 'ReplyError' && !isReadOnly(error);
 }
 
-/**
- * Whether the server would refuse the command again, whenever it is sent: not if it is busy, full or short of replicas,
- * or if a permission is missing.
- */
-export function isFinal({ message }: Error): boolean {
-  return /WRONGTYPE|CROSSSLOT|attempt to|compiling script|unknown (redis )?command/i.test(message);
+/** What became of a command that was rejected. */
+export function fateOf(error: Error): Rejection['fate'] {
+  if (error instanceof NotSent) return 'not sent';
+  if (!isRefusal(error)) return 'unknown';
+  // Not for good if the server is busy, full or short of replicas, or if a permission is missing.
+  const isFinal = /WRONGTYPE|CROSSSLOT|attempt to|compiling script|unknown (redis )?command/i;
+  return isFinal.test(error.message) ? 'refused for good' : 'refused';
 }
 
 /**

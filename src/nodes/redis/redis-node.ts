@@ -1,7 +1,7 @@
 import type { Cluster, Redis, RedisOptions } from 'ioredis';
 import { quoted } from '../../display.js';
-import { NodeUnreachableError } from '../../errors.js';
-import type { NodeDriver } from '../bounded-node.js';
+import { errorOf, NodeUnreachableError } from '../../errors.js';
+import type { NodeDriver, Rejection } from '../bounded-node.js';
 import { Deadline } from '../deadline.js';
 import type { JobKeyNames, JobView, Pause, Register } from '../job-view.js';
 import type { Claim, NodeReport, Vote } from '../lock-node.js';
@@ -13,7 +13,7 @@ import { inspectServer } from './inspect-server.js';
 import { AnsweredLate, RedisCommands } from './redis-commands.js';
 import { clientLike, newClient, type RedisNodeSettings } from './redis-client.js';
 import { RedisConnection } from './redis-connection.js';
-import { endOfRefusal, isFinal, isOfOneClaim, isOfOneCommand, isRefusal, NotSent } from './redis-errors.js';
+import { endOfRefusal, fateOf, isOfOneClaim, isOfOneCommand, isRefusal, NotSent } from './redis-errors.js';
 import { ServerClock } from './server-clock.js';
 
 /** One Redis server, Sentinel group or Cluster. Sends nothing unless the connection is ready. */
@@ -31,9 +31,7 @@ export class RedisNode implements NodeDriver {
     this.log = isAlone
       ? new NodeLog(titleOf(client), ALONE)
       : new NodeLog(`Node ${this.address}`, AMONG_OTHERS);
-    this.inspection = new Deadline(nodeTimeout, (error) =>
-      error instanceof Error ? error : this.silent(`no answer within ${nodeTimeout} ms`),
-    );
+    this.inspection = new Deadline(nodeTimeout, () => this.silent(`no answer within ${nodeTimeout} ms`));
     this.connection = new RedisConnection(client, nodeTimeout, {
       onReady: () => this.onReady(),
       onTrouble: (what) => {
@@ -97,11 +95,12 @@ export class RedisNode implements NodeDriver {
 
   async open(): Promise<NodeReport> {
     await this.connection.connected();
+    const heard = (reply: unknown): unknown => {
+      this.connection.heard();
+      return reply;
+    };
     return inspectServer(this.connection.client, this.clock, (answer) =>
-      this.inspection.within(answer, (reply) => {
-        this.connection.heard();
-        return reply;
-      }),
+      this.inspection.within(answer, heard, errorOf),
     );
   }
 
@@ -129,31 +128,27 @@ export class RedisNode implements NodeDriver {
     return this.connection.unanswered();
   }
 
-  fateOf(claim: Claim, error: unknown): 'refused' | 'refused for good' | 'not sent' | 'unknown' {
-    if (this.isOfOneClaim(error)) this.refuseClaim(claim, error);
-    if (error instanceof NotSent) return 'not sent';
-    if (!isRefusal(error)) return 'unknown';
-    return isFinal(error) ? 'refused for good' : 'refused';
-  }
-
-  explain(error: unknown, mayStillVote = false): NodeUnreachableError {
+  rejected(thrown: unknown, isLate = false, mayStillVote = false, claim?: Claim): Rejection {
     const { address, log } = this;
-    const { title } = log;
-    const cause = error instanceof Error ? error : new Error('no error was given');
-    if (cause instanceof AnsweredLate) return new NodeUnreachableError(address, cause.message, 'slow', title);
+    const error = errorOf(thrown);
+    const rejection = (why: string, scope: NodeUnreachableError['scope']): Rejection => ({
+      fate: fateOf(error),
+      cause: new NodeUnreachableError(address, why, scope, log.title),
+    });
+    if (error instanceof AnsweredLate) return rejection(error.message, 'slow');
     // A command that was not sent says nothing about the node.
-    if (cause instanceof NotSent) {
-      return new NodeUnreachableError(address, log.trouble ?? cause.message, 'unsent', title);
+    if (error instanceof NotSent) return rejection(log.trouble ?? error.message, 'unsent');
+    const why = this.connection.diagnosis.of(error);
+    if (this.isOfOneClaim(error)) {
+      if (claim) this.refuseClaim(claim, error, why);
+      return rejection(why, 'lock');
     }
-    const why = this.connection.diagnosis.of(cause);
-    const isReply = cause.name === 'ReplyError';
-    if (this.isOfOneClaim(cause)) return new NodeUnreachableError(address, why, 'lock', title);
     // A close is logged when it happens; this error may be about a connection that has been replaced.
-    if (why === CLOSED) return new NodeUnreachableError(address, log.trouble ?? why, 'connection', title);
+    if (why === CLOSED) return rejection(log.trouble ?? why, 'connection');
     // The user may lack permission only for commands that are not votes.
-    if (mayStillVote && isOfOneCommand(cause)) return new NodeUnreachableError(address, why, 'lock', title);
-    log.refusing(why, isReply ? endOfRefusal(cause) : 'claim');
-    return new NodeUnreachableError(address, why, 'server', title);
+    if (mayStillVote && isOfOneCommand(error)) return rejection(why, 'lock');
+    if (!isLate) log.refusing(why, error.name === 'ReplyError' ? endOfRefusal(error) : 'claim');
+    return rejection(why, 'server');
   }
 
   private silent(why: string): Error {
@@ -167,17 +162,17 @@ export class RedisNode implements NodeDriver {
   }
 
   /** Whether a refusal is about one claim. In a Cluster, also if the server that has its keys refuses to write. */
-  private isOfOneClaim(error: unknown): error is Error {
+  private isOfOneClaim(error: Error): boolean {
     if (isOfOneClaim(error)) return true;
     return isRefusal(error) && this.connection.client.isCluster && endOfRefusal(error) === 'write';
   }
 
-  private refuseClaim(claim: Claim, error: Error): void {
+  private refuseClaim(claim: Claim, { message }: Error, why: string): void {
     const keys = lastingKeys(claim);
-    const isForeignKey = /WRONGTYPE|attempt to/.test(error.message) && keys.length > 0;
+    const isForeignKey = /WRONGTYPE|attempt to/.test(message) && keys.length > 0;
     const remedy = isForeignKey
       ? `. Its keys are ${this.shownKeys(keys)}: delete what something else has written`
       : '';
-    this.log.refusingClaim(claim, this.connection.diagnosis.of(error), remedy);
+    this.log.refusingClaim(claim, why, remedy);
   }
 }
