@@ -2,9 +2,10 @@ import type { Cluster, Redis } from 'ioredis';
 import { type JobKeyNames, type JobView, type Pause, PAUSE_RETENTION, type Register } from '../job-view.js';
 import type { Claim, Vote } from '../lock-node.js';
 import type { NodeLog } from '../node-log.js';
+import type { Step } from '../refusal.js';
 import type { Ending } from '../undelivered.js';
 import type { RedisConnection } from './redis-connection.js';
-import { isRefusal, NotSent } from './redis-errors.js';
+import { isRefusal, NotSent, refusedSteps } from './redis-errors.js';
 import {
   argumentsOf,
   entriesOf,
@@ -63,8 +64,7 @@ export class RedisCommands {
     const record = how.kind === 'settle' ? how.record : undefined;
     const isHeld = heldOf(await this.send(script, argumentsOf(script, claim, token, 0, 0, record), isWhole));
     // Even a server that can grant nothing, such as one that is out of memory, can release a lock.
-    const step = script === SETTLE ? 'settle' : 'release';
-    this.log.answered(claim, { step, wrote: isHeld && script === SETTLE });
+    this.log.answered(claim, { step: stepOf(script), wrote: isHeld && script === SETTLE });
     return isHeld;
   }
 
@@ -147,7 +147,10 @@ export class RedisCommands {
       this.connection.heard();
       return reply;
     } catch (error) {
-      if (isRefusal(error)) this.connection.heard();
+      if (isRefusal(error)) {
+        this.connection.heard();
+        refusedSteps.set(error, stepOf(script));
+      }
       if (isWhole || !(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
       return this.send(script, values, true);
     }
@@ -157,6 +160,12 @@ export class RedisCommands {
     if (!this.connection.isReady) throw new NotSent('not connected');
     return this.connection.client;
   }
+}
+
+function stepOf(script: Script): Step {
+  if (script === EXTEND) return 'extend';
+  if (script === SETTLE) return 'settle';
+  return script === RELEASE || script === RELEASE_LOCK ? 'release' : 'claim';
 }
 
 function forgottenAt({ until }: Pause): number {

@@ -1,25 +1,8 @@
 import type { Rejection } from '../bounded-node.js';
 import { type EndOfRefusal, isStep, type Step } from '../refusal.js';
-import { CLAIM, EXTEND, RELEASE, RELEASE_LOCK, SETTLE } from './scripts.js';
 
-/** The step that a script is for, by its source and by its hash. */
-const STEPS: ReadonlyMap<unknown, Step> = new Map(
-  (
-    [
-      [CLAIM, 'claim'],
-      [EXTEND, 'extend'],
-      [SETTLE, 'settle'],
-      [RELEASE, 'release'],
-      [RELEASE_LOCK, 'release'],
-    ] as const
-  ).flatMap(
-    ([{ lua, sha }, step]) =>
-      [
-        [lua, step],
-        [sha, step],
-      ] as const,
-  ),
-);
+/** The step that a server has refused, by the error. */
+export const refusedSteps = new WeakMap<Error, Step>();
 
 /** A command that was never sent. */
 export class NotSent extends Error {}
@@ -35,7 +18,7 @@ export function isOfSelect(error: unknown): boolean {
 }
 
 /** The command that a server has refused, as ioredis tells it. */
-function commandOf(error: unknown): { readonly name?: unknown; readonly args?: unknown[] } | undefined {
+function commandOf(error: unknown): { readonly name?: unknown } | undefined {
   return error instanceof Error && 'command' in error ? (error.command as object) : undefined;
 }
 
@@ -78,7 +61,7 @@ export function endOfRefusal(error: Error): EndOfRefusal {
   if (/^(LOADING|NOAUTH|WRONGPASS|MASTERDOWN|DENIED|BUSY|CLUSTERDOWN|ERR max number)/.test(message))
     return 'answer';
   if (/\b(READONLY|OOM|MISCONF|NOREPLICAS) /.test(message)) return 'write';
-  return STEPS.get(commandOf(error)?.args?.[0]) ?? 'claim';
+  return refusedSteps.get(error) ?? 'claim';
 }
 
 /** Whether the server refuses one command but may allow others. */
