@@ -110,10 +110,8 @@ export class Acquirer {
   }
 
   /** Takes a lock for `ttl` milliseconds and never releases it, so that one instance does something in that time. */
-  async takeOnce(lock: string, ttl: number): Promise<Grant | Denial> {
-    const answer = await this.acquire({ lock }, ttl, 0, new AbortController().signal);
-    if (answer.kind === 'granted') answer.abandon();
-    return answer;
+  takeOnce(lock: string, ttl: number): Promise<Grant | Denial> {
+    return this.acquire({ lock }, ttl, 0, new AbortController().signal);
   }
 
   /** This instance has freed a lock: its claims that wait for it try again at once. */

@@ -26,8 +26,6 @@ export interface Grant {
   settle(record?: string): Promise<void>;
   /** Undoes the claim. Rejects without a majority. */
   release(): Promise<void>;
-  /** Leaves the lock to end with its lease: it is neither extended nor released any more. */
-  abandon(): void;
 }
 
 /** A claim that is not granted, and the reason. */

@@ -80,8 +80,6 @@ class SingleNodeGrant implements Grant {
     confirm(await this.node.settle(this.what, this.token, record));
   }
 
-  abandon(): void {}
-
   async release(): Promise<void> {
     confirm(await this.node.release(this.what, this.token));
   }

@@ -105,7 +105,7 @@ export class Lease {
       this.keep();
       this.checkHeld();
       const why = `no majority of the nodes renewed it (${errorOf(error).message})`;
-      // An error of redlock has a reference to the nodes, and so to their passwords.
+      // An error of redlock says nothing about the nodes: it is about the clients of `RedlockAdapter`.
       const cause = error instanceof NodeUnreachableError ? error : undefined;
       throw new LockLostError(this.name, why, cause && { cause });
     }

@@ -24,7 +24,6 @@ const UNGUARDED: Grant = {
   extend: () => Promise.resolve(Number.POSITIVE_INFINITY),
   settle: () => Promise.resolve(),
   release: () => Promise.resolve(),
-  abandon: () => {},
 };
 
 /** All leases that this instance holds. Closed at shutdown, when no more are acquired. */

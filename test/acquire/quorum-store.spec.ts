@@ -1,9 +1,12 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Acquirer } from '../../src/acquire/acquirer.js';
 import { systemClock } from '../../src/clock.js';
 import type { LockNode } from '../../src/nodes/lock-node.js';
+import { MemoryNode } from '../../src/nodes/memory-node.js';
 import { createStore } from '../../src/acquire/create-store.js';
 import type { Grant } from '../../src/acquire/outcome.js';
 import type { BoundedNode } from '../../src/nodes/bounded-node.js';
@@ -238,6 +241,24 @@ describe('on five Redis servers', () => {
   }
 });
 
+it('a claim is forgotten when it has been given back, or is left to end with its lease', async () => {
+  const store = createStore([new MemoryNode(), new MemoryNode(), new MemoryNode()], systemClock);
+  const used = async (how: 'release' | 'extend'): Promise<WeakRef<Grant>> => {
+    const grant = granted(await store.vote(claimOf(newName()), TTL));
+    await (how === 'release' ? grant.release() : grant.extend(TTL));
+    return new WeakRef(grant);
+  };
+  const grants: WeakRef<Grant>[] = [];
+  while (grants.length < 10) grants.push(await used('release'), await used('extend'));
+  await expect
+    .poll(() => {
+      collectGarbage();
+      return grants.filter((grant) => grant.deref()).length;
+    })
+    .toBeLessThanOrEqual(1);
+  await store.vote(claimOf(newName()), TTL);
+});
+
 function granted(answer: Grant | object): Grant {
   expect(answer).toHaveProperty('validUntil');
   return answer as Grant;
@@ -270,6 +291,11 @@ async function contest(
 
 function acquirer(nodes: readonly LockNode[], nodeTimeout = SETTINGS.nodeTimeout): Acquirer {
   return new Acquirer(createStore(nodes, systemClock), nodeTimeout, systemClock);
+}
+
+function collectGarbage(): void {
+  setFlagsFromString('--expose-gc');
+  runInNewContext('gc()');
 }
 
 /** How many scripts a server has been asked to run. */

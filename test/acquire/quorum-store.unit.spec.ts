@@ -297,19 +297,6 @@ describe('a custom node that breaks its contract', () => {
   });
 });
 
-it('votes that are over leave nothing in memory', async () => {
-  const nodes = [memory(), memory(), memory()];
-  const store = storeOf(nodes);
-  const kept = (): unknown =>
-    (Reflect.get(Reflect.get(store, 'adapter') as object, 'voters') as Map<string, unknown>).size;
-  const claim = claimOf(newName());
-  const grant = granted(await store.vote(claim, TTL));
-  expect(await store.vote(claim, TTL)).not.toMatchObject({ kind: 'granted' });
-  expect(kept()).toBe(1);
-  await grant.release();
-  expect(kept()).toBe(0);
-});
-
 it('only the lead node counts the losers', async () => {
   const nodes = [memory(), memory(), memory()];
   const claims = nodes.map((node) => vi.spyOn(node, 'claim'));

@@ -110,10 +110,6 @@ export class Ballot implements Grant {
   release(): Promise<void> {
     return this.redlock.release();
   }
-
-  abandon(): void {
-    this.redlock.abandon();
-  }
 }
 
 /** The vote of one node on one claim. */

@@ -35,12 +35,9 @@ type RedlockClients = ConstructorParameters<typeof Redlock>[0];
  */
 export class RedlockAdapter {
   private readonly redlock: Redlock;
-  /** The voters of each claim, by the name that redlock locks as its resource. */
-  private readonly voters = new Map<string, readonly RedlockVoter[]>();
-  private lastName = 0;
 
   constructor(nodes: number) {
-    const clients: object[] = Array.from({ length: nodes }, (_, index) => new Client(index, this.voters));
+    const clients: object[] = Array.from({ length: nodes }, (_, index) => new Client(index));
     if (nodes % 2 === 0) clients.push(NEVER_VOTES);
     this.redlock = new Redlock(clients as unknown as RedlockClients, SETTINGS, SCRIPTS);
     // Nobody sees redlock's own tokens, which cost 6 % of a claim on five nodes (npm run bench).
@@ -50,9 +47,7 @@ export class RedlockAdapter {
   /** @param voters One for each node. */
   claim(voters: readonly RedlockVoter[]): RedlockClaim {
     // One Redlock for all claims: creating one per claim costs 8 % of a claim on five nodes (npm run bench).
-    const name = `${++this.lastName}`;
-    this.voters.set(name, voters);
-    return new RedlockClaim(this.redlock, name, () => this.voters.delete(name));
+    return new RedlockClaim(this.redlock, voters);
   }
 }
 
@@ -60,20 +55,18 @@ export class RedlockAdapter {
 export class RedlockClaim {
   private lock: Lock | undefined;
 
-  /** @param onOver Called when redlock no longer needs the voters. */
   constructor(
     private readonly redlock: Redlock,
-    private readonly name: string,
-    private readonly onOver: () => void,
+    private readonly voters: readonly RedlockVoter[],
   ) {}
 
   /** Resolves to whether a majority has granted the claim. */
   async acquire(ttl: number): Promise<boolean> {
     try {
-      this.lock = await this.redlock.acquire([this.name], ttl);
+      // redlock hands its resources on to its clients as they are, so the voters are the resource.
+      this.lock = await this.redlock.acquire([this.voters] as unknown as string[], ttl);
       return true;
     } catch {
-      this.onOver();
       return false;
     }
   }
@@ -86,17 +79,9 @@ export class RedlockClaim {
     this.lock = await this.redlock.extend(lock, ttl);
   }
 
-  /** Forgets the voters: the claim is neither extended nor released. */
-  abandon(): void {
-    this.onOver();
-  }
-
   /** Rejects without a majority. */
   async release(): Promise<void> {
-    const over = this.redlock.release(this.held());
-    // redlock has asked its clients by now.
-    this.onOver();
-    await over;
+    await this.redlock.release(this.held());
   }
 
   private held(): Lock {
@@ -107,18 +92,14 @@ export class RedlockClaim {
 
 /** A node as redlock sees it: a client with three scripts, identified by the hashes of their names. */
 class Client {
-  constructor(
-    private readonly index: number,
-    private readonly voters: ReadonlyMap<string, readonly RedlockVoter[]>,
-  ) {}
+  constructor(private readonly index: number) {}
 
   evalsha(
     script: string,
     _keyCount: number,
-    [name, , ttl]: readonly [string, string, number],
+    [voters, , ttl]: readonly [readonly RedlockVoter[], string, number],
   ): Promise<number> {
-    const voter = this.voters.get(name)?.[this.index];
-    if (!voter) return Promise.reject(new Error('That claim is over'));
+    const voter = voters[this.index]!;
     if (script === ACQUIRE) return voter.claim(ttl);
     return script === EXTEND ? voter.extend(ttl) : voter.end();
   }
