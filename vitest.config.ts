@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+import { BUILT_PAGE } from './test/build-page.js';
 
 const source = (path: string): string => fileURLToPath(new URL(`src/${path}`, import.meta.url));
 
@@ -10,6 +11,8 @@ const alias = [
   { find: /^nestjs-exclusive\/dashboard$/, replacement: source('dashboard/index.ts') },
   { find: /^nestjs-exclusive\/node$/, replacement: source('nodes/index.ts') },
   { find: /^nestjs-exclusive\/opentelemetry$/, replacement: source('opentelemetry/index.ts') },
+  // `test/build-page.ts` writes it.
+  { find: './built-page.js', replacement: fileURLToPath(new URL(BUILT_PAGE, import.meta.url)) },
 ];
 
 /** One lane of tests. Lanes run one after the other, in this order. */
@@ -49,7 +52,7 @@ export default defineConfig({
       lane('redis', 1, { maxWorkers: 3 }, ['test/**/*.spec.ts'], [...UNIT, ...SYSTEM, ...PAGES, ...PACKAGE]),
       // Fleets of processes and installations need the machine for themselves.
       lane('system', 2, { maxWorkers: 1 }, SYSTEM, UNIT),
-      lane('pages', 3, { maxWorkers: 2 }, PAGES, UNIT),
+      lane('pages', 3, { maxWorkers: 2, globalSetup: 'test/build-page.ts' }, PAGES, UNIT),
       lane('package', 3, { maxWorkers: 2, globalSetup: 'test/pack.ts' }, PACKAGE),
     ],
   },

@@ -1,22 +1,23 @@
-// Bundles the page of the dashboard into the folder that is named: one script, one style sheet and one icon, with the
-// hash of their content in their names, and the page that loads them. Fails if they are larger than 80 kB gzipped.
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+// Bundles the page of the dashboard: one script, one style sheet and one icon, with the hash of their content in their
+// names, and the page that loads them. Writes a module with their contents to the file that is named: a bundle of an
+// application contains modules, but not the files next to them. Fails if
+// they are larger than 80 kB gzipped.
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 
 const MOST_GZIPPED = 80_000;
 const PAGE = 'src/dashboard/page';
 const BUNDLED = ['preact', '@preact/signals', '@preact/signals-core', 'cronstrue'];
-const folder = process.argv[2];
-if (!folder) throw new Error('Usage: build-dashboard.mjs FOLDER');
+const target = process.argv[2];
+if (!target) throw new Error('Usage: build-dashboard.mjs FILE');
 
-rmSync(folder, { recursive: true, force: true });
-mkdirSync(folder, { recursive: true });
-const { metafile } = await build({
+const { metafile, outputFiles } = await build({
   entryPoints: { app: `${PAGE}/main.tsx`, style: `${PAGE}/style.css`, icon: `${PAGE}/icon.svg` },
   entryNames: '[name]-[hash]',
-  outdir: folder,
+  outdir: dirname(target),
+  write: false,
   bundle: true,
   minify: true,
   metafile: true,
@@ -27,27 +28,28 @@ const { metafile } = await build({
   loader: { '.svg': 'copy' },
   legalComments: 'none',
 });
+const files = Object.fromEntries(outputFiles.map(({ path, text }) => [basename(path), text]));
 
 let page = readFileSync(join(PAGE, 'index.html'), 'utf8');
 for (const [file, { entryPoint }] of Object.entries(metafile.outputs)) {
   if (!entryPoint) continue;
-  page = page.replace(
-    `{${entryPoint.slice(PAGE.length + 1)}}`,
-    `{base}assets/${file.slice(folder.length + 1)}`,
-  );
+  page = page.replace(`{${entryPoint.slice(PAGE.length + 1)}}`, `{base}assets/${basename(file)}`);
 }
-writeFileSync(join(folder, 'index.html'), page);
+files['index.html'] = page;
 
 const licenses = BUNDLED.map(
   (name) => `${name}\n\n${readFileSync(join('node_modules', name, 'LICENSE'), 'utf8').trim()}\n`,
 );
-writeFileSync(join(folder, 'licenses.txt'), licenses.join('\n\n'));
+files['licenses.txt'] = licenses.join('\n\n');
 
-const files = readdirSync(folder).map((file) => readFileSync(join(folder, file)));
-const bytes = files.reduce((sum, file) => sum + file.length, 0);
-const gzipped = files.reduce((sum, file) => sum + gzipSync(file).length, 0);
+mkdirSync(dirname(target), { recursive: true });
+writeFileSync(target, `export const files = ${JSON.stringify(files, null, 2)};\n`);
+
+const contents = Object.values(files);
+const bytes = contents.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
+const gzipped = contents.reduce((sum, text) => sum + gzipSync(text).length, 0);
 console.log(
-  `Dashboard: ${(bytes / 1000).toFixed(0)} kB, ${(gzipped / 1000).toFixed(1)} kB gzipped, in ${folder}`,
+  `Dashboard: ${(bytes / 1000).toFixed(0)} kB, ${(gzipped / 1000).toFixed(1)} kB gzipped, in ${target}`,
 );
 if (gzipped > MOST_GZIPPED) {
   console.error(`Over the limit of ${MOST_GZIPPED / 1000} kB gzipped`);

@@ -1,5 +1,6 @@
 // Bundles what tsc has compiled into `dist`: a script and a type file for each entry in package.json, and in `shared`
-// what several entries need. So there is one copy of each class, and no entry loads what only others use.
+// what several entries need. So there is one copy of each class, and no entry loads what only others use. The page of the
+// dashboard is a script of its own, which is loaded when it is first opened.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { build } from 'rolldown';
 import { parseAst } from 'rolldown/parseAst';
@@ -33,7 +34,7 @@ const [scripts] = await build([
     platform: 'node',
     output: {
       dir: 'dist',
-      chunkFileNames: 'shared/[hash].js',
+      chunkFileNames: ({ isDynamicEntry }) => (isDynamicEntry ? 'dashboard/[name].js' : 'shared/[hash].js'),
       minify: { compress: { target: 'es2022', keepNames }, mangle: { keepNames } },
     },
   },

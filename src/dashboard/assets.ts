@@ -1,4 +1,3 @@
-import { readdirSync, readFileSync } from 'node:fs';
 import { Injectable } from '@nestjs/common';
 
 const TYPES = {
@@ -20,28 +19,20 @@ interface Asset {
 /** The end of a name that contains a hash: esbuild's `[hash]`. */
 const HASHED = /-[A-Z\d]{8}\.\w+$/;
 
-/** The files of the page, which `scripts/build-dashboard.mjs` has built. Read when the page is first opened. */
+/** The files of the page. Loaded when it is first opened. */
 @Injectable()
 export class Assets {
-  private files: ReadonlyMap<string, Asset> | undefined;
-
-  get(name: string): Asset | undefined {
-    this.files ??= assetsIn(new URL('assets/', import.meta.url));
-    return this.files.get(name);
+  async get(name: string): Promise<Asset | undefined> {
+    const { files } = await import('./built-page.js');
+    const content = Object.hasOwn(files, name) ? files[name] : undefined;
+    if (content === undefined) return undefined;
+    const type = `${TYPES[name.split('.').at(-1) as keyof typeof TYPES]}; charset=utf-8`;
+    return { type, content, isHashed: HASHED.test(name) };
   }
 
   /** The page itself. `base` is what its relative URLs begin with. */
-  page(base: string): string | undefined {
-    return this.get('index.html')?.content.replaceAll('{base}', base);
+  async page(base: string): Promise<string | undefined> {
+    const page = await this.get('index.html');
+    return page?.content.replaceAll('{base}', base);
   }
-}
-
-export function assetsIn(folder: URL): ReadonlyMap<string, Asset> {
-  return new Map(
-    readdirSync(folder).map((file) => {
-      const type = `${TYPES[file.split('.').at(-1) as keyof typeof TYPES]}; charset=utf-8`;
-      const content = readFileSync(new URL(file, folder), 'utf8');
-      return [file, { type, content, isHashed: HASHED.test(file) }];
-    }),
-  );
 }

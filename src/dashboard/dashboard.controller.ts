@@ -42,17 +42,17 @@ export class DashboardController {
   }
 
   @Get()
-  page(@Req() request: unknown, @Res() response: unknown): void {
+  async page(@Req() request: unknown, @Res() response: unknown): Promise<void> {
     // Relative URLs begin after the last slash of the address, and the address may or may not end with one.
     const segment = this.pathOf(request).split('/').at(-1);
-    const page = this.assets.page(segment ? `${segment}/` : '');
+    const page = await this.assets.page(segment ? `${segment}/` : '');
     if (page === undefined) return this.json(response, { error: 'Not found' }, 404);
     this.send(response, page, 'text/html; charset=utf-8', 'no-cache');
   }
 
   @Get('assets/:file')
-  asset(@Param('file') file: string, @Res() response: unknown): void {
-    const asset = this.assets.get(file);
+  async asset(@Param('file') file: string, @Res() response: unknown): Promise<void> {
+    const asset = await this.assets.get(file);
     if (asset === undefined) return this.json(response, { error: 'Not found' }, 404);
     const caching = asset.isHashed ? 'public, max-age=31536000, immutable' : 'no-cache';
     this.send(response, asset.content, asset.type, caching);
@@ -99,7 +99,7 @@ export class DashboardController {
 
   /** Fastify does not send a path that ends with a slash to `page`. Must be the last route: it matches all others. */
   @Get(ANYTHING)
-  rest(@Req() request: unknown, @Res() response: unknown): void {
+  async rest(@Req() request: unknown, @Res() response: unknown): Promise<void> {
     if (this.pathOf(request).endsWith('/')) return this.page(request, response);
     this.json(response, { error: 'Not found' }, 404);
   }

@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import {
   type DynamicModule,
   Global,
@@ -11,8 +10,6 @@ import { NestFactory } from '@nestjs/core';
 import { type NestExpressApplication } from '@nestjs/platform-express';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { closeAfterTest } from '../close-after-test.js';
-import { vi } from 'vitest';
-import { Assets, assetsIn } from '../../src/dashboard/assets.js';
 import { RedlockService } from '../../src/index.js';
 import { RecordingLogger } from '../module/recording-logger.js';
 import type { FakeRedlock } from './fake-redlock.js';
@@ -29,15 +26,6 @@ export interface Mounting {
   readonly interceptor?: NestInterceptor;
   /** More that the root module imports. */
   readonly imports?: readonly Type[];
-}
-
-const PAGE = 'build/test/dashboard/assets';
-
-/** Builds the page, and lets the module under test, which is not compiled, send that. */
-export function useBuiltPage(): void {
-  execFileSync(process.execPath, ['scripts/build-dashboard.mjs', PAGE], { stdio: 'pipe' });
-  const built = assetsIn(new URL(`../../${PAGE}/`, import.meta.url));
-  vi.spyOn(Assets.prototype, 'get').mockImplementation((name) => built.get(name));
 }
 
 /** Starts an application with the dashboard on a port of its own; it is closed after the test. */

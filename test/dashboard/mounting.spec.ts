@@ -6,9 +6,9 @@ import {
   type NestInterceptor,
 } from '@nestjs/common';
 import { map } from 'rxjs';
-import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { RedlockDashboardModule } from '../../src/dashboard/index.js';
-import { startDashboard, useBuiltPage } from './application.js';
+import { startDashboard } from './application.js';
 import { FakeRedlock } from './fake-redlock.js';
 import { addressesIn } from './page-addresses.js';
 import { dailyJob, recordOf } from './records.js';
@@ -16,7 +16,6 @@ import { dailyJob, recordOf } from './records.js';
 /** A name that is markup, a path, a query and a format string. */
 const HOSTILE = '<img src=x onerror=alert(1)>/../?a=b&c#d%20"\'{base}';
 
-beforeAll(useBuiltPage);
 afterEach(() => vi.unstubAllEnvs());
 
 const redlock = (): FakeRedlock =>

@@ -2,7 +2,7 @@ import { type CanActivate, Injectable } from '@nestjs/common';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { RedlockDashboardModule } from '../../src/dashboard/index.js';
-import { startDashboard, useBuiltPage } from './application.js';
+import { startDashboard } from './application.js';
 import { chromiumPath, closePages, launch, openPage, violationsOf } from './browser.js';
 import type { FakeRedlock } from './fake-redlock.js';
 import { HOSTILE_ERROR, HOSTILE_NAME, inventedFleet } from './invented-fleet.js';
@@ -45,7 +45,6 @@ describe.skipIf(chromiumPath === undefined)('the page of the dashboard', () => {
   };
 
   beforeAll(async () => {
-    useBuiltPage();
     browser = await launch();
   });
   afterAll(() => browser?.close());

@@ -1,7 +1,7 @@
 import type { Browser } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { RedlockDashboardModule } from '../../src/dashboard/index.js';
-import { type Platform, startDashboard, useBuiltPage } from './application.js';
+import { type Platform, startDashboard } from './application.js';
 import { chromiumPath, closePages, launch, openPage } from './browser.js';
 import { FakeRedlock } from './fake-redlock.js';
 import { addressesIn } from './page-addresses.js';
@@ -43,8 +43,6 @@ const SETTINGS: Setting[] = [
   },
   { what: 'renames the last segment', from: '/ops', to: '/jobs', path: 'jobs', pages: ['/ops/'] },
 ];
-
-beforeAll(useBuiltPage);
 
 /** Starts an application and the proxy in front of it. Resolves to the address of the proxy. */
 async function start(

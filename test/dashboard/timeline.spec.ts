@@ -1,7 +1,7 @@
 import type { Browser, Locator, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { RedlockDashboardModule } from '../../src/dashboard/index.js';
-import { startDashboard, useBuiltPage } from './application.js';
+import { startDashboard } from './application.js';
 import { chromiumPath, closePages, launch, openPage } from './browser.js';
 import type { FakeRedlock } from './fake-redlock.js';
 import { inventedFleet } from './invented-fleet.js';
@@ -26,7 +26,6 @@ describe.skipIf(chromiumPath === undefined)('the timeline', () => {
   };
 
   beforeAll(async () => {
-    useBuiltPage();
     browser = await launch();
   });
   afterAll(() => browser?.close());
