@@ -2,6 +2,7 @@ import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { addressesIn } from '../dashboard/page-addresses.js';
 import type { RedisServer } from '../engine/redis-server.js';
 import { clientOf, useServers } from '../module/redis.js';
 import { EACH_TICK_ONCE, LIFE, PATIENCE, useConsumers, verdictOn } from './consumer.js';
@@ -73,3 +74,22 @@ it.each(WITH_NAMES)('a bundle $what does not warn of the default name of a job',
   const [single] = servers as [RedisServer];
   expect(await start(bundle, [single], 0).ended).toBe('');
 });
+
+it.each([
+  { what: 'of esbuild', file: 'dashboard-esbuild.cjs' },
+  { what: 'of esbuild as an ES module', file: 'dashboard-esbuild-esm.mjs' },
+  { what: 'of Rspack', file: 'dashboard-rspack.cjs' },
+])(
+  'the page of the dashboard and its files come with a bundle $what',
+  { timeout: PATIENCE },
+  async ({ file }) => {
+    const program = consumer.start([join(lonely, file)]);
+    await program.prints('listening ');
+    const page = `${program.lines.flatMap((line) => /^listening (.+)/.exec(line)?.[1] ?? []).join()}/jobs`;
+    const { files } = addressesIn(await (await fetch(page)).text(), page);
+    const types = files.map(async (address) => (await fetch(address)).headers.get('content-type'));
+    expect(await Promise.all(types)).toEqual(
+      ['image/svg+xml', 'text/css', 'text/javascript'].map((type) => `${type}; charset=utf-8`),
+    );
+  },
+);

@@ -3,14 +3,13 @@ import { build } from 'esbuild';
 import { rspack } from '@rspack/core';
 
 const entry = './src/main.ts';
+const dashboard = './src/dashboard.ts';
 /** What NestJS loads only where it is installed. */
-const OPTIONAL = [
-  '@nestjs/microservices',
-  '@nestjs/platform-express',
-  '@nestjs/websockets',
-  'class-transformer',
-  'class-validator',
-];
+const NOT_INSTALLED = ['@nestjs/microservices', '@nestjs/websockets', 'class-transformer', 'class-validator'];
+/** What an application without HTTP does not need. */
+const OPTIONAL = [...NOT_INSTALLED, '@nestjs/platform-express'];
+
+const named = (packages) => new RegExp(`^(${packages.join('|')})(/|$)`);
 
 function withEsbuild(name, options) {
   return build({
@@ -25,14 +24,14 @@ function withEsbuild(name, options) {
   });
 }
 
-function withRspack(name, minimizerOptions) {
+function withRspack(name, minimizerOptions, options = {}) {
   const compiler = rspack({
     mode: 'production',
     target: 'node',
     entry,
     output: { path: `${import.meta.dirname}/dist`, filename: `${name}.cjs` },
     resolve: { extensionAlias: { '.js': ['.ts', '.js'] } },
-    externals: new RegExp(`^(${OPTIONAL.join('|')})(/|$)`),
+    externals: named(OPTIONAL),
     externalsType: 'commonjs',
     module: {
       rules: [
@@ -53,6 +52,7 @@ function withRspack(name, minimizerOptions) {
       minimize: true,
       minimizer: [new rspack.SwcJsMinimizerRspackPlugin({ minimizerOptions })],
     },
+    ...options,
   });
   return new Promise((resolve, reject) => {
     compiler.run((error, stats) => {
@@ -72,4 +72,13 @@ await Promise.all([
     compress: { keep_classnames: true },
     mangle: { keep_classnames: true },
   }),
+  withEsbuild('dashboard-esbuild', { entryPoints: [dashboard], external: NOT_INSTALLED }),
+  withEsbuild('dashboard-esbuild-esm', {
+    entryPoints: [dashboard],
+    external: NOT_INSTALLED,
+    outfile: 'dist/dashboard-esbuild-esm.mjs',
+    format: 'esm',
+    banner: { js: "import { createRequire as r } from 'node:module'; const require = r(import.meta.url);" },
+  }),
+  withRspack('dashboard-rspack', {}, { entry: dashboard, externals: named(NOT_INSTALLED) }),
 ]);
