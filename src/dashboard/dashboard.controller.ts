@@ -18,7 +18,8 @@ const HEADERS = {
 };
 const ANYTHING = '{*rest}';
 const NOT_FROM_THE_PAGE =
-  'The request does not seem to come from this page. If a proxy replaces the Host header, let it set X-Forwarded-Host.';
+  'The request does not seem to come from this page. If a proxy replaces the Host header, let it keep that header, or let ' +
+  'it set X-Forwarded-Host and the application trust it (trust proxy on Express, trustProxy on Fastify).';
 const JSON_TYPE = 'application/json; charset=utf-8';
 const STATUS: Readonly<Record<string, number>> = { ERR_INVALID_OPTION: 400, ERR_STORE_DOWN: 503 };
 
@@ -77,13 +78,15 @@ export class DashboardController {
 
   @Post('api/:action')
   async action(
+    @Req() request: unknown,
     @Res() response: unknown,
     @Param('action') action: string,
     @Headers() headers: RequestHeaders,
     @Body() body: unknown,
   ): Promise<void> {
     if (!this.settings.actions) return this.json(response, { error: 'Actions are turned off' }, 404);
-    if (!isFromThePage(headers)) return this.json(response, { error: NOT_FROM_THE_PAGE }, 403);
+    if (!isFromThePage(headers, hostOf(request)))
+      return this.json(response, { error: NOT_FROM_THE_PAGE }, 403);
     try {
       const outcome = await act(this.reader.redlock, action, body);
       this.logger.log(`Dashboard request to ${action} ${quoted(outcome.name)}: ${outcome.outcome}`);
@@ -124,6 +127,14 @@ export class DashboardController {
     for (const [name, value] of Object.entries(headers)) httpAdapter.setHeader(response, name, value);
     httpAdapter.reply(response, body, status);
   }
+}
+
+/**
+ * The host that the browser asked for. Both adapters believe `X-Forwarded-Host` only if the application trusts the proxy
+ * that has sent it: otherwise, a page of another site could choose it.
+ */
+function hostOf(request: unknown): unknown {
+  return Reflect.get(Object(request) as object, 'host');
 }
 
 /** The name in the body of a request that may be invalid. */

@@ -24,13 +24,24 @@ export interface Mounting {
   readonly prefix?: string;
   readonly versioned?: boolean;
   readonly interceptor?: NestInterceptor;
+  /** Believes what a proxy on this machine says of the request. */
+  readonly trustsProxy?: boolean;
   /** More that the root module imports. */
   readonly imports?: readonly Type[];
 }
 
 /** Starts an application with the dashboard on a port of its own; it is closed after the test. */
 export async function startDashboard(mounting: Mounting): Promise<string> {
-  const { platform, redlock, dashboard, prefix, versioned, interceptor, imports = [] } = mounting;
+  const {
+    platform,
+    redlock,
+    dashboard,
+    prefix,
+    versioned,
+    interceptor,
+    trustsProxy,
+    imports = [],
+  } = mounting;
 
   @Global()
   @Module({ providers: [{ provide: RedlockService, useValue: redlock }], exports: [RedlockService] })
@@ -39,14 +50,22 @@ export async function startDashboard(mounting: Mounting): Promise<string> {
   @Module({ imports: [FakeRedlockModule, ...imports, dashboard] })
   class AppModule {}
 
+  const trustProxy = trustsProxy && 'loopback';
   const options = { logger: new RecordingLogger(), abortOnError: false };
   const app =
     platform === 'Fastify'
-      ? await NestFactory.create<NestFastifyApplication>(AppModule, new FastifyAdapter(), options)
+      ? await NestFactory.create<NestFastifyApplication>(
+          AppModule,
+          new FastifyAdapter({ trustProxy }),
+          options,
+        )
       : await NestFactory.create<NestExpressApplication>(AppModule, options);
   closeAfterTest(app);
-  // It makes objects of a query.
-  if (platform === 'Express') (app as NestExpressApplication).set('query parser', 'extended');
+  if (platform === 'Express') {
+    // It makes objects of a query.
+    (app as NestExpressApplication).set('query parser', 'extended');
+    if (trustProxy) (app as NestExpressApplication).set('trust proxy', trustProxy);
+  }
   if (prefix !== undefined) app.setGlobalPrefix(prefix);
   if (versioned) app.enableVersioning({ type: VersioningType.URI, defaultVersion: '1' });
   if (interceptor) app.useGlobalInterceptors(interceptor);

@@ -1,16 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { isFromThePage } from '../../src/dashboard/same-origin.js';
 
-const OURS = { 'x-redlock-dashboard': '1', host: 'app.example' };
+const OURS = { 'x-redlock-dashboard': '1' };
+const HOST = 'app.example';
 
 describe('a request that changes something', () => {
-  it.each([
-    [{ 'sec-fetch-site': 'same-origin' }],
-    [{ origin: 'https://app.example' }],
-    [{ origin: 'https://public.example', 'x-forwarded-host': 'public.example' }],
-    [{ origin: 'https://public.example', 'x-forwarded-host': 'public.example, proxy.internal' }],
-    [{}],
-  ])('is from the page with %j', (headers) => expect(isFromThePage({ ...OURS, ...headers })).toBe(true));
+  it.each([[{ 'sec-fetch-site': 'same-origin' }], [{ origin: 'https://app.example' }], [{}]])(
+    'is from the page with %j',
+    (headers) => expect(isFromThePage({ ...OURS, ...headers }, HOST)).toBe(true),
+  );
 
   it.each([
     [{ 'x-redlock-dashboard': undefined }],
@@ -20,7 +18,9 @@ describe('a request that changes something', () => {
     [{ origin: 'https://evil.example' }],
     [{ origin: 'https://app.example.evil.example' }],
     [{ origin: 'https://app.example:8443' }],
-    [{ origin: 'https://evil.example', 'x-forwarded-host': 'public.example, evil.example' }],
+    [{ origin: 'https://evil.example', 'x-forwarded-host': 'evil.example' }],
     [{ origin: 'null' }],
-  ])('is not from the page with %j', (headers) => expect(isFromThePage({ ...OURS, ...headers })).toBe(false));
+  ])('is not from the page with %j', (headers) =>
+    expect(isFromThePage({ ...OURS, ...headers }, HOST)).toBe(false),
+  );
 });
