@@ -9,6 +9,9 @@ import { within } from './within.js';
 /** How long an answer waits for a run to end, in milliseconds: proxies end requests that take long. */
 const PATIENCE = 2000;
 
+const NOT_PARSED =
+  'of the request was not parsed: is a JSON body parser active for this path (bodyParser: false turns it off)?';
+
 const CHECKS = { name: text('report'), for: milliseconds, note: text('migration 42') };
 
 /**
@@ -16,6 +19,8 @@ const CHECKS = { name: text('report'), for: milliseconds, note: text('migration 
  * is an outcome.
  */
 export async function act(redlock: RedlockApi, action: string, body: unknown): Promise<ActionOutcome> {
+  if (body === undefined)
+    throw new InvalidOptionError('the dashboard', 'body', NOT_PARSED, { subject: 'the body' });
   const { name: given, ...options } = checkedOptions(action, body, CHECKS);
   const name = CHECKS.name(action, 'name', given);
   switch (action) {

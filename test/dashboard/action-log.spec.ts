@@ -41,4 +41,21 @@ describe('an action leaves a line in the log', () => {
       .filter((text) => text.includes('request to'));
     expect(texts).toEqual([expect.stringContaining(line)]);
   });
+
+  it('that says what is missing if no body parser is active', async () => {
+    const warned = vi.spyOn(Logger.prototype, 'warn');
+    const redlock = new FakeRedlock(new Map());
+    const dashboard = RedlockDashboardModule.forRoot({ actions: true });
+    const nest = { bodyParser: false };
+    const url = await startDashboard({ platform: 'Express', redlock, dashboard, nest });
+    const { status } = await fetch(`${url}/jobs/api/pause`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'x-redlock-dashboard': '1' },
+      body: '{"name":"report"}',
+    });
+    expect(status).toBe(400);
+    expect(warned).toHaveBeenCalledExactlyOnceWith(
+      expect.stringContaining('is a JSON body parser active for this path'),
+    );
+  });
 });

@@ -2,6 +2,7 @@ import {
   type DynamicModule,
   Global,
   Module,
+  type NestApplicationOptions,
   type NestInterceptor,
   type Type,
   VersioningType,
@@ -24,6 +25,8 @@ export interface Mounting {
   readonly prefix?: string;
   readonly versioned?: boolean;
   readonly interceptor?: NestInterceptor;
+  /** More options of `NestFactory.create`. */
+  readonly nest?: NestApplicationOptions;
   /** Believes what a proxy on this machine says of the request. */
   readonly trustsProxy?: boolean;
   /** More that the root module imports. */
@@ -39,6 +42,7 @@ export async function startDashboard(mounting: Mounting): Promise<string> {
     prefix,
     versioned,
     interceptor,
+    nest,
     trustsProxy,
     imports = [],
   } = mounting;
@@ -51,7 +55,7 @@ export async function startDashboard(mounting: Mounting): Promise<string> {
   class AppModule {}
 
   const trustProxy = trustsProxy && 'loopback';
-  const options = { logger: new RecordingLogger(), abortOnError: false };
+  const options = { logger: new RecordingLogger(), abortOnError: false, ...nest };
   const app =
     platform === 'Fastify'
       ? await NestFactory.create<NestFastifyApplication>(
