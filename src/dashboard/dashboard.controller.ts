@@ -1,3 +1,4 @@
+import * as timers from 'node:timers';
 import { Body, Get, Headers, Inject, Logger, Param, Post, Query, Req, Res } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { messageOf, quoted, redacted, shown } from '../display.js';
@@ -8,6 +9,9 @@ import type { ResolvedSettings } from './dashboard-options.js';
 import { JobReader } from './job-reader.js';
 import { isFromThePage, type RequestHeaders } from './same-origin.js';
 import { DASHBOARD_SETTINGS } from './tokens.js';
+
+// The real one: an application under test may have fake timers.
+const { setImmediate } = timers;
 
 const HEADERS = {
   'Content-Security-Policy':
@@ -29,6 +33,7 @@ const STATUS: Readonly<Record<string, number>> = { ERR_INVALID_OPTION: 400, ERR_
  */
 export class DashboardController {
   private readonly logger = new Logger('RedlockDashboard');
+  private readonly isFastify: boolean;
 
   constructor(
     @Inject(DASHBOARD_SETTINGS) private readonly settings: ResolvedSettings,
@@ -38,8 +43,8 @@ export class DashboardController {
   ) {
     // The two adapters spell a wildcard differently. Nest reads the path of a route after it has created its
     // controller.
-    const isFastify = host.httpAdapter?.getType() === 'fastify';
-    Reflect.defineMetadata('path', isFastify ? '*' : ANYTHING, Reflect.get(this, 'rest'));
+    this.isFastify = host.httpAdapter?.getType() === 'fastify';
+    Reflect.defineMetadata('path', this.isFastify ? '*' : ANYTHING, Reflect.get(this, 'rest'));
   }
 
   @Get()
@@ -124,8 +129,26 @@ export class DashboardController {
   private send(response: unknown, body: string, type: string, caching: string, status = 200): void {
     const { httpAdapter } = this.host;
     const headers = { ...HEADERS, 'Content-Type': type, 'Cache-Control': caching };
-    for (const [name, value] of Object.entries(headers)) httpAdapter.setHeader(response, name, value);
-    httpAdapter.reply(response, body, status);
+    const reply = (): void => {
+      // An interceptor that ends what takes long may have answered.
+      if (httpAdapter.isHeadersSent(response)) return;
+      for (const [name, value] of Object.entries(headers)) httpAdapter.setHeader(response, name, value);
+      httpAdapter.reply(response, body, status);
+    };
+    // Interceptors may set headers once the handler has returned, which Express refuses after the answer. Fastify accepts
+    // it, and sends an empty answer if there is none by then.
+    if (this.isFastify) reply();
+    else setImmediate(() => this.orEnd(response, reply));
+  }
+
+  /** After the handler has returned, Nest does not catch what is thrown: it would end the process. */
+  private orEnd(response: unknown, reply: () => void): void {
+    try {
+      reply();
+    } catch (error) {
+      this.logger.error(`Answering a request failed: ${messageOf(error)}`);
+      this.host.httpAdapter.end(response);
+    }
   }
 }
 

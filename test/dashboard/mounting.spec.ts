@@ -1,11 +1,4 @@
-import {
-  type CanActivate,
-  type ExecutionContext,
-  Injectable,
-  Module,
-  type NestInterceptor,
-} from '@nestjs/common';
-import { map } from 'rxjs';
+import { type CanActivate, type ExecutionContext, Injectable, Module } from '@nestjs/common';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { RedlockDashboardModule } from '../../src/dashboard/index.js';
 import { startDashboard } from './application.js';
@@ -137,19 +130,6 @@ describe.each(['Express', 'Fastify'] as const)('the dashboard on %s', (platform)
     const { status, body } = await json(`${url}/jobs/api/job?name=${encodeURIComponent(HOSTILE)}`);
     expect([status, (body.job as { name: string }).name]).toEqual([200, HOSTILE]);
     expect(body.records).toHaveLength(1);
-  });
-
-  it('answers what it means, although an interceptor of the application wraps all answers', async () => {
-    const interceptor: NestInterceptor = {
-      intercept: (_context, next) => next.handle().pipe(map((data: unknown) => ({ data }))),
-    };
-    const url = await startDashboard({
-      platform,
-      redlock: redlock(),
-      dashboard: RedlockDashboardModule.forRoot(),
-      interceptor,
-    });
-    expect((await json(`${url}/jobs/api/overview`)).body).toMatchObject({ total: 2, jobs: [{}, {}] });
   });
 
   it('lets in whom its guard lets in, which may inject what a module of the application provides', async () => {
