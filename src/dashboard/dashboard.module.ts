@@ -55,6 +55,8 @@ function mounted(
   class MountedDashboard extends DashboardController {}
   Controller({ path, version: VERSION_NEUTRAL })(MountedDashboard);
   UseGuards(...guards)(MountedDashboard);
+  // What `ApiExcludeController` of @nestjs/swagger sets: these routes are for the page alone.
+  Reflect.defineMetadata('swagger/apiExcludeController', [true], MountedDashboard);
   return {
     module: RedlockDashboardModule,
     imports,

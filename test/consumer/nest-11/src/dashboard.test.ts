@@ -1,4 +1,5 @@
 import { type INestApplication, Module } from '@nestjs/common';
+import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
 import { Test } from '@nestjs/testing';
 import { RedlockModule } from 'nestjs-exclusive';
 import { RedlockDashboardModule } from 'nestjs-exclusive/dashboard';
@@ -17,5 +18,10 @@ describe('the dashboard', () => {
   it('is part of the application under test', async () => {
     const page = await fetch(`${await app.getUrl()}/jobs`);
     expect(await page.text()).toContain('<title>Jobs</title>');
+  });
+
+  it('is not part of its API', () => {
+    const { paths } = SwaggerModule.createDocument(app, new DocumentBuilder().build());
+    expect(paths).toEqual({});
   });
 });
