@@ -1,7 +1,6 @@
 // Bundles the page of the dashboard: one script, one style sheet and one icon, with the hash of their content in their
 // names, and the page that loads them. Writes a module with their contents to the file that is named: a bundle of an
-// application contains modules, but not the files next to them. Fails if
-// they are larger than 80 kB gzipped.
+// application contains modules, but not the files next to them. Fails if they are larger than 80 kB gzipped.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
