@@ -5,7 +5,7 @@ import { answersOthers, deniedBy, type Denial, type Grant, isUnsent, type Undeci
 import { releaseEarlierAttempt } from '../earlier-attempt.js';
 import { TakenError, validUntil } from '../store.js';
 import { isEarlierAttempt } from '../token.js';
-import type { LeadVote } from './lead-node.js';
+import type { LeadVote } from './lead-vote.js';
 import type { NodeLatencies } from './node-latencies.js';
 import type { RedlockAdapter, RedlockClaim, RedlockVoter } from './redlock-adapter.js';
 import type { PauseVotes } from './pause-votes.js';

@@ -1,5 +1,5 @@
 import type { LockNode } from '../../nodes/lock-node.js';
-import { LEAD_NODE_TIMEOUT } from './lead-node.js';
+import { LEAD_NODE_TIMEOUT } from './lead-vote.js';
 
 /** A node that is slower than the fastest by more than this cannot be the lead node. */
 const SLOW = { factor: 4, milliseconds: 5 };

@@ -4,7 +4,7 @@ import { isDown, type VoteResult } from '../outcome.js';
 import type { Store } from '../store.js';
 import { type TokenSource, tokensOf } from '../token.js';
 import { Ballot } from './ballot.js';
-import { LeadVote } from './lead-node.js';
+import { LeadVote } from './lead-vote.js';
 import { NodeLatencies } from './node-latencies.js';
 import { ReplicatedPauses } from './replicated-pauses.js';
 import { PauseVotes } from './pause-votes.js';
