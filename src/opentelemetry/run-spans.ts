@@ -1,6 +1,6 @@
 import { context, type Span, SpanStatusCode, trace } from '@opentelemetry/api';
 import { errorOf } from '../errors.js';
-import type { AroundRun } from '../runs/channels.js';
+import type { AroundRun } from '../runs/around-run.js';
 import { VERSION } from '../version.js';
 import { JOB, type LabelOf } from './job-attributes.js';
 import type { EndListener } from './run-ends.js';

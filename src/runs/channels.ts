@@ -1,6 +1,4 @@
 import { channel, tracingChannel } from 'node:diagnostics_channel';
-import { quoted } from '../display.js';
-import { logFailure } from '../in-background.js';
 import { copyOf, type RedlockEventMap, type RunEvent } from './run-event.js';
 
 // For tools that look into a process from outside, such as tracers: they need neither the module nor its service.
@@ -21,36 +19,6 @@ const RUN = tracingChannel<string, RunEvent>('nestjs-exclusive:run');
 export function publish<Name extends keyof RedlockEventMap>(name: Name, event: RedlockEventMap[Name]): void {
   const { [name]: events } = EVENTS;
   if (events.hasSubscribers) events.publish(copyOf(event));
-}
-
-/** Calls the routine of a run, once, in the context of something, such as a span. */
-export type AroundRun = (event: RunEvent, routine: () => void) => void;
-
-/**
- * Calls `routine` once, inside `around`, and returns or throws what it did. If `around` itself fails, that is logged;
- * the routine is called anyway.
- */
-export function wrapped<T>(around: AroundRun, event: RunEvent, routine: () => T): T {
-  let end: (() => T) | undefined;
-  const run = (): (() => T) => (end ??= endOf(routine));
-  try {
-    around(event, run);
-  } catch (error) {
-    logFailure(`Telemetry of ${quoted(event.name)}`, error);
-  }
-  return run()();
-}
-
-/** Calls `work`, and returns a function that returns or throws what it did. */
-function endOf<T>(work: () => T): () => T {
-  try {
-    const value = work();
-    return () => value;
-  } catch (error) {
-    return () => {
-      throw error;
-    };
-  }
 }
 
 /** Calls `routine` as a traced operation, if somebody has subscribed to the tracing channel. */
