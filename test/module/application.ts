@@ -5,8 +5,7 @@ import { closeAfterTest, closeNow } from '../close-after-test.js';
 import type { Clock } from '../../src/clock.js';
 import { CLOCK } from '../../src/redlock.module-definition.js';
 import { RedlockModule, type RedlockModuleOptions } from '../../src/index.js';
-import { busyDelayOf } from '../../src/runs/busy-delay.js';
-import { BusyDelay } from '../../src/services/busy-delay.service.js';
+import { BusyDelay, busyDelayOf } from '../../src/services/busy-delay.service.js';
 import { StoppedScheduler } from '../../src/testing/stopped-scheduler.js';
 import { RecordingLogger } from './recording-logger.js';
 
