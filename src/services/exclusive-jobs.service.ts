@@ -9,6 +9,7 @@ import {
   patternOf,
   placeOf,
 } from '../decorators/exclusive-method.js';
+import { JobNames } from '../decorators/job-names.js';
 import type { Clock } from '../clock.js';
 import { listed } from '../display.js';
 import { CLOCK, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
@@ -21,7 +22,6 @@ import type { RunRequest } from '../runs/run-request.js';
 import { checkForSchedule } from '../runs/schedule-checks.js';
 import { spreadOf } from '../runs/spread.js';
 import { JobRunner } from './job-runner.service.js';
-import { JobNames } from '../runs/job-names.js';
 import { ownRun, RunScope } from '../runs/run-context.js';
 import { Binding } from './binding.service.js';
 import { LeaseRegistry } from './lease-registry.service.js';

@@ -1,8 +1,8 @@
 import { Logger } from '@nestjs/common';
-import { type ExclusiveMethod, nameOf, placeOf } from '../decorators/exclusive-method.js';
 import { quoted } from '../display.js';
 import { InvalidOptionError } from '../errors.js';
 import type { Schedule } from '../schedule/schedule-of.js';
+import { type ExclusiveMethod, nameOf, placeOf } from './exclusive-method.js';
 
 interface Owner {
   readonly method: ExclusiveMethod;
