@@ -1,6 +1,6 @@
 import type { CronJob } from 'cron';
 import { InvalidOptionError } from '../errors.js';
-import type { RedlockEventMap } from '../runs/run-event.js';
+import { EVENT_NAMES } from '../runs/channels.js';
 import { type Check, oneOf, text } from '../checks.js';
 import { type Duration, milliseconds, ttlCheck } from './duration.js';
 import type { JobOptions } from './options.js';
@@ -71,14 +71,4 @@ export function runChecks(nodeTimeout: number) {
   return { ...jobChecks(nodeTimeout), job: cronJob } satisfies ChecksOf<RunOptions>;
 }
 
-const EVENTS: Readonly<Record<keyof RedlockEventMap, true>> = {
-  started: true,
-  finished: true,
-  failed: true,
-  skipped: true,
-  aborted: true,
-  missed: true,
-  overdue: true,
-  drift: true,
-};
-export const eventName = oneOf(...(Object.keys(EVENTS) as (keyof RedlockEventMap)[]));
+export const eventName = oneOf(...EVENT_NAMES);

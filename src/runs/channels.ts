@@ -13,6 +13,9 @@ const EVENTS = {
   drift: channel('nestjs-exclusive:drift'),
 } satisfies Record<keyof RedlockEventMap, unknown>;
 
+/** The names of all events. */
+export const EVENT_NAMES = Object.keys(EVENTS) as (keyof RedlockEventMap)[];
+
 const RUN = tracingChannel<string, RunEvent>('nestjs-exclusive:run');
 
 /** Publishes an event on its diagnostics channel, if somebody has subscribed to it. */
