@@ -27,10 +27,9 @@ export class JobCatalog {
 
   /** All decorated methods, as `redlock.jobs()` returns them. */
   list(): DeclaredJobInfo[] {
-    return [...this.jobs.valid()].map(({ method, instance, options }) => {
+    return [...this.jobs.valid()].map(({ method, instance, options, schedule }) => {
       const declaredAs = placeOf(instance, method.key);
       const isPattern = typeof method.name === 'function';
-      const schedule = this.jobs.scheduleOf(method, instance);
       return {
         name: patternOf(method, instance) ?? nameOf(method, instance, []),
         isPattern,
