@@ -1,5 +1,5 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
-import { uniqueId } from '../acquire/token.js';
+import { type ClaimedRun, uniqueId } from '../acquire/token.js';
 import type { Clock } from '../clock.js';
 import { quoted } from '../display.js';
 import { logFailure } from '../in-background.js';
@@ -40,10 +40,7 @@ export class RunExecutor {
 
   /** Runs `routine` under the lease, and ends the lease. Rejects with what `routine` throws. */
   async execute<T>(lease: Lease, request: RunRequest, routine: (run: CurrentRun) => T): Promise<Awaited<T>> {
-    const event = {
-      ...this.eventOf(request, lease.run?.runId),
-      trigger: lease.run?.trigger ?? triggerOf(request),
-    };
+    const event = this.eventOf(request, lease.run);
     lease.onAbort = (reason) => this.aborted(reason, event);
     const run = new LeasedRun(event, lease, request.tick?.at ?? null, this.options.nodeTimeout);
     const scope = new RunScope(run, request.firing);
@@ -120,7 +117,9 @@ export class RunExecutor {
     });
   }
 
-  private eventOf(request: RunRequest, runId = uniqueId()): RunEvent {
+  /** @param run The run that was claimed; omitted for a call that was skipped. */
+  private eventOf(request: RunRequest, run: Partial<ClaimedRun> = {}): RunEvent {
+    const { runId = uniqueId(), trigger = triggerOf(request) } = run;
     const { name, pattern = name, tick } = request;
     return {
       runId,
@@ -128,7 +127,7 @@ export class RunExecutor {
       pattern,
       tick: tick ? new Date(tick.at) : null,
       instanceId: this.options.instanceId,
-      trigger: triggerOf(request),
+      trigger,
     };
   }
 }
