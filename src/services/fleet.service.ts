@@ -3,8 +3,9 @@ import { hostname } from 'node:os';
 import { Inject, Injectable } from '@nestjs/common';
 import type { Clock, Timer } from '../clock.js';
 import { redacted } from '../display.js';
-import { errorOf, StoreDownError } from '../errors.js';
+import { StoreDownError } from '../errors.js';
 import { inBackground } from '../in-background.js';
+import { askAll } from '../nodes/ask-all.js';
 import { JobKeys } from '../nodes/job-keys.js';
 import type { LockNode } from '../nodes/lock-node.js';
 import type { ResolvedOptions } from '../options/options.js';
@@ -94,16 +95,12 @@ export class Fleet {
    * @throws StoreDownError if no node answers.
    */
   async list(): Promise<FleetInstance[]> {
-    const answers = await Promise.allSettled(this.nodes.map((node) => node.registered(this.keys)));
-    const failures = answers.flatMap((each) => (each.status === 'rejected' ? [errorOf(each.reason)] : []));
-    if (failures.length === this.nodes.length)
-      throw new StoreDownError('', failures, 'No node could list the instances');
+    const { answers, causes } = await askAll(this.nodes, (node) => node.registered(this.keys));
+    if (answers.length === 0) throw new StoreDownError('', causes, 'No node could list the instances');
     const found = new Map<string, FleetInstance>();
-    for (const answer of answers) {
-      for (const text of answer.status === 'fulfilled' ? answer.value : []) {
-        const instance = decodeCard(text);
-        if (instance) found.set(instance.instanceId, instance);
-      }
+    for (const text of answers.flat()) {
+      const instance = decodeCard(text);
+      if (instance) found.set(instance.instanceId, instance);
     }
     return [...found.values()].toSorted((a, b) => a.startedAt.getTime() - b.startedAt.getTime());
   }

@@ -1,9 +1,9 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Clock } from '../clock.js';
 import { quoted } from '../display.js';
-import { errorOf, StoreDownError } from '../errors.js';
+import { StoreDownError } from '../errors.js';
+import { askAll } from '../nodes/ask-all.js';
 import { JobKeys } from '../nodes/job-keys.js';
-import type { JobView } from '../nodes/job-view.js';
 import type { LockNode } from '../nodes/lock-node.js';
 import type { ResolvedOptions } from '../options/options.js';
 import { type MergedView, mergedView } from '../records/merged-view.js';
@@ -27,14 +27,9 @@ export class JobRecords {
   async view(name: string, limit: number): Promise<MergedView> {
     const { lock, last, begun, records, pause } = new JobKeys(this.options.keyPrefix, name);
     const job = { lock, last, begun, records, pause };
-    const answers = await Promise.allSettled(this.nodes.map((node) => node.look(job, limit)));
-    const views: JobView[] = [];
-    const causes: Error[] = [];
-    for (const answer of answers) {
-      if (answer.status === 'fulfilled') views.push(answer.value);
-      else causes.push(errorOf(answer.reason));
-    }
-    if (views.length === 0) throw new StoreDownError(name, causes, `No node could report on ${quoted(name)}`);
-    return mergedView(views, this.nodes.length, this.clock.now());
+    const { answers, causes } = await askAll(this.nodes, (node) => node.look(job, limit));
+    if (answers.length === 0)
+      throw new StoreDownError(name, causes, `No node could report on ${quoted(name)}`);
+    return mergedView(answers, this.nodes.length, this.clock.now());
   }
 }

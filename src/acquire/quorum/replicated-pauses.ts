@@ -1,6 +1,7 @@
 import type { Clock } from '../../clock.js';
 import { quoted } from '../../display.js';
-import { errorOf, StoreDownError } from '../../errors.js';
+import { StoreDownError } from '../../errors.js';
+import { askAll } from '../../nodes/ask-all.js';
 import type { Pause } from '../../nodes/job-view.js';
 import type { LockNode } from '../../nodes/lock-node.js';
 import { isInForce, isNewer, newestOf } from '../../nodes/pause-order.js';
@@ -63,15 +64,11 @@ export class ReplicatedPauses {
     name: string,
     ask: (node: LockNode) => Promise<Answer>,
   ): Promise<Answer[]> {
-    const answers = await Promise.allSettled(this.nodes.map(ask));
-    const values = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []));
-    if (2 * values.length > this.nodes.length) return values;
-    const failures = answers.flatMap((answer) =>
-      answer.status === 'rejected' ? [errorOf(answer.reason)] : [],
-    );
+    const { answers, causes } = await askAll(this.nodes, ask);
+    if (2 * answers.length > this.nodes.length) return answers;
     throw new StoreDownError(
       name,
-      failures,
+      causes,
       `Could not pause or resume ${quoted(name)} on a majority of the nodes`,
     );
   }
