@@ -5,6 +5,7 @@ import { askAll } from '../../nodes/ask-all.js';
 import type { Pause } from '../../nodes/job-view.js';
 import type { LockNode } from '../../nodes/lock-node.js';
 import { isInForce, isNewer, newestOf } from '../../nodes/pause-order.js';
+import { majorityOf } from './tally.js';
 
 /**
  * The pause of a job as one value on all nodes, of which a minority may fail. A write reads the newest version from a
@@ -47,7 +48,7 @@ export class ReplicatedPauses {
    * lost that value, and one node must not bring it back.
    */
   async repair(key: string, isPaused?: boolean): Promise<void> {
-    const majority = Math.floor(this.nodes.length / 2) + 1;
+    const majority = majorityOf(this.nodes.length);
     const asked = this.nodes.map((node) => node.pause(key));
     const tell = (newest: Pause | undefined): Promise<void>[] =>
       this.nodes.map(async (node, index) => {
@@ -65,7 +66,7 @@ export class ReplicatedPauses {
     ask: (node: LockNode) => Promise<Answer>,
   ): Promise<Answer[]> {
     const { answers, causes } = await askAll(this.nodes, ask);
-    if (2 * answers.length > this.nodes.length) return answers;
+    if (answers.length >= majorityOf(this.nodes.length)) return answers;
     throw new StoreDownError(
       name,
       causes,

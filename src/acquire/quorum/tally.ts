@@ -96,6 +96,7 @@ export class Tally {
   }
 }
 
-function majorityOf(nodes: number): number {
+/** How many of the nodes are a majority. */
+export function majorityOf(nodes: number): number {
   return Math.floor(nodes / 2) + 1;
 }
