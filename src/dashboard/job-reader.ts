@@ -66,17 +66,16 @@ export class JobReader implements OnModuleInit, OnModuleDestroy {
   async overview(since: string, actions: boolean): Promise<string> {
     await within(this.sweep.get(), PATIENCE, undefined);
     const seen = Number(new RegExp(`${this.id}\\.(\\d+)`).exec(since)?.[1] ?? -1);
-    const { changes, store, known } = this;
+    const { changes, store } = this;
     const cursor = `${this.id}.${changes}`;
     const head: Omit<Overview, 'jobs'> = {
       now: Date.now(),
       refresh: REFRESH,
       actions,
       cursor,
-      total: known.size,
       trouble: store.trouble,
     };
-    const jobs = [...known.values()].filter(({ change }) => change > seen);
+    const jobs = [...this.known.values()].filter(({ change }) => change > seen);
     const list = jobs.map(({ readAt, json }) => `[${readAt},${json}]`).join();
     return `${JSON.stringify(head).slice(0, -1)},"jobs":[${list}]}`;
   }
@@ -92,9 +91,7 @@ export class JobReader implements OnModuleInit, OnModuleDestroy {
     const { info, records, readAt, ...job } = known;
     const hasTicks = info && !info.isPattern && info.schedule.kind === 'cron';
     return {
-      now: Date.now(),
       readAt,
-      trouble: this.store.trouble,
       job: shownJob({ ...job, info, records }, records.length),
       records,
       preview: hasTicks ? this.redlock.preview(name, UPCOMING).map(Number) : [],

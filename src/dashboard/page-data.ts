@@ -63,8 +63,6 @@ export interface Overview {
   readonly actions: boolean;
   /** To be sent with the next request, so that the answer leaves out what has not changed. */
   readonly cursor: string;
-  /** How many jobs there are, whether read or not. */
-  readonly total: number;
   readonly trouble: Trouble | null;
   /** When each job was read, and the job. */
   readonly jobs: readonly (readonly [readAt: number, job: ShownJob])[];
@@ -78,9 +76,7 @@ export interface Trouble {
 
 /** The answer to `api/job`. */
 export interface JobDetail {
-  readonly now: number;
   readonly readAt: number;
-  readonly trouble: Trouble | null;
   readonly job: ShownJob;
   readonly records: readonly RunRecord[];
   readonly preview: readonly number[];

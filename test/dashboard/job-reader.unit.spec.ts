@@ -184,15 +184,14 @@ describe('the reader of the dashboard', () => {
     job('report');
     redlock.instances = [instanceWith('removed', 'kept')];
     redlock.emit('started', { name: 'acme:report' });
-    expect((await overviewOf(reader)).total).toBe(4);
+    expect(namesOf(await overviewOf(reader))).toHaveLength(4);
     redlock.instances = [instanceWith('kept')];
     redlock.isDown = true;
     await vi.advanceTimersByTimeAsync(4000);
     expect(namesOf(await overviewOf(reader))).toContain('removed');
     redlock.isDown = false;
     await vi.advanceTimersByTimeAsync(4000);
-    const left = await overviewOf(reader);
-    expect([left.total, namesOf(left).toSorted()]).toEqual([3, ['acme:report', 'kept', 'report']]);
+    expect(namesOf(await overviewOf(reader)).toSorted()).toEqual(['acme:report', 'kept', 'report']);
     expect(await inTime(reader.job('removed'))).toBeUndefined();
   });
 
@@ -262,7 +261,7 @@ describe('the reader of the dashboard', () => {
 
   it('does not let names of events grow without end', async () => {
     for (let count = 0; count < 10_000; count++) redlock.emit('started', { name: `tenant-${count}` });
-    expect((await overviewOf(reader)).total).toBe(2000);
+    expect(namesOf(await overviewOf(reader))).toHaveLength(2000);
   });
 
   it('reads a job anew after an action', async () => {

@@ -13,7 +13,6 @@ const answerOf = (readAt: number, ...jobs: Job[]): Json<Overview> => ({
   refresh: 3000,
   actions: false,
   cursor: 'a.1',
-  total: 1,
   trouble: null,
   jobs: jobs.map((job) => [readAt, job]),
 });
