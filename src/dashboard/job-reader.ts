@@ -6,7 +6,7 @@ import { RedlockService } from '../services/redlock.service.js';
 import { EventMemory } from './event-memory.js';
 import type { FleetView, JobDetail, Overview } from './page-data.js';
 import type { RedlockApi } from './redlock-api.js';
-import type { DeclaredJobInfo, FleetInstance, Health } from './redlock-data.js';
+import type { DeclaredJobInfo } from './redlock-data.js';
 import { REFRESH, SharedRead } from './shared-read.js';
 import { type JobFacts, shownJob, ticksAt } from './shown-job.js';
 import { StoreAccess } from './store-access.js';
@@ -46,8 +46,7 @@ export class JobReader implements OnModuleInit, OnModuleDestroy {
   private readonly known = new Map<string, ReadJob>();
   private readonly reads = new Map<string, SharedRead<void>>();
   private readonly store = new StoreAccess();
-  private instances:
-    { readonly readAt: number; readonly fleet: FleetInstance[]; readonly health: Health } | undefined;
+  private instances: Omit<FleetView, 'drift'> | undefined;
   private readonly fleetRead = new SharedRead(() => this.readFleet());
   private readonly sweep = new SharedRead(() => this.readAll());
 
@@ -98,11 +97,9 @@ export class JobReader implements OnModuleInit, OnModuleDestroy {
     };
   }
 
-  async fleet(): Promise<FleetView> {
+  async fleet(): Promise<FleetView | null> {
     await this.fleetRead.get();
-    const { readAt = 0, fleet = [], health = null } = this.instances ?? {};
-    const { trouble } = this.store;
-    return { now: Date.now(), readAt, trouble, fleet, health, drift: this.events.drift };
+    return this.instances ? { ...this.instances, drift: this.events.drift } : null;
   }
 
   /** Reads a job for a viewer who has just changed something. The job may never have been read before. */
@@ -133,7 +130,7 @@ export class JobReader implements OnModuleInit, OnModuleDestroy {
 
   private async readFleet(): Promise<void> {
     const answer = await this.store.ask(() => Promise.all([this.redlock.fleet(), this.redlock.health()]));
-    if (answer) this.instances = { readAt: Date.now(), fleet: answer[0], health: answer[1] };
+    if (answer) this.instances = { fleet: answer[0], health: answer[1] };
   }
 
   private async readJob(name: string): Promise<void> {

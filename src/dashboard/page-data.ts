@@ -82,13 +82,10 @@ export interface JobDetail {
   readonly preview: readonly number[];
 }
 
-/** The answer to `api/fleet`. */
+/** The answer to `api/fleet`; `null` until a node has answered. */
 export interface FleetView {
-  readonly now: number;
-  readonly readAt: number;
-  readonly trouble: Trouble | null;
   readonly fleet: readonly FleetInstance[];
-  readonly health: Health | null;
+  readonly health: Health;
   readonly drift: readonly { readonly at: number; readonly name: string | null; readonly message: string }[];
 }
 

@@ -255,8 +255,8 @@ describe('the reader of the dashboard', () => {
     }
     await vi.advanceTimersByTimeAsync(4000);
     expect(viewOf(await overviewOf(reader), 'report')?.gaps).toHaveLength(50);
-    const { drift } = await inTime(reader.fleet());
-    expect([drift.length, drift[0]?.message]).toEqual([20, 'drift 499']);
+    const drift = (await inTime(reader.fleet()))?.drift;
+    expect([drift?.length, drift?.[0]?.message]).toEqual([20, 'drift 499']);
   });
 
   it('does not let names of events grow without end', async () => {

@@ -182,6 +182,11 @@ describe.skipIf(chromiumPath === undefined)('the page of the dashboard', () => {
     expect(await page.locator('tr', { hasText: 'billing.invoices' }).textContent()).toContain(
       'Every 5 minutes',
     );
+    await page.getByRole('link', { name: 'Fleet' }).click();
+    await page.getByText('Loading …').waitFor();
+    expect(await page.locator('main').textContent()).toBe('Loading …');
+    redlock.isDown = false;
+    await page.getByRole('heading', { name: 'Instances (3)' }).waitFor({ timeout: 8000 });
   });
 
   it('says that it may no longer look, once the guard refuses', async () => {

@@ -22,7 +22,7 @@ export const fetchOverview = (since: readonly string[]): Promise<Json<Overview>>
 export const fetchJob = (name: string): Promise<Json<JobDetail>> =>
   ask(`job?name=${encodeURIComponent(name)}`);
 
-export const fetchFleet = (): Promise<Json<FleetView>> => ask('fleet');
+export const fetchFleet = (): Promise<Json<FleetView | null>> => ask('fleet');
 
 export type Action = 'pause' | 'resume' | 'trigger';
 

@@ -20,13 +20,11 @@ export function FleetPage() {
       <section aria-labelledby="nodes">
         <h2 id="nodes">
           Nodes{' '}
-          {health && (
-            <span class={`badge ${health.quorum ? 'good' : 'overdue'}`}>
-              {health.quorum ? 'quorum' : 'no quorum'}
-            </span>
-          )}
+          <span class={`badge ${health.quorum ? 'good' : 'overdue'}`}>
+            {health.quorum ? 'quorum' : 'no quorum'}
+          </span>
         </h2>
-        {health ? <Nodes nodes={health.nodes} /> : <p class="empty">Nothing is known of them yet.</p>}
+        <Nodes nodes={health.nodes} />
       </section>
       <section aria-labelledby="instances">
         <h2 id="instances">Instances ({fleet.length})</h2>
