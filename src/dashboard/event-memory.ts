@@ -11,7 +11,7 @@ export class EventMemory {
   /** By the name of the job. Each new gap moves its job to the end, so the first job has gone longest without one. */
   private readonly gaps = new Map<string, readonly GapTuple[]>();
   private readonly heard = new Set<string>();
-  readonly drift: FleetView['drift'][number][] = [];
+  readonly drift: FleetView['reports'][number][] = [];
 
   constructor(redlock: RedlockApi) {
     redlock.on('started', ({ name }) => this.hear(name));

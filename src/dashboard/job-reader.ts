@@ -8,6 +8,7 @@ import type { FleetView, JobDetail, Overview } from './page-data.js';
 import type { RedlockApi } from './redlock-api.js';
 import type { DeclaredJobInfo } from './redlock-data.js';
 import { REFRESH, SharedRead } from './shared-read.js';
+import { shownDrift } from './shown-drift.js';
 import { type JobFacts, shownJob, ticksAt } from './shown-job.js';
 import { StoreAccess } from './store-access.js';
 import { within } from './within.js';
@@ -46,7 +47,7 @@ export class JobReader implements OnModuleInit, OnModuleDestroy {
   private readonly known = new Map<string, ReadJob>();
   private readonly reads = new Map<string, SharedRead<void>>();
   private readonly store = new StoreAccess();
-  private instances: Omit<FleetView, 'drift'> | undefined;
+  private instances: Omit<FleetView, 'reports'> | undefined;
   private readonly fleetRead = new SharedRead(() => this.readFleet());
   private readonly sweep = new SharedRead(() => this.readAll());
 
@@ -99,7 +100,7 @@ export class JobReader implements OnModuleInit, OnModuleDestroy {
 
   async fleet(): Promise<FleetView | null> {
     await this.fleetRead.get();
-    return this.instances ? { ...this.instances, drift: this.events.drift } : null;
+    return this.instances ? { ...this.instances, reports: this.events.drift } : null;
   }
 
   /** Reads a job for a viewer who has just changed something. The job may never have been read before. */
@@ -130,7 +131,9 @@ export class JobReader implements OnModuleInit, OnModuleDestroy {
 
   private async readFleet(): Promise<void> {
     const answer = await this.store.ask(() => Promise.all([this.redlock.fleet(), this.redlock.health()]));
-    if (answer) this.instances = { fleet: answer[0], health: answer[1] };
+    if (!answer) return;
+    const [fleet, health] = answer;
+    this.instances = { fleet, health, drift: shownDrift(fleet, Date.now()) };
   }
 
   private async readJob(name: string): Promise<void> {

@@ -86,7 +86,24 @@ export interface JobDetail {
 export interface FleetView {
   readonly fleet: readonly FleetInstance[];
   readonly health: Health;
-  readonly drift: readonly { readonly at: number; readonly name: string | null; readonly message: string }[];
+  readonly drift: readonly ShownDrift[];
+  /** What this instance has reported, whether or not instances still disagree on it; newest first. */
+  readonly reports: readonly {
+    readonly at: number;
+    readonly name: string | null;
+    readonly message: string;
+  }[];
+}
+
+/** What instances disagree on now. */
+export interface ShownDrift {
+  /** The job that it is about; `null`: the nodes. */
+  readonly name: string | null;
+  readonly message: string;
+  /** The instances that do not agree with the oldest one. */
+  readonly instances: readonly string[];
+  /** Whether instances that have been up for ten minutes disagree on it: no update in progress explains that. */
+  readonly isLasting: boolean;
 }
 
 /** The answer to an action. */

@@ -15,13 +15,16 @@ export interface Drift {
   readonly key: string;
 }
 
-/** Disagreements between the instances that have been up for longer than a rolling update takes. */
-export function driftOf(fleet: readonly FleetInstance[], now: number): Drift[] {
-  const established = fleet
-    .filter(({ startedAt }) => now - startedAt.getTime() >= ROLLOUT)
-    .toSorted((a, b) => a.startedAt.getTime() - b.startedAt.getTime());
+/** The instances that have been up for longer than a rolling update takes. */
+export function established(fleet: readonly FleetInstance[], now: number): FleetInstance[] {
+  return fleet.filter(({ startedAt }) => now - startedAt.getTime() >= ROLLOUT);
+}
+
+/** Disagreements with the instance that has been up longest or, on a job, with the one that has declared it longest. */
+export function driftOf(fleet: readonly FleetInstance[]): Drift[] {
+  const oldestFirst = fleet.toSorted((a, b) => a.startedAt.getTime() - b.startedAt.getTime());
   const found: Drift[] = [];
-  const [first, ...others] = established;
+  const [first, ...others] = oldestFirst;
   if (!first) return found;
   const elsewhere = others
     .filter((each) => nodesOf(each) !== nodesOf(first))
@@ -31,12 +34,12 @@ export function driftOf(fleet: readonly FleetInstance[], now: number): Drift[] {
       name: null,
       message: `The instances do not use the same nodes, so their locks may not exclude each other: ${quoted(first.instanceId)} differs from ${listed(elsewhere)}`,
       instances: elsewhere,
-      key: keyOf(null, established.map(nodesOf)),
+      key: keyOf(null, oldestFirst.map(nodesOf)),
     });
   }
   const declared = new Map<string, { readonly by: string; readonly job: FleetJob }>();
   const differing = new Map<string, { readonly instances: string[]; readonly jobs: FleetJob[] }>();
-  for (const { instanceId, jobs } of established) {
+  for (const { instanceId, jobs } of oldestFirst) {
     for (const job of jobs) {
       const known = declared.get(job.name);
       if (!known) {

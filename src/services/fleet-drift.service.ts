@@ -3,7 +3,7 @@ import { Acquirer } from '../acquire/acquirer.js';
 import type { Clock } from '../clock.js';
 import { JobKeys } from '../nodes/job-keys.js';
 import type { ResolvedOptions } from '../options/options.js';
-import { type Drift, driftOf, ROLLOUT } from '../records/drift.js';
+import { type Drift, driftOf, established, ROLLOUT } from '../records/drift.js';
 import { CLOCK, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
 import { Fleet, KEPT } from './fleet.service.js';
 import { RedlockEvents } from './redlock-events.service.js';
@@ -50,7 +50,7 @@ export class FleetDrift {
       this.nextLook = this.clock.elapsed();
       return;
     }
-    const found = driftOf(fleet, this.clock.now());
+    const found = driftOf(established(fleet, this.clock.now()));
     const unconfirmed = found.map(({ key }) => key).filter((key) => !suspected.has(key));
     this.suspected = unconfirmed.length > 0 ? new Set(unconfirmed) : undefined;
     if (this.suspected) this.nextLook = this.clock.elapsed() + KEPT;

@@ -42,6 +42,19 @@ const instanceWith = (...names: string[]): FleetInstance => ({
   jobs: names.map((name) => ({ name, declaredAs: 'Jobs.a()', fingerprint: '1' })),
 });
 
+const instance = (
+  instanceId: string,
+  minutesUp: number,
+  nodes: string[],
+  fingerprint: string,
+): FleetInstance => ({
+  ...instanceWith(),
+  instanceId,
+  startedAt: new Date(T - minutesUp * 60_000),
+  nodes,
+  jobs: [{ name: 'report', declaredAs: 'Jobs.a()', fingerprint }],
+});
+
 describe('the reader of the dashboard', () => {
   let redlock: FakeRedlock;
   let reader: JobReader;
@@ -255,8 +268,22 @@ describe('the reader of the dashboard', () => {
     }
     await vi.advanceTimersByTimeAsync(4000);
     expect(viewOf(await overviewOf(reader), 'report')?.gaps).toHaveLength(50);
-    const drift = (await inTime(reader.fleet()))?.drift;
-    expect([drift?.length, drift?.[0]?.message]).toEqual([20, 'drift 499']);
+    const reports = (await inTime(reader.fleet()))?.reports;
+    expect([reports?.length, reports?.[0]?.message]).toEqual([20, 'drift 499']);
+  });
+
+  it('says what instances disagree on, and whether an update in progress may be why', async () => {
+    redlock.instances = [
+      instance('new', 1, ['redis:1'], '2'),
+      instance('old', 60, ['redis:1'], '1'),
+      instance('odd', 30, ['redis:2'], '1'),
+    ];
+    expect((await inTime(reader.fleet()))?.drift).toEqual([
+      { name: null, message: expect.stringContaining('"odd"'), instances: ['odd'], isLasting: true },
+      { name: 'report', message: expect.stringContaining('"new"'), instances: ['new'], isLasting: false },
+    ]);
+    await vi.advanceTimersByTimeAsync(9 * 60_000);
+    expect((await inTime(reader.fleet()))?.drift.map(({ isLasting }) => isLasting)).toEqual([true, true]);
   });
 
   it('does not let names of events grow without end', async () => {

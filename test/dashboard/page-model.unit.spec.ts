@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { disagreements, type Instance, opinionsOn } from '../../src/dashboard/page/model/fleet.js';
 import { isIn, matches, rowOf, sorted } from '../../src/dashboard/page/model/job-row.js';
 import type { Job } from '../../src/dashboard/page/model/marks.js';
 import { percentile } from '../../src/dashboard/page/model/statistics.js';
@@ -19,17 +18,6 @@ const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
 const statisticsOf = (runs: Job['runs']) => rowOf(jobOf({ runs }), T + DAY).statistics;
-
-const instanceOf = (instanceId: string, fingerprint: string, nodes = ['redis:6379']): Instance => ({
-  instanceId,
-  host: 'h',
-  pid: 1,
-  version: '1',
-  startedAt: '',
-  clockOffset: null,
-  nodes,
-  jobs: [{ name: 'report', declaredAs: 'Jobs.report()', fingerprint }],
-});
 
 const cronInWords = (expression: string) => schedule({ kind: 'cron', expression, timeZone: 'Europe/Berlin' });
 
@@ -93,29 +81,6 @@ describe('the rows of the overview', () => {
     expect(states(busy)).toEqual(['all', 'running', 'overdue', 'paused']);
     expect(states(slow)).toEqual(['all', 'failing']);
     expect(states(quick)).toEqual(['all']);
-  });
-});
-
-describe('the opinions of a fleet', () => {
-  const fleet = [instanceOf('a', '1'), instanceOf('b', '2'), instanceOf('c', '1')];
-
-  it('mark whoever thinks differently from most', () => {
-    expect(
-      opinionsOn('report', fleet).map(({ instance: { instanceId }, isOdd }) => [instanceId, isOdd]),
-    ).toEqual([
-      ['a', false],
-      ['b', true],
-      ['c', false],
-    ]);
-    expect(opinionsOn('none', fleet)).toEqual([]);
-  });
-
-  it('are said in words, for jobs and for nodes', () => {
-    expect(disagreements(fleet)).toEqual(['report: schedule, options or method differ on b']);
-    expect(disagreements([instanceOf('a', '1', ['x', 'y']), instanceOf('b', '1', ['y', 'x'])])).toEqual([]);
-    expect(disagreements([...fleet.slice(2), instanceOf('d', '1', ['other:6379'])])).toEqual([
-      'The nodes differ on d',
-    ]);
   });
 });
 

@@ -189,6 +189,38 @@ describe.skipIf(chromiumPath === undefined)('the page of the dashboard', () => {
     await page.getByRole('heading', { name: 'Instances (3)' }).waitFor({ timeout: 8000 });
   });
 
+  it('says what instances disagree on, without alarm while an update may be in progress', async () => {
+    const page = await openPage(browser, `${url}#/fleet`);
+    redlock.emit('drift', { name: 'orders.reconcile', message: 'It was reported' });
+    redlock.emit('drift', { name: 'gone', message: 'It has ended' });
+    const drift = page.locator('ul.drift li');
+    const update = /^Job "orders\.reconcile" has different .*"web-3.* differs from "web-2.*perhaps an update/;
+    await drift.getByText('It has ended').waitFor({ timeout: 8000 });
+    expect(await drift.allTextContents()).toEqual([
+      expect.stringMatching(update),
+      expect.stringMatching(/^It has ended reported/),
+    ]);
+    await page.goto(`${url}#/job/orders.reconcile`);
+    const instances = page
+      .locator('section', { hasText: 'On each instance' })
+      .locator('tbody td:first-child');
+    await instances.first().waitFor();
+    expect(await instances.allTextContents()).toEqual([
+      expect.stringMatching(/^web-1.* differs$/),
+      expect.stringMatching(/^web-2.* differs$/),
+      expect.stringMatching(/^web-3\S* $/),
+    ]);
+    redlock.instances = redlock.instances.map((instance, index) => ({
+      ...instance,
+      startedAt: new Date(Date.now() - (index + 1) * 3_600_000),
+    }));
+    await instances.getByText('drift').first().waitFor({ timeout: 8000 });
+    expect(await violationsOf(page)).toEqual([]);
+    await page.goto(`${url}#/fleet`);
+    await drift.first().waitFor();
+    expect(await drift.first().textContent()).not.toContain('update');
+  });
+
   it('says that it may no longer look, once the guard refuses', async () => {
     const page = await openPage(browser, url);
     await page.getByText('Live', { exact: true }).waitFor();

@@ -58,6 +58,16 @@ it('another disagreement of the same instances is reported on the same day', asy
   }
 });
 
+it('nothing is reported while an update may be in progress', async () => {
+  await up('old', { ttl: '30s' });
+  await clock.advance(15 * MINUTE);
+  await up('new', { ttl: '40s' });
+  await clock.advance(9 * MINUTE);
+  expect(reports).toEqual([]);
+  await clock.advance(20 * MINUTE);
+  expect(reports).toEqual(['new']);
+});
+
 it('an instance that was closed just before the look is not reported', async () => {
   const old = await up('old', { ttl: '30s' });
   // Five minutes before the other one looks, the looks of this one are over.

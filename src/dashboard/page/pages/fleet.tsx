@@ -1,6 +1,5 @@
 import type { Json } from '../../page-data.js';
-import type { NodeHealth } from '../../redlock-data.js';
-import { disagreements, type Instance } from '../model/fleet.js';
+import type { FleetInstance, NodeHealth } from '../../redlock-data.js';
 import { duration } from '../model/words.js';
 import { Scrolled } from '../parts/scrolled.js';
 import { Relative } from '../parts/time.js';
@@ -13,7 +12,7 @@ export function FleetPage() {
   if (!answer)
     return <main>{error ? <p class="empty">{error.message}</p> : <p class="empty">Loading …</p>}</main>;
   const { fleet, health, drift } = answer;
-  const quarrels = disagreements(fleet);
+  const reports = answer.reports.filter(({ name }) => drift.every((present) => present.name !== name));
   return (
     <main>
       <h1>Fleet</h1>
@@ -32,14 +31,19 @@ export function FleetPage() {
       </section>
       <section aria-labelledby="drift">
         <h2 id="drift">Drift</h2>
-        {quarrels.length + drift.length === 0 ? (
+        {drift.length + reports.length === 0 ? (
           <p class="empty">All instances agree on their jobs and on the nodes.</p>
         ) : (
           <ul class="drift">
-            {quarrels.map((quarrel) => (
-              <li key={quarrel}>{quarrel}</li>
+            {drift.map(({ message, isLasting }) => (
+              <li key={message}>
+                {message}
+                {!isLasting && (
+                  <small> perhaps an update in progress: not all have been up for ten minutes</small>
+                )}
+              </li>
             ))}
-            {drift.map(({ at, message }) => (
+            {reports.map(({ at, message }) => (
               <li key={`${at} ${message}`}>
                 {message}{' '}
                 <small>
@@ -95,7 +99,7 @@ function Nodes({ nodes }: { nodes: readonly Json<NodeHealth>[] }) {
   );
 }
 
-function Instances({ fleet }: { fleet: readonly Instance[] }) {
+function Instances({ fleet }: { fleet: readonly Json<FleetInstance>[] }) {
   if (fleet.length === 0) return <p class="empty">No instance has announced itself yet.</p>;
   return (
     <Scrolled labelledBy="instances">

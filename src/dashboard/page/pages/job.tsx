@@ -81,7 +81,7 @@ export function JobPage({ name }: { name: string }) {
       <section aria-labelledby="instances">
         <h2 id="instances">On each instance</h2>
         <Scrolled labelledBy="instances">
-          <Opinions name={name} fleet={fleet?.fleet} />
+          <Opinions name={name} view={fleet} />
         </Scrolled>
       </section>
     </main>

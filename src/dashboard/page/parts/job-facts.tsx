@@ -1,6 +1,5 @@
-import type { Json } from '../../page-data.js';
+import type { FleetView, Json } from '../../page-data.js';
 import type { ScheduleInfo } from '../../redlock-data.js';
-import { type Instance, opinionsOn } from '../model/fleet.js';
 import { absolute, due, duration, inZone } from '../model/words.js';
 import { now } from '../state.js';
 
@@ -75,14 +74,17 @@ function shown(option: string, value: unknown) {
 
 interface OpinionsProps {
   readonly name: string;
-  /** `undefined` until it has been read from a node. */
-  readonly fleet: readonly Instance[] | undefined;
+  /** `undefined` or `null` until it has been read from a node. */
+  readonly view: Json<FleetView | null> | undefined;
 }
 
-export function Opinions({ name, fleet }: OpinionsProps) {
-  if (!fleet) return <p class="empty">Loading …</p>;
-  const opinions = opinionsOn(name, fleet);
-  if (opinions.length === 0) return <p class="empty">No instance declares it.</p>;
+export function Opinions({ name, view }: OpinionsProps) {
+  if (!view) return <p class="empty">Loading …</p>;
+  const cards = view.fleet.flatMap(({ instanceId, version, jobs }) =>
+    jobs.flatMap((job) => (job.name === name ? [{ instanceId, version, ...job }] : [])),
+  );
+  const { instances = [], isLasting } = view.drift.find((each) => each.name === name) ?? {};
+  if (cards.length === 0) return <p class="empty">No instance declares it.</p>;
   return (
     <table>
       <thead>
@@ -94,13 +96,15 @@ export function Opinions({ name, fleet }: OpinionsProps) {
         </tr>
       </thead>
       <tbody>
-        {opinions.map(({ instance, declaredAs, fingerprint, isOdd }) => (
-          <tr key={instance.instanceId} class={isOdd ? 'odd' : ''}>
+        {cards.map(({ instanceId, version, declaredAs, fingerprint }) => (
+          <tr key={instanceId} class={isLasting && instances.includes(instanceId) ? 'odd' : ''}>
             <td>
-              {instance.instanceId}
-              {isOdd && <span class="badge overdue">drift</span>}
+              {instanceId}{' '}
+              {instances.includes(instanceId) && (
+                <span class={isLasting ? 'badge overdue' : 'badge'}>{isLasting ? 'drift' : 'differs'}</span>
+              )}
             </td>
-            <td>{instance.version}</td>
+            <td>{version}</td>
             <td>
               <code>{declaredAs}</code>
             </td>
