@@ -31,7 +31,7 @@ export class JobCallers {
    */
   called(job: KnownJob, firing: CronFiring, group: string | undefined): void {
     const { source, firedAt } = firing;
-    // The source of a firing that `JobRunner.resume` begins is no cron job.
+    // The source of a firing that `JobRunner.runUncalled` begins is no cron job.
     if (!job.source || 'cronTime' in source) job.source = source;
     if (group === undefined) return;
     // The callback of an earlier firing may still be calling jobs.

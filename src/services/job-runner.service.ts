@@ -1,15 +1,14 @@
 import { debuglog } from 'node:util';
-import { Inject, Injectable, Logger } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import type { Clock } from '../clock.js';
 import { type Denial, isUndecided, mayComeLater } from '../acquire/outcome.js';
 import { type ClaimedRun, uniqueId } from '../acquire/token.js';
 import { claimOf } from '../runs/claim-builder.js';
 import { timingOf } from '../runs/claim-timing.js';
 import { type RunRequest, triggerOf } from '../runs/run-request.js';
-import { messageOf, quoted } from '../display.js';
+import { quoted } from '../display.js';
 import { ShutdownError, StoreDownError } from '../errors.js';
 import { CLOCK, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
-import { LONGEST_TIMER } from '../options/duration.js';
 import type { ResolvedOptions } from '../options/options.js';
 import type { RunOutcome } from '../runs/run-outcome.js';
 import { fire, type Firing } from '../schedule/firing.js';
@@ -20,6 +19,7 @@ import { OperatorLog } from './operator-log.service.js';
 import { MissedTicks } from './missed-ticks.service.js';
 import { RunExecutor } from './run-executor.service.js';
 import { type CurrentRun, RunScope } from '../runs/run-context.js';
+import { TakeoverTimers, untilOver } from '../runs/takeover-timers.js';
 
 type Answer = Lease | Denial;
 
@@ -30,20 +30,14 @@ interface FirstClaim {
   isUsed: boolean;
 }
 
-/** How many losers wait to take over the tick, if a node ranks them. */
-const TAKEOVER_CANDIDATES = 8;
-/** They try at random times within this period, in milliseconds. */
-const TAKEOVER_SPREAD = 250;
-
 /** Shown with `NODE_DEBUG=nestjs-exclusive`: Nest prints debug lines by default, and losing is the normal case. */
 const debug = debuglog('nestjs-exclusive');
 
 /** Claims, runs and settles. */
 @Injectable()
 export class JobRunner {
-  private readonly logger = new Logger('RedlockModule');
-  private readonly watched = new Set<string>();
   private readonly firstClaims = new WeakMap<Firing, Map<string, FirstClaim>>();
+  private readonly takeovers: TakeoverTimers;
 
   constructor(
     @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
@@ -52,7 +46,9 @@ export class JobRunner {
     private readonly missed: MissedTicks,
     private readonly log: OperatorLog,
     @Inject(CLOCK) private readonly clock: Clock,
-  ) {}
+  ) {
+    this.takeovers = new TakeoverTimers(clock);
+  }
 
   /**
    * Runs `routine` if this instance wins. Rejects with what it throws, or, depending on `onStoreDown`, with a
@@ -102,14 +98,14 @@ export class JobRunner {
       if (answer.isUnbegun) return 'unbegun';
       if (mayComeLater(answer)) return 'unknown';
       const takeover: RunRequest = { ...request, past: 'perhaps begun' };
-      this.watch(request, answer, () => this.takeOverUncalled(takeover, firing, method));
+      this.takeovers.watch(request, answer, () => this.takeOverUncalled(takeover, firing, method));
       return 'done with';
     }
     if (tick && request.past) this.log.takenOver(name, tick, answer.before.dead);
     const claim: FirstClaim = { answer: Promise.resolve(answer), isUsed: false };
     const now = firing();
     this.claimsOf(now).set(name, claim);
-    await this.untilOver(request, () => fire(now, method));
+    await untilOver(request, () => fire(now, method));
     // A decorator above `@Exclusive` did not call the job, or will call it later: that call claims the tick by itself.
     if (!claim.isUsed) {
       this.claimsOf(now).delete(name);
@@ -126,7 +122,7 @@ export class JobRunner {
   ): Promise<void> {
     const again = (): Promise<void> => this.takeOverUncalled(request, firing, method);
     if ((await this.runUncalled(request, firing, method)) === 'unknown')
-      this.later(request.options.ttl, request, again);
+      this.takeovers.later(request.options.ttl, request, again);
   }
 
   /** Runs `routine` under the lock alone, because this instance has begun the tick earlier in this firing. */
@@ -174,7 +170,7 @@ export class JobRunner {
     if (isStoreDown && onStoreDown === 'throw') throw new StoreDownError(name, answer.causes);
     // A retry would mistake `undefined` for a success.
     if (past === 'run here' && answer.reason === 'shutdown') throw new ShutdownError(name);
-    if (past !== 'run here') this.watch(request, answer, () => this.takeOver(request, routine));
+    if (past !== 'run here') this.takeovers.watch(request, answer, () => this.takeOver(request, routine));
     return { ran: false, reason: answer.reason };
   }
 
@@ -196,41 +192,6 @@ export class JobRunner {
     if (request.past === 'run here') return;
     if (reason !== 'store-down' || request.options.onStoreDown === 'skip')
       this.log.skipped(name, tick, answer, request.firing !== undefined);
-  }
-
-  /**
-   * Retries the claim after the holder's lease could have expired. A takeover that was not decided, found the job
-   * paused or met another run is retried once per `ttl`.
-   */
-  private watch(request: RunRequest, answer: Denial, again: () => Promise<unknown>): void {
-    const { options, past } = request;
-    const { lease, rank = 0 } = answer;
-    const left = past !== undefined && mayComeLater(answer) ? options.ttl : lease;
-    if (options.recover && left !== undefined && rank <= TAKEOVER_CANDIDATES)
-      this.later(left, request, again);
-  }
-
-  /** Tries again after `delay` milliseconds: once, however many searches have found the tick. */
-  private later(delay: number, request: RunRequest, again: () => Promise<unknown>): void {
-    const tick = `${request.tick?.at} ${request.name}`;
-    if (this.watched.has(tick)) return;
-    this.watched.add(tick);
-    const retry = (): void => {
-      this.watched.delete(tick);
-      // The timer has the async context of the call that has lost.
-      void RunScope.outside(() => this.untilOver(request, again));
-    };
-    this.clock.setTimeout(retry, Math.min(delay + Math.random() * TAKEOVER_SPREAD, LONGEST_TIMER)).unref();
-  }
-
-  /** Awaits a run that has no other caller, and logs its error. */
-  private async untilOver({ name, trigger }: RunRequest, run: () => unknown): Promise<void> {
-    try {
-      await run();
-    } catch (error) {
-      const why = trigger === 'catch-up' ? 'run for a missed tick' : 'taken over from another instance';
-      this.logger.error(`${quoted(name)}, ${why}, failed: ${messageOf(error)}`);
-    }
   }
 
   private runOf(request: RunRequest): ClaimedRun {
