@@ -29,6 +29,7 @@ import { Fleet } from './services/fleet.service.js';
 import { FleetDrift } from './services/fleet-drift.service.js';
 import { JobCallers } from './services/job-callers.service.js';
 import { JobCatalog } from './services/job-catalog.service.js';
+import { JobProgress } from './services/job-progress.service.js';
 import { JobRecords } from './services/job-records.service.js';
 import { JobStatuses } from './services/job-status.service.js';
 import { KnownJobs } from './services/known-jobs.service.js';
@@ -93,6 +94,7 @@ export class InnermostModule {}
     JobRecords,
     KnownJobs,
     JobCallers,
+    JobProgress,
     MissedTicks,
     RunExecutor,
     JobRunner,

@@ -4,12 +4,11 @@ import type { Claim } from '../nodes/lock-node.js';
 import { type ClaimedRun, describeRun } from '../acquire/token.js';
 import type { ResolvedJobOptions } from '../options/options.js';
 import type { Tick } from '../schedule/cron-ticks.js';
+import { leastGap } from '../schedule/due-times.js';
 
 /** What is known about the past of a tick: see `RunRequest.past`. */
 export type Past = 'perhaps begun' | 'run here';
 
-/** `every` is shortened by a tenth to allow for timer jitter, at most by this, in milliseconds. */
-const EVERY_SLACK = 1000;
 /** How long the losers of a claim are counted, in milliseconds. */
 const LOSER_COUNTER_TTL = 10_000;
 /**
@@ -60,9 +59,4 @@ export function claimOf(
     loserCounter:
       counted && !isTakeover ? { key: keys.losers(tick?.at ?? 'every'), keep: counted } : undefined,
   };
-}
-
-/** How soon after one start another one may follow, with `every`. In milliseconds. */
-export function leastGap(every: number): number {
-  return Math.ceil(every - Math.min(every / 10, EVERY_SLACK));
 }

@@ -5,13 +5,14 @@ import { InvalidOptionError } from '../errors.js';
 import { CLOCK } from '../redlock.module-definition.js';
 import type { DeclaredJobInfo, DeclaredJobOptions, JobSchedule } from '../records/job-status.js';
 import type { RunOutcome } from '../runs/run-outcome.js';
+import { intervalOf } from '../schedule/due-times.js';
 import { fire } from '../schedule/firing.js';
 import type { ResolvedJobOptions } from '../options/options.js';
 import { spreadOf } from '../runs/spread.js';
 import { periodOf, type Schedule, ticksOf } from '../schedule/schedule-of.js';
 import { type DeclaredJob, ExclusiveJobs } from './exclusive-jobs.service.js';
 import { JobCallers } from './job-callers.service.js';
-import { intervalOf, type KnownJob, KnownJobs } from './known-jobs.service.js';
+import { type KnownJob, KnownJobs } from './known-jobs.service.js';
 import { SchedulerFirings } from './scheduler-firings.service.js';
 
 /** The decorated methods of this instance, for those who look at them, or call them by the name of their job. */

@@ -14,6 +14,7 @@ import type { RunOutcome } from '../runs/run-outcome.js';
 import { fire, type Firing } from '../schedule/firing.js';
 import { Lease } from '../runs/lease.js';
 import { settingsOf } from '../runs/lease-settings.js';
+import { JobProgress } from './job-progress.service.js';
 import { LeaseRegistry } from './lease-registry.service.js';
 import { OperatorLog } from './operator-log.service.js';
 import { MissedTicks } from './missed-ticks.service.js';
@@ -43,6 +44,7 @@ export class JobRunner {
     @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
     private readonly leases: LeaseRegistry,
     private readonly executor: RunExecutor,
+    private readonly progress: JobProgress,
     private readonly missed: MissedTicks,
     private readonly log: OperatorLog,
     @Inject(CLOCK) private readonly clock: Clock,
@@ -94,7 +96,7 @@ export class JobRunner {
     const { name, tick } = request;
     const answer = await this.acquire(request);
     if (!(answer instanceof Lease)) {
-      this.missed.lost(request, answer);
+      this.progress.lost(request, answer);
       if (answer.isUnbegun) return 'unbegun';
       if (mayComeLater(answer)) return 'unknown';
       const takeover: RunRequest = { ...request, past: 'perhaps begun' };
@@ -154,14 +156,14 @@ export class JobRunner {
       if (past === 'perhaps begun' && tick) this.log.takenOver(name, tick, answer.before.dead);
       const value = this.executor.execute(answer, request, routine);
       // The routine goes first.
-      this.missed.won(request, answer);
+      this.missed.won(this.progress.won(request), request, answer);
       return { ran: true, value: await value };
     }
     const isStoreDown = answer.reason === 'store-down';
     // Without a quorum, it is unknown whether a begun tick needs another run.
     const onStoreDown = past === 'perhaps begun' ? 'skip' : options.onStoreDown;
     if (isStoreDown && onStoreDown === 'run') {
-      this.missed.unguarded(request);
+      this.progress.unguarded(request);
       const lease = this.leases.unguarded(settingsOf(request, this.runOf(request)));
       return { ran: true, value: await this.executor.execute(lease, request, routine) };
     }
@@ -187,7 +189,7 @@ export class JobRunner {
     const { reason } = answer;
     debug(`Skipped ${quoted(name)}${tick ? ` of ${new Date(tick.at).toISOString()}` : ''}: ${reason}`);
     this.executor.skipped(request, reason);
-    this.missed.skipped(request, answer);
+    this.progress.skipped(request, answer);
     // A later call of the same firing is not logged: the tick has been run.
     if (request.past === 'run here') return;
     if (reason !== 'store-down' || request.options.onStoreDown === 'skip')

@@ -8,9 +8,10 @@ import { recordedSchedule } from '../records/recorded-schedule.js';
 import type { RecordedOutcome, RunRecord } from '../records/run-record.js';
 import { CLOCK } from '../redlock.module-definition.js';
 import { spreadOf } from '../runs/spread.js';
+import { dueAfter, dueAfterIdle, nextDue } from '../schedule/due-times.js';
 import { JobCallers } from './job-callers.service.js';
 import { JobRecords } from './job-records.service.js';
-import { dueAfter, dueAfterIdle, type KnownJob, nextDue } from './known-jobs.service.js';
+import type { KnownJob } from './known-jobs.service.js';
 
 /** How long a claim may take, in addition to its spread, before the tick counts as late, in milliseconds. */
 const TOLERANCE = 1000;

@@ -3,7 +3,6 @@ import type { Clock } from '../clock.js';
 import type { ResolvedJobOptions } from '../options/options.js';
 import { SkippedTicks } from '../records/skipped-ticks.js';
 import { CLOCK } from '../redlock.module-definition.js';
-import { leastGap } from '../runs/claim-builder.js';
 import type { RunRequest } from '../runs/run-request.js';
 import type { CronTicks } from '../schedule/cron-ticks.js';
 import type { CronFiring } from '../schedule/firing.js';
@@ -100,42 +99,4 @@ export class KnownJobs {
     jobs.set(name, job);
     return job;
   }
-}
-
-/** The time between two runs of a job that is called every `period` milliseconds; not less than its `every`. */
-export function intervalOf(period: number, every = 0): number {
-  return Math.max(period, every);
-}
-
-/** When a job is due after `time`, up to `amount` times. Milliseconds since the epoch. */
-export function upcoming(schedule: CronTicks | number, time: number, amount: number): Date[] {
-  const found: Date[] = [];
-  for (let at = time; found.length < amount;) {
-    const next = nextDue(schedule, at);
-    if (!Number.isFinite(next)) break;
-    found.push(new Date(next));
-    at = next;
-  }
-  return found;
-}
-
-/** When a job is due next after `time`; infinity if never. Milliseconds since the epoch. */
-export function nextDue(schedule: CronTicks | number, time: number): number {
-  return typeof schedule === 'number' ? time + schedule : schedule.next(time);
-}
-
-/**
- * When a job is due after a run at `time`. If that is not after `idleUntil`, it is due at its next scheduled time after
- * `idleUntil`, whatever `every` says. Milliseconds since the epoch.
- */
-export function dueAfterIdle(job: KnownJob, time: number, idleUntil: number): number {
-  const due = dueAfter(job, time);
-  return due > idleUntil ? due : nextDue(job.schedule, idleUntil);
-}
-
-/** When a job is due after a run at `time`, and not before `now`; infinity if never. Milliseconds since the epoch. */
-export function dueAfter({ schedule, options: { every = 0 } }: KnownJob, time: number, now = time): number {
-  if (typeof schedule === 'number') return Math.max(time + schedule, now);
-  // With `every`, the ticks soon after a run are skipped.
-  return schedule.next(Math.max(time + leastGap(every), now));
 }

@@ -20,9 +20,9 @@ import { ExclusiveJobs } from './exclusive-jobs.service.js';
 import { Fleet } from './fleet.service.js';
 import { FleetDrift } from './fleet-drift.service.js';
 import { JobCatalog } from './job-catalog.service.js';
+import { JobProgress } from './job-progress.service.js';
 import { LateStarts } from './late-starts.service.js';
 import { LeaseRegistry } from './lease-registry.service.js';
-import { MissedTicks } from './missed-ticks.service.js';
 import { NodeInspection } from './node-inspection.service.js';
 import { OverdueJobs } from './overdue-jobs.service.js';
 import { Pauses } from './pauses.service.js';
@@ -113,7 +113,7 @@ export class Lifecycle implements OnModuleInit, OnApplicationShutdown {
     private readonly drift: FleetDrift,
     private readonly catchUp: CatchUp,
     private readonly pauses: Pauses,
-    private readonly missed: MissedTicks,
+    private readonly progress: JobProgress,
     private readonly lateStarts: LateStarts,
   ) {
     hooks.add(this);
@@ -152,7 +152,7 @@ export class Lifecycle implements OnModuleInit, OnApplicationShutdown {
     };
     this.fleet.onQuorum = () => this.catchUp.look();
     this.leases.onOutage = () => this.fleet.suspect();
-    this.missed.onPaused = (name) => outsideCalls(() => this.catchUp.paused(name));
+    this.progress.onPaused = (name) => outsideCalls(() => this.catchUp.paused(name));
     this.pauses.onChange = (name) => outsideCalls(() => this.catchUp.lookFor(name));
     this.firings.onStart = (keys) => this.lateStarts.add(keys);
     this.prepared = inBackground('Preparing the schedules', () => this.prepare());

@@ -1,5 +1,4 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
-import type { Denial } from '../acquire/outcome.js';
 import { contentOf } from '../acquire/token.js';
 import type { Clock } from '../clock.js';
 import { quoted } from '../display.js';
@@ -14,11 +13,10 @@ import { SkippedTicks } from '../records/skipped-ticks.js';
 import { CLOCK, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
 import type { Lease } from '../runs/lease.js';
 import type { MissedCause, MissedEvent } from '../runs/run-event.js';
-import { type RunRequest, triggerOf } from '../runs/run-request.js';
+import type { RunRequest } from '../runs/run-request.js';
 import type { CronTicks, Tick } from '../schedule/cron-ticks.js';
-import { JobCallers } from './job-callers.service.js';
 import { JobRecords } from './job-records.service.js';
-import { intervalOf, type KnownJob, KnownJobs } from './known-jobs.service.js';
+import type { KnownJob } from './known-jobs.service.js';
 import { RedlockEvents } from './redlock-events.service.js';
 
 const WHY: Readonly<Record<Exclude<MissedCause, 'overlap' | 'paused'>, string>> = {
@@ -33,54 +31,16 @@ const WHY: Readonly<Record<Exclude<MissedCause, 'overlap' | 'paused'>, string>> 
 export class MissedTicks {
   private readonly logger = new Logger('RedlockModule');
   private readonly comparing = new Set<Promise<void>>();
-  /** Called when a tick of a paused job is skipped. */
-  onPaused: ((name: string) => void) | undefined;
 
   constructor(
     @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
     @Inject(CLOCK) private readonly clock: Clock,
-    private readonly jobs: KnownJobs,
-    private readonly callers: JobCallers,
     private readonly records: JobRecords,
     private readonly events: RedlockEvents,
   ) {}
 
-  /** This instance did not run a call. */
-  skipped(request: RunRequest, denial: Denial): void {
-    const { name, tick } = request;
-    const { reason, holder } = denial;
-    const job = this.note(request, reason === 'elsewhere' || reason === 'settled');
-    if (tick) job?.skipped.add(tick.at, reason, reason === 'overlap' ? holder : undefined);
-    const run = holder === undefined ? undefined : contentOf(holder);
-    // If another module of this application makes up for the tick, its claim is undone: the job is guarded here.
-    if (run?.trigger !== 'catch-up') this.lost(request, denial);
-    // A lock of another program is no run.
-    if (job && reason === 'overlap' && run) job.idleUntil = this.clock.now();
-    if (reason !== 'paused') return;
-    // A skip does not tell when the pause ends; what is known of that remains, unless it has passed.
-    if (job && !((job.pausedUntil ?? 0) > this.clock.now())) job.pausedUntil = Number.POSITIVE_INFINITY;
-    this.onPaused?.(name);
-  }
-
-  /** This instance did not win a tick, whether or not a call was skipped for that. */
-  lost({ name, tick }: RunRequest, { reason, holder, isUnbegun }: Denial): void {
-    // A tick that was lost to a split vote, or left to those who wait for a run of another one, may run nowhere.
-    const isOthers = reason === 'elsewhere' && holder !== undefined && contentOf(holder)?.tick === tick?.at;
-    if (isOthers || (reason === 'settled' && !isUnbegun)) begin(this.jobs.get(name), tick);
-  }
-
-  /** This instance runs a call although no quorum votes. */
-  unguarded(request: RunRequest): void {
-    const job = this.note(request, true);
-    begin(job, request.tick);
-    if (request.tick) job?.skipped.add(request.tick.at, 'unguarded');
-  }
-
-  /** This instance has won a call. */
-  won(request: RunRequest, { before, run }: Lease): void {
-    const job = this.note(request, true);
-    const { tick, ticks, past } = request;
-    begin(job, tick);
+  /** This instance has won a call of a job, which is `undefined` if it has no schedule. */
+  won(job: KnownJob | undefined, { tick, ticks, past }: RunRequest, { before, run }: Lease): void {
     if (!tick || !ticks || !job || past === 'run here') return;
     // A takeover is of an older tick: what became of the ticks since then is compared when a newer one is won.
     if (run?.trigger === 'recover') return;
@@ -100,35 +60,6 @@ export class MissedTicks {
   /** Resolves when all ticks that were won have been compared with the ticks before. */
   async compared(): Promise<void> {
     await Promise.all(this.comparing);
-  }
-
-  /** Returns the job of a request, and notes how far it has come. */
-  private note(request: RunRequest, hasProgressed: boolean): KnownJob | undefined {
-    const { tick, firing, past } = request;
-    const schedule = this.scheduleOf(request);
-    if (schedule === undefined) return undefined;
-    const job = this.jobs.add(request, schedule);
-    // The cron job has not called a takeover.
-    if (firing?.kind === 'cron' && past !== 'perhaps begun')
-      this.callers.called(job, firing, groupOf(request));
-    else if (request.source) job.source = request.source;
-    const at = tick?.at ?? this.clock.now();
-    if (hasProgressed && !(job.progress !== undefined && job.progress >= at)) {
-      job.progress = at;
-      // Plain calls and triggers run while a job is paused.
-      if (!['call', 'manual'].includes(triggerOf(request))) job.pausedUntil = undefined;
-    }
-    return job;
-  }
-
-  private scheduleOf({ name, options, ticks, firing }: RunRequest): CronTicks | number | undefined {
-    if (ticks) return ticks;
-    const { every } = options;
-    if (firing?.kind === 'interval') return intervalOf(firing.period, every);
-    // A plain call may have `every`, too. It counts for the interval of a job, but is no schedule by itself.
-    const known = this.jobs.get(name);
-    if (typeof known?.schedule !== 'number' || every === undefined) return undefined;
-    return (known.options.every ?? known.schedule) === every ? known.schedule : undefined;
   }
 
   private async compare(
@@ -190,14 +121,4 @@ export class MissedTicks {
       return { records: [], pause: undefined };
     }
   }
-}
-
-/** Remembers that a tick has begun on some instance. */
-function begin(job: KnownJob | undefined, tick: Tick | undefined): void {
-  if (job && tick) job.begun = Math.max(job.begun ?? tick.at, tick.at);
-}
-
-/** The group of a job (see `JobCallers`): what stands for its computed names; `undefined` if its name is fixed. */
-function groupOf({ name, pattern = 'run()' }: RunRequest): string | undefined {
-  return pattern === name ? undefined : pattern;
 }

@@ -7,10 +7,11 @@ import type { ResolvedOptions } from '../options/options.js';
 import { decodePause, endOfPause } from '../records/job-pause.js';
 import type { OverdueJob } from '../records/health.js';
 import { CLOCK, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
+import { dueAfter, dueAfterIdle } from '../schedule/due-times.js';
 import { JobCallers } from './job-callers.service.js';
 import { JobRecords } from './job-records.service.js';
 import { JobStatuses, newestKnown, newestRun, RECORDS } from './job-status.service.js';
-import { dueAfter, dueAfterIdle, type KnownJob, KnownJobs } from './known-jobs.service.js';
+import { type KnownJob, KnownJobs } from './known-jobs.service.js';
 import { LeaseRegistry } from './lease-registry.service.js';
 import { RedlockEvents } from './redlock-events.service.js';
 
