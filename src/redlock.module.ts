@@ -27,6 +27,7 @@ import { ExclusiveJobs } from './services/exclusive-jobs.service.js';
 import { JobRunner } from './services/job-runner.service.js';
 import { Fleet } from './services/fleet.service.js';
 import { FleetDrift } from './services/fleet-drift.service.js';
+import { Heartbeat } from './services/heartbeat.service.js';
 import { JobCallers } from './services/job-callers.service.js';
 import { JobCatalog } from './services/job-catalog.service.js';
 import { JobProgress } from './services/job-progress.service.js';
@@ -107,6 +108,7 @@ export class InnermostModule {}
     OverdueJobs,
     NodeHealthWatch,
     Fleet,
+    Heartbeat,
     FleetDrift,
     Recovery,
     CatchUp,

@@ -17,7 +17,7 @@ import { leastGap } from '../schedule/due-times.js';
 import type { CronFiring } from '../schedule/firing.js';
 import type { CronSchedule } from '../schedule/schedule-of.js';
 import { type DeclaredJob, ExclusiveJobs } from './exclusive-jobs.service.js';
-import { Fleet } from './fleet.service.js';
+import { Heartbeat } from './heartbeat.service.js';
 import { JobRecords } from './job-records.service.js';
 import { JobRunner } from './job-runner.service.js';
 import { KnownJobs } from './known-jobs.service.js';
@@ -59,7 +59,7 @@ export class CatchUp {
     private readonly runner: JobRunner,
     private readonly recovery: Recovery,
     private readonly known: KnownJobs,
-    private readonly fleet: Fleet,
+    private readonly heartbeat: Heartbeat,
   ) {}
 
   /** Looks for missed ticks of all jobs: when the application has started, and when a quorum votes again. */
@@ -146,7 +146,7 @@ export class CatchUp {
     const denial = withoutQuorum(error.causes);
     const { isOfOneLock } = denial;
     // `look` is called when a quorum votes again.
-    if (isDown(denial)) return this.fleet.suspect();
+    if (isDown(denial)) return this.heartbeat.suspect();
     // The other jobs can be read, and need no other look.
     if (!this.waiting.has(name)) this.waiting.set(name, undefined);
     if (!isOfOneLock || this.unread.has(name)) return;

@@ -17,8 +17,8 @@ import { RESOLVED_OPTIONS } from '../redlock.module-definition.js';
 import type { ResolvedOptions } from '../options/options.js';
 import { CatchUp } from './catch-up.service.js';
 import { ExclusiveJobs } from './exclusive-jobs.service.js';
-import { Fleet } from './fleet.service.js';
 import { FleetDrift } from './fleet-drift.service.js';
+import { Heartbeat } from './heartbeat.service.js';
 import { JobCatalog } from './job-catalog.service.js';
 import { JobProgress } from './job-progress.service.js';
 import { LateStarts } from './late-starts.service.js';
@@ -108,7 +108,7 @@ export class Lifecycle implements OnModuleInit, OnApplicationShutdown {
     private readonly nodes: NodeInspection,
     private readonly recovery: Recovery,
     private readonly leases: LeaseRegistry,
-    private readonly fleet: Fleet,
+    private readonly heartbeat: Heartbeat,
     private readonly overdue: OverdueJobs,
     private readonly drift: FleetDrift,
     private readonly catchUp: CatchUp,
@@ -145,13 +145,13 @@ export class Lifecycle implements OnModuleInit, OnApplicationShutdown {
     if (!this.isInUse) return;
     this.recovery.start();
     this.catchUp.look();
-    this.fleet.onBeat = async () => {
+    this.heartbeat.onBeat = async () => {
       this.catchUp.lookAtWaiting();
       await this.overdue.check();
       await this.drift.check();
     };
-    this.fleet.onQuorum = () => this.catchUp.look();
-    this.leases.onOutage = () => this.fleet.suspect();
+    this.heartbeat.onQuorum = () => this.catchUp.look();
+    this.leases.onOutage = () => this.heartbeat.suspect();
     this.progress.onPaused = (name) => outsideCalls(() => this.catchUp.paused(name));
     this.pauses.onChange = (name) => outsideCalls(() => this.catchUp.lookFor(name));
     this.firings.onStart = (keys) => this.lateStarts.add(keys);
@@ -160,14 +160,14 @@ export class Lifecycle implements OnModuleInit, OnApplicationShutdown {
 
   private async prepare(): Promise<void> {
     await this.catalog.noteSchedules();
-    this.fleet.start();
+    this.heartbeat.start();
     await this.jobs.prepareTicks();
   }
 
   /** At shutdown: no new runs, then up to `shutdownTimeout` for the runs in progress. Another signal ends the wait. */
   async drain(): Promise<void> {
     this.leases.close();
-    this.fleet.stop();
+    this.heartbeat.stop();
     this.catchUp.stop();
     const names = this.leases.runs.map(({ name }) => name);
     if (names.length > 0) {

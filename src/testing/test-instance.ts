@@ -12,6 +12,7 @@ import { CLOCK, MODULE_OPTIONS_TOKEN, RESOLVED_OPTIONS } from '../redlock.module
 import { BusyDelay } from '../services/busy-delay.service.js';
 import { ExclusiveJobs } from '../services/exclusive-jobs.service.js';
 import { Fleet } from '../services/fleet.service.js';
+import { Heartbeat } from '../services/heartbeat.service.js';
 import { Lifecycle } from '../services/lifecycle.service.js';
 import { RedlockEvents } from '../services/redlock-events.service.js';
 import { SchedulerFirings } from '../services/scheduler-firings.service.js';
@@ -82,7 +83,7 @@ export class TestInstance {
       await app.close().catch(() => {});
       throw error;
     }
-    for (const fleet of everyOf(app, Fleet)) fleet.beatByHand();
+    for (const heartbeat of everyOf(app, Heartbeat)) heartbeat.beatByHand();
     for (const { prepared } of everyOf(app, Lifecycle)) await prepared;
     return new TestInstance(app, index);
   }
@@ -94,7 +95,7 @@ export class TestInstance {
 
   /** The same, and looks for overdue jobs and other things that a beat looks for. */
   async beatAndLook(): Promise<void> {
-    await Promise.all(everyOf(this.app, Fleet).map((fleet) => fleet.beatAndLook()));
+    await Promise.all(everyOf(this.app, Heartbeat).map((heartbeat) => heartbeat.beatAndLook()));
   }
 
   /**

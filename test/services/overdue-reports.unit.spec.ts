@@ -6,7 +6,7 @@ import { describeRun, tokensOf } from '../../src/acquire/token.js';
 import { Exclusive, MemoryNode, NodeUnreachableError, RedlockService } from '../../src/index.js';
 import { JobKeys } from '../../src/nodes/job-keys.js';
 import { fire as inFiring, IntervalFiring } from '../../src/schedule/firing.js';
-import { Fleet } from '../../src/services/fleet.service.js';
+import { Heartbeat } from '../../src/services/heartbeat.service.js';
 import { Lifecycle } from '../../src/services/lifecycle.service.js';
 import { ManualClock } from '../../src/testing/manual-clock.js';
 import { fire, start } from '../module/application.js';
@@ -76,7 +76,7 @@ beforeEach(async () => {
 async function startOne(provider: Type = Jobs): Promise<void> {
   const app = await start({ redlock: { nodes: node }, providers: [provider], clock });
   await app.get(Lifecycle).prepared;
-  app.get(Fleet).beatByHand();
+  app.get(Heartbeat).beatByHand();
   app.get(RedlockService).on('overdue', ({ name, expected }) => {
     reports.push(`${name} ${expected.toISOString().slice(11, 16)}`);
   });
@@ -85,7 +85,7 @@ async function startOne(provider: Type = Jobs): Promise<void> {
 
 /** Each instance checks once. */
 const check = (): Promise<unknown> =>
-  clock.until(Promise.all(apps.map((app) => app.get(Fleet).beatAndLook())));
+  clock.until(Promise.all(apps.map((app) => app.get(Heartbeat).beatAndLook())));
 
 async function checkAfter(minutes: number): Promise<string[]> {
   await clock.advance(minutes * MINUTE);
@@ -247,7 +247,7 @@ describe('a tick whose run died', () => {
     await claimAndDie(clock.now() - (clock.now() % MINUTE), 9 * MINUTE, 'report');
     for (const app of apps) {
       await clock.advance(7 * MINUTE - apps.indexOf(app) * 6 * MINUTE);
-      await clock.until(app.get(Fleet).beatAndLook());
+      await clock.until(app.get(Heartbeat).beatAndLook());
     }
     expect(await checkAfter(10)).toHaveLength(1);
   });

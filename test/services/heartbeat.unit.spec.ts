@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { MemoryNode } from '../../src/index.js';
 import { sleep } from '../../src/clock.js';
-import { Fleet } from '../../src/services/fleet.service.js';
+import { Heartbeat } from '../../src/services/heartbeat.service.js';
 import { ManualClock } from '../../src/testing/manual-clock.js';
 import { start } from '../module/application.js';
 import { LogSpy } from '../nodes/support.js';
@@ -21,16 +21,16 @@ class FailingNode extends MemoryNode {
 
 let clock: ManualClock;
 let node: FailingNode;
-let fleet: Fleet;
+let heartbeat: Heartbeat;
 const onQuorum = vi.fn<() => void>();
 const onBeat = vi.fn<() => Promise<void>>();
 const registers = vi.spyOn(FailingNode.prototype, 'register');
 beforeEach(async () => {
   clock = new ManualClock();
   node = new FailingNode(clock.now);
-  fleet = (await start({ redlock: { nodes: node }, clock })).get(Fleet);
-  fleet.onQuorum = onQuorum;
-  fleet.onBeat = onBeat;
+  heartbeat = (await start({ redlock: { nodes: node }, clock })).get(Heartbeat);
+  heartbeat.onQuorum = onQuorum;
+  heartbeat.onBeat = onBeat;
   await clock.advance(10_000);
   for (const mock of [onQuorum, onBeat, registers]) mock.mockClear();
 });
@@ -38,7 +38,7 @@ beforeEach(async () => {
 describe('an outage', () => {
   it('is over when a majority of the nodes answers, which are asked every half second', async () => {
     node.isDown = true;
-    fleet.suspect();
+    heartbeat.suspect();
     await clock.advance(5000);
     expect(registers).toHaveBeenCalledTimes(10);
     node.isDown = false;
@@ -54,7 +54,7 @@ describe('an outage', () => {
     node.gate = sleep(clock, 10_300);
     await clock.advance(10_000);
     expect(registers).toHaveBeenCalledOnce();
-    fleet.suspect();
+    heartbeat.suspect();
     await clock.advance(300 + 499);
     expect(onQuorum).not.toHaveBeenCalled();
     await clock.advance(1);
@@ -63,7 +63,7 @@ describe('an outage', () => {
 
   it('makes nobody look at the jobs more often than otherwise', async () => {
     node.isDown = true;
-    fleet.suspect();
+    heartbeat.suspect();
     await clock.advance(60_000);
     expect(registers.mock.calls.length).toBeGreaterThan(100);
     expect(onBeat.mock.calls.length).toBeLessThanOrEqual(12);

@@ -1,0 +1,97 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { Clock, Timer } from '../clock.js';
+import { inBackground } from '../in-background.js';
+import { CLOCK } from '../redlock.module-definition.js';
+import { BEAT, Fleet } from './fleet.service.js';
+import { NodeHealthWatch } from './node-health.service.js';
+
+/** How often the nodes are asked while no majority answers, in milliseconds. */
+const BEAT_WHILE_DOWN = 500;
+
+/** The beats of this instance: each one renews its entry, and shows whether a majority of the nodes answers. */
+@Injectable()
+export class Heartbeat {
+  private timer: Timer | undefined;
+  /** Set when no majority of the nodes has answered, until a majority answers again. */
+  private isDown = false;
+  private isTimed = true;
+  private isStopped = false;
+  /** When `onBeat` was last called, on the monotonic clock. */
+  private calledAt = Number.NEGATIVE_INFINITY;
+  /** Called after a beat, at most every five seconds. */
+  onBeat: (() => Promise<void>) | undefined;
+  /** Called when a majority of the nodes answers again. */
+  onQuorum: (() => void) | undefined;
+
+  constructor(
+    @Inject(CLOCK) private readonly clock: Clock,
+    private readonly fleet: Fleet,
+    private readonly health: NodeHealthWatch,
+  ) {}
+
+  /** Registers this instance now, and again with each beat. */
+  start(): void {
+    if (this.isStopped) return;
+    this.fleet.join();
+    void inBackground('Registering this instance', () => this.beatAndRepeat());
+  }
+
+  /**
+   * No majority of the nodes answered. Asks them again soon, or, if `start` has not been called yet, when it is called.
+   * Then repeats that until a majority answers: an outage may be shorter than the time between two beats.
+   */
+  suspect(): void {
+    if (this.isDown) return;
+    this.isDown = true;
+    if (!this.timer) return;
+    this.clock.clearTimeout(this.timer);
+    this.beatAfter(BEAT_WHILE_DOWN);
+  }
+
+  /**
+   * From now on, beats only when `Fleet.beat` or `beatAndLook` is called: a test may move its clock by days, which would
+   * cause thousands of beats.
+   */
+  beatByHand(): void {
+    this.isTimed = false;
+    this.clock.clearTimeout(this.timer);
+    this.timer = undefined;
+  }
+
+  stop(): void {
+    this.isStopped = true;
+    this.clock.clearTimeout(this.timer);
+    this.timer = undefined;
+    this.fleet.leave();
+  }
+
+  /** Renews the entry, and then calls `onBeat`. */
+  async beatAndLook(): Promise<void> {
+    await this.fleet.beat();
+    if (this.fleet.hasJoined) await this.onBeat?.();
+  }
+
+  private async beatAndRepeat(): Promise<void> {
+    this.timer = undefined;
+    const wasDown = this.isDown;
+    // The answers to this beat say nothing about an outage that begins meanwhile.
+    this.isDown = false;
+    await this.fleet.beat();
+    if (!this.fleet.hasJoined) return;
+    this.isDown ||= !this.health.hasQuorum;
+    this.beatAfter(this.isDown ? BEAT_WHILE_DOWN : BEAT);
+    if (wasDown && !this.isDown) this.onQuorum?.();
+    const now = this.clock.elapsed();
+    // `onBeat` takes time for each job: called on every beat of an outage, it would delay other work in this process.
+    if (now - this.calledAt < BEAT / 2) return;
+    this.calledAt = now;
+    if (this.onBeat) await inBackground('Looking at the jobs', this.onBeat);
+  }
+
+  private beatAfter(delay: number): void {
+    if (!this.isTimed) return;
+    this.timer = this.clock
+      .setTimeout(() => void inBackground('Registering this instance', () => this.beatAndRepeat()), delay)
+      .unref();
+  }
+}
