@@ -116,7 +116,10 @@ export class JobRunner {
     return 'done with';
   }
 
-  /** Tries to take over the tick without a call by the scheduler, and again after each `ttl` for as long as the result is `'unknown'`. */
+  /**
+   * Tries to take over the tick without a call by the scheduler, and again after each `ttl` for as long as the result is
+   * `'unknown'`.
+   */
   private async takeOverUncalled(
     request: RunRequest,
     firing: () => Firing,
@@ -156,7 +159,8 @@ export class JobRunner {
       if (past === 'perhaps begun' && tick) this.log.takenOver(name, tick, answer.before.dead);
       const value = this.executor.execute(answer, request, routine);
       // The routine goes first.
-      this.missed.won(this.progress.won(request), request, answer);
+      const job = this.progress.won(request);
+      this.missed.won(job, request, answer);
       return { ran: true, value: await value };
     }
     const isStoreDown = answer.reason === 'store-down';
