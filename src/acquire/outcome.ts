@@ -36,6 +36,10 @@ export interface Denial {
   readonly lease?: number;
   /** The token of the conflicting claim, if there is one. */
   readonly holder?: string;
+  /**
+   * Whether the holder may not have won: only the lead node names it, or it is an earlier attempt of the claim itself.
+   */
+  readonly isUnsure?: boolean;
   /** Whether the claim was a takeover of a tick that has not been begun. */
   readonly isUnbegun?: boolean;
   /** How far the newest settled tick is ahead of a node's clock that has been set back, in milliseconds. */
@@ -149,11 +153,11 @@ export function givenUp(result: Denial | Undecided, isOfTick = true): Denial {
     case 'denied':
       return result;
     case 'denied by lead':
-      return result.denial;
+      return { ...result.denial, isUnsure: true };
     case 'early':
       return { kind: 'denied', reason: 'early', causes: [] };
     case 'split':
-      if (result.own) return deniedBy(result.own);
+      if (result.own) return { ...deniedBy(result.own), isUnsure: true };
       return { kind: 'denied', reason: isOfTick ? 'elsewhere' : 'overlap', causes: [] };
   }
 }

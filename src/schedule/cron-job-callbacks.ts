@@ -14,6 +14,8 @@ export function callbacksOf(job: CronJob): unknown[] {
 export function holdDuringCallbacks(job: CronJob): void {
   const callbacks = callbacksOf(job);
   for (const [index, callback] of callbacks.entries()) callbacks[index] = holding(callback);
+  // A test may register an object that has only the methods that it needs.
+  if (typeof job.addCallback !== 'function') return;
   const add = job.addCallback.bind(job);
   job.addCallback = (callback) => add(holding(callback));
 }

@@ -24,6 +24,9 @@ import { KnownJobs } from './known-jobs.service.js';
 import { Recovery } from './recovery.service.js';
 import { SchedulerFirings } from './scheduler-firings.service.js';
 
+/** When to look again at a job if the nodes have answered too late, in milliseconds. */
+const AFTER_LATE_ANSWERS = 500;
+
 /** A job whose missed ticks are made up for, or whose claims are spread. */
 interface Candidate extends DeclaredJob {
   readonly schedule: CronSchedule;
@@ -43,7 +46,7 @@ export class CatchUp {
   private readonly candidates = new Map<string, Candidate>();
   /**
    * The jobs to look at again: paused ones, each with a timer if the pause ends by itself, undecided claims, and jobs
-   * that could not be read.
+   * that could not be read, each with a timer if that was because of late answers.
    */
   private readonly waiting = new Map<string, Timer | undefined>();
   /** The jobs that the nodes refuse to report on, while they answer others: the log has a line on each. */
@@ -147,9 +150,14 @@ export class CatchUp {
     const { isOfOneLock } = denial;
     // `look` is called when a quorum votes again.
     if (isDown(denial)) return this.heartbeat.suspect();
-    // The other jobs can be read, and need no other look.
+    // From here on, the other jobs can be read, and need no other look.
+    if (!isOfOneLock) {
+      this.clock.clearTimeout(this.waiting.get(name));
+      this.waiting.set(name, this.lookAgain(name, this.clock.now() + AFTER_LATE_ANSWERS));
+      return;
+    }
     if (!this.waiting.has(name)) this.waiting.set(name, undefined);
-    if (!isOfOneLock || this.unread.has(name)) return;
+    if (this.unread.has(name)) return;
     this.unread.add(name);
     this.logger.warn(`Missed ticks of ${quoted(name)} cannot be looked for: ${error.message}`);
   }
@@ -176,7 +184,7 @@ export class CatchUp {
     return spreadDelay(this.options.keyPrefix, requestOf(job, tick), now) > 0;
   }
 
-  /** Looks again at the time `at`, when a pause ends by itself. */
+  /** Looks again at the time `at`, such as when a pause ends by itself. */
   private lookAgain(name: string, at: number | undefined): Timer | undefined {
     if (at === undefined || this.isStopped) return undefined;
     const delay = Math.min(at - this.clock.now() + 1, LONGEST_TIMER);

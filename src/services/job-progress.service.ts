@@ -4,7 +4,7 @@ import { contentOf } from '../acquire/token.js';
 import type { Clock } from '../clock.js';
 import { CLOCK } from '../redlock.module-definition.js';
 import { type RunRequest, triggerOf } from '../runs/run-request.js';
-import type { CronTicks, Tick } from '../schedule/cron-ticks.js';
+import type { CronTicks } from '../schedule/cron-ticks.js';
 import { intervalOf } from '../schedule/due-times.js';
 import { JobCallers } from './job-callers.service.js';
 import { type KnownJob, KnownJobs } from './known-jobs.service.js';
@@ -39,23 +39,26 @@ export class JobProgress {
   }
 
   /** This instance did not win a tick, whether or not a call was skipped for that. */
-  lost({ name, tick }: RunRequest, { reason, holder, isUnbegun }: Denial): void {
-    // A tick that was lost to a split vote, or left to those who wait for a run of another one, may run nowhere.
-    const isOthers = reason === 'elsewhere' && holder !== undefined && contentOf(holder)?.tick === tick?.at;
-    if (isOthers || (reason === 'settled' && !isUnbegun)) begin(this.jobs.get(name), tick);
+  lost(request: RunRequest, { reason, holder, isUnsure, isUnbegun }: Denial): void {
+    const { name, tick } = request;
+    // A tick that was lost to a split vote, to a holder that may not win, or to those who wait for the end of a run, may
+    // run nowhere.
+    const run = holder === undefined || isUnsure ? undefined : contentOf(holder);
+    const isOthers = reason === 'elsewhere' && run !== undefined && run.tick === tick?.at;
+    if (isOthers || (reason === 'settled' && !isUnbegun)) begin(this.jobs.get(name), request);
   }
 
   /** This instance runs a call although no quorum votes. */
   unguarded(request: RunRequest): void {
     const job = this.note(request, true);
-    begin(job, request.tick);
+    begin(job, request);
     if (request.tick) job?.skipped.add(request.tick.at, 'unguarded');
   }
 
   /** This instance has won a call. Returns the job of the call; `undefined` if it has no schedule. */
   won(request: RunRequest): KnownJob | undefined {
     const job = this.note(request, true);
-    begin(job, request.tick);
+    begin(job, request);
     return job;
   }
 
@@ -89,9 +92,9 @@ export class JobProgress {
   }
 }
 
-/** Remembers that a tick has begun on some instance. */
-function begin(job: KnownJob | undefined, tick: Tick | undefined): void {
-  if (job && tick) job.begun = Math.max(job.begun ?? tick.at, tick.at);
+/** Remembers that a tick has begun on some instance. A call inside a run has the tick of that run, perhaps of another job. */
+function begin(job: KnownJob | undefined, { tick, past }: RunRequest): void {
+  if (job && tick && past !== 'run here') job.begun = Math.max(job.begun ?? tick.at, tick.at);
 }
 
 /** The group of a job (see `JobCallers`): what stands for its computed names; `undefined` if its name is fixed. */

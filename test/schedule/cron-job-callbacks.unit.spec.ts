@@ -5,7 +5,7 @@ import { expect, it } from 'vitest';
 import { sleep } from '../../src/clock.js';
 import { Exclusive, MemoryNode, RedlockService } from '../../src/index.js';
 import { ManualClock } from '../../src/testing/manual-clock.js';
-import { fire, startFleet } from '../module/application.js';
+import { fire, start, startFleet } from '../module/application.js';
 
 const START = Date.UTC(2031, 4, 7, 10);
 const MINUTE = 60_000;
@@ -50,3 +50,11 @@ it.each(['when it is created', 'after it is registered'])(
     expect(runs).toEqual([new Date(START)]);
   },
 );
+
+it('a test may register an object that has only some methods of a cron job', async () => {
+  const app = await start({ providers: [] });
+  const registry = app.get(SchedulerRegistry);
+  const stub = { start: () => {}, stop: () => {}, fireOnTick: () => {}, cronTime: {} };
+  registry.addCronJob('stub', stub as never);
+  expect(registry.getCronJob('stub')).toBe(stub);
+});
