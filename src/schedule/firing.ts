@@ -57,6 +57,7 @@ export class CronFiring {
    * @param firedAt When it fired, in milliseconds since the epoch.
    * @param tick The tick it fired for. Default: the latest one up to `firedAt`, computed when it is first needed.
    * @param origin The application that made the call, if it is known.
+   * @param isTakeover Whether it takes over a tick: then it makes only one of the calls of the cron job.
    */
   constructor(
     readonly source: object,
@@ -65,6 +66,7 @@ export class CronFiring {
     private readonly clock: Clock,
     tick?: Tick,
     readonly origin?: object,
+    readonly isTakeover = false,
   ) {
     if (tick) this.found = { tick };
   }
@@ -83,9 +85,17 @@ export class CronFiring {
     return this.ticks.period;
   }
 
-  /** A firing of the same cron job for the same tick, whose calls begin now. */
+  /** A firing of the same cron job that begins now, and takes over the same tick for one of the calls. */
   again(): CronFiring {
-    return new CronFiring(this.source, this.ticks, this.clock.now(), this.clock, this.tick, this.origin);
+    return new CronFiring(
+      this.source,
+      this.ticks,
+      this.clock.now(),
+      this.clock,
+      this.tick,
+      this.origin,
+      true,
+    );
   }
 
   /** Whether its calls have ended, and no late instance could still claim this tick. */

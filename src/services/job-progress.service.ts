@@ -64,13 +64,11 @@ export class JobProgress {
 
   /** Returns the job of a request, and notes how far it has come. */
   private note(request: RunRequest, hasProgressed: boolean): KnownJob | undefined {
-    const { tick, firing, past } = request;
+    const { tick, firing } = request;
     const schedule = this.scheduleOf(request);
     if (schedule === undefined) return undefined;
     const job = this.jobs.add(request, schedule);
-    // The cron job has not called a takeover.
-    if (firing?.kind === 'cron' && past !== 'perhaps begun')
-      this.callers.called(job, firing, groupOf(request));
+    if (firing?.kind === 'cron') this.callers.called(job, firing, groupOf(request));
     else if (request.source) job.source = request.source;
     const at = tick?.at ?? this.clock.now();
     if (hasProgressed && !(job.progress !== undefined && job.progress >= at)) {
