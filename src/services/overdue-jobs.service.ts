@@ -6,6 +6,7 @@ import { JobKeys } from '../nodes/job-keys.js';
 import type { ResolvedOptions } from '../options/options.js';
 import { decodePause, endOfPause } from '../records/job-pause.js';
 import type { OverdueJob } from '../records/health.js';
+import type { MergedView } from '../records/merged-view.js';
 import { CLOCK, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
 import { dueAfter, dueAfterIdle } from '../schedule/due-times.js';
 import { JobCallers } from './job-callers.service.js';
@@ -113,12 +114,12 @@ export class OverdueJobs {
     const { name } = job;
     const now = this.clock.now();
     let expected: number | undefined;
-    let known: number | undefined;
+    let shared: number | undefined;
     try {
       const view = await this.records.view(name, RECORDS);
       expected = this.statuses.expected(job, view);
       const newest = newestRun(job, view) ?? job.since;
-      known = newestKnown(job, view);
+      shared = sharedDue(job, view, now);
       job.progress = Math.max(job.progress ?? newest, newest);
       const idleUntil = view.running ? now : endOfPause(view.pause, now);
       if (idleUntil !== undefined) job.idleUntil = Math.max(job.idleUntil ?? idleUntil, idleUntil);
@@ -138,7 +139,7 @@ export class OverdueJobs {
     if (silence.isReported) return;
     this.silences.set(name, silence);
     // What an instance expects may depend on when it lost its last claim, and on what it has seen of runs and pauses.
-    const isFirst = await this.isFirst(name, known === undefined ? expected : dueAfter(job, known));
+    const isFirst = await this.isFirst(name, shared ?? expected);
     // If the nodes could not tell, perhaps no instance has reported it: the next check asks again.
     silence.isReported = isFirst !== undefined;
     if (isFirst) this.report(job, expected);
@@ -155,7 +156,7 @@ export class OverdueJobs {
    * Whether no other instance has reported this silence; `undefined` if the nodes cannot tell yet. Without a quorum,
    * each reports it.
    *
-   * @param due When the run after the newest one was due: the same for all instances, if the nodes know of a run.
+   * @param due What stands for the silence: see `sharedDue`.
    */
   private async isFirst(name: string, due: number): Promise<boolean | undefined> {
     const lock = new JobKeys(this.options.keyPrefix, name).overdue(due);
@@ -173,4 +174,15 @@ export class OverdueJobs {
     );
     this.events.emit('overdue', { name, pattern, instanceId, expected: new Date(at), by });
   }
+}
+
+/**
+ * When the run after the newest one was due, in milliseconds since the epoch: only from what all instances know, so that
+ * they take the same silence for the same. `undefined` if they know of no run.
+ */
+function sharedDue(job: KnownJob, view: MergedView, now: number): number | undefined {
+  const never = Number.NEGATIVE_INFINITY;
+  // A run that has not ended, or died, may not be on record. The instances that were up have noticed that it began.
+  const newest = Math.max(newestKnown(job, view) ?? never, job.begun ?? never);
+  return newest === never ? undefined : dueAfterIdle(job, newest, endOfPause(view.pause, now) ?? never);
 }
