@@ -111,13 +111,13 @@ export function isDown(result: VoteResult): result is Denial {
 }
 
 /** Whether another claim may still find out who runs the tick: the nodes did not answer, or the votes stayed split. */
-export function isUndecided({ reason, holder }: Denial): boolean {
+export function isWinnerUnknown({ reason, holder }: Denial): boolean {
   return reason === 'store-down' || reason === 'overload' || (reason === 'elsewhere' && holder === undefined);
 }
 
 /** Whether a takeover or a catch-up may succeed later. */
 export function mayComeLater(answer: Denial): boolean {
-  return isUndecided(answer) || answer.reason === 'overlap' || answer.reason === 'paused';
+  return isWinnerUnknown(answer) || answer.reason === 'overlap' || answer.reason === 'paused';
 }
 
 /** Whether a node refuses one lock but votes on others. */

@@ -1,7 +1,7 @@
 import { debuglog } from 'node:util';
 import { Inject, Injectable } from '@nestjs/common';
 import type { Clock } from '../clock.js';
-import { type Denial, isUndecided, mayComeLater } from '../acquire/outcome.js';
+import { type Denial, isWinnerUnknown, mayComeLater } from '../acquire/outcome.js';
 import { type ClaimedRun, uniqueId } from '../acquire/token.js';
 import { claimOf } from '../runs/claim-builder.js';
 import { timingOf } from '../runs/claim-timing.js';
@@ -72,7 +72,7 @@ export class JobRunner {
       const answer = await known.answer;
       if (answer instanceof Lease) return this.runAgain(inTick, routine);
       // The first claim was not decided, so this call claims the same tick again.
-      if (!isUndecided(answer)) return { ran: false, reason: answer.reason };
+      if (!isWinnerUnknown(answer)) return { ran: false, reason: answer.reason };
     }
     const first = known && !known.isUsed ? known : { answer: this.acquire(inTick), isUsed: true };
     first.isUsed = true;

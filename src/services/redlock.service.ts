@@ -177,7 +177,7 @@ export class RedlockService {
   }
 
   /**
-   * The instances that have been up within the last half minute, oldest first.
+   * The instances that have been up within the last 35 s, oldest first.
    *
    * @throws StoreDownError if no node answers.
    */
