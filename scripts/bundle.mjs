@@ -1,6 +1,6 @@
 // Bundles what tsc has compiled into `dist`: a script and a type file for each entry in package.json, and in `shared`
 // what several entries need. So there is one copy of each class, and no entry loads what only others use. The page of the
-// dashboard is a script of its own, which is loaded when it is first opened.
+// dashboard is a script of its own, loaded when the page is first opened; so would be what any other `import()` loads.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { build } from 'rolldown';
 import { parseAst } from 'rolldown/parseAst';

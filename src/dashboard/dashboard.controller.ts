@@ -1,4 +1,3 @@
-import * as timers from 'node:timers';
 import { Body, Get, Headers, Inject, Logger, Param, Post, Query, Req, Res } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { messageOf, quoted, redacted, shown } from '../display.js';
@@ -10,9 +9,6 @@ import { JobReader } from './job-reader.js';
 import { isFromThePage, type RequestHeaders } from './same-origin.js';
 import { DASHBOARD_SETTINGS } from './tokens.js';
 
-// The real one: an application under test may have fake timers.
-const { setImmediate } = timers;
-
 const HEADERS = {
   'Content-Security-Policy':
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
@@ -22,8 +18,9 @@ const HEADERS = {
 };
 const ANYTHING = '{*rest}';
 const NOT_FROM_THE_PAGE =
-  'The request does not seem to come from this page. If a proxy replaces the Host header, let it keep that header, or let ' +
-  'it set X-Forwarded-Host and the application trust it (trust proxy on Express, trustProxy on Fastify).';
+  'The request does not seem to come from this page. If a proxy replaces the Host header, configure it to keep that ' +
+  'header, or to set X-Forwarded-Host, and make the application trust the proxy (trust proxy on Express, trustProxy on ' +
+  'Fastify).';
 const JSON_TYPE = 'application/json; charset=utf-8';
 const STATUS: Readonly<Record<string, number>> = { ERR_INVALID_OPTION: 400, ERR_STORE_DOWN: 503 };
 
@@ -128,27 +125,14 @@ export class DashboardController {
 
   private send(response: unknown, body: string, type: string, caching: string, status = 200): void {
     const { httpAdapter } = this.host;
+    // An interceptor that ends what takes long may have answered.
+    if (httpAdapter.isHeadersSent(response)) return;
     const headers = { ...HEADERS, 'Content-Type': type, 'Cache-Control': caching };
-    const reply = (): void => {
-      // An interceptor that ends what takes long may have answered.
-      if (httpAdapter.isHeadersSent(response)) return;
-      for (const [name, value] of Object.entries(headers)) httpAdapter.setHeader(response, name, value);
-      httpAdapter.reply(response, body, status);
-    };
-    // Interceptors may set headers once the handler has returned, which Express refuses after the answer. Fastify accepts
-    // it, and sends an empty answer if there is none by then.
-    if (this.isFastify) reply();
-    else setImmediate(() => this.orEnd(response, reply));
-  }
-
-  /** After the handler has returned, Nest does not catch what is thrown: it would end the process. */
-  private orEnd(response: unknown, reply: () => void): void {
-    try {
-      reply();
-    } catch (error) {
-      this.logger.error(`Answering a request failed: ${messageOf(error)}`);
-      this.host.httpAdapter.end(response);
-    }
+    for (const [name, value] of Object.entries(headers)) httpAdapter.setHeader(response, name, value);
+    httpAdapter.reply(response, body, status);
+    // Interceptors may set headers once the handler has returned. Express would throw, and Nest would log each time.
+    if (!this.isFastify && httpAdapter.isHeadersSent(response))
+      Object.assign(response as object, { setHeader: () => response });
   }
 }
 

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { type NestInterceptor, RequestTimeoutException } from '@nestjs/common';
+import { type NestInterceptor, NotFoundException, RequestTimeoutException } from '@nestjs/common';
 import { concatMap, map, tap, throwError, timeout } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { RedlockDashboardModule } from '../../src/dashboard/index.js';
@@ -39,15 +39,14 @@ const endsEarly: NestInterceptor = {
   intercept: (_context, next) =>
     next.handle().pipe(timeout({ first: 20, with: () => throwError(() => new RequestTimeoutException()) })),
 };
-
-const breaks: NestInterceptor = {
-  intercept: (context, next) => {
-    const response = context.switchToHttp().getResponse<{ send: () => void }>();
-    response.send = () => {
-      throw new Error('cannot send');
-    };
-    return next.handle();
-  },
+const refusesNothing: NestInterceptor = {
+  intercept: (_context, next) =>
+    next.handle().pipe(
+      map((data: unknown) => {
+        if (data === undefined) throw new NotFoundException();
+        return data;
+      }),
+    ),
 };
 
 async function start(platform: Platform, interceptor: NestInterceptor) {
@@ -60,10 +59,11 @@ async function start(platform: Platform, interceptor: NestInterceptor) {
 
 describe.each(['Express', 'Fastify'] as const)('the dashboard on %s, in an application whose', (platform) => {
   it.each([
-    { what: 'sets a header after the handler', interceptor: setsHeader, header: '7' },
-    { what: 'sets a header soon after the handler', interceptor: setsHeaderLater, header: '7' },
-    { what: 'wraps answers', interceptor: wraps, header: null },
-  ])('interceptor $what, answers what it means and logs no error', async ({ interceptor, header }) => {
+    { what: 'sets a header after the handler', interceptor: setsHeader },
+    { what: 'sets a header soon after the handler', interceptor: setsHeaderLater },
+    { what: 'wraps answers', interceptor: wraps },
+    { what: 'takes no answer for an error', interceptor: refusesNothing },
+  ])('interceptor $what, answers what it means and logs no error', async ({ interceptor }) => {
     const { url, logger } = await start(platform, interceptor);
     for (const path of PATHS) {
       const answer = await fetch(`${url}/jobs${path}`);
@@ -71,7 +71,7 @@ describe.each(['Express', 'Fastify'] as const)('the dashboard on %s, in an appli
       const text = await answer.text();
       expect(text).not.toBe('');
       expect(text).not.toMatch(/^\{"data"/);
-      expect(answer.headers.get('x-response-time')).toBe(platform === 'Express' ? header : null);
+      expect(answer.status).toBe(path === '/assets/none' ? 404 : 200);
     }
     expect(logger.at('error')).toEqual([]);
   });
@@ -90,12 +90,4 @@ describe.each(['Express', 'Fastify'] as const)('the dashboard on %s, in an appli
     expect((await fetch(`${url}/jobs`)).status).toBe(200);
     expect(logger.at('error')).toEqual([]);
   });
-});
-
-it('an answer that Express cannot send ends the request, and not the process', async () => {
-  const { url, logger } = await start('Express', breaks);
-  expect(await (await fetch(`${url}/jobs`)).text()).toBe('');
-  expect(logger.at('error')).toEqual([
-    expect.stringContaining('Answering a request failed: Error: cannot send'),
-  ]);
 });
