@@ -126,12 +126,12 @@ export class CatchUp {
     this.clock.clearTimeout(this.waiting.get(name));
     this.waiting.delete(name);
     if (pause) return void this.waiting.set(name, this.lookAgain(name, pause.until?.getTime()));
-    // Later ticks are claimed by the scheduler's calls.
-    if (options.missed === undefined) this.candidates.delete(name);
     // A tick that was begun cannot be taken over once a later one is settled.
     if (options.recover) await this.recovery.search(job, schedule);
     const view = await this.records.view(name, options.history);
     this.unread.delete(name);
+    // Later ticks are claimed by the scheduler's calls.
+    if (options.missed === undefined) this.candidates.delete(name);
     const now = this.clock.now();
     const tick = ticks.latest(now);
     if (!tick || this.isDelayed(job, tick, now) || !this.isMissed(job, tick, view)) return;
@@ -139,7 +139,10 @@ export class CatchUp {
     const firing = (): CronFiring => this.firings.ofCron(call, ticks, tick);
     const outcome = await this.runner.runUncalled(requestOf(job, tick), firing, call);
     // Another run may hold the lock, or the clock of a node may not have come to the end of the pause.
-    if (outcome === 'unknown' && !this.waiting.has(name)) this.waiting.set(name, undefined);
+    if (outcome === 'unknown') {
+      this.candidates.set(name, job);
+      if (!this.waiting.has(name)) this.waiting.set(name, undefined);
+    }
     ticks.prepareSoon(this.clock);
   }
 
@@ -150,7 +153,7 @@ export class CatchUp {
     const { isOfOneLock } = denial;
     // `look` is called when a quorum votes again.
     if (isDown(denial)) return this.heartbeat.suspect();
-    // From here on, the other jobs can be read, and need no other look.
+    // The other jobs are not looked at again because of an error of this one.
     if (!isOfOneLock) {
       this.clock.clearTimeout(this.waiting.get(name));
       this.waiting.set(name, this.lookAgain(name, this.clock.now() + AFTER_LATE_ANSWERS));
