@@ -57,7 +57,7 @@ export class CronFiring {
    * @param firedAt When it fired, in milliseconds since the epoch.
    * @param tick The tick it fired for. Default: the latest one up to `firedAt`, computed when it is first needed.
    * @param origin The application that made the call, if it is known.
-   * @param isTakeover Whether it takes over a tick: then it makes only one of the calls of the cron job.
+   * @param isTakeover Whether it was begun by `again`: then it makes only one of the calls of the cron job.
    */
   constructor(
     readonly source: object,

@@ -36,7 +36,7 @@ export class JobCallers {
     if (group === undefined) return;
     // The callback of an earlier firing may still be calling jobs.
     if (!job.calledIn || firedAt >= job.calledIn.firing.firedAt) job.calledIn = { firing, group };
-    // It calls only the jobs of one run, so it proves nothing about others.
+    // A takeover calls the jobs of one run only, so it proves nothing about others.
     if (firing.isTakeover) return;
     const known = this.firings.get(source) ?? [];
     const calling = known.find((each) => each.firing === firing);

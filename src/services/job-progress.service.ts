@@ -41,11 +41,12 @@ export class JobProgress {
   /** This instance did not win a tick, whether or not a call was skipped for that. */
   lost(request: RunRequest, { reason, holder, isUnsure, isUnbegun }: Denial): void {
     const { name, tick } = request;
-    // A tick that was lost to a split vote, to a holder that may not win, or to those who wait for the end of a run, may
-    // run nowhere.
+    // The tick may have run nowhere if the vote was split, if the holder may not have won, if it was left to those who
+    // wait for a run to end, or if `every` leaves it out: then the holder is that of another tick.
     const run = holder === undefined || isUnsure ? undefined : contentOf(holder);
     const isOthers = reason === 'elsewhere' && run !== undefined && run.tick === tick?.at;
-    if (isOthers || (reason === 'settled' && !isUnbegun)) begin(this.jobs.get(name), request);
+    if (isOthers || (reason === 'settled' && holder === undefined && !isUnbegun))
+      begin(this.jobs.get(name), request);
   }
 
   /** This instance runs a call although no quorum votes. */

@@ -177,12 +177,14 @@ export class OverdueJobs {
 }
 
 /**
- * When the run after the newest one was due, in milliseconds since the epoch: only from what all instances know, so that
- * they take the same silence for the same. `undefined` if they know of no run.
+ * When the run after the newest one was due, in milliseconds since the epoch: as far as possible from what all instances
+ * know, so that all of them identify a silence in the same way. `undefined` if they know of no run.
  */
 function sharedDue(job: KnownJob, view: MergedView, now: number): number | undefined {
   const never = Number.NEGATIVE_INFINITY;
-  // A run that has not ended, or died, may not be on record. The instances that were up have noticed that it began.
-  const newest = Math.max(newestKnown(job, view) ?? never, job.begun ?? never);
+  const { history, overlap } = job.options;
+  // A run that has not ended, or died, is not on record then. This instance may have noticed that it began.
+  const begun = history === 0 || overlap === 'allow' ? job.begun : undefined;
+  const newest = Math.max(newestKnown(job, view) ?? never, begun ?? never);
   return newest === never ? undefined : dueAfterIdle(job, newest, endOfPause(view.pause, now) ?? never);
 }

@@ -32,6 +32,10 @@ class Jobs {
   @Exclusive('unrecorded', { history: 0 })
   async unrecorded(): Promise<void> {}
 
+  @Cron('0 * * * * *', byHand('rare'))
+  @Exclusive('rare', { every: '10m' })
+  async rare(): Promise<void> {}
+
   @Interval(MINUTE)
   @Exclusive('interval')
   async interval(): Promise<void> {}
@@ -134,4 +138,14 @@ describe('a silence is reported once more after a run that is not on record', ()
     expect(await checkAfter(1, 'unrecorded')).toHaveLength(1);
     expect(await checkAfter(15, 'unrecorded')).toHaveLength(2);
   });
+});
+
+it('a silence is reported once, also by an instance that was not up at the ticks that `every` left out', async () => {
+  await fireAll('rare');
+  for (let minute = 0; minute < 5; minute++) {
+    await clock.advance(MINUTE);
+    await fireAll('rare');
+  }
+  await startOne();
+  expect(await checkAfter(60, 'rare')).toHaveLength(1);
 });
