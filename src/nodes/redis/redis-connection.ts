@@ -238,8 +238,8 @@ export class RedisConnection {
     this.current = fresh;
     this.attach();
     this.suspicion = undefined;
-    old.disconnect();
     for (const connection of dead) reset(connection);
+    old.disconnect();
     this.onReady();
   }
 

@@ -28,7 +28,10 @@ export function reset(server: Redis): void {
   // A server of a Cluster has no connection until it is needed.
   const { stream } = server as Partial<Redis>;
   try {
-    stream?.resetAndDestroy();
+    // While its own end is closing, a socket cannot be reset (EINVAL): Node.js would not close it either, and ioredis
+    // would wait for that forever.
+    if (stream?.writableEnded) stream.destroy();
+    else stream?.resetAndDestroy();
   } catch {
     // Only TCP sockets can be reset.
     stream?.destroy();
