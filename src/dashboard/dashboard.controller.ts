@@ -138,7 +138,7 @@ export class DashboardController {
 
 /**
  * The host that the browser asked for. Both adapters believe `X-Forwarded-Host` only if the application trusts the proxy
- * that has sent it: otherwise, a page of another site could choose it.
+ * that has sent it (Fastify since 5.8.3): otherwise, a page of another site could choose it.
  */
 function hostOf(request: unknown): unknown {
   return Reflect.get(Object(request) as object, 'host');
