@@ -109,7 +109,7 @@ export class Acquirer {
     }
   }
 
-  /** Takes a lock for `ttl` milliseconds and never releases it, so that one instance does something in that time. */
+  /** Takes a lock for `ttl` milliseconds and never releases it: only one instance does something within that time. */
   takeOnce(lock: string, ttl: number): Promise<Grant | Denial> {
     return this.acquire({ lock }, ttl, 0, new AbortController().signal);
   }

@@ -37,7 +37,8 @@ export interface Denial {
   /** The token of the conflicting claim, if there is one. */
   readonly holder?: string;
   /**
-   * Whether the holder may not have won: only the lead node names it, or it is an earlier attempt of the claim itself.
+   * Whether it is uncertain that the holder has won: only the lead node names it, or it is an earlier attempt of the
+   * claim itself.
    */
   readonly isUnsure?: boolean;
   /** Whether the claim was a takeover of a tick that has not been begun. */
@@ -79,8 +80,8 @@ export function deniedBy({ kind, lease, rank, holder }: Conflict, causes: readon
   return { kind: 'denied', reason: kind === 'ran' ? 'settled' : kind, lease, rank, holder, causes };
 }
 
-/** The denial of a tick that has already been run. */
-export function settledBefore(vote: { readonly ahead?: number }, causes: readonly Error[] = []): Denial {
+/** The denial of a tick that is settled, or older than a settled one. */
+export function deniedAsSettled(vote: { readonly ahead?: number }, causes: readonly Error[] = []): Denial {
   return { kind: 'denied', reason: 'settled', ahead: vote.ahead, causes };
 }
 
@@ -93,7 +94,7 @@ export const OVERLOAD: Denial = { kind: 'denied', reason: 'overload', causes: []
 /**
  * The denial of a claim without a majority of answers: `'overload'` if late answers are the only reason for that.
  *
- * @param nodes How many nodes there are. Default: none of them has answered.
+ * @param nodes How many nodes there are. Default: the number of causes, for when no node has answered.
  */
 export function withoutQuorum(causes: readonly Error[], nodes = causes.length): Denial {
   // Whether there would be a quorum without the failures of one kind.
@@ -105,7 +106,7 @@ export function withoutQuorum(causes: readonly Error[], nodes = causes.length): 
   return { kind: 'denied', reason: 'store-down', isOfOneLock: onlyFor(isOfOneLock), causes };
 }
 
-/** Whether no quorum votes, on any claim. */
+/** Whether the nodes are down: no quorum would vote on any claim. */
 export function isDown(result: VoteResult): result is Denial {
   return result.kind === 'denied' && result.reason === 'store-down' && !result.isOfOneLock;
 }

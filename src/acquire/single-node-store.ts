@@ -2,18 +2,18 @@ import type { Clock } from '../clock.js';
 import { errorOf } from '../errors.js';
 import type { Claim, LockNode, Vote } from '../nodes/lock-node.js';
 import {
+  deniedAsSettled,
   deniedBy,
   type Denial,
   type Grant,
   isUnsent,
   PAUSED,
-  settledBefore,
   UNBEGUN,
   type Undecided,
   type VoteResult,
   withoutQuorum,
 } from './outcome.js';
-import { type Store, TakenError, validUntil } from './store.js';
+import { NotHeldError, type Store, TakenError, validUntil } from './store.js';
 import { releaseEarlierAttempt } from './earlier-attempt.js';
 import { isEarlierAttempt, type TokenSource, tokensOf } from './token.js';
 
@@ -86,13 +86,13 @@ class SingleNodeGrant implements Grant {
 }
 
 function confirm(isHeld: boolean): void {
-  if (!isHeld) throw new Error('the claim no longer held the lock');
+  if (!isHeld) throw new NotHeldError();
 }
 
 function resultOf(vote: Exclude<Vote, { kind: 'granted' }>): Denial | Undecided {
   switch (vote.kind) {
     case 'settled':
-      return settledBefore(vote);
+      return deniedAsSettled(vote);
     case 'unbegun':
       return UNBEGUN;
     case 'paused':

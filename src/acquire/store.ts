@@ -23,6 +23,15 @@ export class TakenError extends Error {
   }
 }
 
+/** The lock was already gone, or belonged to another claim, when the claim was settled or released. */
+export class NotHeldError extends Error {
+  override readonly name = 'NotHeldError';
+
+  constructor() {
+    super('the claim no longer held the lock');
+  }
+}
+
 /** The margin of a lease: 1 % for clock drift, and 2 ms because keys expire on whole milliseconds. */
 const DRIFT = { factor: 0.01, milliseconds: 2 };
 

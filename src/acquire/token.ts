@@ -7,8 +7,8 @@ export type Trigger = 'schedule' | 'recover' | 'catch-up' | 'manual' | 'call';
 export interface ClaimedRun {
   readonly runId: string;
   readonly trigger: Trigger;
-  /** When the claim was made, by the clock of its instance. */
-  readonly startedAt: number;
+  /** When the call was made, by the clock of its instance: before any wait of its claim, such as for `spread`. */
+  readonly calledAt: number;
   /** The nominal time of the tick, if there is one. */
   readonly tick: number | undefined;
 }
@@ -57,8 +57,8 @@ function attemptOf(token: string, end: number): number {
 }
 
 /** What a token says about a run. Times are decimal: operators read them, and V8 writes them faster. */
-export function describeRun({ runId, trigger, startedAt, tick }: ClaimedRun): string {
-  return `${runId}/${TRIGGERS.indexOf(trigger)}/${startedAt}/${tick ?? ''}`;
+export function describeRun({ runId, trigger, calledAt, tick }: ClaimedRun): string {
+  return `${runId}/${TRIGGERS.indexOf(trigger)}/${calledAt}/${tick ?? ''}`;
 }
 
 /** The instance that created a token; empty for a token from another package. */
@@ -68,15 +68,15 @@ export function instanceOf(token: string): string {
 
 /** What a token says; `undefined` if it is not that of a run. */
 export function contentOf(token: string): TokenContent | undefined {
-  const [runId, trigger, startedAt, tick, attempt] = token.slice(token.lastIndexOf('#') + 1).split('/');
+  const [runId, trigger, calledAt, tick, attempt] = token.slice(token.lastIndexOf('#') + 1).split('/');
   const found = TRIGGERS[Number(trigger)];
-  if (!runId || !found || !startedAt || attempt === undefined) return undefined;
-  if (Number.isNaN(Number(startedAt)) || Number.isNaN(Number(tick))) return undefined;
+  if (!runId || !found || !calledAt || attempt === undefined) return undefined;
+  if (Number.isNaN(Number(calledAt)) || Number.isNaN(Number(tick))) return undefined;
   return {
     instanceId: instanceOf(token),
     runId,
     trigger: found,
-    startedAt: Number(startedAt),
+    calledAt: Number(calledAt),
     tick: tick ? Number(tick) : undefined,
   };
 }

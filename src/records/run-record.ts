@@ -109,7 +109,7 @@ export function diedWith(token: string): StoredRecord | undefined {
     runId: run.runId,
     tick: run.tick === undefined ? null : new Date(run.tick),
     instanceId: run.instanceId,
-    startedAt: new Date(run.startedAt),
+    startedAt: new Date(run.calledAt),
     duration: null,
     outcome: 'died',
     error: null,

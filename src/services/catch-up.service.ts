@@ -210,7 +210,7 @@ export class CatchUp {
     if (newest?.schedule !== recordedSchedule(schedule.ticks, options)) return false;
     if (options.every !== undefined && at < newest.startedAt.getTime() + leastGap(options.every))
       return false;
-    if (running && running.startedAt <= at) return false;
+    if (running && running.calledAt <= at) return false;
     return !records.some(
       ({ startedAt, duration }) => startedAt.getTime() <= at && at <= startedAt.getTime() + (duration ?? 0),
     );

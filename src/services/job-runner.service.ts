@@ -204,7 +204,7 @@ export class JobRunner {
     return {
       runId: uniqueId(),
       trigger: triggerOf(request),
-      startedAt: this.clock.now(),
+      calledAt: this.clock.now(),
       tick: request.tick?.at,
     };
   }

@@ -48,7 +48,7 @@ export class JobStatuses {
             runId: running.runId,
             instanceId: running.instanceId,
             tick: dateOf(running.tick),
-            startedAt: new Date(running.startedAt),
+            startedAt: new Date(running.calledAt),
           }
         : null,
       paused,
@@ -146,7 +146,7 @@ function countsForInterval({ trigger }: RunRecord, { every }: KnownJob['options'
  */
 function newestStart({ options: { every } }: KnownJob, { records, running }: MergedView): number {
   const starts = records.filter(countsForEvery).map(({ startedAt }) => startedAt.getTime());
-  if (running && countsForEvery(running)) starts.push(running.startedAt);
+  if (running && countsForEvery(running)) starts.push(running.calledAt);
   return every === undefined ? Number.NEGATIVE_INFINITY : Math.max(...starts);
 }
 

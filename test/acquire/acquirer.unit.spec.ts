@@ -352,7 +352,7 @@ describe('a tick that is claimed ten seconds early, because the clock of the ins
   });
 });
 
-const RUN: ClaimedRun = { runId: 'run', trigger: 'schedule', startedAt: 0, tick: undefined };
+const RUN: ClaimedRun = { runId: 'run', trigger: 'schedule', calledAt: 0, tick: undefined };
 
 it('many claims that wait at the same time cause no warning', async () => {
   const warn = vi.fn<(warning: Error) => void>();

@@ -124,7 +124,7 @@ describe('a success on another instance is noticed within a minute', () => {
   it('in a takeover that lasts longer than the time between two reads', async () => {
     const keys = new JobKeys('JOB_LOCKER', 'report');
     const { lock, last, begun, records } = keys;
-    const dead = { runId: 'dead', trigger: 'schedule' as const, startedAt: THREE, tick: THREE };
+    const dead = { runId: 'dead', trigger: 'schedule' as const, calledAt: THREE, tick: THREE };
     await node.claim(
       {
         lock,

@@ -8,7 +8,7 @@ const NOW = 1000;
 
 const token = (run: number): string =>
   tokensOf('a')(
-    describeRun({ runId: `run ${run}`, trigger: 'schedule', startedAt: run * 1000, tick: run * 1000 }),
+    describeRun({ runId: `run ${run}`, trigger: 'schedule', calledAt: run * 1000, tick: run * 1000 }),
   );
 
 const finished = (run: number): string =>

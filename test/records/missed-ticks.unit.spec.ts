@@ -30,7 +30,7 @@ function token(minute: number): string {
   const run = {
     runId: `run ${minute}`,
     trigger: 'schedule' as const,
-    startedAt: at(minute) + 5,
+    calledAt: at(minute) + 5,
     tick: at(minute),
   };
   return tokensOf('a')(describeRun(run));

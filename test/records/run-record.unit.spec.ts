@@ -35,7 +35,7 @@ describe('a run record', () => {
     const run = {
       runId: 'run-1',
       trigger: 'schedule' as const,
-      startedAt: 1_936_000_000_123,
+      calledAt: 1_936_000_000_123,
       tick: 1_936_000_000_000,
     };
     const token = tokensOf('worker#1/2')(describeRun(run));
@@ -43,7 +43,7 @@ describe('a run record', () => {
       runId: 'run-1',
       tick: new Date(run.tick),
       instanceId: 'worker#1/2',
-      startedAt: new Date(run.startedAt),
+      startedAt: new Date(run.calledAt),
       duration: null,
       outcome: 'died',
       error: null,

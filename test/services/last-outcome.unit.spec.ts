@@ -42,7 +42,7 @@ it('the last outcome is not that of an older tick, if newer ones leave no record
   await old.fires();
   await clock.advance(HOUR);
   const { lock, begun, records } = new JobKeys('JOB_LOCKER', 'report');
-  const dead = { runId: 'dead', trigger: 'schedule' as const, startedAt: clock.now(), tick: clock.now() };
+  const dead = { runId: 'dead', trigger: 'schedule' as const, calledAt: clock.now(), tick: clock.now() };
   const history = { begun, records, limit: 50, keep: 24 * HOUR };
   await node.claim({ lock, history }, tokensOf('dead')(describeRun(dead)), 1000);
   await clock.advance(2000);

@@ -11,7 +11,7 @@ import { ManualClock } from '../../src/testing/manual-clock.js';
 
 const CLAIM: Claim = { lock: 'JOB_LOCKER_report' };
 const TTL = 30_000;
-const RUN: ClaimedRun = { runId: 'run', trigger: 'call', startedAt: 0, tick: undefined };
+const RUN: ClaimedRun = { runId: 'run', trigger: 'call', calledAt: 0, tick: undefined };
 
 let clock: ManualClock;
 let node: DeafNode;

@@ -132,7 +132,7 @@ describe('a silence is reported once more after a run that is not on record', ()
     expect(await checkAfter(10, 'unrecorded')).toHaveLength(1);
     const now = clock.now();
     const tick = now - (now % MINUTE);
-    const run = describeRun({ runId: 'run', trigger: 'schedule', startedAt: now, tick });
+    const run = describeRun({ runId: 'run', trigger: 'schedule', calledAt: now, tick });
     await node.claim(claimOf('unrecorded', tick), tokensOf('dead')(run), 3 * MINUTE);
     await fireAll('unrecorded');
     expect(await checkAfter(1, 'unrecorded')).toHaveLength(1);

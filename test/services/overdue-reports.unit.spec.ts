@@ -206,7 +206,7 @@ describe('a tick whose run died', () => {
   /** Claims a tick as an instance does that dies at once, and so never renews its lease. */
   async function claimAndDie(tick: number, ttl: number, job = name): Promise<void> {
     const keys = new JobKeys('JOB_LOCKER', job);
-    const token = tokensOf('dead')(describeRun({ runId: 'run', trigger: 'schedule', startedAt: tick, tick }));
+    const token = tokensOf('dead')(describeRun({ runId: 'run', trigger: 'schedule', calledAt: tick, tick }));
     const history = { records: keys.records, begun: keys.begun, limit: 50, keep: 1e9 };
     const claimed = { key: keys.tick(tick), last: keys.last, at: tick, keep: 60_000, recover: false };
     const vote = await node.claim({ lock: keys.lock, tick: claimed, history }, token, ttl);

@@ -86,7 +86,7 @@ it('a takeover leaves it to the next tick to report the ticks that found the dea
   await clock.advance(60_000);
   const keys = new JobKeys('JOB_LOCKER', 'report');
   const [at, keep] = [TICK + 60_000, 60_000];
-  const run = { runId: 'died', trigger: 'schedule' as const, startedAt: at, tick: at };
+  const run = { runId: 'died', trigger: 'schedule' as const, calledAt: at, tick: at };
   const history = { records: keys.records, begun: keys.begun, limit: 50, keep: 86_400_000 };
   const tick = { key: keys.tick(at), last: keys.last, at, keep, recover: true };
   const claim: Claim = { lock: keys.lock, tick, history };

@@ -161,7 +161,7 @@ class NodeVote implements RedlockVoter {
       };
       this.onGivenUp = () => resolve(0);
       if (!leadVote || isLead) void ask();
-      else void leadVote.isPassed.then((isPassed) => (isPassed && !this.isGivenBack ? ask() : resolve(0)));
+      else void leadVote.asksOthers.then((asks) => (asks && !this.isGivenBack ? ask() : resolve(0)));
     });
   }
 

@@ -12,17 +12,17 @@ export const LEAD_NODE_TIMEOUT = 100;
  */
 export class LeadVote {
   /** Resolves to whether to ask the other nodes. */
-  readonly isPassed: Promise<boolean>;
+  readonly asksOthers: Promise<boolean>;
   /** The conflict with another claim that the lead node reported, if any. */
   conflict: Conflict | undefined;
-  private resolve: ((isPassed: boolean) => void) | undefined;
+  private resolve: ((asksOthers: boolean) => void) | undefined;
   private readonly timer: Timer;
 
   constructor(
     readonly node: LockNode,
     private readonly clock: Clock,
   ) {
-    this.isPassed = new Promise((resolve) => (this.resolve = resolve));
+    this.asksOthers = new Promise((resolve) => (this.resolve = resolve));
     this.timer = clock.setTimeout(() => this.end(true), LEAD_NODE_TIMEOUT);
   }
 
@@ -33,9 +33,9 @@ export class LeadVote {
     this.end(!this.conflict && vote?.kind !== 'settled');
   }
 
-  private end(isPassed: boolean): void {
+  private end(asksOthers: boolean): void {
     this.clock.clearTimeout(this.timer);
-    this.resolve?.(isPassed);
+    this.resolve?.(asksOthers);
     this.resolve = undefined;
   }
 }

@@ -18,7 +18,7 @@ export class NodeLatencies {
     return this.nodes.find((each) => !this.isSlow(each));
   }
 
-  /** Whether a node is much slower than the fastest one, or failed when it was last asked. */
+  /** Whether a node is much slower than the fastest one, or failed when it was last asked (unless all nodes did). */
   isSlow(node: LockNode): boolean {
     return this.of(node) > Math.min(...this.latencies.values()) * SLOW.factor + SLOW.milliseconds;
   }

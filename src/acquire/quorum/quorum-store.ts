@@ -33,9 +33,9 @@ export class QuorumStore implements Store {
   }
 
   /**
-   * Asks all nodes at once, unless the claim has a `loserCounter` or `asksLeadFirst` is set. Then it asks the lead node
-   * first, and the others only if the lead node does not deny the claim. If the nodes were down at the last vote, it
-   * always asks all nodes at once (see `isReached`).
+   * If the claim has a `loserCounter`, or `asksLeadFirst` is set, asks the lead node first, and the others only if the
+   * lead node does not deny the claim. Otherwise, or if the nodes were down at the last vote (see `isReached`), asks
+   * all nodes at once.
    */
   async vote(claim: Claim, ttl: number, attempt = 0, asksLeadFirst = false): Promise<VoteResult> {
     const { adapter, nodes, latencies, clock } = this;

@@ -1,9 +1,9 @@
 import type { Conflict, Vote } from '../../nodes/lock-node.js';
 import {
+  deniedAsSettled,
   deniedBy,
   type Denial,
   PAUSED,
-  settledBefore,
   UNBEGUN,
   type Undecided,
   withoutQuorum,
@@ -65,7 +65,7 @@ export class Tally {
     let paused = 0;
     let own: Conflict | undefined;
     for (const vote of this.against) {
-      if (vote.kind === 'settled') return settledBefore(vote, causes);
+      if (vote.kind === 'settled') return deniedAsSettled(vote, causes);
       if (vote.kind === 'early') {
         waits.push(vote.wait);
         continue;
