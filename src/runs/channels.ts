@@ -2,7 +2,7 @@ import { channel, tracingChannel } from 'node:diagnostics_channel';
 import { copyOf, type RedlockEventMap, type RunEvent } from './run-event.js';
 
 // For tools that look into a process from outside, such as tracers: they need neither the module nor its service.
-const EVENTS = {
+const CHANNELS = {
   started: channel('nestjs-exclusive:started'),
   finished: channel('nestjs-exclusive:finished'),
   failed: channel('nestjs-exclusive:failed'),
@@ -14,14 +14,14 @@ const EVENTS = {
 } satisfies Record<keyof RedlockEventMap, unknown>;
 
 /** The names of all events. */
-export const EVENT_NAMES = Object.keys(EVENTS) as (keyof RedlockEventMap)[];
+export const EVENT_NAMES = Object.keys(CHANNELS) as (keyof RedlockEventMap)[];
 
 const RUN = tracingChannel<string, RunEvent>('nestjs-exclusive:run');
 
 /** Publishes an event on its diagnostics channel, if somebody has subscribed to it. */
 export function publish<Name extends keyof RedlockEventMap>(name: Name, event: RedlockEventMap[Name]): void {
-  const { [name]: events } = EVENTS;
-  if (events.hasSubscribers) events.publish(copyOf(event));
+  const { [name]: target } = CHANNELS;
+  if (target.hasSubscribers) target.publish(copyOf(event));
 }
 
 /** Calls `routine` as a traced operation, if somebody has subscribed to the tracing channel. */

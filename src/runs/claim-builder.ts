@@ -9,7 +9,7 @@ import { leastGap } from '../schedule/due-times.js';
 /** What is known about the past of a tick: see `RunRequest.past`. */
 export type Past = 'perhaps begun' | 'run here';
 
-/** How long the losers of a claim are counted, in milliseconds. */
+/** How long the losers of a tick are counted, in milliseconds; those of an interval, at most this long. */
 const LOSER_COUNTER_TTL = 10_000;
 /**
  * How long the records of a job are kept after its last run, in milliseconds, or twice its period if that is longer.
@@ -37,7 +37,7 @@ export function claimOf(
   // The tick has already been won in this firing.
   if (past === 'run here') return { name, lock, mayOverlap, history, run: described };
   const every = period && leastGap(period);
-  const counted = tick ? LOSER_COUNTER_TTL : every && Math.min(every, LOSER_COUNTER_TTL);
+  const countFor = tick ? LOSER_COUNTER_TTL : every && Math.min(every, LOSER_COUNTER_TTL);
   const isTakeover = past !== undefined;
   return {
     name,
@@ -57,6 +57,6 @@ export function claimOf(
     every: every ? { key: keys.every, keep: every } : undefined,
     // A takeover must ask all nodes: the lead node may have forgotten the tick.
     loserCounter:
-      counted && !isTakeover ? { key: keys.losers(tick?.at ?? 'every'), keep: counted } : undefined,
+      countFor && !isTakeover ? { key: keys.losers(tick?.at ?? 'every'), keep: countFor } : undefined,
   };
 }

@@ -2,7 +2,7 @@ import { Logger } from '@nestjs/common';
 import type { Clock, Timer } from '../clock.js';
 import type { Grant } from '../acquire/outcome.js';
 import type { ClaimedRun } from '../acquire/token.js';
-import { TakenError } from '../acquire/store.js';
+import { NotHeldError, TakenError } from '../acquire/store.js';
 import { quoted } from '../display.js';
 import { errorOf, LockLostError, NodeUnreachableError, ShutdownError, RunTimeoutError } from '../errors.js';
 import type { LeaseSettings } from './lease-settings.js';
@@ -71,7 +71,7 @@ export class Lease {
     return this.controller.signal;
   }
 
-  /** What its grant says about the runs before. */
+  /** What its grant says about earlier runs. */
   get before(): Pick<Grant, 'dead' | 'last' | 'unfinished'> {
     return this.grant;
   }
@@ -114,9 +114,7 @@ export class Lease {
     this.keep();
   }
 
-  /**
-   * Tells the run to stop. The lock is no longer renewed, and ends with the lease or with `end` (but see `isGivenUp`).
-   */
+  /** Tells the run to stop. Also stops the renewal of the lock, unless a run with `recover` exceeds `maxRuntime`. */
   abort(reason: Error): void {
     this.clock.clearTimeout(this.limit);
     this.isCutOff ||= reason instanceof ShutdownError;
@@ -160,9 +158,11 @@ export class Lease {
     } catch (error) {
       // Expected for a lock that was lost.
       if (this.abortReason instanceof LockLostError) return;
-      logger.warn(
-        `The lock of ${quoted(this.name)} could not be released, and ends with its lease at the latest: ${errorOf(error).message}`,
-      );
+      const problem =
+        error instanceof NotHeldError
+          ? 'was already gone when it was released'
+          : `could not be released, and ends with its lease at the latest: ${errorOf(error).message}`;
+      logger.warn(`The lock of ${quoted(this.name)} ${problem}`);
     } finally {
       this.onEnded?.();
     }

@@ -8,7 +8,10 @@ export interface CurrentRun {
   readonly runId: string;
   /** The name of the job. */
   readonly name: string;
-  /** The nominal time of the tick that this run belongs to; `null` for a plain call. */
+  /**
+   * The nominal time of the tick; `null` if the run belongs to none: a run of an `@Interval`, a manual run
+   * (`trigger()`), or a plain call.
+   */
   readonly tick: Date | null;
   /** The name of this instance. */
   readonly instanceId: string;
@@ -18,7 +21,7 @@ export interface CurrentRun {
    */
   readonly signal: AbortSignal;
   /**
-   * The tick in milliseconds since the epoch; `null` for a plain call. A later tick has a greater token: a database
+   * The tick in milliseconds since the epoch; `null` if `tick` is. A later tick has a greater token: a database
    * that rejects a smaller fencing token than it has seen is safe from a run that continues after its lock was lost.
    * A run can have a smaller token than the run before it with `overlap: 'allow'`; if the run before it died; if there
    * was no quorum (`onStoreDown: 'run'`); or if it is a later call in a firing, such as a retry by a decorator above

@@ -2,7 +2,7 @@ import { types } from 'node:util';
 import type { Trigger } from '../acquire/token.js';
 import type { SkipReason } from './run-outcome.js';
 
-/** The properties of every event. */
+/** The properties of every event about one call. */
 export interface RunEvent {
   /** Identifies the call: the same in all of its events, and in `current()`. */
   readonly runId: string;
@@ -10,7 +10,7 @@ export interface RunEvent {
   readonly name: string;
   /** The same, or `ClassName.method(…)` if the name depends on the arguments of a call: for labels of metrics. */
   readonly pattern: string;
-  /** The nominal time of the tick; `null` for a plain call. */
+  /** The nominal time of the tick; `null` if the call belongs to none, as with `@Interval`, or for a plain call. */
   readonly tick: Date | null;
   /** The name of this instance. */
   readonly instanceId: string;
@@ -99,9 +99,9 @@ export interface RedlockEventMap {
     readonly error: Error;
   };
   /**
-   * Ticks had no complete run, as far as the nodes knew when the next one was claimed. Emitted by the instance that wins
-   * that one. The tick of a run that had ended, but could not be settled by then, counts as missed, too, with the cause
-   * `'died'` or `'unknown'`.
+   * Ticks had no complete run, as far as the nodes knew when the next tick was claimed. Emitted by the instance that
+   * won the next tick. The tick of a run that had ended, but could not be settled by then, counts as missed, too, with
+   * the cause `'died'` or `'unknown'`.
    */
   missed: MissedEvent;
   /**

@@ -1,11 +1,11 @@
 /**
  * Why this instance did not run a job. `'elsewhere'`: another instance runs this tick or interval, or waits to run it
- * when the run in progress ends (`overlap: 'buffer-one'`). `'overlap'`: another run holds the lock. `'settled'`: the
- * tick, a later one, or the interval has already had its run. `'early'`: by the clocks of the nodes, the tick is due
- * more than 30 seconds later than by the clock of this instance. `'store-down'`: no majority of the nodes could be
- * reached. `'overload'`: there were too many claims at once for the nodes or for this process, and this claim was still
- * undecided when the next tick was due and four times `nodeTimeout` had passed. `'paused'`: the job is paused.
- * `'shutdown'`: the application is shutting down.
+ * when the run in progress ends (`overlap: 'buffer-one'`), or the votes stayed split until this instance gave up.
+ * `'overlap'`: another run holds the lock. `'settled'`: the tick, a later one, or the interval has already had its run.
+ * `'early'`: by the clocks of the nodes, the tick is due more than 30 seconds later than by the clock of this instance.
+ * `'store-down'`: no majority of the nodes could be reached. `'overload'`: there were too many claims at once for the
+ * nodes or for this process, and this claim was still undecided when the next tick was due and four times `nodeTimeout`
+ * had passed. `'paused'`: the job is paused. `'shutdown'`: the application is shutting down.
  */
 export type SkipReason =
   'elsewhere' | 'overlap' | 'settled' | 'early' | 'store-down' | 'overload' | 'paused' | 'shutdown';

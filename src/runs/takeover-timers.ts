@@ -31,7 +31,10 @@ export class TakeoverTimers {
       this.later(left, request, again);
   }
 
-  /** Tries again after `delay` milliseconds: once, however many searches have found the tick. */
+  /**
+   * Tries again after `delay` milliseconds. A tick that already has a timer gets no second one: several searches of
+   * `Recovery` may find the same tick.
+   */
   later(delay: number, request: RunRequest, again: () => Promise<unknown>): void {
     const tick = `${request.tick?.at} ${request.name}`;
     if (this.watched.has(tick)) return;
@@ -39,14 +42,14 @@ export class TakeoverTimers {
     const retry = (): void => {
       this.watched.delete(tick);
       // The timer has the async context of the call that has lost.
-      void RunScope.outside(() => untilOver(request, again));
+      void RunScope.outside(() => runLoggingError(request, again));
     };
     this.clock.setTimeout(retry, Math.min(delay + Math.random() * TAKEOVER_SPREAD, LONGEST_TIMER)).unref();
   }
 }
 
-/** Awaits a run that has no other caller, and logs its error. */
-export async function untilOver({ name, trigger }: RunRequest, run: () => unknown): Promise<void> {
+/** Does a run that no caller waits for, and logs its error. */
+export async function runLoggingError({ name, trigger }: RunRequest, run: () => unknown): Promise<void> {
   try {
     await run();
   } catch (error) {

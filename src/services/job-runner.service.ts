@@ -20,7 +20,7 @@ import { OperatorLog } from './operator-log.service.js';
 import { MissedTicks } from './missed-ticks.service.js';
 import { RunExecutor } from './run-executor.service.js';
 import { type CurrentRun, RunScope } from '../runs/run-context.js';
-import { TakeoverTimers, untilOver } from '../runs/takeover-timers.js';
+import { runLoggingError, TakeoverTimers } from '../runs/takeover-timers.js';
 
 type Answer = Lease | Denial;
 
@@ -82,7 +82,7 @@ export class JobRunner {
 
   /**
    * Claims a tick without a call by the scheduler: a missed one, or one that another instance has begun and not settled
-   * (at once if its lease has ended, otherwise when it has). If it wins, calls `method` in `firing`, and the first call
+   * (at once if its lease has ended, otherwise once it has). If it wins, calls `method` in `firing`, and the first call
    * of the job in it uses the claim that was won.
    *
    * @returns `'unbegun'` if it is a takeover, and no instance has begun the tick; `'unknown'` if the nodes did not
@@ -107,7 +107,7 @@ export class JobRunner {
     const claim: FirstClaim = { answer: Promise.resolve(answer), isUsed: false };
     const now = firing();
     this.claimsOf(now).set(name, claim);
-    await untilOver(request, () => fire(now, method));
+    await runLoggingError(request, () => fire(now, method));
     // A decorator above `@Exclusive` did not call the job, or will call it later: that call claims the tick by itself.
     if (!claim.isUsed) {
       this.claimsOf(now).delete(name);
@@ -180,7 +180,7 @@ export class JobRunner {
     return { ran: false, reason: answer.reason };
   }
 
-  /** Claims a tick that was lost: in a firing of its own, because in the one that was lost, later calls lose, too. */
+  /** Claims a lost tick again, in a firing of its own: in the firing that lost it, later calls lose, too. */
   private takeOver(request: RunRequest, routine: (run: CurrentRun) => unknown): Promise<unknown> {
     const firing = request.firing?.kind === 'cron' ? request.firing.again() : undefined;
     const takeover: RunRequest = { ...request, firing, past: 'perhaps begun' };

@@ -139,6 +139,20 @@ describe('a lock', () => {
     ]);
     expect(logger.at('error')).toEqual([]);
   });
+
+  it('that is gone when it is released is a warning of its own', async () => {
+    class Forgetful extends MemoryNode {
+      override release(): Promise<boolean> {
+        return Promise.resolve(false);
+      }
+    }
+    const logger = new RecordingLogger();
+    const app = await start({ redlock: { nodes: new Forgetful() }, logger });
+    await (await app.get(RedlockService).lock('report'))?.release();
+    expect(logger.at('warn')).toEqual([
+      'The lock of "report" was already gone when it was released RedlockModule',
+    ]);
+  });
 });
 
 /** Takes the lock of a key, and resolves to what gives it back; rejects where somebody else holds it. */
