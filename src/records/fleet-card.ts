@@ -23,8 +23,8 @@ export interface FleetInstance {
   /** The addresses of its nodes. */
   readonly nodes: readonly string[];
   /**
-   * The largest difference between the clock of a node and that of the instance when it started, in milliseconds;
-   * `null` if it is not known.
+   * The largest difference between the clock of a node and that of the instance, measured when the instance started, in
+   * milliseconds; `null` if it is not known.
    */
   readonly clockOffset: number | null;
   /** The jobs that it declares. */

@@ -3,8 +3,9 @@ export interface NodeHealth {
   /** Its address, without a password. */
   readonly address: string;
   /**
-   * Whether it answered when it was last asked: this instance registers on it, and claims nothing. A node that refuses
-   * only claims, for example because its user may not call `set`, counts as one that votes; the log tells.
+   * Whether it answered when this instance last renewed its entry in the register of instances. That is not a claim: a
+   * node that refuses only claims, for example because its user may not call `set`, counts as one that votes; the log
+   * names it.
    */
   readonly votes: boolean;
   /** Since when that has been so. */

@@ -7,9 +7,15 @@ export interface RunningJob {
   readonly runId: string;
   /** The name of the instance that runs it. */
   readonly instanceId: string;
-  /** The nominal time of the tick; `null` for a plain or manual call. */
+  /**
+   * The nominal time of the tick; `null` if the run belongs to none: a run of an `@Interval`, a manual run
+   * (`trigger()`), or a plain call.
+   */
   readonly tick: Date | null;
-  /** When it was claimed, by the clock of that instance. */
+  /**
+   * When its call was made, by the clock of that instance. It may have begun later: a claim can wait, for example for
+   * `spread`.
+   */
   readonly startedAt: Date;
 }
 

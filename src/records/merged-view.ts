@@ -16,8 +16,8 @@ export interface MergedView {
 }
 
 /**
- * Merges what the nodes that have answered say. Each node has the records of the runs whose settle has
- * reached it, and of dead runs that a later claim has found there.
+ * Merges what the nodes that have answered say. Each node has the records of the runs whose settle has reached it, and
+ * of dead runs that a later claim has found there.
  *
  * @param nodes How many nodes there are, including those that have not answered.
  * @param now In milliseconds since the epoch.
@@ -42,7 +42,7 @@ function mergedPause(views: readonly JobView[], nodes: number, now: number): Pau
   const known = views.map(({ pause }) => pause);
   const paused = known.filter((pause) => isInForce(pause, now));
   const others = known.filter((pause) => !isInForce(pause, now));
-  // A write that failed may have reached a minority, which claims do not follow.
+  // A write that failed may have reached a minority, and claims do not follow a minority.
   const decided = [paused, others].find(({ length }) => 2 * length > nodes);
   return newestOf(decided ?? known);
 }

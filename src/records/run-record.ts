@@ -14,13 +14,13 @@ export interface RunRecord {
   /** Identifies the run: the same as in its events and in `current()`. */
   readonly runId: string;
   /**
-   * The nominal time of the tick; `null` for a manual run, a run of an `@Interval`, and a call made outside the firing of
-   * a tick.
+   * The nominal time of the tick; `null` if the run belongs to none: a run of an `@Interval`, a manual run
+   * (`trigger()`), or a plain call.
    */
   readonly tick: Date | null;
   /** The name of the instance that ran it. */
   readonly instanceId: string;
-  /** When it started, by the clock of that instance. */
+  /** When it started, by the clock of that instance; if it died: when its call was made. */
   readonly startedAt: Date;
   /** How long it ran, in milliseconds; `null` if it died. */
   readonly duration: number | null;
