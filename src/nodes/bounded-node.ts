@@ -28,10 +28,11 @@ export interface NodeDriver extends LockNode {
   /**
    * Tells `log` that a command was rejected, and returns what that means.
    *
-   * @param isLate Whether its deadline had passed: then it does not show that the node cannot vote.
+   * @param isLate Whether the deadline of the command had passed: then the rejection does not show that the node cannot
+   * vote.
    * @param mayStillVote Whether a node that refuses this command may still vote: for reads, registers and pauses, and
    * for what is sent again.
-   * @param claim What it claims, settles or releases.
+   * @param claim What the command claims, settles or releases.
    */
   rejected(error: unknown, isLate?: boolean, mayStillVote?: boolean, claim?: Claim): Rejection;
   /**
@@ -59,8 +60,8 @@ const OPEN_LIMIT = 30_000;
 
 /**
  * Limits the time that a node may take, whatever the node does: each answer or rejection comes within `nodeTimeout`
- * (within twice that while a connection is in doubt), a claim that is granted late is released, and a settle or a
- * release that was lost or rejected is sent again.
+ * (within twice that while a connection is in doubt; that to `open`, within `OPEN_LIMIT`). A claim that is granted late
+ * is released, and a settle or a release that was lost or rejected is sent again.
  */
 export class BoundedNode implements LockNode {
   readonly address: string;
@@ -122,12 +123,12 @@ export class BoundedNode implements LockNode {
   }
 
   extend(claim: Claim, token: string, ttl: number): Promise<boolean> {
-    this.undelivered.keep(token);
+    this.undelivered.cancelRelease(token);
     return this.inTime(this.node.extend(claim, token, ttl));
   }
 
   settle(claim: Claim, token: string, record?: string): Promise<boolean> {
-    this.undelivered.keep(token);
+    this.undelivered.cancelRelease(token);
     const settle = this.undelivered.add({ kind: 'settle', record }, claim, token);
     return this.deliver(settle, this.node.settle(claim, token, record));
   }

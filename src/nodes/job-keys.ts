@@ -8,21 +8,21 @@ export class JobKeys {
    * `JOB_LOCKER_report`: old and new instances exclude each other.
    */
   readonly lock: string;
-  /** What precedes and follows the kind, such as `last`, in all keys but the lock. */
+  /** What comes before and after the kind, such as `last`, in the keys that `other` makes. */
   private readonly before: string;
-  private readonly behind: string;
+  private readonly after: string;
 
   /** The keys of the job `name`, which may be any string. No two jobs share a key. */
   constructor(keyPrefix: string, name: string) {
     const plain = `${keyPrefix}_${name}`;
     this.lock = plain;
     this.before = `{${plain}}:`;
-    this.behind = '';
+    this.after = '';
     if (!plain.includes('}')) return;
     if (hasHashTag(plain)) {
       // The kind comes first: at the end, it could be mistaken for the end of another job's name.
       this.before = '';
-      this.behind = `:${plain}`;
+      this.after = `:${plain}`;
     } else {
       // A hash tag cannot contain a stray brace. Such a job gets an escaped lock key instead of that of the recipe: it
       // matters more that all keys of a job are in one slot.
@@ -87,7 +87,7 @@ export class JobKeys {
   }
 
   private other(kind: string): string {
-    return `${this.before}${kind}${this.behind}`;
+    return `${this.before}${kind}${this.after}`;
   }
 }
 

@@ -10,7 +10,7 @@ export interface Pause {
    * compared by its bytes in UTF-8.
    */
   readonly version: number;
-  /** Who paused it, when and why: opaque to the node. */
+  /** Who paused or resumed it, when and why: opaque to the node. */
   readonly detail: string;
   /**
    * When it ends by itself, in milliseconds since the epoch, by the node's clock; `undefined`: never. It is remembered

@@ -12,7 +12,10 @@ export interface Claim {
   readonly lock: string;
   /** The claimed tick, if the run belongs to one. */
   readonly tick?: TickClaim;
-  /** The marker of `every` and of `@Interval`: no other claim is granted while it exists. */
+  /**
+   * The marker of `every` and of `@Interval`. While it exists, no other claim with this marker is granted, except one
+   * that takes over the claim that wrote it.
+   */
   readonly every?: Marker;
   /** Whether runs of the job may overlap. If so, a newer run does not mean that this one has lost its lock. */
   readonly mayOverlap?: boolean;
@@ -114,8 +117,8 @@ export type Vote =
 /** Another claim holds the lock, the tick or the interval. */
 export interface Conflict {
   /**
-   * `'elsewhere'`: another claim has begun the tick, or is running the interval. `'overlap'`: the lock is held for
-   * another tick or a plain call. `'ran'`: the interval has had its run.
+   * `'elsewhere'`: another claim has begun the tick, or is running the interval. `'overlap'`: another claim has the
+   * lock, but neither this tick nor this interval. `'ran'`: the interval has had its run.
    */
   readonly kind: 'elsewhere' | 'overlap' | 'ran';
   /** The token of that claim. */
@@ -211,7 +214,10 @@ export interface LockNode {
   close(): Promise<void>;
 }
 
-/** How early a tick may be claimed, in milliseconds: half the shortest period of a cron expression. */
+/**
+ * How early a tick may be claimed, in milliseconds: half a second, because the shortest period of a cron expression is
+ * one second.
+ */
 export const EARLY_CLAIM_TOLERANCE = 500;
 
 /** How long the lock of a tick with `recover` outlives its lease, reserved for a takeover, in milliseconds. */

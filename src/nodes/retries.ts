@@ -8,10 +8,11 @@ const LONGEST_DELAY = 1000;
 const AT_ONCE = 10;
 
 /**
- * Sends rejected commands again, in passes, a few at a time. The delay before a pass doubles until none is left.
+ * Sends rejected commands again, in passes, a few at a time. The delay before a pass doubles with each pass, up to a
+ * second, and is short again once no command is left.
  *
- * A pass stops after a few if the node rejects these as well. It tries all if the node has accepted any command since
- * the last pass: in a Cluster, one server may accept commands while another rejects them.
+ * A pass stops after the first few commands if the node rejects these as well. It tries all if the node has accepted
+ * any command since the last pass: in a Cluster, one server may accept commands while another rejects them.
  */
 export class Retries {
   private delay = SHORTEST_DELAY;

@@ -95,7 +95,7 @@ export class UndeliveredCommands {
   }
 
   /** The holder extends or settles the claim, which other nodes have granted: it must not be released any more. */
-  keep(token: string): void {
+  cancelRelease(token: string): void {
     this.refusedClaims.delete(token);
     const entry = this.entries.get(token);
     if (entry?.ending.kind !== 'release') return;

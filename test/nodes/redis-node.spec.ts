@@ -549,7 +549,7 @@ describe('a server in the field', () => {
     const [tick, plain] = [claimOf(name, Date.now()), claimOf(newName())];
     expect(await node.claim(plain, 'a', TTL)).toEqual({ kind: 'granted' });
     proxy.rewrite = (text) => (text === ':1\r\n' ? `${reply}\r\n` : text);
-    const noVote = new RegExp(`^NodeUnreachableError: Node ${at(proxy)}: .*is not a vote$`);
+    const noVote = new RegExp(`^NodeUnreachableError: Node ${at(proxy)}: .*is not a valid reply$`);
     expect(await outcome(node.claim(tick, 'a', TTL))).toMatch(noVote);
     expect(await outcome(node.extend(plain, 'a', TTL))).toMatch(noVote);
     expect(await outcome(node.settle(tick, 'a'))).toMatch(noVote);

@@ -54,6 +54,6 @@ it('knows of a release that it is needless until the claim is extended or settle
   expect(undelivered.take('all')).toEqual([]);
   expect(undelivered.isNeedless(add('release'))).toBe(true);
   expect(undelivered.isNeedless(add('settle'))).toBe(false);
-  undelivered.keep('a');
+  undelivered.cancelRelease('a');
   expect(undelivered.isNeedless(add('release'))).toBe(false);
 });

@@ -85,7 +85,7 @@ function messageOf(error: Error): string {
   if (last instanceof Error) return ofGroup('server of the Cluster', last);
   const ofSentinel = /^All sentinels are unreachable.*? Last error: (.*)/s.exec(error.message)?.[1];
   if (ofSentinel !== undefined) return ofGroup('Sentinel', new Error(ofSentinel));
-  // The rest is about our scripts, or lists keys and tokens, which differ each time.
+  // What is cut off is about our scripts, or lists keys and tokens, which differ each time.
   const told = error.message.replace(
     /, with args beginning with.*| script: [\da-f]{40}, on @user_script.*/s,
     '',

@@ -40,7 +40,7 @@ export class Diagnosis {
       handshake.greeting = (handshake.greeting + sent).slice(0, KEPT);
       const isLoading = /^loading:1\r?$/m.test(sent);
       if (isLoading) onLoading(explained(new Error('LOADING')));
-      // ioredis asks again when the server should have finished, but at the latest after this time.
+      // ioredis asks again when the server should have finished, but at the latest after `maxLoadingRetryTime`.
       waitFor(this.patience + (isLoading ? (options.maxLoadingRetryTime ?? 0) : 0));
     };
     const giveUp = (): void => {

@@ -4,7 +4,7 @@ import { readInfo } from './info.js';
 import { isOfOneCommand } from './redis-errors.js';
 import { milliseconds, type ServerClock } from './server-clock.js';
 
-/** Rejects with what keeps the server from answering in time. */
+/** Waits for an answer for a limited time. Rejects with its error, or with one that says that none came in time. */
 type Within = (answer: Promise<unknown>) => Promise<unknown>;
 
 /**
@@ -28,7 +28,7 @@ export async function inspectServer(
   const asked = performance.now();
   const reply = await answerTo(client.time());
   const time = milliseconds(reply);
-  const timing: NodeReport & { readonly warnings: string[] } =
+  const report: NodeReport & { readonly warnings: string[] } =
     time === undefined
       ? { warnings: [`does not tell its time, so its clock could not be compared (TIME: ${said(reply)})`] }
       : { warnings: [], clockOffset: time - (before + Date.now()) / 2 };
@@ -36,11 +36,11 @@ export async function inspectServer(
   // A server that runs no scripts grants plain locks that it cannot release.
   const ran = await answerTo(client.eval('return 1', 0));
   if (ran !== 1)
-    timing.warnings.push(
+    report.warnings.push(
       `refuses scripts, without which it grants no ticks and releases no locks (EVAL: ${said(ran)})`,
     );
   // The servers of a Cluster differ in everything that is asked below.
-  if (client.isCluster) return timing;
+  if (client.isCluster) return report;
 
   const info = await answerTo(client.info());
   if (typeof info === 'string' && /^\w+_mode:sentinel\r?$/m.test(info)) {
@@ -54,10 +54,10 @@ export async function inspectServer(
   const seen: NodeReport =
     typeof info === 'string' && /^role:/m.test(info) ? readInfo(info) : { warnings: [notLookedOver(info)] };
   const unfit = seen.unfit ?? (await misplaced(client as Redis, within));
-  return { ...seen, ...timing, unfit, warnings: [...timing.warnings, ...seen.warnings] };
+  return { ...seen, ...report, unfit, warnings: [...report.warnings, ...seen.warnings] };
 }
 
-/** Why the locks would not be in the configured database: ioredis silently stays in database 0. */
+/** Why the locks would not be in the configured database: after a failed SELECT, ioredis goes on in database 0. */
 async function misplaced(client: Redis, within: Within): Promise<string | undefined> {
   const { db = 0 } = client.options;
   if (db === 0) return undefined;

@@ -9,13 +9,13 @@ import { isRefusal, NotSent, refusedSteps } from './redis-errors.js';
 import {
   argumentsOf,
   entriesOf,
-  heldOf,
   isExpired,
   isLockOnly,
   pauseOf,
   storedPause,
   viewOf,
   voteOf,
+  yesOrNo,
 } from './script-call.js';
 import { REGISTER, REGISTERED } from './register-scripts.js';
 import { CLAIM, EXTEND, LOOK, PAUSE, RELEASE, RELEASE_LOCK, type Script, SETTLE } from './scripts.js';
@@ -50,19 +50,21 @@ export class RedisCommands {
 
   async extend(claim: Claim, token: string, ttl: number): Promise<boolean> {
     const until = performance.now() + this.nodeTimeout;
-    const isHeld = heldOf(await this.ask(EXTEND, claim, token, ttl, until));
+    const isHeld = yesOrNo(await this.ask(EXTEND, claim, token, ttl, until));
     this.log.answered(claim, { step: 'extend', wrote: isHeld });
     return isHeld;
   }
 
   /**
-   * @param isWhole Whether to send the source: a retry after NOSCRIPT would reach the server after commands that were
-   * sent later.
+   * @param withSource Whether to send the source: a retry after NOSCRIPT would reach the server after commands that
+   * were sent later.
    */
-  async end(how: Ending, claim: Claim, token: string, isWhole: boolean): Promise<boolean> {
+  async end(how: Ending, claim: Claim, token: string, withSource: boolean): Promise<boolean> {
     const script = isLockOnly(claim) ? RELEASE_LOCK : how.kind === 'settle' ? SETTLE : RELEASE;
     const record = how.kind === 'settle' ? how.record : undefined;
-    const isHeld = heldOf(await this.send(script, argumentsOf(script, claim, token, 0, 0, record), isWhole));
+    const isHeld = yesOrNo(
+      await this.send(script, argumentsOf(script, claim, token, 0, 0, record), withSource),
+    );
     // Even a server that can grant nothing, such as one that is out of memory, can release a lock.
     this.log.answered(claim, { step: stepOf(script), wrote: isHeld && script === SETTLE });
     return isHeld;
@@ -79,7 +81,9 @@ export class RedisCommands {
 
   async register(register: Register, id: string, keep: number, content?: string): Promise<boolean> {
     const values = content === undefined ? [id, keep] : [id, keep, content];
-    const isThere = heldOf(await this.send(REGISTER, [2, register.ends, register.entries, ...values], false));
+    const isThere = yesOrNo(
+      await this.send(REGISTER, [2, register.ends, register.entries, ...values], false),
+    );
     if (isThere) this.log.wrote();
     return isThere;
   }
@@ -135,13 +139,13 @@ export class RedisCommands {
   private async send(
     script: Script,
     values: [number, ...(string | number)[]],
-    isWhole: boolean,
+    withSource: boolean,
   ): Promise<unknown> {
     const client = this.ready();
     try {
-      // An extension is sent whole: a second attempt after NOSCRIPT could arrive after the settle, and take the lock
-      // again.
-      const reply = await (isWhole
+      // An extension is sent with its source: a second attempt after NOSCRIPT could arrive after the settle, and take
+      // the lock again.
+      const reply = await (withSource
         ? client.eval(script.lua, ...values)
         : client.evalsha(script.sha, ...values));
       this.connection.heard();
@@ -151,7 +155,7 @@ export class RedisCommands {
         this.connection.heard();
         refusedSteps.set(error, stepOf(script));
       }
-      if (isWhole || !(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
+      if (withSource || !(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
       return this.send(script, values, true);
     }
   }

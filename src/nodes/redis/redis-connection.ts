@@ -40,7 +40,7 @@ export class RedisConnection {
   private isClosed = false;
   /** Whether the server refused to select the database, so that locks would be in database 0. */
   private isMisplaced = false;
-  /** Called when the connection is ready, or with what prevents it: many claims may wait at once. */
+  /** Each is called when the connection is ready, or with what prevents that. Many claims may wait at once. */
   private readonly waiting = new Set<(error?: Error) => void>();
   private suspicion: Suspicion | undefined;
   private warming: NodeJS.Timeout | undefined;
@@ -83,7 +83,7 @@ export class RedisConnection {
     const { suspicion } = this;
     if (!suspicion) return this.connected();
     await suspicion.over;
-    if (suspicion.wasFutile) throw new NotSent(`no answer within ${this.limit} ms`);
+    if (suspicion.noneAnswered) throw new NotSent(`no answer within ${this.limit} ms`);
   }
 
   /** Waits until the connection can be used, at most as long as one answer may take. Rejects with what prevents it. */
@@ -223,7 +223,7 @@ export class RedisConnection {
         // One hung server of a Cluster says nothing about the others.
         if (!this.current.isCluster) {
           // It hangs or is slow: the claims that wait give up, and later ones fail at once until it is connected again.
-          suspicion.wasFutile = true;
+          suspicion.noneAnswered = true;
           reset(this.current as Redis);
         }
       }

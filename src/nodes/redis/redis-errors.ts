@@ -1,10 +1,10 @@
 import type { Rejection } from '../bounded-node.js';
 import { type EndOfRefusal, isStep, type Step } from '../refusal.js';
 
-/** The step that a server has refused, by the error. */
+/** The step that a server has refused, by the error; `'claim'` also for a script that is no step of a run. */
 export const refusedSteps = new WeakMap<Error, Step>();
 
-/** A command that was never sent. */
+/** A command that was never sent, or one of an inspection that got no answer in time: neither needs a release. */
 export class NotSent extends Error {}
 
 /** Whether the ready check failed because the server has no `INFO`. It may vote anyway. */
@@ -28,7 +28,10 @@ export function isReadOnly({ message }: Error): boolean {
   return /(^|-)READONLY /.test(message);
 }
 
-/** Whether the server refuses the command. Not after READONLY: the address may lead to another server. */
+/**
+ * Whether the server refuses the command. READONLY does not count, because the address may lead to another server after
+ * a reconnect.
+ */
 export function isRefusal(error: unknown): error is Error {
   return error instanceof Error && error.name === 'ReplyError' && !isReadOnly(error);
 }

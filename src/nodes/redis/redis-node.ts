@@ -136,7 +136,7 @@ export class RedisNode implements NodeDriver {
       cause: new NodeUnreachableError(address, why, scope, log.title),
     });
     if (error instanceof AnsweredLate) return rejection(error.message, 'slow');
-    // A command that was not sent says nothing about the node.
+    // A command that was not sent says nothing about the node. For an inspection, `silent` has told the log.
     if (error instanceof NotSent) return rejection(log.trouble ?? error.message, 'unsent');
     const why = this.connection.diagnosis.of(error);
     if (this.isOfOneClaim(error)) {
@@ -161,7 +161,10 @@ export class RedisNode implements NodeDriver {
     this.resendLost('all');
   }
 
-  /** Whether a refusal is about one claim. In a Cluster, also if the server that has its keys refuses to write. */
+  /**
+   * Whether a refusal is about one claim. In a Cluster, that is so also if the server that has the keys of the claim
+   * refuses to write.
+   */
   private isOfOneClaim(error: Error): boolean {
     if (isOfOneClaim(error)) return true;
     return isRefusal(error) && this.connection.client.isCluster && endOfRefusal(error) === 'write';

@@ -12,7 +12,7 @@ interface Kind {
 const isText = (value: unknown): boolean => typeof value === 'string';
 const isFlag = (value: unknown): boolean => typeof value === 'boolean';
 const isObject = (value: unknown): boolean => typeof value === 'object' && !Array.isArray(value);
-/** Whether it is a delay that a timer of Node.js can wait. */
+/** Whether it is a valid delay for a Node.js timer. */
 const isTime = (value: unknown): boolean => typeof value === 'number' && value >= 0 && value <= 2 ** 31 - 1;
 
 const TEXT: Kind = { must: 'a string', accepts: isText };
@@ -31,8 +31,8 @@ const TLS: Kind = {
 };
 
 /**
- * The kinds of options that the module passes on. ioredis checks few of them: it turns a value of another kind into
- * `[object Object]`, or fails with an error that ends the process when it connects.
+ * What each option that the module passes to ioredis must be. ioredis checks few of them: it turns an invalid value
+ * into `[object Object]`, or fails with an error that ends the process when it connects.
  */
 const KINDS: Partial<Record<(typeof REDIS_OPTIONS)[number], Kind>> = {
   clientInfoTag: TEXT,
@@ -74,7 +74,7 @@ const KINDS: Partial<Record<(typeof REDIS_OPTIONS)[number], Kind>> = {
   username: CREDENTIAL,
 };
 
-/** Throws `InvalidOptionError` for an option of another kind. `null` is what ioredis itself writes for "not set". */
+/** Throws `InvalidOptionError` for an invalid value. `null` is what ioredis itself writes for "not set". */
 export function checkKinds(where: string, option: string, options: object): void {
   for (const [name, { must, accepts, isSecret }] of Object.entries(KINDS)) {
     const received: unknown = Reflect.get(options, name);

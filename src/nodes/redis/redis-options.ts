@@ -65,7 +65,10 @@ export const REDIS_OPTIONS = [
   'username',
 ] as const satisfies readonly (keyof RedisOptions)[];
 
-/** Throws `InvalidOptionError` for options that ioredis would ignore, and for options that name no server. */
+/**
+ * Throws `InvalidOptionError` for unknown options, which ioredis would ignore, for an invalid `Connector`, `family` or
+ * `connectTimeout`, and for options that name no server.
+ */
 export function checkRedisOptions(where: string, option: string, options: object, forms: string): void {
   const names = Object.keys(options);
   const unknown = names.find((name) => !(REDIS_OPTIONS as readonly string[]).includes(name));
@@ -101,8 +104,8 @@ export function checkRedisOptions(where: string, option: string, options: object
 const HOST = "must be a host name or an address, such as '10.1.1.1'";
 
 /**
- * Identifies the server of a connection: equal for the same server. Throws `InvalidOptionError` if it cannot hold
- * locks.
+ * Identifies the server of a connection: equal for the same server. Throws `InvalidOptionError` for invalid options,
+ * and for a replica.
  */
 export function placeOfOptions(where: string, option: string, options: RedisOptions): string {
   checkKinds(where, option, options);

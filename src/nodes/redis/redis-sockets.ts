@@ -28,8 +28,8 @@ export function reset(server: Redis): void {
   // A server of a Cluster has no connection until it is needed.
   const { stream } = server as Partial<Redis>;
   try {
-    // While its own end is closing, a socket cannot be reset (EINVAL): Node.js would not close it either, and ioredis
-    // would wait for that forever.
+    // A socket whose writable side has ended cannot be reset: the reset fails (EINVAL), Node.js leaves the socket open,
+    // and ioredis would wait forever for it to close.
     if (stream?.writableEnded) stream.destroy();
     else stream?.resetAndDestroy();
   } catch {

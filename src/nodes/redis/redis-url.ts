@@ -57,7 +57,7 @@ export function optionsOfUrl(where: string, option: string, text: string): Redis
   if (family !== undefined && !['0', '4', '6'].includes(family)) {
     return refuse('must have 4, 6 or 0 (both) as family in its query');
   }
-  // Only now: a query such as ?lazyConnect=false would make ioredis connect.
+  // Only after the query has been checked: one such as ?lazyConnect=false would make ioredis connect.
   const { options } = new Redis(text, { lazyConnect: true });
   const read = ['host', 'port', 'username', 'password', 'db', 'tls', ...names] as (keyof RedisOptions)[];
   return Object.fromEntries(read.map((name) => [name, options[name]]));

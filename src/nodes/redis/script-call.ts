@@ -8,7 +8,7 @@ export type ExpiredReply = ['late', number];
 /** A reply that none of our scripts returns, for example from a proxy. */
 class UnknownReply extends Error {
   constructor(reply: unknown) {
-    super(`it answers a script with ${JSON.stringify(reply)?.slice(0, 100)}, which is not a vote`);
+    super(`it answers a script with ${JSON.stringify(reply)?.slice(0, 100)}, which is not a valid reply`);
   }
 }
 
@@ -49,8 +49,8 @@ export function voteOf(reply: unknown): Vote {
   throw new UnknownReply(reply);
 }
 
-/** Whether the lock was held, by the reply to an extension, a settle or a release. Throws for an unknown reply. */
-export function heldOf(reply: unknown): boolean {
+/** What a reply of 1 (yes) or 0 (no) says. Throws for an unknown reply. */
+export function yesOrNo(reply: unknown): boolean {
   if (reply === 1 || reply === 0) return reply === 1;
   throw new UnknownReply(reply);
 }
@@ -114,7 +114,7 @@ export function storedPause({ isPaused, version, until = 0, detail }: Pause): st
   return `${isPaused ? PAUSED : RESUMED}${version} ${until} ${detail}`;
 }
 
-/** The knowledge about a job in the reply of `LOOK`. Throws for an unknown reply. */
+/** What the reply to `LOOK` says about a job. Throws for an unknown reply. */
 export function viewOf(reply: unknown): JobView {
   const [holder, last, begun, pause, records] = (Array.isArray(reply) ? reply : []) as unknown[];
   if (
@@ -149,7 +149,7 @@ export function pauseOf(stored: unknown): Pause | undefined {
   };
 }
 
-/** The entries in the reply of `REGISTERED`. Throws for an unknown reply. */
+/** The entries in the reply to `REGISTERED`. Throws for an unknown reply. */
 export function entriesOf(reply: unknown): string[] {
   if (isListOfStrings(reply)) return reply;
   throw new UnknownReply(reply);

@@ -66,9 +66,9 @@ if deadline > 0 and now > deadline then return {'late', now} end
 `;
 
 /**
- * Grants all or nothing. Granted, it returns 1, `{ last }` or `{ 'granted', dead, last, unfinished }`; denied,
- * `{ vote }`, `{ vote, wait }`, `{ vote, ahead }` or `{ vote, holder, lease, rank }`; after the deadline,
- * `{ 'late', now }`.
+ * Grants all or nothing. If it grants the claim, it returns 1, `{ last }` or `{ 'granted', dead, last, unfinished }`.
+ * If it denies the claim, it returns `{ vote }`, `{ vote, wait }`, `{ vote, ahead }` or
+ * `{ vote, holder, lease, rank }`. After the deadline, it returns `{ 'late', now }`.
  */
 export const CLAIM = script(`${ARGUMENTS}${IN_TIME}
 local function refuse(vote, holder, left)
@@ -129,9 +129,10 @@ return last > 0 and {last} or 1
 `);
 
 /**
- * Lets the lock (and a tick with `recover`) last for one ttl from now. Returns 1. Returns 0 if another claim has the
- * lock or the marker of the tick, or the tick is settled; unless runs may overlap, also if a newer tick is settled and
- * the lock is free, or another run has begun the interval. After the deadline, returns `{ 'late', now }`.
+ * Extends the lease to one ttl from now: writes the lock again and, with `recover`, the marker of the tick. Returns 1.
+ * Returns 0 if another claim has the lock or the marker of the tick, or if the tick is settled. Unless runs may
+ * overlap, it also returns 0 if a newer tick is settled and the lock is free, or if another run has begun the interval.
+ * After the deadline, it returns `{ 'late', now }`.
  */
 export const EXTEND = script(`${ARGUMENTS}${IN_TIME}
 local holder = redis.call('get', KEYS[1])

@@ -4,8 +4,8 @@ import { setImmediate as immediate, setTimeout as pause } from 'node:timers/prom
 export class Suspicion {
   /** Resolves when it is known whether the connection still works. */
   readonly over: Promise<void>;
-  /** Whether neither connection has answered. */
-  wasFutile = false;
+  /** Whether neither connection has answered in time. Never set for a Cluster. */
+  noneAnswered = false;
   private resolve: (() => void) | undefined;
 
   constructor() {
