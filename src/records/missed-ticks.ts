@@ -43,7 +43,7 @@ export async function ticksBetween(
   clock: Clock,
 ): Promise<number[]> {
   const missed: number[] = [];
-  for (let at = ticks.previous(tick); at !== undefined && at > last; at = ticks.previous(at)) {
+  for (let at = ticks.timeBefore(tick); at !== undefined && at > last; at = ticks.timeBefore(at)) {
     if (missed.length === MOST || at >= (missed.at(-1) ?? tick)) break;
     missed.push(at);
     if (missed.length % IN_ONE_TURN === 0) await clock.turn();

@@ -14,7 +14,7 @@ export class CronJobTimes {
    * Notes the present times of a cron job.
    *
    * @param isDecorated Whether the scheduler created it for a decorated method. Any other cron job is noted only if it
-   * replaces one that was.
+   * replaces one that was created for a decorated method.
    */
   note(name: string, { cronTime }: Pick<CronJob, 'cronTime'>, now: number, isDecorated = false): void {
     const known = this.known.get(name);

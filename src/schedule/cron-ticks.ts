@@ -35,7 +35,9 @@ export class CronTicks {
   /** Consecutive ticks, past or upcoming. */
   private known: readonly number[] = [];
   private readonly search: TickSearch;
-  /** The latest search by `next`, kept because an overdue job repeats it: `at` is the first tick after `from`. */
+  /**
+   * The latest search by `next`: `at` is the first tick after `from`. Kept because it is repeated while a job is overdue.
+   */
   private searched = { from: 0, at: 0 };
   private isPreparing = false;
   private hash: string | undefined;
@@ -68,7 +70,7 @@ export class CronTicks {
   }
 
   /** The tick before `tick`; `undefined` if there is none. */
-  before(tick: Tick): Tick | undefined {
+  tickBefore(tick: Tick): Tick | undefined {
     return this.upTo(tick.at - 1);
   }
 
@@ -82,7 +84,7 @@ export class CronTicks {
   }
 
   /** The time of the tick before the tick `at`; `undefined` if there is none. */
-  previous(at: number): number | undefined {
+  timeBefore(at: number): number | undefined {
     const index = this.known.indexOf(at);
     if (index > 0) return this.known[index - 1];
     if (this.cron.realDate) return undefined;
@@ -130,7 +132,7 @@ export class CronTicks {
     if (this.cron.realDate) return false;
     const limit = now + TIMER_SLACK;
     const due = this.known.findLastIndex((tick) => tick <= limit);
-    // The one before the due tick tells whether ticks were missed.
+    // Keeps the one before the due tick: `areConsecutive` needs it to tell whether ticks were missed.
     if (due > 1) this.known = this.known.slice(due - 1);
     if (this.known.filter((tick) => tick > limit).length >= UPCOMING) return false;
     const last = this.known.at(-1) ?? limit;

@@ -13,7 +13,7 @@ const MINUTE = 60_000;
  */
 export type Firing = CronFiring | IntervalFiring | ManualFiring;
 
-/** Counts the calls in a firing that have not ended: its own, and those that keep it open. */
+/** Counts the calls in a firing that have not ended: the call that began it, and those that keep it open. */
 class PendingCalls {
   private pending = 0;
 
@@ -47,7 +47,7 @@ class PendingCalls {
 export class CronFiring {
   readonly kind = 'cron';
   readonly calls = new PendingCalls();
-  /** The names of the jobs whose calls have failed in it. */
+  /** The names of the jobs whose calls in this firing have failed. */
   readonly failed = new Set<string>();
   private found: { readonly tick: Tick | undefined } | undefined;
 

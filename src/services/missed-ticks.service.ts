@@ -71,7 +71,7 @@ export class MissedTicks {
   ): Promise<void> {
     // The routine goes first.
     await this.clock.turn();
-    const previous = ticks.previous(tick.at);
+    const previous = ticks.timeBefore(tick.at);
     if (previous === undefined || previous <= last) return;
     const missed = await ticksBetween(ticks, last, tick.at, this.clock);
     const { records, pause } = await this.viewOf(name, options);

@@ -76,7 +76,7 @@ export class Recovery {
       if (outcome === 'unknown') this.searchLater(job, schedule);
       if (outcome !== 'unbegun' || tick.at < now - LAST_TICK_RETENTION) break;
       await this.clock.turn();
-      tick = ticks.before(tick);
+      tick = ticks.tickBefore(tick);
     }
     ticks.prepareSoon(this.clock);
   }

@@ -133,11 +133,11 @@ describe('the search for a tick', () => {
     const now = Date.parse('2026-11-22T12:34:56.000Z');
     const newest = ticks.latest(now);
     expect(newest?.at).toBe(now);
-    expect(newest && ticks.before(newest)).toMatchObject({ at: now - SECOND, next: now });
+    expect(newest && ticks.tickBefore(newest)).toMatchObject({ at: now - SECOND, next: now });
     const once = new CronTicks(new CronTime(new Date(now)));
     const only = once.latest(now);
     expect(only?.at).toBe(now);
-    expect(only && once.before(only)).toBeUndefined();
+    expect(only && once.tickBefore(only)).toBeUndefined();
   });
 
   it('goes on where instances have slept through many ticks', () => {
