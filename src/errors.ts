@@ -116,7 +116,8 @@ export class NodeUnreachableError extends RedlockError {
     reason: string,
     /**
      * @internal What failed: the connection, all commands of the server, or what one lock or one command needs
-     * (`'lock'`). `'slow'`: only this answer is late; `'unsent'`: there was no connection.
+     * (`'lock'`). `'slow'`: only this answer is late. `'unsent'`: the command was not sent, or the inspection of the
+     * node got no answer.
      */
     readonly scope: 'connection' | 'server' | 'lock' | 'slow' | 'unsent' = 'connection',
     /** What the message calls the node. */
@@ -170,8 +171,9 @@ export class RunTimeoutError extends RedlockError {
 }
 
 /**
- * The application shut down, and the run did not end within `shutdownTimeout`, or the lock was still held. The reason of
- * its aborted `signal`.
+ * The application shut down, and the run did not end within `shutdownTimeout`, or the lock was still held: the reason
+ * of the aborted `signal`. Also thrown by a later call in a firing, such as a retry by a decorator, if the shutdown has
+ * begun by then.
  */
 export class ShutdownError extends RedlockError {
   override readonly name = 'ShutdownError';
@@ -181,17 +183,20 @@ export class ShutdownError extends RedlockError {
   constructor(
     /** The name of the job or lock. */
     readonly jobName: string,
-    what: 'lock' | 'run' | 'run that another instance takes over' = 'run',
+    what: 'lock' | 'run' | 'run that another instance takes over' | 'later call' = 'run',
   ) {
-    const name = quoted(jobName);
-    super(
-      what === 'lock'
-        ? `The lock of ${name} was still held when the application shut down`
-        : `The run of ${name} was not over when the application shut down` +
-            (what === 'run' ? '' : ': another instance takes over its tick'),
-    );
+    super(AT_SHUTDOWN[what](quoted(jobName)));
   }
 }
+
+/** The messages of `ShutdownError`. */
+const AT_SHUTDOWN = {
+  lock: (name: string) => `The lock of ${name} was still held when the application shut down`,
+  run: (name: string) => `The run of ${name} was not over when the application shut down`,
+  'run that another instance takes over': (name: string) =>
+    `The run of ${name} was not over when the application shut down: another instance takes over its tick`,
+  'later call': (name: string) => `${name} was not run again, because the application is shutting down`,
+};
 
 /** What was thrown, as an `Error` that can be read: code outside this package may throw anything. */
 export function errorOf(thrown: unknown): Error {

@@ -49,6 +49,7 @@ describe('every error', () => {
     (name: string) => new StoreDownError(name, [new Error(name)]),
     (name: string) => new RunTimeoutError(name, 1),
     (name: string) => new ShutdownError(name),
+    (name: string) => new ShutdownError(name, 'later call'),
     (name: string) => new NodeUnreachableError(name, name),
     (name: string) => new NotInjectedError(name),
     (name: string) => new InvalidOptionError(name, 'name', 'must be another', { received: name }),

@@ -117,8 +117,8 @@ export class JobRunner {
   }
 
   /**
-   * Tries to take over the tick without a call by the scheduler, and again after each `ttl` for as long as the result is
-   * `'unknown'`.
+   * Tries to take over the tick without a call by the scheduler, and again after each `ttl` for as long as the result
+   * is `'unknown'`.
    */
   private async takeOverUncalled(
     request: RunRequest,
@@ -175,7 +175,7 @@ export class JobRunner {
     if (past !== 'perhaps begun') this.skip(request, answer);
     if (isStoreDown && onStoreDown === 'throw') throw new StoreDownError(name, answer.causes);
     // A retry would mistake `undefined` for a success.
-    if (past === 'run here' && answer.reason === 'shutdown') throw new ShutdownError(name);
+    if (past === 'run here' && answer.reason === 'shutdown') throw new ShutdownError(name, 'later call');
     if (past !== 'run here') this.takeovers.watch(request, answer, () => this.takeOver(request, routine));
     return { ran: false, reason: answer.reason };
   }

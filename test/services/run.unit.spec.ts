@@ -1,10 +1,12 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { Injectable, type OnModuleDestroy } from '@nestjs/common';
+import { Cron } from '@nestjs/schedule';
 import { CronJob } from 'cron';
 import { describe, expect, it } from 'vitest';
 import { type CurrentRun, Exclusive, MemoryNode, RedlockService } from '../../src/index.js';
+import { LeaseRegistry } from '../../src/services/lease-registry.service.js';
 import { RunExecutor } from '../../src/services/run-executor.service.js';
-import { close, newYear, ONCE_A_YEAR, start, startFleet } from '../module/application.js';
+import { byHand, close, fire, newYear, ONCE_A_YEAR, start, startFleet } from '../module/application.js';
 import { RecordingLogger } from '../module/recording-logger.js';
 
 describe('run', () => {
@@ -127,6 +129,39 @@ describe('run', () => {
     await close(await start({ redlock: { nodes: new MemoryNode() }, providers: [Buffer], logger }));
     expect(logger.at('warn')).toEqual([
       '"flush" was not run: the application is shutting down RedlockModule',
+    ]);
+  });
+
+  it('rejects with an error of its own if it is retried in a shutdown', async () => {
+    const errors: Error[] = [];
+    let shutDown: (() => void) | undefined;
+    const Retrying = (
+      _target: object,
+      _key: string,
+      descriptor: TypedPropertyDescriptor<() => Promise<void>>,
+    ) => {
+      const { value } = descriptor;
+      descriptor.value = async function (this: unknown): Promise<void> {
+        for (let time = 0; time < 2; time++)
+          await value?.call(this).catch((error: unknown) => errors.push(error as Error));
+      };
+    };
+    @Injectable()
+    class Billing {
+      @Cron(ONCE_A_YEAR, byHand('bill'))
+      @Retrying
+      @Exclusive('bill')
+      async bill(): Promise<void> {
+        shutDown?.();
+        throw new Error('the bank is away');
+      }
+    }
+    const app = await start({ redlock: { nodes: new MemoryNode() }, providers: [Billing] });
+    shutDown = () => app.get(LeaseRegistry).close();
+    await fire(app, 'bill');
+    expect(errors.map(({ message }) => message)).toEqual([
+      'the bank is away',
+      '"bill" was not run again, because the application is shutting down',
     ]);
   });
 
