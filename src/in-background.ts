@@ -14,7 +14,7 @@ export const outsideCalls = AsyncLocalStorage.snapshot();
 /**
  * Does work that belongs to no call. A failure is logged.
  *
- * @param what What has failed, as the beginning of a sentence.
+ * @param what What the work is, as the subject of "… failed".
  */
 export function inBackground(what: string, work: () => Promise<unknown>): Promise<void> {
   return outsideCalls(() => loggingFailure(what, work));
@@ -24,7 +24,7 @@ export function inBackground(what: string, work: () => Promise<unknown>): Promis
  * Does work that no caller waits for, in the async context of its caller. A failure is logged: an unhandled rejection
  * would end the process.
  *
- * @param what What has failed, as the beginning of a sentence.
+ * @param what What the work is, as the subject of "… failed".
  */
 export async function loggingFailure(what: string, work: () => Promise<unknown>): Promise<void> {
   try {
@@ -34,7 +34,7 @@ export async function loggingFailure(what: string, work: () => Promise<unknown>)
   }
 }
 
-/** @param what What has failed, as the beginning of a sentence. */
+/** @param what What the work was, as the subject of "… failed". */
 export function logFailure(what: string, error: unknown): void {
   logger.error(`${what} failed: ${messageOf(error)}`, framesOf(error));
 }

@@ -12,7 +12,7 @@ export interface ExclusiveMethod {
   readonly options: JobOptions;
 }
 
-/** A decorated method, as an object has it. */
+/** A decorated method of one object. */
 export interface MethodOfObject {
   readonly method: ExclusiveMethod;
   /**

@@ -5,12 +5,12 @@ import type { JobName, JobOptions } from '../options/options.js';
 import { Binding, bindingOf, inject, MOCKED } from '../services/binding.service.js';
 import { declareExclusive, type ExclusiveMethod, isDeclared, jobName, placeOf } from './exclusive-method.js';
 
-/** The property into which Nest injects `Binding`. Nest shows its description if the provider is missing. */
-const JOBS = Symbol(
+/** The property into which Nest injects `Binding`. If the provider is missing, Nest shows this description. */
+const BINDING = Symbol(
   '@Exclusive: add RedlockModule.forRoot(...) to the imports of AppModule, from the same copy of nestjs-exclusive',
 );
 
-/** Nest assigns to this property, which must not fail for an object that is frozen or sealed. */
+/** Nest assigns to this property. A setter keeps that from failing for an object that is frozen or sealed. */
 const INJECTED: PropertyDescriptor & ThisType<object> = {
   configurable: true,
   set(injected: unknown) {
@@ -48,12 +48,12 @@ export interface ExclusiveDecorator<Name extends (...args: never[]) => unknown =
  * - On anything else, and for plain calls such as `service.report()`, runs do not overlap, unless `overlap` is
  *   `'allow'`.
  *
- * A call that loses resolves to `undefined`; a call that wins resolves or rejects as the method does. It
- * rejects if the method returns an Observable or a generator, whose work would begin after the lock is released.
+ * A call that loses resolves to `undefined`; a call that wins resolves or rejects as the method does. It also rejects
+ * if the method returns an Observable or a generator, whose work would begin after the lock is released.
  *
  * @param name The name of the job, across the fleet: a string, or a function of the arguments of the call, such as ``
  * (tenant: string) => `report:${tenant}` ``. Default: `ClassName.method`.
- * @param options The options of the job. Defaults come from the module.
+ * @param options The options of the job. If the module has the same option, its value there is the default.
  * @throws InvalidOptionError if it decorates anything but a method, or a method twice, or has an invalid name. Invalid
  * options, and a name that two methods share, are reported when the application starts.
  *
@@ -118,8 +118,8 @@ export function Exclusive(
       Reflect.defineMetadata(metadataKey, Reflect.getMetadata(metadataKey, original), wrapper);
     }
     declareExclusive(target, exclusive);
-    Inject(Binding)(target, JOBS);
-    if (!(JOBS in target)) Object.defineProperty(target, JOBS, INJECTED);
+    Inject(Binding)(target, BINDING);
+    if (!(BINDING in target)) Object.defineProperty(target, BINDING, INJECTED);
     descriptor.value = wrapper;
   };
   return decorate as ExclusiveDecorator;

@@ -14,7 +14,7 @@ export type DurationUnit =
  */
 export type Duration = number | `${number}${DurationUnit}` | `${number} ${DurationUnit}`;
 
-/** Checks a `ttl`: a duration that is long enough to be renewed in time. Returns whole milliseconds. */
+/** Checks a `ttl`: a duration that is long enough for the lease to be renewed in time. Returns whole milliseconds. */
 export function ttlCheck(nodeTimeout: number): Check<number> {
   return (where, option, value) => {
     const ttl = milliseconds(where, option, value);

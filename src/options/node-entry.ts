@@ -18,7 +18,7 @@ const NODE_FORMS =
   "a URL such as 'redis://10.1.1.1:6379', ioredis options such as { host: '10.1.1.1' }, an ioredis Redis or Cluster, or a MemoryNode";
 
 /**
- * What an entry of `nodes` is, and how its node is created. Nothing else asks for its kind.
+ * What an entry of `nodes` is, and how its node is created. No other code distinguishes kinds of entries.
  *
  * @throws InvalidOptionError for an invalid entry. Throws what a getter throws, for `readOrRefuse` to report.
  */
@@ -38,7 +38,7 @@ export function nodeEntry(option: string, given: unknown): NodeEntry {
     const driverOf: DriverOf = ({ nodeTimeout }) => new CustomNode(given, nodeTimeout);
     return { place: given, store: given, create: bounded(option, driverOf) };
   }
-  if (isClient(given)) return likeClient(option, given as unknown as Redis | Cluster);
+  if (isClient(given)) return entryOfClient(option, given as unknown as Redis | Cluster);
   refuseOther(option, given);
   // A copy, because what is checked must be what is used.
   const options = { ...given };
@@ -58,7 +58,7 @@ function withOptions(
   return { place, store, create: bounded(option, driverOf) };
 }
 
-function likeClient(option: string, client: Redis | Cluster): NodeEntry {
+function entryOfClient(option: string, client: Redis | Cluster): NodeEntry {
   const driverOf: DriverOf = (settings) => RedisNode.like(client, settings);
   const options = client.options as RedisOptions;
   if (!client.isCluster) return withOptions(option, options, driverOf);
@@ -81,7 +81,7 @@ function likeClient(option: string, client: Redis | Cluster): NodeEntry {
   return { place: client, store, create: bounded(option, driverOf) };
 }
 
-/** The node answers in time, whatever its driver does. */
+/** Creates a node that answers in time, whatever its driver does. */
 function bounded(option: string, driverOf: DriverOf): NodeEntry['create'] {
   return (settings) => {
     try {

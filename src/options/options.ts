@@ -98,8 +98,8 @@ export interface RedlockModuleOptions {
    */
   overdueAfter?: Duration | undefined;
   /**
-   * `false` makes every decorated method run as if it were undecorated. The nodes are not used: `lock` and `run` exclude
-   * only within this application, and `pause` and `resume` throw. Default: `true`.
+   * `false` makes every decorated method run as if it were undecorated. The nodes are not used: `lock` and `run`
+   * exclude only within this application, and `pause` and `resume` throw. Default: `true`.
    */
   enabled?: boolean | undefined;
   /** The name of this instance in events, logs and `CLIENT LIST`. Default: host, process id and a random part. */
@@ -132,7 +132,7 @@ export interface MissedWithin {
   within: Duration;
 }
 
-/** The options of a job. Defaults come from the module. */
+/** The options of a job. If the module has the same option, its value there is the default. */
 export interface JobOptions {
   /** The lease of this job. At least three times the module's `nodeTimeout`. Default: the module's `ttl`. */
   ttl?: Duration | undefined;
@@ -175,9 +175,9 @@ export interface JobOptions {
   overdueAfter?: Duration | undefined;
   /**
    * Each tick is claimed later by an offset that is derived from `keyPrefix` and the name of the job, the same on all
-   * instances, and shorter than this: jobs that are due at the same moment do not start together. The
-   * tick remains the scheduled time. Must be shorter than the shortest period of the schedule. No effect on plain
-   * calls. Default: the module's `spread`, if it is shorter than the period; otherwise none.
+   * instances, and shorter than this: jobs that are due at the same moment do not start together. The tick remains the
+   * scheduled time. Must be shorter than the shortest period of the schedule. No effect on plain calls. Default: the
+   * module's `spread`, if it is shorter than the period; otherwise none.
    */
   spread?: Duration | undefined;
 }
@@ -202,7 +202,7 @@ export interface ResolvedOptions {
   readonly instanceId: string;
   readonly recordErrors: boolean;
   /** Whether `nodes` was omitted, so that the log warns where the locks are. */
-  readonly nodesLeftOut: boolean;
+  readonly nodesOmitted: boolean;
   /** The defaults for the options of a job. */
   readonly job: ResolvedJobOptions;
 }

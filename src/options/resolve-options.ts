@@ -102,7 +102,7 @@ export function resolveOptions(options: unknown): ResolvedOptions {
   const { maxRuntime, onStoreDown: whenDown = 'skip' } = given;
   return {
     nodes: nodeEntries(enabled ? given.nodes : 'memory'),
-    nodesLeftOut: enabled && given.nodes === undefined,
+    nodesOmitted: enabled && given.nodes === undefined,
     keyPrefix: given.keyPrefix ?? 'JOB_LOCKER',
     nodeTimeout,
     shutdownTimeout: given.shutdownTimeout ?? 10_000,

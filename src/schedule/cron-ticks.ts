@@ -36,7 +36,8 @@ export class CronTicks {
   private known: readonly number[] = [];
   private readonly search: TickSearch;
   /**
-   * The latest search by `next`: `at` is the first tick after `from`. Kept because it is repeated while a job is overdue.
+   * The latest search by `next`: `at` is the first tick after `from`. Kept because it is repeated while a job is
+   * overdue.
    */
   private searched = { from: 0, at: 0 };
   private isPreparing = false;

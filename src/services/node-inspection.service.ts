@@ -45,7 +45,7 @@ export class NodeInspection {
    * the same server.
    */
   async open(): Promise<void> {
-    if (this.options.nodesLeftOut) {
+    if (this.options.nodesOmitted) {
       this.logger.warn(
         'nodes is not set: locks are kept in the memory of this application, and do not exclude other applications or instances',
       );
