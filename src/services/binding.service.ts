@@ -93,7 +93,10 @@ export class Binding implements OnModuleInit {
     }
   }
 
-  /** Nest may not have injected into it (a factory returned it), or may have done so only in another application. */
+  /**
+   * Adds the mark of this binding to those of an object. Nest may have injected no binding into the object (if a
+   * factory returned it), or only that of another application.
+   */
   private bind(instance: object): void {
     this.bound.add(instance);
     const others = (marks.get(instance) ?? []).filter(
@@ -138,7 +141,7 @@ export class Binding implements OnModuleInit {
   }
 }
 
-/** Binds an object to what Nest injects into it: a `Binding`, which a tracer may have put into a proxy, or a mock. */
+/** Binds an object to what Nest injects into it: a `Binding`, perhaps wrapped in a proxy by a tracer, or a mock. */
 export function inject(instance: object, injected: unknown): void {
   // Code that copies the members of a class reads the injected property (see `INJECTED` in `exclusive.decorator.ts`)
   // from the prototype, gets `undefined`, and assigns it.
@@ -151,8 +154,8 @@ export function inject(instance: object, injected: unknown): void {
 }
 
 /**
- * The binding that a call of a method of this object uses. If several applications share the object, it is that of the
- * caller, or else one that guards the call.
+ * The binding that a call of a method of this object uses. If several applications share the object, this is the
+ * binding of the caller, or else, if possible, one that guards the call.
  */
 export function bindingOf(instance: unknown): Binding | typeof MOCKED | undefined {
   const mark: unknown = Reflect.get(Object(instance) as object, MARK);

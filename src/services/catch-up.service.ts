@@ -24,7 +24,7 @@ import { KnownJobs } from './known-jobs.service.js';
 import { Recovery } from './recovery.service.js';
 import { SchedulerFirings } from './scheduler-firings.service.js';
 
-/** When to look again at a job if the nodes have answered too late, in milliseconds. */
+/** After how long to look at a job again if the nodes have answered too late, in milliseconds. */
 const AFTER_LATE_ANSWERS = 500;
 
 /** A job whose missed ticks are made up for, or whose claims are spread. */
@@ -45,11 +45,11 @@ export class CatchUp {
   /** The jobs with `missed` or `spread`, by name. Kept, because finding them means going through all declared jobs. */
   private readonly candidates = new Map<string, Candidate>();
   /**
-   * The jobs to look at again: paused ones, each with a timer if the pause ends by itself, undecided claims, and jobs
-   * that could not be read, each with a timer if that was because of late answers.
+   * The jobs to look at again: paused jobs (each with a timer if the pause ends by itself), jobs whose claim may
+   * succeed later, and jobs that could not be read (each with a timer if the answers were only late).
    */
   private readonly waiting = new Map<string, Timer | undefined>();
-  /** The jobs that the nodes refuse to report on, while they answer others: the log has a line on each. */
+  /** The jobs that the nodes refuse to report on, although they report on other jobs. The log has a line on each. */
   private readonly unread = new Set<string>();
   private isStopped = false;
 
@@ -77,7 +77,7 @@ export class CatchUp {
     this.lookFor(job.name);
   }
 
-  /** Looks for a missed tick of this job: when it is paused or resumed, and when its pause ends. */
+  /** Looks for a missed tick of this job, in the background. */
   lookFor(name: string): void {
     const job = this.candidates.get(name);
     if (job) void this.lookAt(job).catch((error: unknown) => this.failed(name, error));
@@ -89,7 +89,7 @@ export class CatchUp {
     if (!this.waiting.has(name)) this.lookFor(name);
   }
 
-  /** Checks whether paused jobs have been resumed, perhaps by other instances, and claims undecided ticks again. */
+  /** Looks again at the jobs that wait: another instance may have resumed them, and their claims may succeed now. */
   lookAtWaiting(): void {
     for (const name of this.waiting.keys()) this.lookFor(name);
   }
@@ -101,7 +101,7 @@ export class CatchUp {
     this.waiting.clear();
   }
 
-  /** @param isNew Whether this instance claims the ticks of the job from now on. */
+  /** @param isNew Whether this instance begins only now to claim the ticks of the job. */
   private add(job: DeclaredJob, isNew: boolean): void {
     const { name, schedule, options } = job;
     const { missed, spread, defaultSpread } = options;
@@ -117,8 +117,8 @@ export class CatchUp {
     // If the scheduler is off, or the job may be stopped, this instance is not meant to run it.
     if (!this.firings.callsAll(schedule)) return;
     const { ticks } = schedule;
-    const waiting = this.waitingTick(job);
-    if (options.missed === undefined && !waiting) return void this.candidates.delete(name);
+    const pending = this.pendingTick(job);
+    if (options.missed === undefined && !pending) return void this.candidates.delete(name);
     // While the job is paused, this view is read on each beat, without records: they may be many, and are read when the
     // pause is over.
     const { pause: found } = await this.records.view(name, 0);
@@ -135,10 +135,10 @@ export class CatchUp {
     const now = this.clock.now();
     const tick = ticks.latest(now);
     if (!tick || this.isDelayed(job, tick, now) || !this.isMissed(job, tick, view)) return;
-    if (now - tick.at > (options.missed ?? 0) && tick.at !== waiting?.at) return;
+    if (now - tick.at > (options.missed ?? 0) && tick.at !== pending?.at) return;
     const firing = (): CronFiring => this.firings.ofCron(call, ticks, tick);
     const outcome = await this.runner.runUncalled(requestOf(job, tick), firing, call);
-    // Another run may hold the lock, or the clock of a node may not have come to the end of the pause.
+    // Another run may hold the lock, or the clock of a node may not have reached the end of the pause.
     if (outcome === 'unknown') {
       this.candidates.set(name, job);
       if (!this.waiting.has(name)) this.waiting.set(name, undefined);
@@ -153,7 +153,7 @@ export class CatchUp {
     const { isOfOneLock } = denial;
     // `look` is called when a quorum votes again.
     if (isDown(denial)) return this.heartbeat.suspect();
-    // The other jobs are not looked at again because of an error of this one.
+    // The answers were only late: only this job is looked at again.
     if (!isOfOneLock) {
       this.clock.clearTimeout(this.waiting.get(name));
       this.waiting.set(name, this.lookAgain(name, this.clock.now() + AFTER_LATE_ANSWERS));
@@ -165,8 +165,11 @@ export class CatchUp {
     this.logger.warn(`Missed ticks of ${quoted(name)} cannot be looked for: ${error.message}`);
   }
 
-  /** A tick that was due before this instance began to claim the ticks of the job, if it is not to be claimed yet. */
-  private waitingTick(job: Candidate): Tick | undefined {
+  /**
+   * A tick that was due before this instance began to claim the ticks of the job, and is not to be claimed yet
+   * (`spread`).
+   */
+  private pendingTick(job: Candidate): Tick | undefined {
     const now = this.clock.now();
     const tick = job.schedule.ticks.latest(now);
     if (!tick || this.wasClaiming(job, tick)) return undefined;
@@ -195,8 +198,8 @@ export class CatchUp {
   }
 
   /**
-   * Whether a tick was due under the same schedule as the last one that ran, was not begun, and found no run in
-   * progress. The nodes may have lost data: what this instance remembers counts, too.
+   * Whether a tick was due under the same schedule as the last one that ran, was not begun, is not left out by `every`,
+   * and was not due during a run. The nodes may have lost data: what this instance remembers counts, too.
    */
   private isMissed(
     { name, options, schedule }: Candidate,

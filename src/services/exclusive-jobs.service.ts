@@ -141,7 +141,7 @@ export class ExclusiveJobs {
     for (const each of this.found()) if (!each.isOverridden) yield each;
   }
 
-  /** The same, without methods with invalid options: only a module that was loaded after startup can have any. */
+  /** The same, without methods with invalid options, which only a module that was loaded after startup can have. */
   *valid(): Iterable<FoundMethod & CheckedOptions> {
     for (const each of this.all()) {
       let checked: CheckedOptions;
@@ -201,7 +201,8 @@ export class ExclusiveJobs {
       return { name, pattern, options: { ...options, every: undefined }, firing, trigger: 'manual' };
     }
     if (schedule.kind !== 'interval') return { name, pattern, options };
-    // If the scheduler's calls cannot be told from others, every call counts: otherwise every instance would run.
+    // If the scheduler's calls cannot be told from others, every call counts as one of them: as plain calls, they would
+    // run on every instance.
     if (!firing && this.firings.recognizesIntervals) return { name, pattern, options };
     const spread = firing && spreadOf(where, options, firing);
     const every = options.every ?? schedule.every;

@@ -64,7 +64,10 @@ export class FleetDrift {
     this.events.emit('drift', { name, message, instances, instanceId: this.options.instanceId });
   }
 
-  /** Whether no other instance has done this recently. */
+  /**
+   * Takes a lock on `what` for `recently` milliseconds. `false` if an instance, perhaps this one, already has that
+   * lock, or if the nodes cannot tell.
+   */
   private async isFirst(what: string, recently: number): Promise<boolean> {
     const { kind } = await this.acquirer.takeOnce(this.keys.drift(what), recently);
     return kind === 'granted';

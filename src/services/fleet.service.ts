@@ -25,7 +25,7 @@ export class Fleet {
   private readonly keys;
   private readonly startedAt: Date;
   private card: string | undefined;
-  /** The nodes that have the card of this instance, not that of an earlier one with the same name. */
+  /** The nodes that have the card of this instance, not that of an earlier one with the same id. */
   private readonly informed = new Set<LockNode>();
 
   constructor(
@@ -76,7 +76,7 @@ export class Fleet {
   private async renew(node: LockNode): Promise<void> {
     const { instanceId } = this.options;
     await this.health.measure(node, async () => {
-      // Usually, the node has the card, which can be long, so it is not sent again.
+      // A card can be long, so it is not sent again to a node that has it.
       if (this.informed.has(node) && (await node.register(this.keys, instanceId, KEPT))) return;
       await node.register(this.keys, instanceId, KEPT, this.card);
       if (this.card !== undefined) this.informed.add(node);

@@ -49,8 +49,8 @@ export class Heartbeat {
   }
 
   /**
-   * From now on, beats only when `Fleet.beat` or `beatAndLook` is called: a test may move its clock by days, which would
-   * cause thousands of beats.
+   * From now on, beats only when `Fleet.beat` or `beatAndLook` is called: a test may move its clock by days, which
+   * would cause thousands of beats.
    */
   beatByHand(): void {
     this.isTimed = false;

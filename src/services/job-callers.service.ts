@@ -26,8 +26,8 @@ export class JobCallers {
   /**
    * A firing has called a job.
    *
-   * @param group Its pattern, or `'run()'`: a job is left out if a later firing calls only others of its group.
-   * `undefined`: a fixed name.
+   * @param group The pattern of the job, or `'run()'`: the job is left out if a later firing calls only other jobs of
+   * this group. `undefined` for a decorated method with a fixed name.
    */
   called(job: KnownJob, firing: CronFiring, group: string | undefined): void {
     const { source, firedAt } = firing;
@@ -55,9 +55,9 @@ export class JobCallers {
   }
 
   /**
-   * Whether the cron job that called it has fired again, and has called other jobs of its group, but not this
-   * one, as when a tenant has left. A firing that calls none of them proves nothing: perhaps it failed before, or
-   * another instance called them in a run that this one has lost.
+   * Whether the cron job that called this job has fired again, and has called other jobs of the group, but not this
+   * one, as when a tenant has left. A firing that calls no job of the group proves nothing: perhaps it failed before,
+   * or another instance called them in a run that this one has lost.
    */
   isLeftOut({ calledIn }: KnownJob): boolean {
     if (!calledIn) return false;

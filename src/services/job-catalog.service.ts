@@ -45,8 +45,8 @@ export class JobCatalog {
    * Calls the method of a job, through all its decorators, whatever its schedule says.
    *
    * @param args The arguments of the call.
-   * @throws InvalidOptionError if this instance does not declare the job, or has no single object to call it on, or if a
-   * decorator does not call it.
+   * @throws InvalidOptionError if this instance does not declare the job, or has no single object to call it on, or if
+   * a decorator above `@Exclusive` does not call it.
    */
   async trigger(name: string, args: readonly unknown[]): Promise<RunOutcome<unknown>> {
     let place: string | undefined;

@@ -28,21 +28,23 @@ export class JobProgress {
     const job = this.note(request, reason === 'elsewhere' || reason === 'settled');
     if (tick) job?.skipped.add(tick.at, reason, reason === 'overlap' ? holder : undefined);
     const run = holder === undefined ? undefined : contentOf(holder);
-    // If another module of this application makes up for the tick, its claim is undone: the job is guarded here.
+    // The holder may be a catch-up by another `RedlockModule` of this application. Calls of the job go through this
+    // module, so the other one releases its claim unused: the tick has not begun.
     if (run?.trigger !== 'catch-up') this.lost(request, denial);
     // A lock of another program is no run.
     if (job && reason === 'overlap' && run) job.idleUntil = this.clock.now();
     if (reason !== 'paused') return;
-    // A skip does not tell when the pause ends; what is known of that remains, unless it has passed.
+    // A skip does not tell when the pause ends. A known end is kept, unless it has passed.
     if (job && !((job.pausedUntil ?? 0) > this.clock.now())) job.pausedUntil = Number.POSITIVE_INFINITY;
     this.onPaused?.(name);
   }
 
-  /** This instance did not win a tick, whether or not a call was skipped for that. */
+  /** This instance did not win a tick: its call was skipped, or there was no call (see `JobRunner.runUncalled`). */
   lost(request: RunRequest, { reason, holder, isUnsure, isUnbegun }: Denial): void {
     const { name, tick } = request;
-    // The tick may have run nowhere if the vote was split, if the holder may not have won, if it was left to those who
-    // wait for a run to end, or if `every` leaves it out: then the holder is that of another tick.
+    // The tick may have run nowhere: the vote was split, the holder may not have won, the tick was left to other
+    // losers, which wait for a run to end, or `every` leaves the tick out. In the last two cases, the holder is not the
+    // run of this tick.
     const run = holder === undefined || isUnsure ? undefined : contentOf(holder);
     const isOthers = reason === 'elsewhere' && run !== undefined && run.tick === tick?.at;
     if (isOthers || (reason === 'settled' && holder === undefined && !isUnbegun))
@@ -56,7 +58,7 @@ export class JobProgress {
     if (request.tick) job?.skipped.add(request.tick.at, 'unguarded');
   }
 
-  /** This instance has won a call. Returns the job of the call; `undefined` if it has no schedule. */
+  /** This instance has won a call. Returns the job of the call; `undefined` if the job has no schedule. */
   won(request: RunRequest): KnownJob | undefined {
     const job = this.note(request, true);
     begin(job, request);
@@ -84,19 +86,25 @@ export class JobProgress {
     if (ticks) return ticks;
     const { every } = options;
     if (firing?.kind === 'interval') return intervalOf(firing.period, every);
-    // A plain call may have `every`, too. It counts for the interval of a job, but is no schedule by itself.
+    // A plain call with `every` counts for the interval of a job that has a schedule, but gives a job no schedule.
     const known = this.jobs.get(name);
     if (typeof known?.schedule !== 'number' || every === undefined) return undefined;
     return (known.options.every ?? known.schedule) === every ? known.schedule : undefined;
   }
 }
 
-/** Remembers that a tick has begun on some instance. A call inside a run has the tick of that run, perhaps of another job. */
+/**
+ * Remembers that a tick has begun on some instance. A call inside a run has the tick of that run, perhaps of another
+ * job.
+ */
 function begin(job: KnownJob | undefined, { tick, past }: RunRequest): void {
   if (job && tick && past !== 'run here') job.begun = Math.max(job.begun ?? tick.at, tick.at);
 }
 
-/** The group of a job (see `JobCallers`): what stands for its computed names; `undefined` if its name is fixed. */
+/**
+ * The group of a job (see `JobCallers`): the pattern of a computed name; `undefined` for a decorated method with a
+ * fixed name. All names that are passed to `run()` are one group, because any of them may be computed.
+ */
 function groupOf({ name, pattern = 'run()' }: RunRequest): string | undefined {
   return pattern === name ? undefined : pattern;
 }

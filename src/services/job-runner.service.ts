@@ -24,7 +24,7 @@ import { runLoggingError, TakeoverTimers } from '../runs/takeover-timers.js';
 
 type Answer = Lease | Denial;
 
-/** The first claim for a name in a firing, which decides all later calls of that name in it. */
+/** The first claim for a name in a firing. It decides all later calls of that name in the firing. */
 interface FirstClaim {
   readonly answer: Promise<Answer>;
   /** Whether a call has already run or lost because of it. */
@@ -53,8 +53,9 @@ export class JobRunner {
   }
 
   /**
-   * Runs `routine` if this instance wins. Rejects with what it throws, or, depending on `onStoreDown`, with a
-   * `StoreDownError`.
+   * Runs `routine` if this instance wins. Rejects with what `routine` throws; with a `StoreDownError` without a
+   * quorum, depending on `onStoreDown`; and with a `ShutdownError` if shutdown has begun since an earlier run in the
+   * same firing.
    *
    * In a firing, the first call of a name claims its tick. If it wins, later calls, such as those of a retry, claim
    * only the lock; if it loses, they lose, too.
@@ -82,8 +83,8 @@ export class JobRunner {
 
   /**
    * Claims a tick without a call by the scheduler: a missed one, or one that another instance has begun and not settled
-   * (at once if its lease has ended, otherwise once it has). If it wins, calls `method` in `firing`, and the first call
-   * of the job in it uses the claim that was won.
+   * (at once if the lease of that run has ended, otherwise when it ends). If it wins, calls `method` in `firing`, and
+   * the first call of the job in that firing uses the claim that was won.
    *
    * @returns `'unbegun'` if it is a takeover, and no instance has begun the tick; `'unknown'` if the nodes did not
    * answer, their votes stayed split, the lock is held, or the job is paused; otherwise `'done with'`.
@@ -158,7 +159,7 @@ export class JobRunner {
     if (answer instanceof Lease) {
       if (past === 'perhaps begun' && tick) this.log.takenOver(name, tick, answer.before.dead);
       const value = this.executor.execute(answer, request, routine);
-      // The routine goes first.
+      // The routine starts first: bookkeeping must not delay it.
       const job = this.progress.won(request);
       this.missed.won(job, request, answer);
       return { ran: true, value: await value };
@@ -180,7 +181,7 @@ export class JobRunner {
     return { ran: false, reason: answer.reason };
   }
 
-  /** Claims a lost tick again, in a firing of its own: in the firing that lost it, later calls lose, too. */
+  /** Claims a lost tick again, in a firing of its own: in the original firing, later calls of the name lose, too. */
   private takeOver(request: RunRequest, routine: (run: CurrentRun) => unknown): Promise<unknown> {
     const firing = request.firing?.kind === 'cron' ? request.firing.again() : undefined;
     const takeover: RunRequest = { ...request, firing, past: 'perhaps begun' };

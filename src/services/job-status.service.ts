@@ -28,7 +28,7 @@ export class JobStatuses {
   ) {}
 
   /**
-   * @param job What this instance knows about it.
+   * @param job What this instance knows about the job.
    * @throws StoreDownError if no node answers.
    */
   async status(name: string, job: KnownJob | undefined): Promise<JobStatus> {
@@ -88,18 +88,18 @@ export class JobStatuses {
 }
 
 /**
- * The newest run of which the nodes know, or may know: its tick, or, for an interval, its start. Milliseconds since the
- * epoch; `undefined` if they know of none.
+ * The newest run that the nodes know of: its tick, or, for an interval, its start. `undefined` if they know of none. If
+ * runs of a cron job may overlap, the result is at least `since`. Milliseconds since the epoch.
  */
 export function newestRun(job: KnownJob, view: MergedView): number | undefined {
   const { schedule, options, since } = job;
   const known = newestKnown(job, view);
   if (typeof schedule === 'number' || options.overlap !== 'allow') return known;
-  // If runs may overlap, nobody knows of those that were begun before this instance was up, and are not settled.
+  // If runs may overlap, nobody knows of those that began before this instance was up and are not settled.
   return Math.max(since, known ?? since);
 }
 
-/** As `newestRun`, and the same for all instances. */
+/** As `newestRun`, but only from what all instances know. */
 export function newestKnown({ schedule, options }: KnownJob, view: MergedView): number | undefined {
   const { last, records } = view;
   if (typeof schedule === 'number') {
@@ -109,7 +109,10 @@ export function newestKnown({ schedule, options }: KnownJob, view: MergedView): 
   return Number.isFinite(newest) ? newest : undefined;
 }
 
-/** How the newest run ended; `null` if it is not on record: then those on record are older than the last tick. */
+/**
+ * How the newest run ended; `null` if that run is not on record, because all runs on record are older than the last
+ * tick.
+ */
 function lastOutcome({ records, last = Number.NEGATIVE_INFINITY }: MergedView): RecordedOutcome | null {
   const isNewest = records.some(({ tick, startedAt }) => (tick ?? startedAt).getTime() >= last);
   return isNewest ? (records[0]?.outcome ?? null) : null;
@@ -141,7 +144,7 @@ function countsForInterval({ trigger }: RunRecord, { every }: KnownJob['options'
 }
 
 /**
- * With `every`, when the newest run began: it may have begun long after its tick, or have none. Runs that `trigger`
+ * With `every`, when the newest run began: perhaps long after its tick, and perhaps without a tick. Runs that `trigger`
  * started do not count. Milliseconds since the epoch.
  */
 function newestStart({ options: { every } }: KnownJob, { records, running }: MergedView): number {

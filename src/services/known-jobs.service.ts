@@ -15,21 +15,32 @@ export interface KnownJob {
   readonly options: ResolvedJobOptions;
   /** The ticks of a cron job; of any other job, the time between two runs in milliseconds (see `intervalOf`). */
   readonly schedule: CronTicks | number;
-  /** Since when this instance has known it with this schedule. */
+  /** Since when this instance has known the job with this schedule. */
   readonly since: number;
-  /** The newest tick, or start, that any instance is known to have run; `undefined` if that is not known. */
+  /**
+   * The newest tick, or start, that this instance counts as run on some instance; `since` if the nodes knew of no run.
+   * `undefined` if nothing is known yet.
+   */
   progress: number | undefined;
   /** The newest tick that is known here to have begun on some instance, even if the nodes have forgotten it since. */
   begun: number | undefined;
-  /** Until when it was paused, a run was in progress, or nothing called it here, as far as is known. */
+  /** Until when the job was paused, a run was in progress, or nothing called the job here, as far as is known. */
   idleUntil: number | undefined;
-  /** When its pause ends, as far as is known; infinity if no end is known. `undefined` if it is not paused. */
+  /**
+   * When the pause of the job ends, as far as is known; infinity if no end is known. `undefined` if it is not paused.
+   */
   pausedUntil: number | undefined;
-  /** What became of its ticks here since the last one that this instance has won, except by a takeover. */
+  /** What became of the ticks of the job here since the last one that this instance has won, except by a takeover. */
   skipped: SkippedTicks;
-  /** What calls it: a cron job, or the schedule of an interval; `undefined` if that is not known. */
+  /**
+   * What calls the job: a cron job; the schedule of an interval; or, until a cron job has called the job, perhaps the
+   * function that a catch-up has called. `undefined` if that is not known.
+   */
   source: object | undefined;
-  /** The newest firing that has called it, and its group (see `JobCallers`), if its name is computed. */
+  /**
+   * The newest firing that has called the job, and the group of the job; `undefined` without a group (see
+   * `JobCallers`).
+   */
   calledIn: { readonly firing: CronFiring; readonly group: string } | undefined;
 }
 
@@ -46,14 +57,14 @@ export class KnownJobs {
 
   constructor(@Inject(CLOCK) private readonly clock: Clock) {}
 
-  /** A job that this instance declares, which is never forgotten. */
+  /** Adds a job that this instance declares, and never forgets it. */
   declare(job: Named, schedule: CronTicks | number): KnownJob {
     const known = this.keep(job, schedule, this.declared);
     this.called.delete(job.name);
     return known;
   }
 
-  /** A job that was called. */
+  /** Adds a job that was called. It is forgotten once too many other jobs have been called since. */
   add(job: Named, schedule: CronTicks | number): KnownJob {
     if (this.declared.has(job.name)) return this.keep(job, schedule, this.declared);
     const known = this.keep(job, schedule, this.called);
@@ -65,7 +76,9 @@ export class KnownJobs {
     return this.declared.get(name) ?? this.called.get(name);
   }
 
-  /** The jobs that are known now. Whoever goes through them may wait meanwhile, and calls change their order. */
+  /**
+   * The jobs that are known now, as a copy: a caller may await between two jobs, and calls meanwhile reorder the maps.
+   */
   all(): KnownJob[] {
     return [...this.declared.values(), ...this.called.values()];
   }

@@ -28,7 +28,7 @@ export class LateStarts {
     private readonly catchUp: CatchUp,
   ) {}
 
-  /** A cron job with these keys has started. Many may do so together, most of which may call no decorated method. */
+  /** A cron job with these keys has started. Many may start together, and most of them may call no decorated method. */
   add(keys: readonly CronJobKey[]): void {
     for (const key of keys) this.waiting.add(key);
     if (!this.isLooking) void inBackground('Looking for the jobs of started cron jobs', () => this.look());
@@ -50,8 +50,8 @@ export class LateStarts {
   }
 
   /**
-   * The declared jobs that the waiting cron jobs call. One cron job stands for several jobs if several objects have the
-   * method.
+   * The declared jobs that the cron jobs with the waiting keys call. One key stands for several jobs if several objects
+   * have the method.
    */
   private started(): DeclaredJob[] {
     const keys = new Set(this.waiting);

@@ -26,19 +26,22 @@ const UNGUARDED: Grant = {
   release: () => Promise.resolve(),
 };
 
-/** All leases that this instance holds. Closed at shutdown, when no more are acquired. */
+/**
+ * All leases that this instance holds. After `close`, no new claims are made for runs; after `end`, none for locks
+ * either.
+ */
 @Injectable()
 export class LeaseRegistry {
   private readonly held = new Set<Lease>();
-  /** How many of them belong to runs. */
+  /** How many of the held leases belong to runs. */
   private running = 0;
   /** The number of run claims in progress. */
   private claims = 0;
   /** Called when no majority of the nodes has answered a claim. */
   onOutage: (() => void) | undefined;
-  /** Called when no run claim is in progress any more, or a lease has ended. */
-  private readonly onQuiet = new Set<() => void>();
-  /** `runs` is aborted when no more runs may be acquired, `locks` when no more locks may. */
+  /** Each is called once: when no run claim is in progress any more, or when a lease has ended. */
+  private readonly onEnd = new Set<() => void>();
+  /** `runs` is aborted when no more claims may be made for runs, `locks` when none may be made for locks. */
   private readonly closing = { runs: new AbortController(), locks: new AbortController() };
 
   constructor(
@@ -70,11 +73,11 @@ export class LeaseRegistry {
       await answer.release().catch(() => {});
       return SHUTDOWN;
     } finally {
-      if (isRun && --this.claims === 0) this.noteQuiet();
+      if (isRun && --this.claims === 0) this.noteEnd();
     }
   }
 
-  /** A lease without a lock, which shutdown waits for like any other. No other instance takes its tick over. */
+  /** A lease without a lock. Shutdown waits for such a lease, too. No other instance takes its tick over. */
   unguarded(settings: LeaseSettings): Lease {
     return this.hold(UNGUARDED, { ...settings, recovers: false });
   }
@@ -89,12 +92,12 @@ export class LeaseRegistry {
     return [...this.held].filter(({ run }) => run);
   }
 
-  /** Whether new runs are stopped: the application closes, perhaps while it starts, or has been closed. */
+  /** Whether no new run may begin: the application is closing, perhaps while it starts, or has been closed. */
   get isClosed(): boolean {
     return this.closing.runs.signal.aborted;
   }
 
-  /** Stops new runs. */
+  /** From now on, no new run may begin. */
   close(): void {
     this.closing.runs.abort();
   }
@@ -105,7 +108,7 @@ export class LeaseRegistry {
    * Locks from `lock()` are kept: code may still need them while the application closes.
    */
   async drain(timeout: number, hurry: AbortSignal): Promise<void> {
-    while (this.claims > 0) await this.quiet();
+    while (this.claims > 0) await this.nextEnd();
     await this.runsEndedWithin(timeout, hurry);
     if (this.runs.length === 0) return;
     for (const lease of this.runs) {
@@ -139,7 +142,7 @@ export class LeaseRegistry {
       this.held.delete(lease);
       if (lease.run) this.running--;
       this.acquirer.freed(lock);
-      this.noteQuiet();
+      this.noteEnd();
     };
     return lease;
   }
@@ -152,17 +155,17 @@ export class LeaseRegistry {
     const forget = hurry && onAbort(hurry, () => cancel.abort());
     // Work takes real time, even if a test moves the clock.
     const over = sleep(systemClock, timeout, cancel.signal).then(() => true);
-    while (this.runs.length > 0 && !(await Promise.race([this.quiet(), over])));
+    while (this.runs.length > 0 && !(await Promise.race([this.nextEnd(), over])));
     forget?.();
     cancel.abort();
   }
 
-  private quiet(): Promise<void> {
-    return new Promise((resolve) => this.onQuiet.add(resolve));
+  private nextEnd(): Promise<void> {
+    return new Promise((resolve) => this.onEnd.add(resolve));
   }
 
-  private noteQuiet(): void {
-    for (const resolve of this.onQuiet) resolve();
-    this.onQuiet.clear();
+  private noteEnd(): void {
+    for (const resolve of this.onEnd) resolve();
+    this.onEnd.clear();
   }
 }

@@ -57,9 +57,10 @@ export class InnermostHooks implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   /**
-   * Each job is bound to one of the `RedlockModule`s that its module can see.
+   * Checks that all enabled `RedlockModule`s keep their locks in the same place: each job is bound to one of those that
+   * its module can see.
    *
-   * @throws InvalidOptionError if these modules keep their locks in different places.
+   * @throws InvalidOptionError if they do not.
    */
   checkAgreement(): void {
     const [first, ...others] = this.lifecycles.map(({ options }) => options).filter(({ enabled }) => enabled);
@@ -183,7 +184,7 @@ export class Lifecycle implements OnModuleInit, OnApplicationShutdown {
     if (waiting.size === 0) for (const signal of SIGNALS) process.off(signal, hurryAll);
   }
 
-  /** Runs after all other modules, which may still release locks. */
+  /** Called after this hook of all other modules, because they may still release locks in it. */
   async onApplicationShutdown(): Promise<void> {
     await this.leases.end();
     await this.nodes.close();

@@ -25,6 +25,8 @@ const WHY: Readonly<Record<Exclude<MissedCause, 'overlap' | 'paused'>, string>> 
   overload: 'there were too many claims at once for the nodes or for this process',
   unknown: 'perhaps none was up',
 };
+/** The text for `'store-down'` with a single node, where 'quorum' would be confusing. */
+const NO_LOCK = 'no lock could be acquired';
 
 /** Notices the ticks that had no complete run: whoever wins a tick compares it with the one that was settled before. */
 @Injectable()
@@ -39,7 +41,7 @@ export class MissedTicks {
     private readonly events: RedlockEvents,
   ) {}
 
-  /** This instance has won a call of a job, which is `undefined` if it has no schedule. */
+  /** This instance has won a call. `job` is `undefined` if the job has no schedule. */
   won(job: KnownJob | undefined, { tick, ticks, past }: RunRequest, { before, run }: Lease): void {
     if (!tick || !ticks || !job || past === 'run here') return;
     // A takeover is of an older tick: what became of the ticks since then is compared when a newer one is won.
@@ -69,7 +71,7 @@ export class MissedTicks {
     ticks: CronTicks,
     skipped: SkippedTicks,
   ): Promise<void> {
-    // The routine goes first.
+    // The search takes time, and must not delay the routine, which has just started.
     await this.clock.turn();
     const previous = ticks.timeBefore(tick.at);
     if (previous === undefined || previous <= last) return;
@@ -106,7 +108,8 @@ export class MissedTicks {
         ? `The tick of ${from.toISOString()}`
         : `${count} ticks, from ${from.toISOString()} to ${to.toISOString()},`;
     const fate = cause === 'died' ? 'had no complete run' : 'ran on no instance';
-    this.logger.warn(`${what} of ${quoted(name)} ${fate}: ${WHY[cause]}`);
+    const why = cause === 'store-down' && this.options.nodes.length === 1 ? NO_LOCK : WHY[cause];
+    this.logger.warn(`${what} of ${quoted(name)} ${fate}: ${why}`);
   }
 
   private async viewOf(

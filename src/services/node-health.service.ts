@@ -30,7 +30,10 @@ export class NodeHealthWatch {
     return 2 * this.all.filter(({ votes }) => votes).length > this.nodes.length;
   }
 
-  /** Of the latest clock difference of each node, the largest, with its sign, in milliseconds; `null` without any. */
+  /**
+   * The largest (by absolute value) of the latest clock differences of the nodes, in milliseconds; `null` if none is
+   * known.
+   */
   get clockOffset(): number | null {
     const offsets = [...this.offsets.values()];
     return offsets.length === 0 ? null : offsets.reduce((a, b) => (Math.abs(b) > Math.abs(a) ? b : a));

@@ -25,7 +25,7 @@ import { NodeHealthWatch } from './node-health.service.js';
 import { OverdueJobs } from './overdue-jobs.service.js';
 import { Pauses } from './pauses.service.js';
 
-/** What an operator can ask for and do; `RedlockService` passes it on, and documents it. */
+/** What an operator can ask for and do. `RedlockService` calls these methods, and documents them. */
 @Injectable()
 export class Operations {
   private readonly logger = new Logger('RedlockModule');

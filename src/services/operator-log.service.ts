@@ -56,7 +56,7 @@ interface Outage {
 export class OperatorLog {
   private readonly logger = new Logger('RedlockModule');
   private outage: Outage | undefined;
-  /** How many jobs have been reported as overloaded, and since when they are counted. */
+  /** How many jobs have been reported as not run because of an overload, and since when they are counted. */
   private overload = { since: Number.NEGATIVE_INFINITY, jobs: 0 };
   /** When each job was last reported for a reason, on the monotonic clock. */
   private readonly reported = new Map<string, number>();
@@ -77,9 +77,10 @@ export class OperatorLog {
       if (!result.isOfOneLock) this.quorumLost(result.causes);
       return;
     }
-    // No quorum has voted on it; perhaps it was never sent.
+    // No quorum has voted on the claim; perhaps it was never sent.
     if (result.kind === 'denied' && result.reason === 'overload') return;
-    // A grant or a rank needed a write, so it ends any outage. Other answers say nothing of servers that refuse writes.
+    // A grant or a rank needed a write, so it ends any outage. Other answers say nothing about servers that refuse
+    // writes.
     if (result.kind === 'granted' || result.rank !== undefined) this.quorumReached();
     else this.quorumAnswered();
   }
@@ -122,7 +123,7 @@ export class OperatorLog {
   }
 
   /** Logs a call that was not run, if the reason may apply to every instance, or if shutdown drops the call. */
-  skipped(name: string, tick: Tick | undefined, denial: Denial, isScheduled: boolean): void {
+  skipped(name: string, tick: Tick | undefined, denial: Denial, isInFiring: boolean): void {
     const what = tick ? `The tick of ${timeOf(tick)} of ${quoted(name)}` : quoted(name);
     switch (denial.reason) {
       case 'store-down':
@@ -148,15 +149,16 @@ export class OperatorLog {
           this.clockSetBack(name, denial.ahead);
         return;
       case 'shutdown':
-        // Another instance runs the tick, or the next interval; a call outside a firing is lost.
-        if (!isScheduled && this.mayReport('shutdown', name))
+        // Another instance runs the tick, or the next interval; the caller of `trigger` gets the reason. Only a call
+        // outside a firing would be lost unnoticed.
+        if (!isInFiring && this.mayReport('shutdown', name))
           this.logger.warn(`${what} was not run: the application is shutting down`);
         return;
       default:
     }
   }
 
-  /** This instance runs a tick again. @param dead The token of the claim that had begun it. */
+  /** This instance runs a tick again. @param dead The token of the claim with which the tick was begun. */
   takenOver(name: string, tick: Tick, dead: string | undefined): void {
     this.logger.log(`Takes over the tick of ${timeOf(tick)} of ${quoted(name)}${from(dead)}`);
   }

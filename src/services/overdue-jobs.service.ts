@@ -81,7 +81,7 @@ export class OverdueJobs {
     for (const name of this.silences.keys()) if (!this.jobs.get(name)) this.silences.delete(name);
     for (const job of this.jobs.all()) {
       if (this.callers.isStopped(job) || this.callers.isLeftOut(job)) {
-        // If it is called again, its ticks count from then on.
+        // If the job is called again, its ticks count from then on.
         job.idleUntil = this.clock.now();
         this.silences.delete(job.name);
       } else if (job.progress === undefined) {
@@ -139,6 +139,7 @@ export class OverdueJobs {
     if (silence.isReported) return;
     this.silences.set(name, silence);
     // What an instance expects may depend on when it lost its last claim, and on what it has seen of runs and pauses.
+    // So instances identify a silence by `shared`, if that is known.
     const isFirst = await this.isFirst(name, shared ?? expected);
     // If the nodes could not tell, perhaps no instance has reported it: the next check asks again.
     silence.isReported = isFirst !== undefined;
@@ -153,8 +154,8 @@ export class OverdueJobs {
   }
 
   /**
-   * Whether no other instance has reported this silence; `undefined` if the nodes cannot tell yet. Without a quorum,
-   * each reports it.
+   * Whether no instance has reported this silence yet; `undefined` if the nodes cannot tell. Without a quorum, each
+   * instance reports it.
    *
    * @param due What stands for the silence: see `sharedDue`.
    */
@@ -177,13 +178,14 @@ export class OverdueJobs {
 }
 
 /**
- * When the run after the newest one was due, in milliseconds since the epoch: as far as possible from what all instances
- * know, so that all of them identify a silence in the same way. `undefined` if they know of no run.
+ * When the run after the newest one was due, in milliseconds since the epoch. Where possible, it is computed only from
+ * what all instances know, so that all of them identify a silence in the same way. `undefined` if they know of no run.
  */
 function sharedDue(job: KnownJob, view: MergedView, now: number): number | undefined {
   const never = Number.NEGATIVE_INFINITY;
   const { history, overlap } = job.options;
-  // A run that has not ended, or died, is not on record then. This instance may have noticed that it began.
+  // With these options, no record shows that a run is in progress, or has died. This instance may have noticed that it
+  // began.
   const begun = history === 0 || overlap === 'allow' ? job.begun : undefined;
   const newest = Math.max(newestKnown(job, view) ?? never, begun ?? never);
   return newest === never ? undefined : dueAfterIdle(job, newest, endOfPause(view.pause, now) ?? never);

@@ -28,7 +28,7 @@ export class Pauses {
   }
 
   /**
-   * @param duration In milliseconds; `undefined`: until it is resumed.
+   * @param duration In milliseconds; `undefined`: until the job is resumed.
    * @throws InvalidOptionError with `enabled: false`; StoreDownError if no majority of the nodes confirms it.
    */
   async pause(name: string, duration: number | undefined, note: string | undefined): Promise<void> {
@@ -63,8 +63,8 @@ export class Pauses {
     throw new InvalidOptionError(
       MODULE,
       'enabled',
-      'must be true for pause() and resume(), because an instance with false does not use the nodes: call pause() and ' +
-        'resume() on an instance that uses the nodes',
+      'must be true for pause() and resume(), because an instance with enabled: false does not use the nodes: call ' +
+        'pause() and resume() on an instance that uses the nodes',
       { received: enabled },
     );
   }

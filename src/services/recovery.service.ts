@@ -16,7 +16,7 @@ const LOOK_BACK = 10;
 /**
  * Looks for ticks with `recover` that were begun and not settled, and runs them again: at startup, when the cron job of
  * a job starts later, and before a later tick is made up for. Instances that lost such a tick wait for it themselves;
- * this is for instances that started later.
+ * this class is for instances that started later.
  */
 @Injectable()
 export class Recovery {

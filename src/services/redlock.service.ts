@@ -33,7 +33,7 @@ import { spreadOf } from '../runs/spread.js';
 import { type CurrentRun, ownRun, RunScope } from '../runs/run-context.js';
 import { SchedulerFirings } from './scheduler-firings.service.js';
 
-/** Locks, and runs under locks, for code outside decorated methods. */
+/** Locks, and runs under locks, for code outside decorated methods; and the means to observe and control jobs. */
 @Injectable()
 export class RedlockService {
   // Private at run time, not only for the compiler: these fields refer to the nodes, and so to their passwords.
@@ -105,7 +105,7 @@ export class RedlockService {
    * @returns `{ ran: true, value }`, or `{ ran: false, reason }`.
    * @throws What `routine` throws; InvalidOptionError for an invalid name or option, and if `routine` returns an
    * Observable or a generator, whose work would begin after the lock is released; StoreDownError without a quorum,
-   * if `onStoreDown` is `'throw'`.
+   * if `onStoreDown` is `'throw'`; ShutdownError if shutdown has begun since an earlier run in the same firing.
    */
   async run<T>(
     name: string,
@@ -141,8 +141,8 @@ export class RedlockService {
   }
 
   /**
-   * The recorded runs of a job on all instances, newest first. A run that was begun and never settled is one of them,
-   * as `'died'`, once its lease has ended.
+   * The recorded runs of a job on all instances, newest first. They include a run that was begun and never settled, as
+   * `'died'`, once its lease has ended.
    *
    * @throws InvalidOptionError for an invalid name or option; StoreDownError if no node answers.
    */
@@ -169,7 +169,7 @@ export class RedlockService {
    * asks no node, so it does not know the last run: an interval is counted from now, and ticks that `every` will leave
    * out are listed, too. `status` tells when the job is due next.
    *
-   * @param amount How many. Default: 10. Of a rare schedule, there may be fewer.
+   * @param amount How many. Default: 10. A rare schedule may have fewer.
    * @throws InvalidOptionError for an invalid name or amount.
    */
   preview(name: string, amount = 10): Date[] {
@@ -194,8 +194,8 @@ export class RedlockService {
    * Pauses a job on all instances, including those that start later: its ticks are skipped as `'paused'`. A run in
    * progress continues; plain calls and `trigger` still run.
    *
-   * @throws InvalidOptionError for an invalid name or option, and with `enabled: false`; StoreDownError if no majority of
-   * the nodes confirms it.
+   * @throws InvalidOptionError for an invalid name or option, and with `enabled: false`; StoreDownError if no majority
+   * of the nodes confirms it.
    */
   async pause(name: string, options: PauseOptions = {}): Promise<void> {
     await this.#operations.pause(name, options);
@@ -204,8 +204,8 @@ export class RedlockService {
   /**
    * Ends the pause of a job.
    *
-   * @throws InvalidOptionError for an invalid name, and with `enabled: false`; StoreDownError if no majority of the nodes
-   * confirms it.
+   * @throws InvalidOptionError for an invalid name, and with `enabled: false`; StoreDownError if no majority of the
+   * nodes confirms it.
    */
   async resume(name: string): Promise<void> {
     await this.#operations.resume(name);
@@ -236,8 +236,8 @@ export class RedlockService {
   }
 
   /**
-   * Calls `listener` for each event of this instance: `started`, `finished`, `failed`, `skipped`, `aborted`, `missed`,
-   * `overdue` or `drift`. If a listener throws, the error is logged, and nothing else is affected.
+   * Calls `listener` each time this instance emits `event`: `started`, `finished`, `failed`, `skipped`, `aborted`,
+   * `missed`, `overdue` or `drift`. If a listener throws, the error is logged, and nothing else is affected.
    *
    * @returns A function that removes the listener.
    * @throws InvalidOptionError for an unknown event, or if `listener` is not a function.

@@ -35,7 +35,10 @@ const decoratedWith = new WeakMap<object, CronOptions>();
 export class SchedulerFirings {
   /** The ticks of all schedules of this application. */
   readonly ticks = new SharedTicks();
-  /** Called for a cron job that starts, or is first seen while it runs, with the keys that methods may know it by. */
+  /**
+   * Called when a cron job starts or its times are set, and if it is already started when it is first seen. The keys
+   * are those that methods may know the cron job by.
+   */
   onStart: (keys: readonly CronJobKey[]) => void = () => {};
   /** Called when a module has been loaded that the application did not have before. */
   onLoad: () => void = () => {};
@@ -105,7 +108,8 @@ export class SchedulerFirings {
 
   /**
    * Whether all registered cron jobs of a decorated method call it at the times that its decorator sets. Objects of one
-   * class, each with its cron job, cannot be told apart: if one of these jobs is stopped, it might be that of any object.
+   * class, each with its cron job, cannot be told apart: if one of these jobs is stopped, it might be that of any
+   * object.
    */
   callsAll(schedule: CronSchedule): boolean {
     const ticks = ticksOf(schedule);

@@ -36,8 +36,8 @@ describe('with enabled: false,', () => {
     expect(error).toBeInstanceOf(InvalidOptionError);
     expect(error).toMatchObject({ option: 'enabled', value: false });
     expect((error as Error).message).toBe(
-      'RedlockModule: enabled must be true for pause() and resume(), because an instance with false does not use the ' +
-        'nodes: call pause() and resume() on an instance that uses the nodes; received false',
+      'RedlockModule: enabled must be true for pause() and resume(), because an instance with enabled: false ' +
+        'does not use the nodes: call pause() and resume() on an instance that uses the nodes; received false',
     );
     expect((await redlock.status('report')).paused).toBeNull();
   });
