@@ -140,7 +140,7 @@ export function takeoverOf(claim: Claim): Claim {
   return { ...claim, tick: claim.tick && { ...claim.tick, isTakeover: true } };
 }
 
-/** The same, if another node has said that the tick was begun. */
+/** A takeover of a tick that was begun, as another node has said. */
 export function begunElsewhere(claim: Claim): Claim {
   const takeover = takeoverOf(claim);
   return { ...takeover, tick: takeover.tick && { ...takeover.tick, isBegunElsewhere: true } };

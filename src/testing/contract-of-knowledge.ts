@@ -110,7 +110,7 @@ export const KNOWLEDGE_CHECKS: readonly ContractCheck[] = [
     },
   ),
   check(
-    'does not call a run unfinished if settled, released, or claimed again with its token',
+    'does not call a run unfinished if it was settled, released, or claimed again with its token',
     async (job) => {
       await settled(job, -3000, 'a', 'first');
       assert.equal(await unfinished(job.node, job, -2000, 'b'), undefined);

@@ -26,8 +26,9 @@ export type { ContractCheck, ContractSubject } from './contract-check.js';
 
 /**
  * The contract of `LockNode` as a list of checks, for authors of their own nodes; needs no test framework. Each check
- * uses unique names, so all of them can share one store and run at the same time. Each takes at most 3 seconds. What
- * happens when the store does not answer is not checked: a node should reject then, as early as it can.
+ * uses unique names, so all of them can share one store and run at the same time. Each takes at most 3 seconds,
+ * unless the machine is so slow that a part of the check has to be repeated. What happens when the store does not
+ * answer is not checked: a node should reject then, as early as it can.
  *
  * @example
  * ```ts

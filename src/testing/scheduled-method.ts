@@ -65,7 +65,10 @@ export class ScheduledMethod {
     this.firings = app.get(SchedulerFirings, { strict: false });
   }
 
-  /** Whether the scheduler of the instance would call the method, or the method has no schedule. */
+  /**
+   * Whether the scheduler of the instance would call the method; `true` for `@Timeout`, and for a method without a
+   * schedule.
+   */
   get isScheduled(): boolean {
     const { schedule } = this;
     if (schedule.kind === 'cron') return this.caller() !== undefined;
@@ -74,7 +77,7 @@ export class ScheduledMethod {
 
   /**
    * The time of the scheduler's next call, in milliseconds since the epoch: one interval after `now` for `@Interval`,
-   * and `now` for a method without a schedule.
+   * and `now` for `@Timeout` and for a method without a schedule.
    *
    * @throws InvalidOptionError if there is none.
    */
@@ -112,7 +115,7 @@ export class ScheduledMethod {
     const ends = everyOf(this.app, RedlockEvents).map((events) =>
       events.on('missed', (event) => missed.push(event)),
     );
-    // A cron job passes its `onComplete`, which @nestjs/schedule leaves undefined; the others pass nothing.
+    // A cron job passes its `onComplete`, which @nestjs/schedule leaves undefined; intervals and timeouts pass nothing.
     const args = this.schedule.kind === 'cron' ? [undefined] : [];
     const method = Reflect.get(this.target, this.method.key) as (...args: unknown[]) => unknown;
     let ending: Pick<FiredRun, 'value' | 'error'>;
@@ -162,7 +165,7 @@ export class ScheduledMethod {
     if (this.schedule.kind !== 'cron') return undefined;
     const [job, ...others] = this.firings.cronJobsOf(this.schedule);
     if (!job) return undefined;
-    // Of several objects of one class, each with its cron job, it is not known which one calls this object.
+    // If several objects of one class have a cron job each, it is not known which one calls this object.
     const isKnown = others.length === 0;
     return {
       source: isKnown ? job : this,

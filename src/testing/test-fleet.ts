@@ -24,8 +24,8 @@ class FleetMemory extends MemoryNode {
 
 /**
  * Several instances of an application in this process, for tests of its jobs. Nothing fires by itself: cron jobs,
- * intervals and timeouts are stopped, `fire` calls them, and the clock of ticks and leases stands still in between.
- * Needs `@nestjs/testing`.
+ * intervals and timeouts are stopped, `fire` calls them, and the clock of ticks and leases stands still in between
+ * (with the option `nodes`, leases take real time). Needs `@nestjs/testing`.
  *
  * @example
  * ```ts
@@ -39,7 +39,7 @@ export class TestFleet {
   private firings = 0;
   /** The time that the clock was told to move to. */
   private target = 0;
-  /** Resolves when the clock has come to the firing in progress. */
+  /** Resolves when the clock has reached the time of the firing in progress. */
   private moving: Promise<void> | undefined;
 
   /** The instances: `fleet.instances[0].get(ReportService)`. */
@@ -109,15 +109,16 @@ export class TestFleet {
    * Moves the clock, then fires the job on all instances, with the same call that the scheduler makes. The instances
    * take turns at going first.
    *
-   * A method with `@Timeout`, or without a schedule, is called on all instances at the same time: it runs on one of them.
-   * In a real fleet, each instance makes such a call when it starts, so a short method can run on all of them, one after
-   * the other.
+   * A method with `@Timeout`, or without a schedule, is called on all instances at the same time: it runs on one of
+   * them. In a real fleet, each instance calls its `@Timeout` methods after it has started, so a short method can run
+   * on all instances, one after the other.
    *
-   * @param job The name in `@Exclusive`, or `ClassName.method`. If several objects have the method, the name of one.
+   * @param job The name in `@Exclusive`, or `ClassName.method`. If several objects have the method under several
+   * names, one of these names.
    * @param at The time to move to, not before `now`; with `@Cron`, the latest tick up to then is fired. Default: the
    * next time of its `@Cron`; for `@Interval`, `now` plus the interval; otherwise `now`.
-   * @returns What each instance did, in the order of `instances`, once all calls are over. Without the instances that
-   * make no call: their scheduler would not fire the job, for example because its cron job was stopped there, or their
+   * @returns What each instance did, in the order of `instances`, once all calls are over. Instances that make no call
+   * are omitted: their scheduler would not fire the job, for example because its cron job was stopped there, or their
    * previous call is in progress, with `waitForCompletion`.
    * @throws InvalidOptionError for a job that does not exist, for a job with `@Cron` or `@Interval` that no scheduler
    * would fire, for a schedule that has ended, and for an `at` in the past, or more than eight years after the date of

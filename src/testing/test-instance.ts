@@ -88,12 +88,12 @@ export class TestInstance {
     return new TestInstance(app, index);
   }
 
-  /** Makes the beat of each import of the module, none of which is made by the clock. */
+  /** Beats once for each import of the module. The clock makes no beats (see `Heartbeat.beatByHand`). */
   async beat(): Promise<void> {
     await Promise.all(everyOf(this.app, Fleet).map((fleet) => fleet.beat()));
   }
 
-  /** The same, and looks for overdue jobs and other things that a beat looks for. */
+  /** Beats, and then looks for what each beat looks for, such as overdue jobs. */
   async beatAndLook(): Promise<void> {
     await Promise.all(everyOf(this.app, Heartbeat).map((heartbeat) => heartbeat.beatAndLook()));
   }
@@ -121,7 +121,7 @@ export class TestInstance {
     return this.methodOf(first);
   }
 
-  /** What `find` finds, for messages. */
+  /** The names of the jobs that `find` finds, for messages. */
   get names(): string[] {
     return [...this.named()].map(({ method, name, place }) =>
       typeof method.name === 'function' ? place : (name ?? place),

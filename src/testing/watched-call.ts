@@ -10,8 +10,8 @@ import { RedlockEvents } from '../services/redlock-events.service.js';
 const calls = new AsyncLocalStorage<WatchedCall>();
 
 /**
- * A call of a decorated method by a `TestFleet`. Decorators above `@Exclusive` may call other jobs before it, and may
- * not call it at all.
+ * A call of a decorated method by a `TestFleet`. A decorator above `@Exclusive` may call other jobs first, and may
+ * return without calling the method.
  */
 export class WatchedCall {
   private hasCalled = false;
@@ -20,7 +20,7 @@ export class WatchedCall {
   started: RedlockEventMap['started'] | undefined;
   private skipped: RedlockEventMap['skipped'] | undefined;
 
-  /** @param pattern That of its events. */
+  /** @param pattern The pattern in the events of the call. */
   constructor(
     private readonly method: ExclusiveMethod,
     private readonly pattern: string,
@@ -49,7 +49,7 @@ export class WatchedCall {
     call.isGuarded = isGuarded;
   }
 
-  /** An event is emitted. The first run counts: it may call the method again. */
+  /** An event is emitted. The first run counts, because the method may call itself again in it. */
   static emitted<Name extends keyof RedlockEventMap>(name: Name, event: RedlockEventMap[Name]): void {
     const call = calls.getStore();
     if (!call || !('pattern' in event) || event.pattern !== call.pattern) return;

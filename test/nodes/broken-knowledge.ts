@@ -63,7 +63,7 @@ export const BROKEN_KNOWLEDGE: Record<string, new (clock: () => number) => Memor
       begun: undefined,
     }),
   ),
-  'does not call a run unfinished if settled, released, or claimed again with its token': class extends MemoryNode {
+  'does not call a run unfinished if it was settled, released, or claimed again with its token': class extends MemoryNode {
     override settle({ history, ...claim }: Claim, token: string, record?: string) {
       return super.settle({ ...claim, history: history && { ...history, begun: undefined } }, token, record);
     }
