@@ -15,8 +15,8 @@ const NOT_PARSED =
 const CHECKS = { name: text('report'), for: milliseconds, note: text('migration 42') };
 
 /**
- * Does what a button of the page asks for. Throws what the service throws, except what a run of the job has thrown: that
- * is an outcome.
+ * Does what a button of the page asks for. Throws what the service throws, except what a run of the job has thrown:
+ * that is an outcome.
  */
 export async function act(redlock: RedlockApi, action: string, body: unknown): Promise<ActionOutcome> {
   if (body === undefined)

@@ -125,7 +125,7 @@ export class DashboardController {
 
   private send(response: unknown, body: string, type: string, caching: string, status = 200): void {
     const { httpAdapter } = this.host;
-    // An interceptor that ends what takes long may have answered.
+    // An interceptor with a timeout may have answered already.
     if (httpAdapter.isHeadersSent(response)) return;
     const headers = { ...HEADERS, 'Content-Type': type, 'Cache-Control': caching };
     for (const [name, value] of Object.entries(headers)) httpAdapter.setHeader(response, name, value);
@@ -137,8 +137,8 @@ export class DashboardController {
 }
 
 /**
- * The host that the browser asked for. Both adapters believe `X-Forwarded-Host` only if the application trusts the proxy
- * that has sent it (Fastify since 5.8.3): otherwise, a page of another site could choose it.
+ * The host that the browser asked for. Both adapters believe `X-Forwarded-Host` only if the application trusts the
+ * proxy that has sent it (Fastify since 5.8.3): otherwise, a page of another site could choose it.
  */
 function hostOf(request: unknown): unknown {
   return Reflect.get(Object(request) as object, 'host');

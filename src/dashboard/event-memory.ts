@@ -3,12 +3,15 @@ import type { RedlockApi } from './redlock-api.js';
 
 /** What is remembered, at most: gaps of one job, jobs with gaps, names of jobs, and reports of drift. */
 const MOST = { gaps: 50, jobs: 2000, names: 2000, drift: 20 };
-/** The reasons for skipping a tick that perhaps no other instance has run. */
-const CAUSES = ['overlap', 'paused', 'store-down', 'overload'];
+/** The reasons to skip a tick that perhaps no other instance has run either. */
+const REASONS = ['overlap', 'paused', 'store-down', 'overload'];
 
 /** What only the events of this instance tell: why ticks were not run, and the jobs that no decorator names. */
 export class EventMemory {
-  /** By the name of the job. Each new gap moves its job to the end, so the first job has gone longest without one. */
+  /**
+   * The gaps, by the name of the job. Each new gap moves its job to the end, so the first job has gone longest without
+   * one.
+   */
   private readonly gaps = new Map<string, readonly GapTuple[]>();
   private readonly heard = new Set<string>();
   readonly drift: FleetView['reports'][number][] = [];
@@ -16,7 +19,7 @@ export class EventMemory {
   constructor(redlock: RedlockApi) {
     redlock.on('started', ({ name }) => this.hear(name));
     redlock.on('skipped', ({ name, tick, reason }) => {
-      if (tick && CAUSES.includes(reason)) this.note(name, [+tick, +tick, 1, reason]);
+      if (tick && REASONS.includes(reason)) this.note(name, [+tick, +tick, 1, reason]);
     });
     redlock.on('missed', ({ name, from, to, count, cause }) => this.note(name, [+from, +to, count, cause]));
     redlock.on('drift', ({ name, message }) => {
@@ -25,7 +28,7 @@ export class EventMemory {
     });
   }
 
-  /** The names of the jobs that have had an event, or have been acted on. */
+  /** The names of the jobs of which a run has begun here, a gap has been noted, or an action was asked for. */
   get names(): Iterable<string> {
     return this.heard;
   }

@@ -80,7 +80,7 @@ export class JobReader implements OnModuleInit, OnModuleDestroy {
     return `${JSON.stringify(head).slice(0, -1)},"jobs":[${list}]}`;
   }
 
-  /** `undefined` for a name that no instance declares, and no event of this instance has named. */
+  /** `undefined` for a name that no instance declares, and that `EventMemory` does not know. */
   async job(name: string): Promise<JobDetail | undefined> {
     await this.fleetRead.get();
     this.updateNames();
@@ -106,7 +106,7 @@ export class JobReader implements OnModuleInit, OnModuleDestroy {
   /** Reads a job for a viewer who has just changed something. The job may never have been read before. */
   async renew(name: string): Promise<void> {
     this.updateNames();
-    // Perhaps another instance has told the viewer of it.
+    // Perhaps another instance has told the viewer of this job.
     if (!this.known.has(name)) this.events.hear(name);
     await this.read(name).renewed();
   }
@@ -151,8 +151,8 @@ export class JobReader implements OnModuleInit, OnModuleDestroy {
   }
 
   /**
-   * Adds every job that an instance declares, or an event of this instance has named, even if no node answers, and
-   * forgets the others: an update may have removed them.
+   * Adds every job that an instance declares or `EventMemory` knows, even if no node answers, and forgets the others:
+   * an update may have removed them.
    */
   private updateNames(): void {
     this.declared = new Map(this.redlock.jobs().map((info) => [info.name, info]));

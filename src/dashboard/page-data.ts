@@ -100,7 +100,7 @@ export interface ShownDrift {
   /** The job that it is about; `null`: the nodes. */
   readonly name: string | null;
   readonly message: string;
-  /** The instances that do not agree with the oldest one. */
+  /** The instances that differ from the oldest one or, about a job, from the oldest one that declares the job. */
   readonly instances: readonly string[];
   /** Whether instances that have been up for ten minutes disagree on it: no update in progress explains that. */
   readonly isLasting: boolean;

@@ -1,9 +1,9 @@
 export type RequestHeaders = Readonly<Record<string, string | undefined>>;
 
 /**
- * Whether a request that changes something comes from the page itself. A page of another site can neither send a header
- * of its own, unless CORS allows it, nor choose `Sec-Fetch-Site` or `Origin`. Browsers omit `Sec-Fetch-Site` without
- * TLS. A request with neither of the two does not come from a browser.
+ * Whether a request that changes something comes from the page itself. Unless CORS allows it, a page of another site
+ * cannot send a custom header. It can never choose `Sec-Fetch-Site` or `Origin`. Browsers omit `Sec-Fetch-Site` without
+ * TLS. A request with neither header does not come from a browser.
  *
  * @param host The host that the browser asked for, with its port, as far as the application knows it.
  */

@@ -77,8 +77,8 @@ describe('the rows of the overview', () => {
       }),
     });
     const states = (one: typeof busy) =>
-      (['all', 'running', 'failing', 'overdue', 'paused'] as const).filter((state) => isIn(state, one));
-    expect(states(busy)).toEqual(['all', 'running', 'overdue', 'paused']);
+      (['all', 'running', 'failing', 'late', 'paused'] as const).filter((state) => isIn(state, one));
+    expect(states(busy)).toEqual(['all', 'running', 'late', 'paused']);
     expect(states(slow)).toEqual(['all', 'failing']);
     expect(states(quick)).toEqual(['all']);
   });

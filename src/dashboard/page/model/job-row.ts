@@ -14,7 +14,7 @@ export interface JobRow {
 }
 
 /** What the filters of the overview offer. */
-export const STATES = ['all', 'running', 'failing', 'overdue', 'paused'] as const;
+export const STATES = ['all', 'running', 'failing', 'late', 'paused'] as const;
 export type State = (typeof STATES)[number];
 
 export function rowOf(job: Job, readAt: number): JobRow {
@@ -38,7 +38,7 @@ export function isIn(state: State, { job: { status }, last }: JobRow): boolean {
       return Boolean(status?.running);
     case 'failing':
       return last !== undefined && last.kind !== 'ran';
-    case 'overdue':
+    case 'late':
       return Boolean(status?.overdueBy);
     case 'paused':
       return Boolean(status?.paused);

@@ -15,7 +15,7 @@ export function duration(ms: number): string {
   return inUnits(ms);
 }
 
-/** A duration without fractions, for clocks that count. */
+/** A duration without fractions, for countdowns and running times. */
 function inUnits(ms: number): string {
   if (ms < MINUTE) return `${Math.floor(ms / SECOND)}${NEXT_TO}s`;
   if (ms < HOUR) return twoUnits(ms, MINUTE, 'min', SECOND, 's');
@@ -40,7 +40,7 @@ export function relative(at: number, now: number): string {
   return `${coarse(-distance)} ago`;
 }
 
-/** When a tick is due. The page may learn a moment late that it has come. */
+/** When a tick is due. The page may learn a moment late that the tick has come. */
 export const due = (at: number, now: number): string => relative(Math.max(at, now), now);
 
 const ABSOLUTE = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'long' });

@@ -19,7 +19,7 @@ export function FleetPage() {
       <section aria-labelledby="nodes">
         <h2 id="nodes">
           Nodes{' '}
-          <span class={`badge ${health.quorum ? 'good' : 'overdue'}`}>
+          <span class={`badge ${health.quorum ? 'good' : 'bad'}`}>
             {health.quorum ? 'quorum' : 'no quorum'}
           </span>
         </h2>
@@ -83,7 +83,7 @@ function Nodes({ nodes }: { nodes: readonly Json<NodeHealth>[] }) {
                 <code>{address}</code>
               </td>
               <td>
-                <span class={`badge ${votes ? 'good' : 'overdue'}`}>{votes ? 'votes' : 'does not vote'}</span>
+                <span class={`badge ${votes ? 'good' : 'bad'}`}>{votes ? 'votes' : 'does not vote'}</span>
               </td>
               <td>
                 <Relative at={Date.parse(since)} />
@@ -100,7 +100,7 @@ function Nodes({ nodes }: { nodes: readonly Json<NodeHealth>[] }) {
 }
 
 function Instances({ fleet }: { fleet: readonly Json<FleetInstance>[] }) {
-  if (fleet.length === 0) return <p class="empty">No instance has announced itself yet.</p>;
+  if (fleet.length === 0) return <p class="empty">No instance has registered yet.</p>;
   return (
     <Scrolled labelledBy="instances">
       <table>
@@ -128,7 +128,7 @@ function Instances({ fleet }: { fleet: readonly Json<FleetInstance>[] }) {
                 <td class="number">{offset(clockOffset)}</td>
                 <td class="number">{jobs.length}</td>
                 <td class="wide">
-                  <Held instanceId={instanceId} />
+                  <RunningJobs instanceId={instanceId} />
                 </td>
               </tr>
             );
@@ -140,17 +140,17 @@ function Instances({ fleet }: { fleet: readonly Json<FleetInstance>[] }) {
 }
 
 /** The jobs that an instance runs at this moment. */
-function Held({ instanceId }: { instanceId: string }) {
-  const held = rowList.value.filter(({ job }) => job.status?.running?.instanceId === instanceId);
-  if (held.length === 0) return <span class="muted">nothing</span>;
+function RunningJobs({ instanceId }: { instanceId: string }) {
+  const running = rowList.value.filter(({ job }) => job.status?.running?.instanceId === instanceId);
+  if (running.length === 0) return <span class="muted">nothing</span>;
   return (
     <>
-      {held.slice(0, 5).map(({ name }) => (
-        <a key={name} class="held" href={jobUrl(name)}>
+      {running.slice(0, 5).map(({ name }) => (
+        <a key={name} class="running-job" href={jobUrl(name)}>
           {name}
         </a>
       ))}
-      {held.length > 5 && `and ${held.length - 5} more`}
+      {running.length > 5 && `and ${running.length - 5} more`}
     </>
   );
 }

@@ -4,7 +4,7 @@ import { absolute, due, duration, percent, relative, schedule, short } from '../
 import { Actions } from '../parts/actions.js';
 import { Badges } from '../parts/badges.js';
 import { DurationPlot } from '../parts/duration-plot.js';
-import { Opinions, OptionTable, Preview } from '../parts/job-facts.js';
+import { Declarations, OptionTable, Preview } from '../parts/job-facts.js';
 import { RunTable } from '../parts/run-table.js';
 import { Scrolled } from '../parts/scrolled.js';
 import { LABELS, Legend, Shape } from '../parts/shapes.js';
@@ -81,14 +81,14 @@ export function JobPage({ name }: { name: string }) {
       <section aria-labelledby="instances">
         <h2 id="instances">On each instance</h2>
         <Scrolled labelledBy="instances">
-          <Opinions name={name} view={fleet} />
+          <Declarations name={name} view={fleet} />
         </Scrolled>
       </section>
     </main>
   );
 }
 
-/** From the oldest of the newest runs to a little in the future. */
+/** From the oldest of the 30 newest runs to a little in the future. */
 function spanOf({ marks, next }: JobRow) {
   const recent = marks.filter(({ begin }) => begin !== undefined).slice(-30);
   const length = Math.max(60_000, now.peek() - (recent[0]?.at ?? now.peek()));

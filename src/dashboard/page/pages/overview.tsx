@@ -34,7 +34,7 @@ const STATE_NAMES = {
   all: 'All',
   running: 'Running',
   failing: 'Failing',
-  overdue: 'Overdue',
+  late: 'Late',
   paused: 'Paused',
 };
 

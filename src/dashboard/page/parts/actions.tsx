@@ -16,7 +16,7 @@ const PAUSES = [
 ] as const;
 
 const TITLES = { pause: 'Pause', resume: 'Resume', trigger: 'Run now' };
-const QUESTIONS = {
+const EFFECTS = {
   pause: 'While it is paused, no instance runs its ticks. A run in progress goes on.',
   resume:
     'The instances run its ticks again, from the next one on. With the option "missed", the latest tick that was ' +
@@ -27,7 +27,7 @@ const QUESTIONS = {
 };
 
 const IS_IT_PAUSED = 'Check whether this page shows the job as paused.';
-/** What tells whether something was done. */
+/** What shows whether an action was done. */
 const TRACES = {
   pause: IS_IT_PAUSED,
   resume: IS_IT_PAUSED,
@@ -98,7 +98,7 @@ function Confirmation({ action, name, onConfirm, onCancel }: ConfirmationProps) 
         <h2 id="confirmation">
           {TITLES[action]}: <span class="name">{name}</span>
         </h2>
-        <p>{QUESTIONS[action]}</p>
+        <p>{EFFECTS[action]}</p>
         {action === 'pause' && (
           <>
             <label>

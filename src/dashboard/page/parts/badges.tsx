@@ -20,7 +20,7 @@ export function Badges({ row: { job } }: { row: JobRow }) {
           paused
         </span>
       )}
-      {overdueBy ? <span class="badge overdue">overdue by {duration(overdueBy)}</span> : null}
+      {overdueBy ? <span class="badge bad">late by {duration(overdueBy)}</span> : null}
       {job.isPattern && <span class="badge">pattern</span>}
     </span>
   );

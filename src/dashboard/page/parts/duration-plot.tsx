@@ -60,7 +60,7 @@ export function DurationPlot({ marks, p95 }: { marks: readonly Mark[]; p95: numb
   );
 }
 
-/** The next round number of a unit that people count in. */
+/** Rounds up to a round number of hours, minutes, seconds or milliseconds. */
 function niceCeiling(ms: number): number {
   const unit = ms >= 3_600_000 ? 3_600_000 : ms >= 60_000 ? 60_000 : ms >= 1000 ? 1000 : 1;
   const value = ms / unit;

@@ -72,13 +72,13 @@ function shown(option: string, value: unknown) {
   return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
-interface OpinionsProps {
+interface DeclarationsProps {
   readonly name: string;
-  /** `undefined` or `null` until it has been read from a node. */
+  /** `undefined` or `null` until a node has answered. */
   readonly view: Json<FleetView | null> | undefined;
 }
 
-export function Opinions({ name, view }: OpinionsProps) {
+export function Declarations({ name, view }: DeclarationsProps) {
   if (!view) return <p class="empty">Loading …</p>;
   const cards = view.fleet.flatMap(({ instanceId, version, jobs }) =>
     jobs.flatMap((job) => (job.name === name ? [{ instanceId, version, ...job }] : [])),
@@ -101,7 +101,7 @@ export function Opinions({ name, view }: OpinionsProps) {
             <td>
               {instanceId}{' '}
               {instances.includes(instanceId) && (
-                <span class={isLasting ? 'badge overdue' : 'badge'}>{isLasting ? 'drift' : 'differs'}</span>
+                <span class={isLasting ? 'badge bad' : 'badge'}>{isLasting ? 'drift' : 'differs'}</span>
               )}
             </td>
             <td>{version}</td>

@@ -4,7 +4,7 @@ import { now } from '../state.js';
 import { LABELS, Shape } from './shapes.js';
 
 const CAUSES: Readonly<Record<string, string>> = {
-  died: 'its run died',
+  died: 'a run begun then or earlier died',
   'store-down': 'no quorum of the nodes could be reached',
   overload: 'too many claims at once',
 };

@@ -6,8 +6,8 @@ import { overview } from '../state.js';
 export function useAnswer<T>(ask: () => Promise<T>, key: string) {
   const answer = useSignal<T | undefined>(undefined);
   const error = useSignal<Error | undefined>(undefined);
-  // The overview is renewed with each refresh, and not while the page is hidden.
-  const beat = overview.value;
+  // There is a new overview with each refresh, and none while the page is hidden.
+  const refresh = overview.value;
   const renew = async (): Promise<void> => {
     try {
       answer.value = await ask();
@@ -16,6 +16,6 @@ export function useAnswer<T>(ask: () => Promise<T>, key: string) {
       error.value = thrown as Error;
     }
   };
-  useEffect(() => void renew(), [key, beat]);
+  useEffect(() => void renew(), [key, refresh]);
   return { answer: answer.value, error: error.value, renew };
 }
