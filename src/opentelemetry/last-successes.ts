@@ -12,20 +12,20 @@ const RECORDS = 50;
 
 /** What is known about the runs of a job. Times are in milliseconds since the epoch; 0 if they are not known. */
 interface PastRuns {
-  /** When its newest successful run ended. */
+  /** When the newest successful run ended. */
   readonly success: number;
   /** The newest tick, or start, of a successful run. */
   readonly tick: number;
   /**
-   * Whether a run was in progress when its records were read, or the newest one had not succeeded; `undefined` until
-   * they have been read, or a run of this instance has succeeded.
+   * Whether another run may have succeeded since the records of the job were read: a run was in progress then, or the
+   * newest one had not succeeded. `undefined` until they have been read, or a run of this instance has succeeded.
    */
-  readonly isOpen: boolean | undefined;
-  /** When its records were last read, or could not be read. */
+  readonly mayChange: boolean | undefined;
+  /** When the records of the job were last read, or could not be read. */
   readonly readAt: number;
 }
 
-const NOTHING: PastRuns = { success: 0, tick: 0, isOpen: undefined, readAt: 0 };
+const NOTHING: PastRuns = { success: 0, tick: 0, mayChange: undefined, readAt: 0 };
 
 /** When each scheduled job last succeeded on any instance. */
 export class LastSuccesses {
@@ -43,7 +43,7 @@ export class LastSuccesses {
     const now = this.clock.now();
     for (const jobs of this.jobs) {
       const job = jobs.get(name);
-      if (job) this.note(job, { success: now, tick: tick?.getTime() ?? now - duration, isOpen: false });
+      if (job) this.note(job, { success: now, tick: tick?.getTime() ?? now - duration, mayChange: false });
     }
   };
 
@@ -64,13 +64,13 @@ export class LastSuccesses {
     await Promise.all(due.map((job) => this.read(job)));
     const now = this.clock.now();
     return jobs
-      .filter((job) => this.of(job).isOpen !== undefined)
+      .filter((job) => this.of(job).mayChange !== undefined)
       .map((job) => ({ job, seconds: Math.max(now - (this.of(job).success || job.since), 0) / 1000 }));
   }
 
   private isDue(job: KnownJob): boolean {
-    const { tick, isOpen, readAt } = this.of(job);
-    return this.clock.now() - readAt >= READ_AFTER && (isOpen !== false || (job.progress ?? 0) > tick);
+    const { tick, mayChange, readAt } = this.of(job);
+    return this.clock.now() - readAt >= READ_AFTER && (mayChange !== false || (job.progress ?? 0) > tick);
   }
 
   private async read(job: KnownJob): Promise<void> {
@@ -83,16 +83,19 @@ export class LastSuccesses {
           ...successes.map(({ startedAt, duration }) => startedAt.getTime() + (duration ?? 0)),
         ),
         tick: Math.max(0, ...successes.map(({ tick, startedAt }) => (tick ?? startedAt).getTime())),
-        isOpen: running !== undefined || records[0] !== successes[0],
+        mayChange: running !== undefined || records[0] !== successes[0],
         readAt: this.clock.now(),
       });
     } catch {
-      // No node answers; what was known remains.
+      // No node answers, so what was known is kept.
       this.note(job, { readAt: this.clock.now() });
     }
   }
 
-  /** A read can miss successes that are known: runs without a quorum leave no record, and records are dropped. */
+  /**
+   * Keeps the known times if they are newer: a read can miss successes, because runs without a quorum leave no record,
+   * and records are dropped.
+   */
   private note(job: KnownJob, found: Partial<PastRuns>): void {
     const { success, tick, ...known } = this.of(job);
     this.pasts.set(job, {

@@ -19,7 +19,7 @@ export type EndListener = (event: EndedRunEvent, end: RunEnd) => void;
 export class RunEnds {
   /** When the runs in progress began, by run id, on the monotonic clock. */
   private readonly begun = new Map<string, number>();
-  /** Those of them whose signal has aborted. */
+  /** The event `aborted` of each run in progress whose signal has aborted, by run id. */
   private readonly aborted = new Map<string, RedlockEventMap['aborted']>();
   private readonly forget: readonly (() => void)[];
 

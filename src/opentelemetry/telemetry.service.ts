@@ -46,7 +46,7 @@ export class Telemetry implements OnModuleInit, OnApplicationShutdown {
   /** @throws InvalidOptionError if there is no `RedlockModule`. */
   onModuleInit(): void {
     const [clock] = this.all<Clock>(CLOCK);
-    // Every `RedlockModule` has the same nodes.
+    // All enabled `RedlockModule`s have the same nodes.
     const [records] = this.all(JobRecords);
     const [nodes] = this.all(NodeHealthWatch);
     if (!clock || !records || !nodes) {
