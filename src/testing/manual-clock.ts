@@ -8,16 +8,19 @@ const { setImmediate: whenIdle } = timers;
 /** Resolves once all promises that wait for nothing but each other have settled. */
 const settled = (): Promise<void> => new Promise((resolve) => void whenIdle(resolve));
 
-class ManualTimer implements Timer {
+class ManualTimer extends AsyncResource implements Timer {
   isUnref = false;
-  /** Called in the async context in which the timer was set, as by Node.js. */
-  readonly callback: () => void;
 
   constructor(
     readonly at: number,
-    callback: () => void,
+    private readonly callback: () => void,
   ) {
-    this.callback = AsyncResource.bind(callback);
+    super('ManualTimer');
+  }
+
+  /** Calls back in the async context in which the timer was set, as Node.js does. */
+  fire(): void {
+    this.runInAsyncScope(this.callback);
   }
 
   unref(): this {
@@ -79,7 +82,7 @@ export class ManualClock implements Clock {
     for (let timer = this.first(end); timer; timer = this.first(end)) {
       this.timers.delete(timer);
       this.time = Math.max(this.time, timer.at);
-      timer.callback();
+      timer.fire();
       await this.idle();
     }
     this.time = Math.max(this.time, end);
