@@ -47,7 +47,7 @@ export function methodsOf(instance: unknown): readonly MethodOfObject[] {
   if (known) return known;
   const methods = new Map<string | symbol, MethodOfObject>();
   let prototype: unknown = Object.getPrototypeOf(instance);
-  while (typeof prototype === 'object' && prototype !== null) {
+  while (typeof prototype === 'object' && prototype !== null && prototype !== Object.prototype) {
     for (const method of [...(declared.get(prototype)?.values() ?? []), ...copiedTo(prototype)]) {
       if (methods.has(method.key)) continue;
       methods.set(method.key, { method, isOverridden: isOverridden(method, prototype, instance) });
