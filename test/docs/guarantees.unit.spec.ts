@@ -46,7 +46,7 @@ describe('a job that throws', () => {
     const logger = new RecordingLogger();
     const apps = await startFleet(2, { redlock: { nodes: node }, providers: [Jobs], clock, logger });
     for (const app of apps) await clock.until(fire(app, 'broken'));
-    await clock.advance(24 * 3_600_000);
+    await clock.advance(600_000);
     expect(apps.map((app) => app.get(Jobs).runs)).toEqual([1, 0]);
     expect(logger.at('error').filter((line) => line.includes('no data'))).toHaveLength(1);
     await expect(apps[0]!.get(Jobs).broken()).rejects.toThrow('no data');
@@ -116,7 +116,7 @@ it('a tick that no instance began is run by fireOnTick() later, once over the fl
   const apps = await startFleet(2, { redlock: { nodes: new Flaky(clock.now) }, providers: [Jobs], clock });
   await clock.until(Promise.all(apps.map((app) => fire(app, 'report'))));
   isDown = false;
-  await clock.advance(3_600_000);
+  await clock.advance(600_000);
   expect(runs).toEqual([]);
   for (const app of apps) await clock.until(app.get(SchedulerRegistry).getCronJob('report').fireOnTick());
   expect(runs).toEqual([newYear()]);

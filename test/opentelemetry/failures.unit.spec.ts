@@ -1,7 +1,7 @@
 import { type Context, context } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import type { SpanProcessor } from '@opentelemetry/sdk-trace-base';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { RedlockService } from '../../src/index.js';
 import { Jobs, log, startFleet, work } from './application.js';
 import { useSdk, useTracer } from './sdk.js';
@@ -75,7 +75,15 @@ describe('telemetry that throws', () => {
     work.job = () => new Promise(() => {});
     void fleet.instances[0]?.get(Jobs).report();
     await fleet.advance('1s');
-    await fleet.close();
+    // The run gets a second to stop.
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    let isClosed = false;
+    void fleet.close().then(() => (isClosed = true));
+    try {
+      while (!isClosed) await vi.advanceTimersByTimeAsync(100);
+    } finally {
+      vi.useRealTimers();
+    }
     expect(Object.values(await sdk.values('runs'))).toEqual([1]);
   });
 });

@@ -34,7 +34,7 @@ class FailingNode extends MemoryNode {
 
 @Injectable()
 class Jobs {
-  @Cron('0 */10 3,4 * * *', byHand('report'))
+  @Cron('0 */10 * * * *', byHand('report'))
   @Exclusive('report', { recover: true, onStoreDown: 'run' })
   async report(): Promise<void> {
     await work();

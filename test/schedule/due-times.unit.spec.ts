@@ -20,11 +20,11 @@ describe('the upcoming ticks are those that will be fired', () => {
   ])('also when the clocks change: %s in %s from %s', (expression, zone, from) => {
     const start = Date.parse(from);
     vi.useFakeTimers({ toFake: ['Date'], now: start });
-    const fired = firingsOf(cronTime(expression, zone), start, 12).map((at) => new Date(at));
+    const fired = firingsOf(cronTime(expression, zone), start, 9).map((at) => new Date(at));
     vi.setSystemTime(start);
     const ticks = new CronTicks(cronTime(expression, zone));
-    expect(upcoming(ticks, start, 12)).toEqual(fired);
+    expect(upcoming(ticks, start, 9)).toEqual(fired);
     prepareAll(ticks, start);
-    expect(upcoming(ticks, start, 12)).toEqual(fired);
+    expect(upcoming(ticks, start, 9)).toEqual(fired);
   });
 });

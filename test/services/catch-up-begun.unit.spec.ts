@@ -14,8 +14,8 @@ beforeEach(() => {
   runs = [];
 });
 
-const goTo = (hour: number, minute = 0): Promise<void> =>
-  clock.advance(Date.UTC(2031, 4, 7, hour, minute) - clock.now());
+/** Moves the clock to that many minutes past ten. */
+const goTo = (minute: number): Promise<void> => clock.advance(Date.UTC(2031, 4, 7, 10, minute) - clock.now());
 
 @Injectable()
 class Jobs {
@@ -25,11 +25,11 @@ class Jobs {
     );
   }
 
-  @Cron('0 * * * *', { name: 'report', timeZone: 'UTC', waitForCompletion: true })
+  @Cron('*/10 * * * *', { name: 'report', timeZone: 'UTC', waitForCompletion: true })
   @Exclusive('report', { missed: 'once' })
   async report(): Promise<void> {}
 
-  @Cron('30 * * * *', { name: 'summary', timeZone: 'UTC', waitForCompletion: true })
+  @Cron('5/10 * * * *', { name: 'summary', timeZone: 'UTC', waitForCompletion: true })
   @Exclusive('summary')
   async summary(): Promise<void> {
     await this.report();
@@ -42,14 +42,14 @@ it('a missed tick is made up for, although another job has called the job for a 
   const redlock = app.get(RedlockService);
   await clock.until(fire(app, 'report'));
   await clock.until(redlock.pause('report'));
-  await goTo(11);
+  await goTo(10);
   await clock.until(fire(app, 'report'));
-  await goTo(11, 30);
+  await goTo(15);
   await clock.until(fire(app, 'summary'));
   runs = [];
   await clock.until(redlock.resume('report'));
-  await goTo(11, 50);
-  expect(runs).toEqual(['report 11:00 catch-up']);
+  await goTo(18);
+  expect(runs).toEqual(['report 10:10 catch-up']);
 });
 
 /** A node that can be out of reach. */
@@ -76,11 +76,11 @@ class FailingNode extends MemoryNode {
 
 it('a tick that only the lead node has denied, and that nobody won, is made up for', async () => {
   const nodes = [1, 2, 3].map(() => new FailingNode(clock.now));
-  const fleet = await startFleet(5, { redlock: { nodes }, providers: [Jobs], clock });
+  const fleet = await startFleet(5, { redlock: { nodes, nodeTimeout: 50 }, providers: [Jobs], clock });
   for (const app of fleet) await app.get(Lifecycle).prepared;
   const fireAll = (): Promise<unknown> => clock.until(Promise.all(fleet.map((app) => fire(app, 'report'))));
   await fireAll();
-  await goTo(11);
+  await goTo(10);
   const denied = new Set<unknown>();
   for (const app of fleet) {
     app.get(RedlockService).on('skipped', ({ reason }) => void (reason === 'elsewhere' && denied.add(app)));
@@ -94,5 +94,5 @@ it('a tick that only the lead node has denied, and that nobody won, is made up f
   for (const node of nodes.slice(1)) node.isDown = false;
   runs = [];
   await clock.advance(60_000);
-  expect(runs).toEqual(['report 11:00 catch-up']);
+  expect(runs).toEqual(['report 10:10 catch-up']);
 });

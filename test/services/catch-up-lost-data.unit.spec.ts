@@ -66,7 +66,7 @@ beforeEach(() => {
   runs = [];
 });
 
-/** An application with one job that is due each hour. */
+/** An application with one job that is due every five minutes. */
 function startOne(): Promise<TestingModule> {
   @Injectable()
   class Jobs {
@@ -76,7 +76,7 @@ function startOne(): Promise<TestingModule> {
       });
     }
 
-    @Cron('0 * * * *', { name: 'report', timeZone: 'UTC', waitForCompletion: true })
+    @Cron('*/5 * * * *', { name: 'report', timeZone: 'UTC', waitForCompletion: true })
     @Exclusive('report', { ttl: TTL, missed: 'once' })
     async report(): Promise<void> {
       await sleep(clock, SECOND);
@@ -85,14 +85,14 @@ function startOne(): Promise<TestingModule> {
   return start({ redlock: { nodes: node }, providers: [Jobs], clock });
 }
 
-/** Two instances; the node is backed up after the tick of 10:00, and the tick of 11:00 runs. */
+/** Two instances; the node is backed up after the tick of 10:00, and the tick of 10:05 runs. */
 async function runTwoTicks(): Promise<TestingModule[]> {
   const fleet = [await startOne(), await startOne()];
   await clock.until(Promise.all(fleet.map((app) => fire(app, 'report'))));
   node.backUp();
-  await clock.advance(Date.UTC(2031, 4, 7, 11) - clock.now());
+  await clock.advance(Date.UTC(2031, 4, 7, 10, 5) - clock.now());
   await clock.until(Promise.all(fleet.map((app) => fire(app, 'report'))));
-  expect(runs).toEqual(['10:00 schedule', '11:00 schedule']);
+  expect(runs).toEqual(['10:00 schedule', '10:05 schedule']);
   return fleet;
 }
 
@@ -113,12 +113,12 @@ it('a tick that the node has forgotten, and that was made up for before, is not 
   const fleet = [await startOne(), await startOne()];
   await clock.until(Promise.all(fleet.map((app) => fire(app, 'report'))));
   node.backUp();
+  await clock.advance(Date.UTC(2031, 4, 7, 10, 5) - clock.now());
   node.isDown = true;
-  await clock.advance(Date.UTC(2031, 4, 7, 11) - clock.now());
   await clock.until(Promise.all(fleet.map((app) => fire(app, 'report'))));
   node.isDown = false;
   await clock.advance(MINUTE);
-  expect(runs.slice(1)).toEqual(['11:00 catch-up']);
+  expect(runs.slice(1)).toEqual(['10:05 catch-up']);
   await crashAndRestore();
   expect(runs).toHaveLength(2);
 });
@@ -129,7 +129,7 @@ it('a tick that the node has forgotten is made up for by an instance that has st
   node.restore();
   await startOne();
   await clock.advance(MINUTE);
-  expect(runs.slice(2)).toEqual(['11:00 catch-up']);
+  expect(runs.slice(2)).toEqual(['10:05 catch-up']);
 });
 
 it('a tick that nobody won, because its claim was answered too late each time, is made up for', async () => {
@@ -137,11 +137,11 @@ it('a tick that nobody won, because its claim was answered too late each time, i
   await clock.until(fire(app, 'report'));
   const reasons: string[] = [];
   app.get(RedlockService).on('skipped', ({ reason }) => reasons.push(reason));
-  await clock.advance(Date.UTC(2031, 4, 7, 11) - clock.now());
+  await clock.advance(Date.UTC(2031, 4, 7, 10, 5) - clock.now());
   node.slowness = TTL;
   await clock.until(fire(app, 'report'));
   expect(reasons).toEqual(['elsewhere']);
   node.slowness = 0;
   await crashAndRestore();
-  expect(runs.slice(1)).toEqual(['11:00 catch-up']);
+  expect(runs.slice(1)).toEqual(['10:05 catch-up']);
 });

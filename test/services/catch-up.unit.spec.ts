@@ -10,6 +10,7 @@ import { close, fire, start, startFleet } from '../module/application.js';
 const at = (time: string): Date => new Date(`2031-05-07T${time}Z`);
 /** How often an instance looks at the jobs that are paused or undecided, in milliseconds. */
 const BEAT = 10_000;
+const EVERY_FIVE_MINUTES = '0 */5 * * * *';
 
 /** The clock and the store of a fleet that is stopped and started again, and what its instances have done. */
 class World {
@@ -146,12 +147,12 @@ describe('a missed tick is made up for at the start', () => {
 it('a tick that found a run in progress is not made up for', async () => {
   const world = new World();
   const { clock } = world;
-  const fleet = await world.deploy(at('09:59:05'), { missed: 'once', ttl: '1m' });
+  const fleet = await world.deploy(at('09:59:05'), { missed: 'once', ttl: '1m' }, EVERY_FIVE_MINUTES);
   await world.fire(fleet, at('10:00:00'));
   world.gate.close();
   const run = redlockOf(fleet).trigger('report');
-  await world.fire(fleet, at('11:00:00'));
-  await clock.advance(10 * 60_000);
+  await world.fire(fleet, at('10:05:00'));
+  await clock.advance(2 * 60_000);
   world.gate.open();
   await clock.until(run);
   await redlockOf(fleet).resume('report');
@@ -159,10 +160,10 @@ it('a tick that found a run in progress is not made up for', async () => {
   expect(world.runs).toEqual(['10:00', 'none']);
   // The same job, without a run in the way.
   await redlockOf(fleet).pause('report');
-  await world.fire(fleet, at('12:00:00'));
+  await world.fire(fleet, at('10:10:00'));
   await redlockOf(fleet).resume('report');
   await clock.idle();
-  expect(world.runs).toEqual(['10:00', 'none', '12:00']);
+  expect(world.runs).toEqual(['10:00', 'none', '10:10']);
 });
 
 describe('a tick that was skipped because the job was paused is made up for', () => {
@@ -171,38 +172,38 @@ describe('a tick that was skipped because the job was paused is made up for', ()
   it('when the job is resumed, also by an instance that does not declare it', async () => {
     const world = new World();
     const { clock, memory } = world;
-    const fleet = await world.deploy(at('09:59:05'), options);
+    const fleet = await world.deploy(at('09:59:05'), options, EVERY_FIVE_MINUTES);
     await world.fire(fleet, at('10:00:00'));
     await redlockOf(fleet).pause('report');
-    await world.fire(fleet, at('11:00:00'));
+    await world.fire(fleet, at('10:05:00'));
     expect(world.runs).toEqual(['10:00']);
     const office = await start({ redlock: { nodes: memory }, clock });
     await office.get(RedlockService).resume('report');
     await clock.advance(BEAT);
-    expect(world.runs).toEqual(['10:00', '11:00']);
+    expect(world.runs).toEqual(['10:00', '10:05']);
   });
 
   it('however many calls by hand have followed the last tick, if its record is kept', async () => {
     const world = new World();
-    const fleet = await world.deploy(at('09:59:05'), options);
+    const fleet = await world.deploy(at('09:59:05'), options, EVERY_FIVE_MINUTES);
     await world.fire(fleet, at('10:00:00'));
     await redlockOf(fleet).pause('report');
     for (let call = 0; call < 40; call++) await redlockOf(fleet).trigger('report');
-    await world.fire(fleet, at('11:00:00'));
+    await world.fire(fleet, at('10:05:00'));
     await redlockOf(fleet).resume('report');
     await world.clock.idle();
-    expect(world.runs.filter((tick) => tick !== 'none')).toEqual(['10:00', '11:00']);
+    expect(world.runs.filter((tick) => tick !== 'none')).toEqual(['10:00', '10:05']);
   });
 
   it('when its pause ends by itself', async () => {
     const world = new World();
-    const fleet = await world.deploy(at('09:59:05'), options);
+    const fleet = await world.deploy(at('09:59:05'), options, EVERY_FIVE_MINUTES);
     await world.fire(fleet, at('10:00:00'));
-    await world.moveTo(at('10:59:59'));
+    await world.moveTo(at('10:04:59'));
     await redlockOf(fleet).pause('report', { for: '2s' });
-    await world.fire(fleet, at('11:00:00'));
+    await world.fire(fleet, at('10:05:00'));
     expect(world.runs).toEqual(['10:00']);
-    await world.moveTo(at('11:00:03'));
-    expect(world.runs).toEqual(['10:00', '11:00']);
+    await world.moveTo(at('10:05:03'));
+    expect(world.runs).toEqual(['10:00', '10:05']);
   });
 });

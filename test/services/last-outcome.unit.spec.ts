@@ -8,7 +8,7 @@ import { ManualClock } from '../../src/testing/manual-clock.js';
 import { byHand, fire, start } from '../module/application.js';
 
 const THREE = Date.UTC(2031, 4, 7, 3);
-const HOUR = 60 * 60_000;
+const MINUTE = 60_000;
 
 let clock: ManualClock;
 let node: MemoryNode;
@@ -22,7 +22,7 @@ beforeEach(() => {
 async function up(history: number) {
   @Injectable()
   class Jobs {
-    @Cron('0 0 * * * *', byHand('report'))
+    @Cron('0 */10 * * * *', byHand('report'))
     @Exclusive('report', { history })
     report(): void {
       work();
@@ -40,18 +40,18 @@ async function up(history: number) {
 it('the last outcome is not that of an older tick, if newer ones leave no record', async () => {
   const old = await up(50);
   await old.fires();
-  await clock.advance(HOUR);
+  await clock.advance(10 * MINUTE);
   const { lock, begun, records } = new JobKeys('JOB_LOCKER', 'report');
   const dead = { runId: 'dead', trigger: 'schedule' as const, calledAt: clock.now(), tick: clock.now() };
-  const history = { begun, records, limit: 50, keep: 24 * HOUR };
+  const history = { begun, records, limit: 50, keep: 60 * MINUTE };
   await node.claim({ lock, history }, tokensOf('dead')(describeRun(dead)), 1000);
   await clock.advance(2000);
   expect(await old.last()).toEqual([THREE, 'died']);
 
   const changed = await up(0);
-  await clock.advance(HOUR);
+  await clock.advance(10 * MINUTE);
   await changed.fires();
-  expect(await changed.last()).toEqual([THREE + 2 * HOUR, null]);
+  expect(await changed.last()).toEqual([THREE + 20 * MINUTE, null]);
 });
 
 it('the last outcome is that of a run by hand after the last tick', async () => {

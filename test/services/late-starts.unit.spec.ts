@@ -16,6 +16,9 @@ import { claimOf } from '../nodes/support.js';
 const MINUTE = 60_000;
 /** How often an instance looks at the jobs that are undecided, in milliseconds. */
 const BEAT = 10_000;
+const EVERY_TEN_MINUTES = '*/10 * * * *';
+/** The time between two ticks, in milliseconds. */
+const PERIOD = 10 * MINUTE;
 
 let clock: ManualClock;
 let node: MemoryNode;
@@ -27,7 +30,7 @@ beforeEach(() => {
   runs = [];
 });
 
-/** Starts an application with an hourly job, which does not run unless its cron job is started. */
+/** Starts an application with a job that does not run unless its cron job is started. */
 async function startWith(options: JobOptions): Promise<TestingModule> {
   @Injectable()
   class Jobs {
@@ -37,7 +40,7 @@ async function startWith(options: JobOptions): Promise<TestingModule> {
       );
     }
 
-    @Cron('0 * * * *', { name: 'report', timeZone: 'UTC', waitForCompletion: true, disabled: true })
+    @Cron(EVERY_TEN_MINUTES, { name: 'report', timeZone: 'UTC', waitForCompletion: true, disabled: true })
     @Exclusive('report', { ttl: '30s', ...options })
     report(): void {}
   }
@@ -65,35 +68,35 @@ async function startCronJob(app: TestingModule): Promise<void> {
 describe('when a cron job starts after the application, as with initialDelay', () => {
   it('a missed tick is made up for', async () => {
     await runAtTen({ missed: 'once' });
-    await clock.advance(100 * MINUTE);
+    await clock.advance(1.7 * PERIOD);
     const app = await startWith({ missed: 'once' });
     await clock.advance(MINUTE);
     expect(runs).toHaveLength(1);
     await startCronJob(app);
-    expect(runs.slice(1)).toEqual(['11:00 catch-up']);
+    expect(runs.slice(1)).toEqual(['10:10 catch-up']);
   });
 
   it('a tick whose instance died is run again', async () => {
-    await clock.advance(60 * MINUTE);
+    await clock.advance(PERIOD);
     await node.claim(claimOf('report', clock.now(), { recover: true }), 'dead#run/0/0//1', 30_000);
     await clock.advance(MINUTE);
     const app = await startWith({ recover: true });
     await clock.advance(MINUTE);
     expect(runs).toEqual([]);
     await startCronJob(app);
-    expect(runs).toEqual(['11:00 recover']);
+    expect(runs).toEqual(['10:10 recover']);
   });
 
   it('a tick that was due before that, and whose offset has not passed, is claimed', async () => {
-    const options: JobOptions = { spread: '50m', missed: 'once' };
+    const options: JobOptions = { spread: '8m', missed: 'once' };
     await runAtTen(options);
-    await clock.advance(30 * MINUTE);
+    await clock.advance(MINUTE);
     const app = await startWith(options);
-    await clock.advance(60 * MINUTE - (clock.now() % (60 * MINUTE)) + 1);
+    await clock.advance(PERIOD - (clock.now() % PERIOD) + 1);
     await startCronJob(app);
     expect(runs).toHaveLength(1);
-    await clock.advance(50 * MINUTE);
-    expect(runs.slice(1)).toEqual(['11:00 catch-up']);
+    await clock.advance(8 * MINUTE);
+    expect(runs.slice(1)).toEqual(['10:10 catch-up']);
   });
 
   it('its job is known, and its ticks are prepared', async () => {
@@ -111,8 +114,8 @@ describe('when a cron job starts after the application, as with initialDelay', (
 
 describe('when a cron job is started again', () => {
   it.each([
-    [1, 'on all instances, the latest tick meanwhile is made up for', ['11:00 catch-up']],
-    [2, 'on this instance, nothing is made up for', ['11:00 schedule']],
+    [1, 'on all instances, the latest tick meanwhile is made up for', ['10:10 catch-up']],
+    [2, 'on this instance, nothing is made up for', ['10:10 schedule']],
   ])('after it was stopped (%i) %s', async (instances, _what, expected) => {
     await runAtTen({ missed: 'once' });
     const app = await startWith({ missed: 'once' });
@@ -120,7 +123,7 @@ describe('when a cron job is started again', () => {
     if (other) cronJobOf(other).start();
     await startCronJob(app);
     void cronJobOf(app).stop();
-    await clock.advance(60 * MINUTE - BEAT);
+    await clock.advance(PERIOD - BEAT);
     if (other) await clock.until(fire(other, 'report'));
     await clock.advance(MINUTE);
     await startCronJob(app);
@@ -128,14 +131,14 @@ describe('when a cron job is started again', () => {
   });
 });
 
-/** Runs at ten, then has other times until half past one. */
+/** Runs at ten, then has other times until 10:35. */
 async function giveOtherTimes(): Promise<TestingModule> {
   const app = await startWith({ missed: 'once' });
   await startCronJob(app);
   await clock.until(fire(app, 'report'));
   cronJobOf(app).setTime(new CronTime('30 3 * * *', 'UTC'));
-  await clock.advance(210 * MINUTE);
-  cronJobOf(app).setTime(new CronTime('0 * * * *', 'UTC'));
+  await clock.advance(3.5 * PERIOD);
+  cronJobOf(app).setTime(new CronTime(EVERY_TEN_MINUTES, 'UTC'));
   await clock.advance(BEAT);
   expect(runs).toEqual(['10:00 schedule']);
   return app;
@@ -154,19 +157,19 @@ describe('when setTime gives a cron job other times, and its own ones again', ()
   it('later ticks are made up for', async () => {
     const app = await giveOtherTimes();
     void cronJobOf(app).stop();
-    await clock.advance(60 * MINUTE);
+    await clock.advance(PERIOD);
     await startCronJob(app);
-    expect(runs.slice(1)).toEqual(['14:00 catch-up']);
+    expect(runs.slice(1)).toEqual(['10:40 catch-up']);
   });
 
   it('the start before that still counts, if the times are the same', async () => {
     await runAtTen({ missed: 'once' });
-    await clock.advance(100 * MINUTE);
+    await clock.advance(1.7 * PERIOD);
     const app = await startWith({ missed: 'once' });
     cronJobOf(app).start();
-    cronJobOf(app).setTime(new CronTime('0 * * * *', 'UTC'));
+    cronJobOf(app).setTime(new CronTime(EVERY_TEN_MINUTES, 'UTC'));
     await clock.advance(BEAT);
-    expect(runs.slice(1)).toEqual(['11:00 catch-up']);
+    expect(runs.slice(1)).toEqual(['10:10 catch-up']);
   });
 
   it('a tick whose instance died is run again, its job is known, and its ticks are prepared', async () => {
@@ -180,7 +183,7 @@ describe('when setTime gives a cron job other times, and its own ones again', ()
     expect(isPrepared()).toBe(false);
     await clock.advance(MINUTE);
     expect(runs).toEqual([]);
-    cronJobOf(app).setTime(new CronTime('0 * * * *', 'UTC'));
+    cronJobOf(app).setTime(new CronTime(EVERY_TEN_MINUTES, 'UTC'));
     await clock.advance(BEAT);
     expect(runs).toEqual(['10:00 recover']);
     expect(app.get(KnownJobs).get('report')).toBeDefined();
@@ -192,16 +195,16 @@ describe('when setTime gives a cron job other times, and its own ones again', ()
     await startCronJob(app);
     await clock.until(fire(app, 'report'));
     const registry = app.get(SchedulerRegistry);
-    for (const cronTime of ['30 3 * * *', '0 * * * *']) {
+    for (const cronTime of ['30 3 * * *', EVERY_TEN_MINUTES]) {
       const job = CronJob.from({ cronTime, onTick: () => {}, timeZone: 'UTC' });
       registry.deleteCronJob('report');
       registry.addCronJob('report', job);
       job.start();
-      await clock.advance(210 * MINUTE);
+      await clock.advance(3.5 * PERIOD);
     }
     app.get(CatchUp).look();
     await clock.advance(BEAT);
-    expect(runs).toEqual(['10:00 schedule', '17:00 catch-up']);
+    expect(runs).toEqual(['10:00 schedule', '11:10 catch-up']);
   });
 });
 
@@ -209,7 +212,7 @@ describe('the jobs that are looked at', () => {
   it('are those of the cron jobs that have started', async () => {
     const app = await startWith({});
     const looks = vi.spyOn(app.get(SchedulerFirings), 'isMounted');
-    const own = new CronJob('0 * * * *', () => {});
+    const own = new CronJob(EVERY_TEN_MINUTES, () => {});
     app.get(SchedulerRegistry).addCronJob('own', own);
     own.start();
     await clock.advance(BEAT);
@@ -226,7 +229,7 @@ describe('the jobs that are looked at', () => {
         redlock.on('started', ({ name: started, trigger }) => runs.push(`${started} ${trigger}`));
       }
 
-      @Cron('0 * * * *', { name: 'report', timeZone: 'UTC', waitForCompletion: true, disabled: true })
+      @Cron(EVERY_TEN_MINUTES, { name: 'report', timeZone: 'UTC', waitForCompletion: true, disabled: true })
       @Exclusive(() => name, { missed: 'once' })
       report(): void {}
     }
@@ -235,7 +238,7 @@ describe('the jobs that are looked at', () => {
     await clock.until(fire(app, 'report'));
     void cronJobOf(app).stop();
     name = 'second';
-    await clock.advance(60 * MINUTE);
+    await clock.advance(PERIOD);
     await startCronJob(app);
     expect(runs).toEqual(['first schedule']);
   });
@@ -243,14 +246,14 @@ describe('the jobs that are looked at', () => {
   it('include those of modules that are loaded later', async () => {
     @Injectable()
     class LazyJobs {
-      @Cron('0 * * * *', { name: 'lazy' }) @Exclusive('lazy') run(): void {}
+      @Cron(EVERY_TEN_MINUTES, { name: 'lazy' }) @Exclusive('lazy') run(): void {}
     }
     @Module({ providers: [LazyJobs] })
     class LazyModule {}
     const app = await startWith({});
     await startCronJob(app);
     await clock.until(app.get(LazyModuleLoader).load(() => LazyModule));
-    const job = new CronJob('0 * * * *', () => {});
+    const job = new CronJob(EVERY_TEN_MINUTES, () => {});
     app.get(SchedulerRegistry).addCronJob('lazy', job);
     job.start();
     await clock.advance(BEAT);
@@ -267,7 +270,7 @@ it.each([true, false])(
         redlock.on('started', ({ trigger }) => runs.push(trigger));
       }
 
-      @Cron('0 * * * *', { name: 'report', timeZone: 'UTC', waitForCompletion: true, disabled: true })
+      @Cron(EVERY_TEN_MINUTES, { name: 'report', timeZone: 'UTC', waitForCompletion: true, disabled: true })
       @Exclusive('report', { missed: 'once' })
       report(): void {}
     }
@@ -281,7 +284,7 @@ it.each([true, false])(
     await startCronJob(first);
     await clock.until(fire(first, 'report'));
     await close(first);
-    await clock.advance(100 * MINUTE);
+    await clock.advance(1.7 * PERIOD);
     await startCronJob(await startBoth());
     expect(runs).toEqual(['schedule', 'catch-up']);
   },

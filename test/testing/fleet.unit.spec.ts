@@ -57,10 +57,11 @@ describe('a firing', () => {
 
   it('of a job that fires once a day takes no longer than any other', async () => {
     const { fleet } = await startFleet();
-    const begin = performance.now();
-    await fleet.advance('24d');
+    const beats = vi.spyOn(MemoryNode.prototype, 'register');
+    await fleet.advance('1d');
     await fleet.fire('report');
-    expect(performance.now() - begin).toBeLessThan(10_000);
+    expect(beats.mock.calls.length).toBeLessThan(20);
+    beats.mockRestore();
     expect(await fleet.instances[0]!.get(RedlockService).fleet()).toHaveLength(2);
   });
 
