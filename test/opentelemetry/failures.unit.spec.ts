@@ -77,10 +77,9 @@ describe('telemetry that throws', () => {
     await fleet.advance('1s');
     // The run gets a second to stop.
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
-    let isClosed = false;
-    void fleet.close().then(() => (isClosed = true));
+    const closed = fleet.close().then(() => 'closed');
     try {
-      while (!isClosed) await vi.advanceTimersByTimeAsync(100);
+      while ((await Promise.race([closed, vi.advanceTimersByTimeAsync(100)])) !== 'closed');
     } finally {
       vi.useRealTimers();
     }

@@ -43,6 +43,7 @@ it('a disagreement is reported once a day, although the instances that disagree 
     last = next;
   }
   expect(reports).toEqual(['new 0']);
+  // Not `advance`: the beats of a day would take a second.
   clock.freeze(21 * 60 * MINUTE);
   await clock.advance(60 * MINUTE);
   expect(reports).toEqual(['new 0']);
