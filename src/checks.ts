@@ -1,6 +1,7 @@
 import { types } from 'node:util';
 import { shown } from './display.js';
 import { errorOf, InvalidOptionError, RedlockError } from './errors.js';
+import { hasMethods } from './has-methods.js';
 
 /**
  * Returns the value of an option, converted if necessary, or throws `InvalidOptionError`. `where` and `option` are for
@@ -83,16 +84,13 @@ export function readOrRefuse<Value>(where: string, option: string, read: () => V
 }
 
 function namesOf(where: string, options: unknown): string[] {
+  // A list, a Map or a Date is no object of options. The options can be an ES module.
+  const isObject = ['[object Object]', '[object Module]'].includes(Object.prototype.toString.call(options));
+  if (isObject && !hasMethods(options, 'then')) return Object.keys(options as object);
   // The value is not shown: it may be a URL with a password in place of `{ nodes: url }`.
   const what = typeof options === 'string' ? 'a string' : shown(options);
-  const refuse = (remedy = ''): never => {
-    throw new InvalidOptionError(where, 'options', `must be an object, not ${what}${remedy}`);
-  };
-  if (typeof options !== 'object' || options === null) return refuse();
-  if (what === 'a promise') return refuse('; await it first');
-  // A list, a Map or a Date is no object of options. The options can be an ES module.
-  if (!['[object Object]', '[object Module]'].includes(Object.prototype.toString.call(options))) refuse();
-  return Object.keys(options);
+  const remedy = what === 'a promise' ? '; await it first' : '';
+  throw new InvalidOptionError(where, 'options', `must be an object, not ${what}${remedy}`);
 }
 
 /** Accepts anything, for what is checked later. */
