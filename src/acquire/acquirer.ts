@@ -77,7 +77,8 @@ export class Acquirer {
         }
         const asksLeadFirst: boolean = (hasSplit || isBuffered) && attempt % RETRY.askAllEvery !== 0;
         const sentAt = clock.elapsed();
-        const result: VoteResult = failed?.denial ?? (await this.vote(asked, ttl, attempt, asksLeadFirst));
+        const result: VoteResult =
+          failed?.denial ?? this.noted(await this.store.vote(asked, ttl, attempt, asksLeadFirst), sentAt);
         if (result.kind === 'granted') return result;
         const now = clock.elapsed();
         took = Math.max(took, failed?.took ?? now - sentAt);
@@ -119,14 +120,8 @@ export class Acquirer {
     this.waits.freed(lock);
   }
 
-  private async vote(
-    claim: Claim,
-    ttl: number,
-    attempt: number,
-    asksLeadFirst: boolean,
-  ): Promise<VoteResult> {
-    const sentAt = this.clock.elapsed();
-    const result = await this.store.vote(claim, ttl, attempt, asksLeadFirst);
+  /** Notes how long a vote took, and whether a quorum has answered. Returns its result. */
+  private noted(result: VoteResult, sentAt: number): VoteResult {
     const now = this.clock.elapsed();
     if (isDown(result)) this.backpressure.failed(result, sentAt, now);
     else this.backpressure.answered(sentAt, now);
