@@ -53,17 +53,17 @@ export class LeaseRegistry {
 
   /** Makes a claim, and keeps the lease if it is granted. */
   async acquire(claim: Claim, settings: LeaseSettings, timing: ClaimTiming = {}): Promise<Lease | Denial> {
-    const { delay = 0, wait = 0, yields = false, ...patience } = timing;
+    const { delay = 0, wait = 0, yields = false } = timing;
     const isRun = settings.run !== undefined;
     const { signal } = isRun ? this.closing.runs : this.closing.locks;
     // Counted until the lease is registered: otherwise a shutdown in between would not wait for the run.
     if (isRun) this.claims++;
     try {
       if (delay > 0) await sleep(this.clock, delay, signal);
-      const busyDelay = yields ? this.busyDelayOf(settings.name, patience) : 0;
+      const busyDelay = yields ? this.busyDelayOf(settings.name, timing) : 0;
       if (busyDelay > 0) await sleep(this.clock, busyDelay, signal);
       if (signal.aborted) return SHUTDOWN;
-      const answer = await this.acquirer.acquire(claim, settings.ttl, wait, signal, patience);
+      const answer = await this.acquirer.acquire(claim, settings.ttl, wait, signal, timing);
       if (!signal.aborted || answer.kind === 'granted') this.log.answered(answer);
       if (isDown(answer)) this.onOutage?.();
       if (answer.kind === 'denied') return signal.aborted ? SHUTDOWN : answer;
