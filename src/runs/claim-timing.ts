@@ -1,5 +1,6 @@
 import type { Patience } from '../acquire/acquirer.js';
 import { RETRY } from '../acquire/retry-policy.js';
+import type { RunScope } from './run-context.js';
 import { type RunRequest, triggerOf } from './run-request.js';
 import { spreadDelay } from './spread.js';
 
@@ -11,10 +12,22 @@ export interface ClaimTiming extends Patience {
   readonly yields?: boolean;
   /** How long to keep trying while another claim holds the lock. */
   readonly wait?: number;
+  /** Whether a run in progress may wait for it: then a shutdown waits, too. Default: `false`. */
+  readonly isNested?: boolean;
 }
 
-/** The timing of the claim for one call of a job. @param now In milliseconds since the epoch. */
-export function timingOf(keyPrefix: string, request: RunRequest, now: number): ClaimTiming {
+/**
+ * The timing of the claim for one call of a job.
+ *
+ * @param now In milliseconds since the epoch.
+ * @param outer The runs in progress in which the call is made, the innermost first.
+ */
+export function timingOf(
+  keyPrefix: string,
+  request: RunRequest,
+  now: number,
+  outer: readonly RunScope[] = [],
+): ClaimTiming {
   const { tick, firing, past, options } = request;
   const delay = spreadDelay(keyPrefix, request, now);
   const claimedAt = now + delay;
@@ -26,6 +39,7 @@ export function timingOf(keyPrefix: string, request: RunRequest, now: number): C
     yields: tick !== undefined && triggerOf(request) === 'schedule',
     untilNext: tick ? tick.next - claimedAt : options.every,
     buffer: isBuffered && next !== undefined ? bufferOf(next - claimedAt) : undefined,
+    isNested: outer[0] !== undefined && !outer[0].run.signal.aborted,
   };
 }
 

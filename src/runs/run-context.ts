@@ -50,7 +50,7 @@ export class RunScope {
 
   /** @param wonIn The firing in which the run was won, if any. */
   constructor(
-    private readonly run: CurrentRun,
+    readonly run: CurrentRun,
     private readonly wonIn: Firing | undefined,
   ) {}
 
@@ -83,16 +83,27 @@ export class RunScope {
   /**
    * The runs in progress that the caller is part of, the innermost first. A call in a firing that began within a run is
    * not part of that run.
+   *
+   * @param firing That of the call.
    */
-  static *inProgress(): Generator<CurrentRun> {
-    const firing = currentFiring();
+  static *inProgress(firing: Firing | undefined): Generator<RunScope> {
     let scope = context.getStore();
     while (scope && !scope.hasEnded) {
       if (firing && firing !== scope.firing) return;
-      yield scope.run;
+      yield scope;
       scope = scope.outer;
     }
   }
+}
+
+/**
+ * The runs in progress of this instance that may wait for what the caller does, the innermost first: those that it is
+ * part of, and those that have called `RedlockService.trigger`.
+ */
+export function outerRuns(instanceId: string): RunScope[] {
+  const firing = currentFiring();
+  const scopes = RunScope.inProgress(firing?.kind === 'manual' ? undefined : firing);
+  return [...scopes].filter(({ run }) => run.instanceId === instanceId);
 }
 
 /**
@@ -101,7 +112,7 @@ export class RunScope {
  * @param nameOfCall Computes the name of the call, which can be costly; `undefined` if it has none.
  */
 export function ownRun(instanceId: string, nameOfCall: () => string | undefined): CurrentRun | undefined {
-  for (const run of RunScope.inProgress()) {
+  for (const { run } of RunScope.inProgress(currentFiring())) {
     if (run.instanceId === instanceId && run.name === nameOfCall()) return run;
   }
   return undefined;

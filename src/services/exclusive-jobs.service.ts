@@ -22,7 +22,7 @@ import type { RunRequest } from '../runs/run-request.js';
 import { checkForSchedule } from '../runs/schedule-checks.js';
 import { spreadOf } from '../runs/spread.js';
 import { JobRunner } from './job-runner.service.js';
-import { ownRun, RunScope } from '../runs/run-context.js';
+import { outerRuns, ownRun } from '../runs/run-context.js';
 import { Binding } from './binding.service.js';
 import { LeaseRegistry } from './lease-registry.service.js';
 import { SchedulerFirings } from './scheduler-firings.service.js';
@@ -78,7 +78,7 @@ export class ExclusiveJobs {
 
   /** Whether the caller is part of a run of this instance. */
   get isInRun(): boolean {
-    return [...RunScope.inProgress()].some(({ instanceId }) => instanceId === this.options.instanceId);
+    return outerRuns(this.options.instanceId).length > 0;
   }
 
   /**

@@ -19,7 +19,7 @@ import { LeaseRegistry } from './lease-registry.service.js';
 import { OperatorLog } from './operator-log.service.js';
 import { MissedTicks } from './missed-ticks.service.js';
 import { RunExecutor } from './run-executor.service.js';
-import { type CurrentRun, RunScope } from '../runs/run-context.js';
+import { type CurrentRun, outerRuns, RunScope } from '../runs/run-context.js';
 import { runLoggingError, TakeoverTimers } from '../runs/takeover-timers.js';
 
 type Answer = Lease | Denial;
@@ -142,11 +142,12 @@ export class JobRunner {
 
   private acquire(request: RunRequest): Promise<Answer> {
     const { name, options, tick, past } = request;
+    const { keyPrefix, instanceId } = this.options;
     const run = this.runOf(request);
     return this.leases.acquire(
-      claimOf(this.options.keyPrefix, name, options, tick, past, run),
+      claimOf(keyPrefix, name, options, tick, past, run),
       settingsOf(request, run),
-      timingOf(this.options.keyPrefix, request, this.clock.now()),
+      timingOf(keyPrefix, request, this.clock.now(), outerRuns(instanceId)),
     );
   }
 

@@ -41,8 +41,15 @@ export class LeaseRegistry {
   onOutage: (() => void) | undefined;
   /** Each is called once: when no run claim is in progress any more, or when a lease has ended. */
   private readonly onEnd = new Set<() => void>();
-  /** `runs` is aborted when no more claims may be made for runs, `locks` when none may be made for locks. */
-  private readonly closing = { runs: new AbortController(), locks: new AbortController() };
+  /**
+   * Each is aborted when no more claims may be made: `runs` for runs, `nested` for those inside a run in progress, and
+   * `locks` for locks.
+   */
+  private readonly closing = {
+    runs: new AbortController(),
+    nested: new AbortController(),
+    locks: new AbortController(),
+  };
 
   constructor(
     private readonly acquirer: Acquirer,
@@ -53,9 +60,10 @@ export class LeaseRegistry {
 
   /** Makes a claim, and keeps the lease if it is granted. */
   async acquire(claim: Claim, settings: LeaseSettings, timing: ClaimTiming = {}): Promise<Lease | Denial> {
-    const { delay = 0, wait = 0, yields = false } = timing;
+    const { delay = 0, wait = 0, yields = false, isNested = false } = timing;
     const isRun = settings.run !== undefined;
-    const { signal } = isRun ? this.closing.runs : this.closing.locks;
+    const gate = isRun ? (isNested ? 'nested' : 'runs') : 'locks';
+    const { signal } = this.closing[gate];
     // Counted until the lease is registered: otherwise a shutdown in between would not wait for the run.
     if (isRun) this.claims++;
     try {
@@ -68,8 +76,8 @@ export class LeaseRegistry {
       if (isDown(answer)) this.onOutage?.();
       if (answer.kind === 'denied') return signal.aborted ? SHUTDOWN : answer;
       // A run that is granted during shutdown still runs: the other instances have already lost the tick.
-      if (isRun || !signal.aborted) return this.hold(answer, settings, claim.lock);
-      // A lock that is granted after the end would never be released.
+      if (gate === 'runs' || !signal.aborted) return this.hold(answer, settings, claim.lock);
+      // A lock that is granted after the end would never be released, and a nested run would be aborted at once.
       await answer.release().catch(() => {});
       return SHUTDOWN;
     } finally {
@@ -92,37 +100,41 @@ export class LeaseRegistry {
     return [...this.held].filter(({ run }) => run);
   }
 
-  /** Whether no new run may begin: the application is closing, perhaps while it starts, or has been closed. */
+  /**
+   * Whether no new run may begin, except inside runs in progress: the application is closing, perhaps while it starts,
+   * or has been closed.
+   */
   get isClosed(): boolean {
     return this.closing.runs.signal.aborted;
   }
 
-  /** From now on, no new run may begin. */
+  /** From now on, no new run may begin, except inside runs in progress. */
   close(): void {
     this.closing.runs.abort();
   }
 
   /**
-   * Waits for the runs in progress, for up to `timeout` milliseconds or until `hurry` aborts. Then aborts the remaining
-   * runs, gives them a second to stop, and settles them, or leaves their ticks to other instances if they recover.
+   * Waits for the claims and the runs in progress, with the claims and the runs inside these, for up to `timeout`
+   * milliseconds or until `hurry` aborts. Then stops these claims, too, aborts the remaining runs, gives them a second
+   * to stop, and settles them, or leaves their ticks to other instances if they recover.
    * Locks from `lock()` are kept: code may still need them while the application closes.
    */
   async drain(timeout: number, hurry: AbortSignal): Promise<void> {
+    await this.quietWithin(timeout, hurry);
+    this.closing.nested.abort();
     while (this.claims > 0) await this.nextEnd();
-    await this.runsEndedWithin(timeout, hurry);
     if (this.runs.length === 0) return;
     for (const lease of this.runs) {
       const what = lease.recovers ? 'run that another instance takes over' : 'run';
       lease.abort(new ShutdownError(lease.name, what));
     }
-    await this.runsEndedWithin(ABORT_GRACE);
+    await this.quietWithin(ABORT_GRACE);
     await Promise.all(this.runs.map((lease) => lease.finish()));
   }
 
   /** At the very end: releases the remaining locks, and acquires no more. */
   async end(): Promise<void> {
-    this.close();
-    this.closing.locks.abort();
+    for (const gate of Object.values(this.closing)) gate.abort();
     for (const lease of this.held) lease.abort(new ShutdownError(lease.name, lease.run ? 'run' : 'lock'));
     await Promise.all([...this.held].map((lease) => lease.finish()));
   }
@@ -147,15 +159,20 @@ export class LeaseRegistry {
     return lease;
   }
 
-  private async runsEndedWithin(timeout: number, hurry?: AbortSignal): Promise<void> {
-    if (this.runs.length === 0) return;
+  /** Whether neither a run nor the claim of one is in progress. */
+  private get isQuiet(): boolean {
+    return this.running === 0 && this.claims === 0;
+  }
+
+  private async quietWithin(timeout: number, hurry?: AbortSignal): Promise<void> {
+    if (this.isQuiet) return;
     // Not `AbortSignal.any`: Node.js 20 never releases the signal, which keeps the whole application in memory.
     const cancel = new AbortController();
     if (hurry?.aborted) cancel.abort();
     const forget = hurry && onAbort(hurry, () => cancel.abort());
     // Work takes real time, even if a test moves the clock.
     const over = sleep(systemClock, timeout, cancel.signal).then(() => true);
-    while (this.runs.length > 0 && !(await Promise.race([this.nextEnd(), over])));
+    while (!this.isQuiet && !(await Promise.race([this.nextEnd(), over])));
     forget?.();
     cancel.abort();
   }
