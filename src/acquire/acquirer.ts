@@ -16,7 +16,7 @@ export interface Patience {
    * earlier than `RETRY.overloadLimit` allows. Default: `wait`.
    */
   readonly untilNext?: number;
-  /** With `overlap: 'buffer-one'`: how long to wait for a run in progress. */
+  /** How long to wait for a run in progress: with `overlap: 'buffer-one'`, and inside a takeover. */
   readonly buffer?: number | undefined;
 }
 

@@ -11,7 +11,7 @@ export class Elapsed {
   /**
    * @param madeAt When the claim is made.
    * @param untilNext How long until the next tick of the job is due.
-   * @param buffer With `overlap: 'buffer-one'`: how long the claim may wait for a run in progress.
+   * @param buffer How long the claim may wait for a run in progress, if it does (see `Patience.buffer`).
    */
   constructor(
     private readonly madeAt: number,

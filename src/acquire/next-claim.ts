@@ -5,7 +5,7 @@ import type { Denial, Undecided } from './outcome.js';
  * What the next attempt of a claim asks the nodes for.
  *
  * @param result That of this attempt.
- * @param isBuffering Whether the claim has `overlap: 'buffer-one'`.
+ * @param isBuffering Whether the claim may wait for a run in progress (see `Patience.buffer`).
  */
 export function nextClaim(claim: Claim, result: Denial | Undecided, isBuffering: boolean): Claim {
   const { tick } = claim;

@@ -21,11 +21,12 @@ export const RETRY = {
    */
   overlap: { delay: 50, limit: 250, slowness: 4 },
   /**
-   * With `overlap: 'buffer-one'`, a tick waits longer for the run in progress. The mean delay between attempts is
-   * `part` of the time waited so far, but at least `least` and at most `most`. The wait ends `margin` before the next
-   * tick is due, because a cron job with `waitForCompletion` would otherwise skip that tick. If the first attempt got
-   * no answer, a node may have counted the claim as a loser anyway, and counts it once more in the next attempt. So in
-   * later attempts, all losers up to rank `recounted` wait, not only those up to `backups`.
+   * With `overlap: 'buffer-one'`, and inside a takeover, a claim waits longer for the run in progress. The mean delay
+   * between attempts is `part` of the time waited so far, but at least `least` and at most `most`. The wait of a tick
+   * ends `margin` before the next one is due, because a cron job with `waitForCompletion` would otherwise skip that
+   * tick. If the first attempt got no answer, a node may have counted the claim as a loser anyway, and counts it once
+   * more in the next attempt. So in later attempts, all losers up to rank `recounted` wait, not only those up to
+   * `backups`.
    */
   buffer: { part: 1 / 8, least: 50, most: 1000, margin: 50, recounted: 8 },
   /** The delay while no majority of the nodes can be reached. */
@@ -46,8 +47,8 @@ export interface Progress {
   /** The number of attempts before this one. */
   readonly attempt: number;
   /**
-   * Time since the first attempt, except waits for a slot, for the tick to become due, or, with `'buffer-one'`, for a
-   * run in progress.
+   * Time since the first attempt, except waits for a slot, for the tick to become due, or, if it is buffered, for a run
+   * in progress.
    */
   readonly elapsed: number;
   /** How long the acquisition has waited for the tick to become due. */
@@ -57,7 +58,7 @@ export interface Progress {
   readonly isTick: boolean;
   /** Time since the claim was made, with all waits. */
   readonly total: number;
-  /** How much longer the tick may wait for a run in progress; `undefined` unless `overlap` is `'buffer-one'`. */
+  /** How much longer the claim may wait for a run in progress, if it does (see `Patience.buffer`). */
   readonly bufferLeft: number | undefined;
   /** Whether another instance may take the tick over. */
   readonly recovers: boolean;
@@ -103,7 +104,7 @@ export function nextDelay(progress: Progress, random: number): number | undefine
   }
 }
 
-/** Whether a tick with `overlap: 'buffer-one'` has found a run in progress. */
+/** Whether a claim that may wait for a run in progress has found one. */
 export function waitsForRun({ result, bufferLeft }: Pick<Progress, 'result' | 'bufferLeft'>): boolean {
   return bufferLeft !== undefined && result.kind !== 'split' && givenUp(result).reason === 'overlap';
 }

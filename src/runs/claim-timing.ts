@@ -1,5 +1,6 @@
 import type { Patience } from '../acquire/acquirer.js';
 import { RETRY } from '../acquire/retry-policy.js';
+import { TAKEOVER_WINDOW } from '../nodes/lock-node.js';
 import type { RunScope } from './run-context.js';
 import { type RunRequest, triggerOf } from './run-request.js';
 import { spreadDelay } from './spread.js';
@@ -34,11 +35,14 @@ export function timingOf(
   const interval = firing?.kind === 'interval' ? firing : undefined;
   const next = tick?.next ?? (interval && interval.firedAt + interval.period);
   const isBuffered = options.overlap === 'buffer-one' && past === undefined;
+  const buffer = isBuffered && next !== undefined ? bufferOf(next - claimedAt) : undefined;
+  // The run that died may have called the job, too. By then, the lock of that call has ended.
+  const lockOfDead = outer.some(({ isTakeover }) => isTakeover) ? options.ttl + TAKEOVER_WINDOW : undefined;
   return {
     delay,
     yields: tick !== undefined && triggerOf(request) === 'schedule',
     untilNext: tick ? tick.next - claimedAt : options.every,
-    buffer: isBuffered && next !== undefined ? bufferOf(next - claimedAt) : undefined,
+    buffer: buffer ?? lockOfDead,
     isNested: outer[0] !== undefined && !outer[0].run.signal.aborted,
   };
 }

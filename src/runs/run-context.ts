@@ -48,10 +48,14 @@ export class RunScope {
   private outer = context.getStore();
   private hasEnded = false;
 
-  /** @param wonIn The firing in which the run was won, if any. */
+  /**
+   * @param wonIn The firing in which the run was won, if any.
+   * @param isTakeover Whether another run of its tick has died.
+   */
   constructor(
     readonly run: CurrentRun,
     private readonly wonIn: Firing | undefined,
+    readonly isTakeover = false,
   ) {}
 
   /** Calls `routine` as part of the run. */

@@ -8,11 +8,13 @@ import { Exclusive, MemoryNode, RedlockService } from '../../src/index.js';
 import { JobCallers } from '../../src/services/job-callers.service.js';
 import { KnownJobs } from '../../src/services/known-jobs.service.js';
 import { Lifecycle } from '../../src/services/lifecycle.service.js';
+import { JobKeys } from '../../src/nodes/job-keys.js';
 import { ManualClock } from '../../src/testing/manual-clock.js';
 import { byHand, fire, newYear, ONCE_A_YEAR, start } from '../module/application.js';
 import { claimOf } from '../nodes/support.js';
 
 const TTL = 2000;
+const INNER_TTL = 30_000;
 const HOUR = 3_600_000;
 const TICK = newYear().getTime();
 
@@ -47,6 +49,23 @@ class Jobs {
   @Exclusive('calls another', { ttl: TTL, recover: true })
   async callsAnother(): Promise<void> {
     await this.refresh();
+  }
+
+  @Cron(ONCE_A_YEAR, byHand('calls two'))
+  @Exclusive('calls two', { ttl: TTL, recover: true })
+  async callsTwo(): Promise<void> {
+    await this.first();
+  }
+
+  @Exclusive('first', { ttl: INNER_TTL })
+  async first(): Promise<void> {
+    runs.push('first');
+    await this.second();
+  }
+
+  @Exclusive('second', { ttl: INNER_TTL })
+  async second(): Promise<void> {
+    runs.push('second');
   }
 
   @Cron(ONCE_A_YEAR, byHand('has no name'))
@@ -90,6 +109,21 @@ async function startOne(): Promise<TestingModule> {
 const claimAndDie = (name: string, tick = TICK): Promise<unknown> =>
   node.claim(claimOf(name, tick, { recover: true }), 'an instance that dies', TTL);
 
+const lockOf = (name: string): string => new JobKeys('JOB_LOCKER', name).lock;
+const claimLock = (name: string): Promise<unknown> =>
+  node.claim({ lock: lockOf(name) }, 'an instance', INNER_TTL);
+
+/** Takes a tick of the outer job over, and resolves once that has called the others. */
+async function takeOver(claimInner: () => Promise<unknown>): Promise<void> {
+  const app = await startOne();
+  await claimAndDie('calls two');
+  await clock.until(fire(app, 'calls two'));
+  runs = [];
+  await clock.advance(TTL - 100);
+  await claimInner();
+  await clock.advance(100 + 250);
+}
+
 const isLeftOut = (app: TestingModule, name: string): boolean =>
   app.get(JobCallers).isLeftOut(app.get(KnownJobs).get(name)!);
 
@@ -116,15 +150,35 @@ describe('a call in a run that was taken over', () => {
   });
 });
 
+describe('a job that is called in a run that was taken over,', () => {
+  it.each(['first', 'second'])('waits for the lock that the dead run had: %s', async (name) => {
+    await takeOver(() => claimLock(name));
+    expect(runs).not.toContain('second');
+    await clock.advance(INNER_TTL + 1500);
+    expect(runs).toEqual(['first', 'second']);
+  });
+
+  it('is skipped if the lock is renewed for longer than that', async () => {
+    await takeOver(() => claimLock('first'));
+    for (let renewal = 0; renewal < 4; renewal++) {
+      expect(runs).toEqual([]);
+      await clock.advance(INNER_TTL / 3);
+      await node.extend({ lock: lockOf('first') }, 'an instance', INNER_TTL);
+    }
+    expect(runs).toEqual(['first skipped as overlap']);
+  });
+});
+
 it('a takeover is no part of a run in which its tick was lost', async () => {
   const app = await startOne();
   const { redlock, registry } = app.get(Jobs);
   const job = registry.getCronJob('refresh');
   await claimAndDie('late');
-  const late = async (): Promise<unknown> => runs.push(JSON.stringify(await redlock.run('outer', () => {})));
+  const late = async (): Promise<unknown> =>
+    runs.push(JSON.stringify(await redlock.run('outer', () => {}, { ttl: TTL })));
   const outer = redlock.run('outer', async () => {
     await redlock.run('late', late, { job, recover: true, ttl: TTL });
-    await sleep(clock, 2 * TTL);
+    await sleep(clock, 4 * TTL);
   });
   await clock.until(outer);
   expect(runs).toEqual([
