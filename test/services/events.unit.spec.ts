@@ -101,6 +101,47 @@ it('have no secret of a listener that fails in the log, but where it failed', as
   expect(logger.at('error').join('\n')).not.toContain('hunter2');
 });
 
+it('are heard once by a listener that subscribes again when it is called', async () => {
+  const redlock = (await start({})).get(RedlockService);
+  let heard = 0;
+  const subscribe = (): void => {
+    const unsubscribe = redlock.on('started', () => {
+      unsubscribe();
+      // A fault here must fail the test, and not hang it.
+      if (++heard < 100) subscribe();
+    });
+  };
+  subscribe();
+  await redlock.run('report', () => 1);
+  expect(heard).toBe(1);
+  await redlock.run('report', () => 1);
+  expect(heard).toBe(2);
+});
+
+it('are not heard by a listener that an earlier one takes away', async () => {
+  const redlock = (await start({})).get(RedlockService);
+  const heard: string[] = [];
+  redlock.on('started', () => second());
+  const second = redlock.on('started', () => heard.push('second'));
+  redlock.on('started', () => heard.push('third'));
+  await redlock.run('report', () => 1);
+  expect(heard).toEqual(['third']);
+});
+
+it('are heard by each subscription of one function', async () => {
+  const redlock = (await start({})).get(RedlockService);
+  let heard = 0;
+  const listener = (): void => void heard++;
+  const first = redlock.on('started', listener);
+  redlock.on('started', listener);
+  await redlock.run('report', () => 1);
+  expect(heard).toBe(2);
+  first();
+  first();
+  await redlock.run('report', () => 1);
+  expect(heard).toBe(3);
+});
+
 it('are heard until the listener is taken away, even while they are told', async () => {
   const redlock = (await start({ redlock: { nodes: new MemoryNode() } })).get(RedlockService);
   const heard: string[] = [];
