@@ -1,5 +1,15 @@
-import { Controller, type DynamicModule, Module, UseGuards, VERSION_NEUTRAL } from '@nestjs/common';
+import {
+  Controller,
+  type DynamicModule,
+  Inject,
+  Module,
+  type Type,
+  UseGuards,
+  VERSION_NEUTRAL,
+} from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
 import { withStackOfCaller } from '../options/stack-of-caller.js';
+import { Answers } from './answers.js';
 import { Assets } from './assets.js';
 import { DashboardController } from './dashboard.controller.js';
 import {
@@ -12,7 +22,8 @@ import {
   resolveSettings,
 } from './dashboard-options.js';
 import { JobReader } from './job-reader.js';
-import { DASHBOARD_SETTINGS } from './tokens.js';
+import { RestController } from './rest.controller.js';
+import { DASHBOARD_SETTINGS, REST_ROUTES } from './tokens.js';
 
 /**
  * A page that shows the jobs of the fleet: what ran, where and when, what is missing, and what comes next. Import it
@@ -20,6 +31,12 @@ import { DASHBOARD_SETTINGS } from './tokens.js';
  */
 @Module({})
 export class RedlockDashboardModule {
+  /** @internal */
+  constructor(
+    @Inject(HttpAdapterHost) private readonly host: HttpAdapterHost,
+    @Inject(REST_ROUTES) private readonly restRoutes: RestRoutes,
+  ) {}
+
   /**
    * @param options Where the page is, who may see it, and what it allows.
    * @throws InvalidOptionError for an invalid option; in production also without a guard, unless `public` is `true`.
@@ -44,6 +61,24 @@ export class RedlockDashboardModule {
       return mounted(mount, [...inject], useFactory);
     });
   }
+
+  /**
+   * Nest calls it, as that of any module with middleware, just before it reads the routes. Only now is the HTTP adapter known, and the two adapters spell a
+   * wildcard differently.
+   *
+   * @internal
+   */
+  configure(): void {
+    const { path, controller } = this.restRoutes;
+    const wildcard = this.host.httpAdapter.getType() === 'fastify' ? '*' : '{*rest}';
+    placeAt(controller, `${path}/${wildcard}`);
+  }
+}
+
+/** The controller that answers everything else below the path of the page. */
+interface RestRoutes {
+  readonly path: string;
+  readonly controller: Type<RestController>;
 }
 
 function mounted(
@@ -51,19 +86,26 @@ function mounted(
   inject: NonNullable<RedlockDashboardAsyncOptions['inject']>,
   create: (...args: never[]) => RedlockDashboardSettings | Promise<RedlockDashboardSettings>,
 ): DynamicModule {
-  // A class of its own, because path and guards are metadata of the class.
+  // Classes of its own, because path and guards are metadata of the class.
   class MountedDashboard extends DashboardController {}
-  Controller({ path, version: VERSION_NEUTRAL })(MountedDashboard);
-  UseGuards(...guards)(MountedDashboard);
-  // What `ApiExcludeController` of @nestjs/swagger sets: these routes are for the page alone.
-  Reflect.defineMetadata('swagger/apiExcludeController', [true], MountedDashboard);
+  class MountedRest extends RestController {}
+  // In this order: `MountedRest` matches all other paths.
+  const controllers = [MountedDashboard, MountedRest];
+  for (const controller of controllers) {
+    placeAt(controller, path);
+    UseGuards(...guards)(controller);
+    // What `ApiExcludeController` of @nestjs/swagger sets: these routes are for the page alone.
+    Reflect.defineMetadata('swagger/apiExcludeController', [true], controller);
+  }
   return {
     module: RedlockDashboardModule,
     imports,
-    controllers: [MountedDashboard],
+    controllers,
     providers: [
+      Answers,
       Assets,
       JobReader,
+      { provide: REST_ROUTES, useValue: { path, controller: MountedRest } satisfies RestRoutes },
       {
         provide: DASHBOARD_SETTINGS,
         inject: [...inject],
@@ -71,4 +113,8 @@ function mounted(
       },
     ],
   };
+}
+
+function placeAt(controller: Type, path: string): void {
+  Controller({ path, version: VERSION_NEUTRAL })(controller);
 }

@@ -31,6 +31,8 @@ export interface Mounting {
   readonly trustsProxy?: boolean;
   /** More that the root module imports. */
   readonly imports?: readonly Type[];
+  /** Called when the application has been created, and not started. */
+  readonly created?: () => Promise<void>;
 }
 
 /** Starts an application with the dashboard on a port of its own; it is closed after the test. */
@@ -45,6 +47,7 @@ export async function startDashboard(mounting: Mounting): Promise<string> {
     nest,
     trustsProxy,
     imports = [],
+    created,
   } = mounting;
 
   @Global()
@@ -73,6 +76,7 @@ export async function startDashboard(mounting: Mounting): Promise<string> {
   if (prefix !== undefined) app.setGlobalPrefix(prefix);
   if (versioned) app.enableVersioning({ type: VersioningType.URI, defaultVersion: '1' });
   if (interceptor) app.useGlobalInterceptors(interceptor);
+  await created?.();
   await app.listen(0, '127.0.0.1');
   return (await app.getUrl()).replace('[::1]', '127.0.0.1');
 }
