@@ -60,7 +60,7 @@ export function shown(value: unknown): string {
 
 /** A string where a URL is expected: shown only if no part of it can be a user name or a password. */
 export function shownUrl(text: string): string {
-  if (text.length <= LONGEST_VALUE && HARMLESS.test(text)) return quoted(text);
+  if (text.length <= LONGEST_VALUE && (HARMLESS.test(text) || text.trim() === '')) return quoted(text);
   const scheme = /^\s*(\w{1,20}:\/\/)/.exec(text)?.[1] ?? '';
   return `"${scheme}***"`;
 }

@@ -20,8 +20,13 @@ const QUERY = [
  * @throws InvalidOptionError for anything but a `redis://` or `rediss://` URL, and for parts that ioredis would ignore.
  */
 export function optionsOfUrl(where: string, option: string, text: string): RedisOptions {
+  if (text.trim() === '') {
+    const problem = `must be a URL such as ${EXAMPLE}, but it is empty: is an environment variable not set?`;
+    throw new InvalidOptionError(where, option, problem);
+  }
   const refuse = (problem: string): never => {
-    throw new InvalidOptionError(where, option, `${problem}; received ${shownUrl(text)}`);
+    const why = SEVERAL.test(text) ? `must be one URL: put several into an array, such as ${LIST}` : problem;
+    throw new InvalidOptionError(where, option, `${why}; received ${shownUrl(text)}`);
   };
   if (!/^rediss?:\/\/[^\s\\]*$/.test(text)) {
     return refuse(`must be a redis:// or rediss:// URL in lower case, without spaces, such as ${EXAMPLE}`);
@@ -63,6 +68,10 @@ export function optionsOfUrl(where: string, option: string, text: string): Redis
   return Object.fromEntries(read.map((name) => [name, options[name]]));
 }
 
+/** A separator before another URL, or before a host with a port. */
+const SEVERAL = /\S[\s,;]+(?:rediss?:\/\/|(?:[\w.-]+|\[[\da-f:.]+\]):\d{1,5}(?![^\s,;/])(?!.*@))/i;
+
 const EXAMPLE = "'redis://10.1.1.1:6379'";
+const LIST = "['redis://10.1.1.1:6379', 'redis://10.1.1.2:6379']";
 const ENCODED =
   '. Special characters in a user name or password must be percent-encoded (encodeURIComponent)';
