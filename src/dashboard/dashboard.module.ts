@@ -63,8 +63,8 @@ export class RedlockDashboardModule {
   }
 
   /**
-   * Nest calls it, as that of any module with middleware, just before it reads the routes. Only now is the HTTP adapter known, and the two adapters spell a
-   * wildcard differently.
+   * The hook for middleware, which Nest calls just before it reads the routes. Only then is the HTTP adapter known, and
+   * the adapters spell a wildcard differently.
    *
    * @internal
    */
