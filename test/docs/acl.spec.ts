@@ -27,7 +27,7 @@ const NEEDED = [...VOTES, ...REST];
 /** What the guide adds for a set-up, as arguments. */
 const additional = (setUp: string): string[] => {
   const line = GUIDE.split('\n').find((text) => text.startsWith(`- ${setUp}`)) ?? '';
-  return [...line.matchAll(/\+[\w|-]+/g)].map(([permission]) => permission);
+  return [...line.matchAll(/[+&][\w|+-]+/g)].map(([permission]) => permission);
 };
 
 /** The same without one of its permissions. */

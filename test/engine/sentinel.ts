@@ -11,6 +11,7 @@ export class Sentinel {
   private constructor(
     readonly port: number,
     private readonly end: () => Promise<void>,
+    private readonly signal: (signal: NodeJS.Signals) => void,
     readonly client: Redis,
   ) {}
 
@@ -44,14 +45,22 @@ export class Sentinel {
       await ended;
       rmSync(folder, { recursive: true, force: true });
     };
-    return new Sentinel(port, end, client);
+    // The shell and the Sentinel are a process group.
+    const send = (signal: NodeJS.Signals): void => void process.kill(-(shell.pid ?? 0), signal);
+    return new Sentinel(port, end, send, client);
   }
 
   async replicas(): Promise<number> {
     return ((await this.client.call('SENTINEL', 'REPLICAS', 'jobs')) as unknown[]).length;
   }
 
+  /** From now on, it hangs. */
+  pause(): void {
+    this.signal('SIGSTOP');
+  }
+
   stop(): Promise<void> {
+    this.signal('SIGCONT');
     return this.end();
   }
 }

@@ -2,14 +2,13 @@ import 'reflect-metadata';
 import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { ScheduleModule } from '@nestjs/schedule';
-import { Cluster } from 'ioredis';
+import { Cluster, type RedisOptions } from 'ioredis';
 import { RedlockModule } from '../../src/index.js';
 import { TestFleet } from '../../src/testing/index.js';
 
-// node exit-process.js HOW URL: an application that ends or fails; nothing but what it left behind keeps the process alive.
+// node exit-process.js HOW URL (of Sentinels, their ports): an application that ends or fails; nothing but what it left behind keeps the process alive.
 const [how, url = ''] = process.argv.slice(2);
-const isCluster = how?.includes('Cluster') ?? false;
-const nodes = isCluster ? new Cluster([url], { lazyConnect: true }) : url;
+const nodes = nodesOf(url);
 
 class Broken {
   onModuleInit(): void {
@@ -19,6 +18,15 @@ class Broken {
 
 @Module({ imports: [ScheduleModule.forRoot(), RedlockModule.forRoot({ nodes })], providers: [Broken] })
 class AppModule {}
+
+function nodesOf(urls: string): string | Cluster | RedisOptions {
+  if (how?.includes('Cluster')) return new Cluster([urls], { lazyConnect: true });
+  if (!how?.includes('Sentinel')) return urls;
+  return {
+    name: 'jobs',
+    sentinels: urls.split(',').map((port) => ({ host: '127.0.0.1', port: Number(port) })),
+  };
+}
 
 const report = (error: unknown): void => console.log(String(error));
 if (how === 'a fleet that fails') {

@@ -1,10 +1,13 @@
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { Redis } from 'ioredis';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { portWithBus } from '../engine/cluster-port.js';
 import { findEngine, RedisServer } from '../engine/redis-server.js';
+import { Sentinel } from '../engine/sentinel.js';
 import { useServer } from './redis.js';
 
 const server = useServer();
@@ -58,5 +61,21 @@ describe('a process ends within two seconds after', () => {
       client.disconnect();
       await member.stop();
     }
+  });
+
+  it.skipIf(findEngine().kind === 'embedded').each([
+    ['an application that is closed, on a Sentinel group', ''],
+    ['an application that fails on a Sentinel group', 'Error: no database'],
+  ])('%s of which one hangs and one is down, and without a warning', async (how, failure) => {
+    const sentinel = await Sentinel.watching(server.it);
+    onTestFinished(() => sentinel.stop());
+    const hung = createServer().listen(0, '127.0.0.1');
+    onTestFinished(() => void hung.close());
+    await once(hung, 'listening');
+    const { port } = hung.address() as AddressInfo;
+    const { printed, warned, lingered } = await endOf(how, `${sentinel.port},${port},1`);
+    expect(printed).toContain(failure);
+    expect(warned).toBe('');
+    expect(lingered).toBeLessThan(1500);
   });
 });

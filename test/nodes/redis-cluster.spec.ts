@@ -193,6 +193,39 @@ describe.skipIf(findEngine().kind === 'embedded')('a Redis Cluster of three mast
     }
   });
 
+  it('is given up while it asks for a slot that is moving to a hung server, and the process lives', async () => {
+    const claim = (): Claim => fullClaim(name);
+    const name = newName();
+    const slot = slotOf(claim().lock);
+    const [from, to] = placesOf(slot);
+    const seeds = members
+      .filter((one) => one !== to)
+      .map(({ server }) => ({ host: '127.0.0.1', port: server.port }));
+    const client = new Cluster(seeds, { lazyConnect: true });
+    const other = nodeOf(client, { nodeTimeout: 300 });
+    const unhandled: unknown[] = [];
+    const note = (error: unknown): void => void unhandled.push(error);
+    process.on('unhandledRejection', note);
+    try {
+      await vi.waitFor(() => other.open(), 5000);
+      await to.client.call('CLUSTER', 'SETSLOT', slot, 'IMPORTING', from.id);
+      await from.client.call('CLUSTER', 'SETSLOT', slot, 'MIGRATING', to.id);
+      to.server.pause();
+      for (let count = 0; count < 8; count++) {
+        await expect(other.claim(claim(), 'a', TTL)).rejects.toThrow();
+        await pause(300);
+      }
+      expect(unhandled).toEqual([]);
+    } finally {
+      process.off('unhandledRejection', note);
+      to.server.resume();
+      await to.client.call('CLUSTER', 'SETSLOT', slot, 'STABLE');
+      await from.client.call('CLUSTER', 'SETSLOT', slot, 'STABLE');
+      await other.close();
+      client.disconnect();
+    }
+  });
+
   it('stays open when the node is closed', async () => {
     await node.close();
     expect(cluster.status).toBe('ready');

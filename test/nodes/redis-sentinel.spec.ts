@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import type { Redis } from 'ioredis';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import type { Redis, RedisOptions } from 'ioredis';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { findEngine, RedisServer } from '../engine/redis-server.js';
 import { Sentinel } from '../engine/sentinel.js';
 import { claimOf, LogSpy, newName, nodeOf, rawClient, SETTINGS } from './support.js';
@@ -31,6 +31,31 @@ describe.skipIf(findEngine().kind === 'embedded')('a Sentinel group', () => {
     log.restore();
   });
 
+  it('costs the process nothing if a Sentinel no longer tells it of failovers', async () => {
+    const acl = (...rules: string[]): Promise<unknown> =>
+      sentinel.client.call('ACL', 'SETUSER', 'watcher', ...rules);
+    const clients = (): Promise<unknown> => sentinel.client.call('CLIENT', 'LIST');
+    const unhandled: unknown[] = [];
+    const note = (error: unknown): void => void unhandled.push(error);
+    process.on('unhandledRejection', note);
+    onTestFinished(() => void process.off('unhandledRejection', note));
+    await acl('on', '>hidden', '+@all', '&*');
+    const node = nodeOf({
+      sentinels: [{ host: '127.0.0.1', port: sentinel.port }],
+      name: 'jobs',
+      sentinelUsername: 'watcher',
+      sentinelPassword: 'hidden',
+      sentinelReconnectStrategy: () => 20,
+    });
+    await node.open();
+    await vi.waitFor(async () => expect(await clients()).toContain(' sub=1 '));
+    await acl('-subscribe');
+    await sentinel.client.call('CLIENT', 'KILL', 'TYPE', 'pubsub');
+    await vi.waitFor(async () => expect(await sentinel.client.call('ACL', 'LOG')).toHaveLength(1));
+    await node.close();
+    expect(unhandled).toEqual([]);
+  });
+
   it('votes again by itself after its master has died, and logs one line for each change', async () => {
     const node = nodeOf({ sentinels: [{ host: '127.0.0.1', port: sentinel.port }], name: 'jobs' }, SETTINGS);
     expect(node.address).toBe(`sentinel jobs (127.0.0.1:${sentinel.port})`);
@@ -57,6 +82,77 @@ describe.skipIf(findEngine().kind === 'embedded')('a Sentinel group', () => {
     for (const line of log.lines) expect(line).toContain(node.address);
   }, 45_000);
 });
+
+describe.skipIf(findEngine().kind === 'embedded')('a Sentinel group of three Sentinels', () => {
+  it('is left by the clients of a master that the Sentinels have replaced, although it still answers', async () => {
+    const { master, replica, sentinels, nodes } = await startGroup();
+    const client = rawClient(master);
+    onTestFinished(() => client.disconnect());
+    for (const each of [client, rawClient(replica)]) {
+      await each.call('ACL', 'SETUSER', 'jobs', 'on', '>secret', '~*', '+@all');
+    }
+    const node = nodeOf({ ...nodes, username: 'jobs', password: 'secret' });
+    onTestFinished(() => node.close());
+    await node.open();
+    // The Sentinels are another user.
+    await client.call('ACL', 'SETUSER', 'default', '-@all', '+auth');
+    await until(async () =>
+      (await Promise.all(sentinels.map(masterOf))).every((port) => port === replica.port),
+    );
+    const asked = rawClient(replica);
+    onTestFinished(() => asked.disconnect());
+    await vi.waitFor(async () => {
+      const claim = claimOf(newName(), Date.now());
+      await node.claim(claim, 'a', TTL);
+      expect(await asked.get(claim.lock)).toBe('a');
+    }, 3000);
+  }, 45_000);
+
+  it('is found again if the news of a failover comes while a Sentinel that hangs is asked', async () => {
+    const { master, replica, sentinels, nodes } = await startGroup();
+    const node = nodeOf(nodes);
+    onTestFinished(() => node.close());
+    await node.open();
+    const [first, second, third] = sentinels as [Sentinel, Sentinel, Sentinel];
+    // Most of the time, an attempt to connect waits for one of them. The third cannot fail over without being told to.
+    first.pause();
+    second.pause();
+    await master.kill();
+    await third.client.call('SENTINEL', 'FAILOVER', 'jobs');
+    await until(async () => (await masterOf(third)) === replica.port);
+    await vi.waitFor(
+      async () => expect(await node.claim(claimOf(newName()), 'a', TTL)).toEqual({ kind: 'granted' }),
+      { timeout: 10_000, interval: 50 },
+    );
+  }, 45_000);
+});
+
+/** A master, a replica, and three Sentinels that know each other. */
+async function startGroup(): Promise<{
+  master: RedisServer;
+  replica: RedisServer;
+  sentinels: Sentinel[];
+  nodes: RedisOptions;
+}> {
+  const master = await RedisServer.start();
+  onTestFinished(() => master.stop());
+  const replica = await RedisServer.start({ args: ['--replicaof', '127.0.0.1', `${master.port}`] });
+  onTestFinished(() => replica.stop());
+  const sentinels = await Promise.all([0, 1, 2].map(() => Sentinel.watching(master)));
+  for (const sentinel of sentinels) onTestFinished(() => sentinel.stop());
+  const know = async (sentinel: Sentinel): Promise<boolean> => {
+    const others = (await sentinel.client.call('SENTINEL', 'SENTINELS', 'jobs')) as unknown[];
+    return others.length === 2 && (await sentinel.replicas()) === 1;
+  };
+  await until(async () => (await Promise.all(sentinels.map(know))).every(Boolean));
+  const places = sentinels.map(({ port }) => ({ host: '127.0.0.1', port }));
+  return { master, replica, sentinels, nodes: { sentinels: places, name: 'jobs' } };
+}
+
+async function masterOf({ client }: Sentinel): Promise<number> {
+  const [, port] = (await client.call('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', 'jobs')) as string[];
+  return Number(port);
+}
 
 async function until(condition: () => Promise<boolean>): Promise<void> {
   await vi.waitFor(async () => assert(await condition()), { timeout: 30_000, interval: 100 });

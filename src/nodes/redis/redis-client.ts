@@ -20,22 +20,28 @@ export const HUNG_AFTER = 3;
 const CLUSTER_SILENCE = 10_000;
 
 /** The delay of the first attempt to reconnect, in milliseconds; each further one adds as much. */
-const RETRY_DELAY = 50;
+export const RETRY_DELAY = 50;
 
 /** A connection for locks only, made from options; it connects when it is first used. */
 export function newClient(options: RedisOptions, settings: RedisNodeSettings): Redis {
   return new Redis({
-    connectTimeout: Math.max(settings.nodeTimeout, 1000),
+    connectTimeout: answerTimeout(settings),
     connectionName: connectionName(settings),
     ...options,
-    ...required(options),
+    ...required(options, settings),
+    failoverDetector: options.failoverDetector ?? true,
   });
 }
 
 /** A connection for locks only, to the same server as a client of the application, which is left alone. */
 export function clientLike(client: Redis | Cluster, settings: RedisNodeSettings): Redis | Cluster {
   const given = client.isCluster ? (client as Cluster).options.redisOptions : (client as Redis).options;
-  const options = { ...required(given), connectionName: connectionName(settings) };
+  const options = {
+    ...required(given, settings),
+    connectionName: connectionName(settings),
+    // ioredis has already replaced "not set" by false.
+    failoverDetector: true,
+  };
   if (!client.isCluster) {
     const { options: own } = client as Redis;
     // Read at each connection: an application may renew the credentials of its client, such as a token that expires.
@@ -80,12 +86,18 @@ export function isTls(client: Redis | Cluster): boolean {
   return options?.tls != null;
 }
 
+/** How long a new connection, or a Sentinel, may take, in milliseconds. */
+function answerTimeout({ nodeTimeout }: RedisNodeSettings): number {
+  return Math.max(nodeTimeout, 1000);
+}
+
 function connectionName(settings: RedisNodeSettings): string {
   return settings.connectionName.replace(/[^\x21-\x7e]/g, '_');
 }
 
 /** The options that a node's connection needs, whatever the application sets. */
-function required({ clientInfoTag, disableClientInfo }: RedisOptions = {}) {
+function required(given: RedisOptions = {}, settings: RedisNodeSettings) {
+  const { clientInfoTag, disableClientInfo, sentinelCommandTimeout } = given;
   return {
     lazyConnect: true,
     // A command that cannot be answered now must fail at once: nothing may be queued and run late.
@@ -96,6 +108,8 @@ function required({ clientInfoTag, disableClientInfo }: RedisOptions = {}) {
     socketTimeout: undefined,
     retryStrategy,
     sentinelRetryStrategy: retryStrategy,
+    // ioredis would wait forever for a Sentinel that hangs, and would not ask the next one.
+    sentinelCommandTimeout: sentinelCommandTimeout ?? answerTimeout(settings),
     // The master has become a replica: the address may lead to the new master now.
     reconnectOnError: onceForAll(isReadOnly),
     // Scripts reply with numbers and lists.

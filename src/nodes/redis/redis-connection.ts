@@ -3,9 +3,9 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Cluster, Redis, RedisOptions } from 'ioredis';
 import { CLUSTER_CLOSED } from './causes.js';
 import { Diagnosis } from './diagnosis.js';
-import { duplicateOf, HUNG_AFTER, isTls } from './redis-client.js';
+import { duplicateOf, HUNG_AFTER, isTls, RETRY_DELAY } from './redis-client.js';
 import { isOfReadyCheck, isOfSelect, NotSent } from './redis-errors.js';
-import { letProcessEnd, reset, serversOf } from './redis-sockets.js';
+import { abandon, prepare, reset, serversOf } from './redis-sockets.js';
 import { milliseconds } from './server-clock.js';
 import { afterTimeout, Suspicion } from './suspicion.js';
 
@@ -56,6 +56,7 @@ export class RedisConnection {
     private readonly listener: ConnectionListener,
   ) {
     this.current = client;
+    prepare(client);
     this.diagnosis = new Diagnosis(isTls(client), HUNG_AFTER * limit);
     this.attach();
   }
@@ -120,12 +121,8 @@ export class RedisConnection {
     clearInterval(this.warming);
     this.detach();
     if (this.current.status === 'wait') return this.current.disconnect();
-    const limit = pause(this.limit, undefined, { ref: false });
-    const connections = serversOf(this.current);
-    await Promise.race([this.current.quit().catch(() => {}), limit]);
-    this.current.disconnect();
-    // A server may say goodbye and keep the connection.
-    for (const { stream } of connections) stream?.destroy();
+    await Promise.race([this.current.quit().catch(() => {}), pause(this.limit, undefined, { ref: false })]);
+    abandon(this.current);
   }
 
   private readonly onConnect = (): void => {
@@ -158,17 +155,20 @@ export class RedisConnection {
     this.listener.onClose(why);
   };
 
+  /** ioredis gives up when its failover detector interrupts an attempt to connect. */
+  private readonly onEnd = (): void => {
+    setTimeout(() => this.isClosed || this.current.connect().catch(() => {}), RETRY_DELAY).unref();
+  };
+
   private attach(): void {
     this.current.on('connect', this.onConnect).on('ready', this.onReady);
-    this.current.on('error', this.onError).on('close', this.onClose);
-    letProcessEnd(this.current);
+    this.current.on('error', this.onError).on('close', this.onClose).on('end', this.onEnd);
   }
 
   private detach(): void {
     this.diagnosis.end();
     this.current.off('connect', this.onConnect).off('ready', this.onReady);
-    this.current.off('error', this.onError).off('close', this.onClose);
-    this.current.on('error', () => {});
+    this.current.off('error', this.onError).off('close', this.onClose).off('end', this.onEnd);
   }
 
   /** From now on, asks the server for its time when the connection is idle. */
@@ -204,7 +204,7 @@ export class RedisConnection {
     if (this.suspicion || this.isClosed || performance.now() < this.lookAgainAt) return;
     const suspicion = (this.suspicion = new Suspicion());
     const fresh = duplicateOf(this.current);
-    fresh.on('error', () => {});
+    prepare(fresh);
     fresh.connect().catch(() => {});
     const isReady = await Promise.race([
       once(fresh, 'ready')
@@ -216,7 +216,7 @@ export class RedisConnection {
     if (isReady && this.suspicion === suspicion && !this.isClosed) {
       this.replaceBy(fresh);
     } else {
-      fresh.disconnect();
+      abandon(fresh);
       this.lookAgainAt = performance.now() + HUNG_AFTER * this.limit;
       if (this.suspicion === suspicion) {
         this.suspicion = undefined;
@@ -232,14 +232,13 @@ export class RedisConnection {
   }
 
   private replaceBy(fresh: Redis | Cluster): void {
-    const dead = serversOf(this.current);
     const old = this.current;
     this.detach();
     this.current = fresh;
     this.attach();
     this.suspicion = undefined;
-    for (const connection of dead) reset(connection);
-    old.disconnect();
+    serversOf(old).forEach(reset);
+    abandon(old);
     this.onReady();
   }
 

@@ -6,21 +6,50 @@ export function serversOf(client: Redis | Cluster): Redis[] {
 }
 
 /**
- * Lets the process end while connections are open: after a failed start, nobody would close them. The process still
- * waits for outstanding answers.
+ * Prepares a new client of the module, before it connects. Its connections let the process end: after a failed start,
+ * nobody would close them. The process still waits for outstanding answers.
  */
-export function letProcessEnd(client: Redis | Cluster): void {
-  serversOf(client).forEach(unref);
-  if (client.isCluster) client.on('+node', unref);
+export function prepare(client: Redis | Cluster): void {
+  serversOf(client).forEach(prepareServer);
+  if (client.isCluster) client.on('+node', prepareServer);
+  // Without a listener, ioredis writes errors to the console.
+  client.on('error', () => {});
   client.on('reconnecting', () => {
     (Reflect.get(client, 'reconnectTimeout') as NodeJS.Timeout | null | undefined)?.unref();
   });
 }
 
-function unref(server: Redis): void {
-  const { stream } = server as Partial<Redis>;
-  stream?.unref();
-  server.on('connect', () => server.stream.unref());
+function prepareServer(server: Redis): void {
+  catchRejections(server, 'asking');
+  server.on('connect', () => {
+    server.stream.unref();
+    // ioredis has just created them, and will connect them next.
+    for (const sentinel of watchedSentinels(server)) {
+      catchRejections(sentinel, 'subscribe');
+      prepare(sentinel);
+      // A timer of ioredis would keep the process alive for this long, even if the Sentinel is down.
+      Reflect.set(Reflect.get(sentinel, 'connector') as object, 'disconnectTimeout', 0);
+    }
+  });
+}
+
+/** ioredis itself sends this command and ignores what becomes of it: a rejection would end the process. */
+function catchRejections(client: Redis, command: 'asking' | 'subscribe'): void {
+  const send = client[command].bind(client) as (...values: unknown[]) => Promise<unknown>;
+  const caught = (...values: unknown[]): Promise<unknown> => {
+    const sent = send(...values);
+    sent.catch(() => {});
+    return sent;
+  };
+  Object.defineProperty(client, command, { value: caught });
+}
+
+/** The connections to the Sentinels on which ioredis hears of a failover (`failoverDetector`). */
+function watchedSentinels(server: Redis): Redis[] {
+  const { connector } = server as unknown as {
+    connector?: { failoverDetector?: { sentinels?: { client: Redis }[] } | null };
+  };
+  return connector?.failoverDetector?.sentinels?.map(({ client }) => client) ?? [];
 }
 
 /** Ends a dead connection and discards what has not reached the server yet: it must not arrive later. */
@@ -36,4 +65,11 @@ export function reset(server: Redis): void {
     // Only TCP sockets can be reset.
     stream?.destroy();
   }
+}
+
+/** Closes a client without waiting for the servers: one may say goodbye and keep the connection, or not answer. */
+export function abandon(client: Redis | Cluster): void {
+  const connections: Partial<Redis>[] = serversOf(client);
+  client.disconnect();
+  for (const { stream } of connections) stream?.destroy();
 }
