@@ -1,5 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { quoted, redacted } from '../display.js';
+import { Hourly } from '../hourly.js';
 import type { Claim } from './lock-node.js';
 import { type Done, type EndOfRefusal, Refusal } from './refusal.js';
 
@@ -48,6 +49,7 @@ export class NodeLog {
   private isClosed = false;
   /** The claims that the server refuses, while it votes on others. */
   private readonly refused = new Set<string>();
+  private readonly hourly = new Hourly(() => performance.now());
 
   /** What messages call the node, such as `Node 10.1.1.1:6379`. */
   readonly title: string;
@@ -109,6 +111,15 @@ export class NodeLog {
     } else {
       logger.warn(`${this.title} ${this.wording.refuses} ${nameOf(claim)}: ${redacted(why)}${remedy}`);
     }
+  }
+
+  /** The server has settled a run, and refuses its record. @param remedy As of `refusingClaim`. */
+  unrecorded(claim: Claim, why: string, remedy: string): void {
+    // What has no remedy in the keys of a job, such as a missing permission, is the same for all jobs.
+    if (!this.hourly.isDue(remedy === '' ? why : identityOf(claim))) return;
+    logger.warn(
+      `${this.title} settled a run of ${nameOf(claim)} without a record: ${redacted(why)}${remedy} (logged once an hour)`,
+    );
   }
 
   /** From now on, trouble only means that the connection was closed, and is not logged. */

@@ -1,9 +1,7 @@
-import { Logger } from '@nestjs/common';
 import type { Clock, Timer } from '../clock.js';
 import type { Grant } from '../acquire/outcome.js';
 import type { ClaimedRun } from '../acquire/token.js';
-import { NotHeldError, TakenError } from '../acquire/store.js';
-import { quoted } from '../display.js';
+import { TakenError } from '../acquire/store.js';
 import { errorOf, LockLostError, NodeUnreachableError, ShutdownError, RunTimeoutError } from '../errors.js';
 import type { LeaseSettings } from './lease-settings.js';
 import { watchfulSignal } from './watchful-signal.js';
@@ -13,8 +11,6 @@ const REPEAT_PART = 1 / 20;
 
 const NOT_RENEWED =
   'it was not renewed in time, because this process was frozen or no majority of the nodes answered. Another instance may have acquired the lock meanwhile';
-
-const logger = new Logger('RedlockModule');
 
 /**
  * Keeps a granted lock: renews it every `ttl / 3` until it is ended, and aborts `signal` if it can no longer be kept,
@@ -28,6 +24,8 @@ export class Lease {
   readonly recovers: boolean;
   /** Called when this instance is done with the lease: it is settled, released, or left to expire. */
   onEnded: (() => void) | undefined;
+  /** Called when the lock could not be given back. */
+  onNotReleased: ((error: Error) => void) | undefined;
   /** Called when `signal` aborts. */
   onAbort: ((reason: Error) => void) | undefined;
   /** Called when the run is settled: returns what is put on record, if anything. */
@@ -157,12 +155,7 @@ export class Lease {
       await (how === 'settle' ? this.grant.settle(this.record?.()) : this.grant.release());
     } catch (error) {
       // Expected for a lock that was lost.
-      if (this.abortReason instanceof LockLostError) return;
-      const problem =
-        error instanceof NotHeldError
-          ? 'was already gone when it was released'
-          : `could not be released, and ends with its lease at the latest: ${errorOf(error).message}`;
-      logger.warn(`The lock of ${quoted(this.name)} ${problem}`);
+      if (!(this.abortReason instanceof LockLostError)) this.onNotReleased?.(errorOf(error));
     } finally {
       this.onEnded?.();
     }

@@ -150,6 +150,7 @@ export class LeaseRegistry {
     const lease = new Lease(grant, settings, this.clock);
     this.held.add(lease);
     if (lease.run) this.running++;
+    lease.onNotReleased = (error) => this.log.notReleased(lease.name, error);
     lease.onEnded = () => {
       this.held.delete(lease);
       if (lease.run) this.running--;

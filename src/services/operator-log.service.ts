@@ -5,20 +5,18 @@ import { JobKeys } from '../nodes/job-keys.js';
 import type { LockNode } from '../nodes/lock-node.js';
 import { instanceOf } from '../acquire/token.js';
 import { quoted, redacted } from '../display.js';
+import { Hourly, REMEMBERED, REPEAT_AFTER } from '../hourly.js';
 import { NodeUnreachableError } from '../errors.js';
 import { CLOCK, LOCK_NODES, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
 import type { ResolvedOptions } from '../options/options.js';
 import type { Tick } from '../schedule/cron-ticks.js';
 import type { Denial, Grant } from '../acquire/outcome.js';
+import { NotHeldError } from '../acquire/store.js';
 
-/** The minimum time between two reports on a job for the same reason, in milliseconds: one hour. */
-const REPEAT_AFTER = 60 * 60 * 1000;
 /** How many jobs are named during an outage, at its end, and in each hour of an overload. */
 const MOST_NAMED = 20;
 /** If no server has refused for this long, in milliseconds, any answer of a majority ends an outage. */
 const QUIET = 60_000;
-/** How many reports are remembered, so that an unlimited number of job names cannot fill the memory. */
-const REMEMBERED = 1000;
 
 /** The end of a line that is logged once an hour. */
 const COUNT_ALL = 'Logged once an hour for each job; to count every skip, listen to the event "skipped"';
@@ -58,8 +56,7 @@ export class OperatorLog {
   private outage: Outage | undefined;
   /** How many jobs have been reported as not run because of an overload, and since when they are counted. */
   private overload = { since: Number.NEGATIVE_INFINITY, jobs: 0 };
-  /** When each job was last reported for a reason, on the monotonic clock. */
-  private readonly reported = new Map<string, number>();
+  private readonly hourly: Hourly;
   private readonly words: typeof QUORUM;
 
   constructor(
@@ -67,6 +64,7 @@ export class OperatorLog {
     @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
     @Inject(CLOCK) private readonly clock: Clock,
   ) {
+    this.hourly = new Hourly(() => clock.elapsed());
     this.words = options.nodes.length > 1 ? QUORUM : SINGLE;
   }
 
@@ -133,7 +131,7 @@ export class OperatorLog {
         // A plain call that finds the lock held is the normal case.
         if (!tick || !this.mayReport('overlap', name)) return;
         return this.logger.warn(
-          `${what} was not run: an earlier run is still in progress${heldBy(denial.holder)}. ` + COUNT_ALL,
+          `${what} was not run: an earlier run${heldBy(denial.holder)} still holds the lock. ${COUNT_ALL}`,
         );
       case 'overload':
         if (this.mayReport('overload', name)) this.overloaded(what);
@@ -156,6 +154,16 @@ export class OperatorLog {
         return;
       default:
     }
+  }
+
+  /** A lock was not given back: that of a run that has ended, or one from `lock()`. */
+  notReleased(name: string, error: Error): void {
+    const isGone = error instanceof NotHeldError;
+    if (!this.mayReport(isGone ? 'gone' : 'not released', name)) return;
+    const problem = isGone
+      ? 'was already gone when it was released: something has deleted it, such as an eviction policy of the server'
+      : `could not be released, and ends with its lease at the latest: ${redacted(error.message)}`;
+    this.logger.warn(`The lock of ${quoted(name)} ${problem} (logged once an hour)`);
   }
 
   /** This instance runs a tick again. @param dead The token of the claim with which the tick was begun. */
@@ -217,14 +225,7 @@ export class OperatorLog {
 
   /** Whether a job may be reported for a reason again. */
   private mayReport(reason: string, name: string): boolean {
-    const key = `${reason} ${name}`;
-    const now = this.clock.elapsed();
-    const last = this.reported.get(key);
-    if (last !== undefined && now - last < REPEAT_AFTER) return false;
-    this.reported.delete(key);
-    this.reported.set(key, now);
-    if (this.reported.size > REMEMBERED) this.reported.delete(this.reported.keys().next().value ?? '');
-    return true;
+    return this.hourly.isDue(`${reason} ${name}`);
   }
 }
 

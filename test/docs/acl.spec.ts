@@ -19,10 +19,12 @@ const GUIDE = readFileSync('docs/redis-set-ups.md', 'utf8');
 /** The command of the guide, as its arguments. */
 const SETUSER = (/^redis-cli (ACL SETUSER .+)$/m.exec(GUIDE)?.[1] ?? '').replaceAll("'", '').split(' ');
 /** What a node cannot vote without, by the table of the guide. */
-const VOTES = ['evalsha', 'eval', 'get', 'set', 'del', 'incr', 'pexpire', 'pttl', 'time', 'lpush', 'ltrim'];
+const VOTES = ['evalsha', 'eval', 'get', 'set', 'del', 'incr', 'pexpire', 'pttl', 'time'];
+/** What records need. */
+const RECORDS = ['lpush', 'ltrim'];
 /** What is needed for the rest, by the same table. */
 const REST = ['lrange', 'pexpireat', 'zadd', 'zrem', 'zrangebyscore', 'hset', 'hdel', 'hexists', 'hvals'];
-const NEEDED = [...VOTES, ...REST];
+const NEEDED = [...VOTES, ...RECORDS, ...REST];
 
 /** What the guide adds for a set-up, as arguments. */
 const additional = (setUp: string): string[] => {
@@ -86,6 +88,16 @@ describe.skipIf(findEngine().kind === 'embedded')('the ACL user of docs/redis-se
     const log = new LogSpy();
     expect(await everyUse()).toContain(`its user needs ${NEEDED.join(', ')} on the keys of all jobs`);
     expect(log.lines.join('\n')).toMatch(/is unavailable: .*its user needs/);
+    log.restore();
+  });
+
+  it.each(RECORDS)('settles a run without %s, and says what its record needs', async (command) => {
+    await allow(without(command));
+    const log = new LogSpy();
+    expect(await everyUse()).toBe('');
+    expect(log.lines).toEqual([
+      expect.stringMatching(/settled a run of "\S+" without a record: .*its user needs/),
+    ]);
     log.restore();
   });
 

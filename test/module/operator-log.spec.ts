@@ -160,7 +160,7 @@ it('says once an hour that a job has outgrown its period, and nothing where anot
   expect(logger.at('warn')).toEqual([
     expect.stringMatching(
       new RegExp(
-        `^The tick of ${TICK} of "report" was not run: an earlier run is still in progress on "host:1:ab"`,
+        `^The tick of ${TICK} of "report" was not run: an earlier run on "host:1:ab" still holds the lock`,
       ),
     ),
   ]);

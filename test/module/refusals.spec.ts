@@ -24,7 +24,7 @@ describe.skipIf(findEngine().kind === 'embedded')('a server that refuses a comma
   let logger: RecordingLogger;
   beforeEach(() => void (logger = new RecordingLogger()));
 
-  it.each(['set', 'time', 'get', 'evalsha', 'pexpire', 'del', 'lpush'])(
+  it.each(['set', 'time', 'get', 'evalsha', 'del'])(
     'is one line in the log without %s, and one when it allows it',
     async (command) => {
       const client = clientOf(server.it);
@@ -42,6 +42,36 @@ describe.skipIf(findEngine().kind === 'embedded')('a server that refuses a comma
       expect(said(logger)).toEqual([...before, expect.stringContaining('is available again')]);
     },
   );
+
+  it.each(['lpush', 'ltrim', 'pexpire'])(
+    'is one line in the log without %s, which only records need',
+    async (command) => {
+      const client = clientOf(server.it);
+      await client.acl('SETUSER', 'jobs', ...USER, `-${command}`);
+      const nodes = server.it.url.replace('//', '//jobs:secret@');
+      const app = await start({ redlock: { nodes }, logger });
+      await run(app);
+      const lines = logger.at('warn').filter((text) => text.includes('without a record'));
+      expect(lines).toEqual([
+        expect.stringMatching(/ settled a run of "\S+" without a record: .* needs .*once an hour/),
+      ]);
+      expect(said(logger)).toEqual([]);
+      expect(await client.keys('JOB_LOCKER_*')).toEqual([]);
+    },
+  );
+
+  it('is one line in the log for each job whose records something else has overwritten', async () => {
+    const client = clientOf(server.it);
+    const app = await start({ redlock: { nodes: server.it.url }, logger });
+    const redlock = app.get(RedlockService);
+    await client.set('{JOB_LOCKER_report}:runs', 'something else');
+    for (let times = 0; times < 2; times++) await redlock.run('report', () => 1);
+    expect(logger.at('warn')).toEqual([
+      expect.stringMatching(
+        / settled a run of "report" without a record: WRONGTYPE .*"\{JOB_LOCKER_report\}:runs".*: delete/,
+      ),
+    ]);
+  });
 
   it.each(['SET', 'TIME'])('is one line in the log if %s has been renamed', async (command) => {
     const renamed = await RedisServer.start({ args: ['--rename-command', command, ''] });

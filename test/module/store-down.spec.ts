@@ -124,5 +124,7 @@ describe('an application whose nodes', () => {
     expect(await outcome).toEqual({ ran: true, value: 'result' });
     const warnings = logger.at('warn').filter((warning) => warning.includes('could not be released'));
     expect(warnings).toEqual([expect.stringContaining('"long"')]);
+    // The answer of the third node is not waited for.
+    expect(warnings[0]).toMatch(/: Node 127.0.0.1:\d+: .*; Node 127.0.0.1:\d+: /);
   });
 });

@@ -121,6 +121,7 @@ class NodeVote implements RedlockVoter {
   private isGivenUp = false;
   /** Whether its last answer to an extension was that another claim has or had the lock. */
   isTaken = false;
+  endFailure: Error | undefined;
   /** When the node was asked, on the monotonic clock. */
   private askedAt = 0;
   private onGivenUp: () => void = () => {};
@@ -191,7 +192,7 @@ class NodeVote implements RedlockVoter {
       if (this.answer === 'failed') this.giveBackInBackground();
       return 0;
     } catch (error) {
-      throw errorOf(error);
+      throw (this.endFailure = errorOf(error));
     }
   }
 

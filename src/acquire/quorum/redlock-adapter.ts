@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import Redlock, { type Lock } from 'redlock';
+import { NotHeldError } from '../store.js';
 
 /**
  * What redlock asks one node about one claim; 1 means yes, 0 means no. Must reject with Errors only: redlock crashes
@@ -9,6 +10,8 @@ export interface RedlockVoter {
   claim(ttl: number): Promise<number>;
   extend(ttl: number): Promise<number>;
   end(): Promise<number>;
+  /** The error of `end`. */
+  readonly endFailure: Error | undefined;
 }
 
 // redlock treats scripts as opaque strings and passes them to its clients. Our clients only tell the three apart, so
@@ -79,9 +82,14 @@ export class RedlockClaim {
     this.lock = await this.redlock.extend(lock, ttl);
   }
 
-  /** Rejects without a majority. */
+  /** Rejects without a majority, with the errors of the nodes: redlock does not say what they are. */
   async release(): Promise<void> {
-    await this.redlock.release(this.held());
+    try {
+      await this.redlock.release(this.held());
+    } catch {
+      const causes = this.voters.flatMap(({ endFailure }) => endFailure?.message ?? []);
+      throw causes.length > 0 ? new Error(causes.join('; ')) : new NotHeldError();
+    }
   }
 
   private held(): Lock {

@@ -8,6 +8,8 @@ import type { RedisConnection } from './redis-connection.js';
 import { isRefusal, NotSent, refusedSteps } from './redis-errors.js';
 import {
   argumentsOf,
+  type Ended,
+  endedOf,
   entriesOf,
   isExpired,
   isLockOnly,
@@ -59,15 +61,15 @@ export class RedisCommands {
    * @param withSource Whether to send the source: a retry after NOSCRIPT would reach the server after commands that
    * were sent later.
    */
-  async end(how: Ending, claim: Claim, token: string, withSource: boolean): Promise<boolean> {
+  async end(how: Ending, claim: Claim, token: string, withSource: boolean): Promise<Ended> {
     const script = isLockOnly(claim) ? RELEASE_LOCK : how.kind === 'settle' ? SETTLE : RELEASE;
     const record = how.kind === 'settle' ? how.record : undefined;
-    const isHeld = yesOrNo(
+    const ended = endedOf(
       await this.send(script, argumentsOf(script, claim, token, 0, 0, record), withSource),
     );
     // Even a server that can grant nothing, such as one that is out of memory, can release a lock.
-    this.log.answered(claim, { step: stepOf(script), wrote: isHeld && script === SETTLE });
-    return isHeld;
+    this.log.answered(claim, { step: stepOf(script), wrote: ended.isHeld && script === SETTLE });
+    return ended;
   }
 
   async look({ lock, last, begun, records, pause }: JobKeyNames, limit: number): Promise<JobView> {

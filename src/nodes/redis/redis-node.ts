@@ -66,11 +66,11 @@ export class RedisNode implements NodeDriver {
   }
 
   settle(claim: Claim, token: string, record?: string): Promise<boolean> {
-    return this.commands.end({ kind: 'settle', record }, claim, token, false);
+    return this.end({ kind: 'settle', record }, claim, token, false);
   }
 
   release(claim: Claim, token: string): Promise<boolean> {
-    return this.commands.end({ kind: 'release' }, claim, token, false);
+    return this.end({ kind: 'release' }, claim, token, false);
   }
 
   look(job: JobKeyNames, limit: number): Promise<JobView> {
@@ -90,7 +90,7 @@ export class RedisNode implements NodeDriver {
   }
 
   resend(ending: Ending, claim: Claim, token: string): Promise<boolean> {
-    return this.commands.end(ending, claim, token, true);
+    return this.end(ending, claim, token, true);
   }
 
   async open(): Promise<NodeReport> {
@@ -140,7 +140,7 @@ export class RedisNode implements NodeDriver {
     if (error instanceof NotSent) return rejection(log.trouble ?? error.message, 'unsent');
     const why = this.connection.diagnosis.of(error);
     if (this.isOfOneClaim(error)) {
-      if (claim) this.refuseClaim(claim, error, why);
+      if (claim) log.refusingClaim(claim, why, this.remedyOf(claim, error));
       return rejection(why, 'lock');
     }
     // A close is logged when it happens; this error may be about a connection that has been replaced.
@@ -149,6 +149,14 @@ export class RedisNode implements NodeDriver {
     if (mayStillVote && isOfOneCommand(error)) return rejection(why, 'lock');
     if (!isLate) log.refusing(why, error.name === 'ReplyError' ? endOfRefusal(error) : 'claim');
     return rejection(why, 'server');
+  }
+
+  private async end(how: Ending, claim: Claim, token: string, withSource: boolean): Promise<boolean> {
+    const { isHeld, unrecorded } = await this.commands.end(how, claim, token, withSource);
+    if (unrecorded) {
+      this.log.unrecorded(claim, this.connection.diagnosis.of(unrecorded), this.remedyOf(claim, unrecorded));
+    }
+    return isHeld;
   }
 
   private silent(why: string): Error {
@@ -170,12 +178,11 @@ export class RedisNode implements NodeDriver {
     return isRefusal(error) && this.connection.client.isCluster && endOfRefusal(error) === 'write';
   }
 
-  private refuseClaim(claim: Claim, { message }: Error, why: string): void {
+  /** What to do about a refusal, as the end of a sentence. */
+  private remedyOf(claim: Claim, { message }: Error): string {
     const keys = lastingKeys(claim);
     const isForeignKey = /WRONGTYPE|attempt to/.test(message) && keys.length > 0;
-    const remedy = isForeignKey
-      ? `. Its keys are ${this.shownKeys(keys)}: delete what something else has written`
-      : '';
-    this.log.refusingClaim(claim, why, remedy);
+    if (!isForeignKey) return '';
+    return `. Its keys are ${this.shownKeys(keys)}: delete what something else has written`;
   }
 }

@@ -55,6 +55,19 @@ export function yesOrNo(reply: unknown): boolean {
   throw new UnknownReply(reply);
 }
 
+/** What became of a settle or a release. */
+export interface Ended {
+  readonly isHeld: boolean;
+  /** Why the record of the run could not be written, although its tick is settled. */
+  readonly unrecorded?: Error;
+}
+
+/** The reply to a script that settles or releases. */
+export function endedOf(reply: unknown): Ended {
+  if (!Array.isArray(reply)) return { isHeld: yesOrNo(reply) };
+  return { isHeld: yesOrNo(reply[0]), unrecorded: new Error(String(reply[1])) };
+}
+
 const GRANTED: Vote = { kind: 'granted' };
 const CONFLICTS: readonly unknown[] = ['elsewhere', 'overlap', 'ran'] satisfies Conflict['kind'][];
 

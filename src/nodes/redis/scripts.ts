@@ -49,10 +49,13 @@ local recover = mode > 0
 local mark = recover and token .. '${RECOVER}' or token
 local function lease() redis.call('set', KEYS[1], token, 'PX', recover and ttl + ${TAKEOVER_WINDOW} or ttl) end
 local function begin() redis.call('set', tickKey, mark, 'PX', recover and ttl + ${LAST_TICK_RETENTION} or keep) end
-local function record(what, call)
-  call('lpush', recordsKey, what)
-  call('ltrim', recordsKey, 0, limit - 1)
-  call('pexpire', recordsKey, remember)
+-- Nothing depends on a record, so an error is returned, and not raised.
+local function record(what)
+  local commands = {{'lpush', recordsKey, what}, {'ltrim', recordsKey, 0, limit - 1}, {'pexpire', recordsKey, remember}}
+  for _, command in ipairs(commands) do
+    local reply = redis.pcall(unpack(command))
+    if type(reply) == 'table' and reply.err then return reply.err end
+  end
 end
 `;
 
@@ -122,8 +125,7 @@ end
 lease()
 if tick > 0 then begin() end
 if every > 0 then redis.call('set', everyKey, token, 'PX', every) end
--- The claim is granted by now, even if the record cannot be written.
-if unfinished then record('${DIED}' .. unfinished, redis.pcall) end
+if unfinished then record('${DIED}' .. unfinished) end
 if dead or unfinished then return {'granted', dead or '', last, unfinished or ''} end
 return last > 0 and {last} or 1
 `);
@@ -154,7 +156,7 @@ return 1
 
 /**
  * Frees the lock, keeps the markers, and records the tick as run unless another claim has begun it meanwhile. Returns 1
- * if the lock was still held, otherwise 0.
+ * if the lock was still held, otherwise 0; or `{ held, error }` if the record of the run cannot be written.
  */
 export const SETTLE = script(`${ARGUMENTS}
 local held = 0
@@ -166,11 +168,11 @@ if tick > 0 and (not marker or marker == mark or marker == token) then
   if not last or tonumber(last) < tick then redis.call('set', lastKey, ARGV[3], 'PX', keep + ${LAST_TICK_RETENTION}) end
 end
 if begunKey and redis.call('get', begunKey) == token then redis.call('del', begunKey) end
--- The record comes at the end: if it cannot be written, the rest has been done.
 local what = limit > 0 and ARGV[13]
 -- A settle that is sent again may find its record there.
-if what and (held == 1 or redis.call('lrange', recordsKey, 0, 0)[1] ~= what) then record(what, redis.call) end
-return held
+local isThere = what and held == 0 and redis.pcall('lrange', recordsKey, 0, 0)[1] == what
+local refusal = what and not isThere and record(what)
+return refusal and {held, refusal} or held
 `);
 
 /**
