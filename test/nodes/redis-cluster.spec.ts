@@ -194,8 +194,8 @@ describe.skipIf(findEngine().kind === 'embedded')('a Redis Cluster of three mast
   });
 
   it('is given up while it asks for a slot that is moving to a hung server, and the process lives', async () => {
-    const claim = (): Claim => fullClaim(name);
     const name = newName();
+    const claim = (): Claim => fullClaim(name);
     const slot = slotOf(claim().lock);
     const [from, to] = placesOf(slot);
     const seeds = members
@@ -208,8 +208,7 @@ describe.skipIf(findEngine().kind === 'embedded')('a Redis Cluster of three mast
     process.on('unhandledRejection', note);
     try {
       await vi.waitFor(() => other.open(), 5000);
-      await to.client.call('CLUSTER', 'SETSLOT', slot, 'IMPORTING', from.id);
-      await from.client.call('CLUSTER', 'SETSLOT', slot, 'MIGRATING', to.id);
+      await startMove(slot, from, to);
       to.server.pause();
       for (let count = 0; count < 8; count++) {
         await expect(other.claim(claim(), 'a', TTL)).rejects.toThrow();
@@ -224,6 +223,35 @@ describe.skipIf(findEngine().kind === 'embedded')('a Redis Cluster of three mast
       await other.close();
       client.disconnect();
     }
+  });
+
+  it('refuses the jobs of a slot that does not finish moving, and votes on the others', async () => {
+    const seeds = members.map(({ server: { port } }) => ({ host: '127.0.0.1', port }));
+    const client = new Cluster(seeds, { lazyConnect: true });
+    const other = nodeOf(client, { nodeTimeout: 500, isAlone: true });
+    const name = newName();
+    const [from, to] = placesOf(slotOf(fullClaim(name).lock));
+    const all = [from, to].map((each) => each.client);
+    await vi.waitFor(() => other.open(), 5000);
+    await startMove(slotOf(fullClaim(name).lock), from, to);
+    const before = log.lines.length;
+    try {
+      for (let count = 0; count < 3; count++) {
+        await expect(other.claim(fullClaim(name), 'a', TTL)).rejects.toThrow(
+          /slot of its keys is being moved .*--cluster fix$/,
+        );
+        expect(await other.claim(fullClaim(newName()), 'a', TTL)).toEqual({ kind: 'granted' });
+      }
+    } finally {
+      for (const each of all) await each.call('CLUSTER', 'SETSLOT', slotOf(fullClaim(name).lock), 'STABLE');
+    }
+    expect(await other.claim(fullClaim(name), 'a', TTL)).toEqual({ kind: 'granted' });
+    expect(log.lines.slice(before)).toEqual([
+      expect.stringContaining(`refuses the lock of "JOB_LOCKER_${name}": the slot`),
+      expect.stringContaining(`grants the lock of "JOB_LOCKER_${name}" again`),
+    ]);
+    await other.close();
+    client.disconnect();
   });
 
   it('stays open when the node is closed', async () => {
@@ -281,8 +309,7 @@ async function join(members: readonly Member[]): Promise<void> {
 
 /** Moves a slot with all its keys, as `redis-cli --cluster reshard` does. */
 async function move(slot: number, from: Member, to: Member): Promise<void> {
-  await to.client.call('CLUSTER', 'SETSLOT', slot, 'IMPORTING', from.id);
-  await from.client.call('CLUSTER', 'SETSLOT', slot, 'MIGRATING', to.id);
+  await startMove(slot, from, to);
   await pause(50);
   for (;;) {
     const keys = await from.client.cluster('GETKEYSINSLOT', slot, 100);
@@ -291,4 +318,9 @@ async function move(slot: number, from: Member, to: Member): Promise<void> {
   }
   await to.client.call('CLUSTER', 'SETSLOT', slot, 'NODE', to.id);
   await from.client.call('CLUSTER', 'SETSLOT', slot, 'NODE', to.id);
+}
+
+async function startMove(slot: number, from: Member, to: Member): Promise<void> {
+  await to.client.call('CLUSTER', 'SETSLOT', slot, 'IMPORTING', from.id);
+  await from.client.call('CLUSTER', 'SETSLOT', slot, 'MIGRATING', to.id);
 }

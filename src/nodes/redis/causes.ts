@@ -38,6 +38,10 @@ const CAUSES: readonly [message: RegExp, cause: string][] = [
     'it is in protected mode (DENIED), which allows only connections from its own machine: set a password on it',
   ],
   [/^MOVED .*/s, 'it is one server of a Cluster (MOVED): pass a Cluster of ioredis in nodes'],
+  [
+    /^Too many Cluster redirections\. Last error: ReplyError: (TRYAGAIN|ASK|MOVED) .*/s,
+    'the slot of its keys is being moved to another server of the Cluster ($1); if that does not end, finish it with redis-cli --cluster fix',
+  ],
   [/^ERR This instance has cluster support disabled.*/s, 'it is not a Cluster: pass its URL in nodes'],
   [
     /^ERR unknown command ['`]sentinel.*/is,

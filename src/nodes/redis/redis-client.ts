@@ -19,6 +19,9 @@ export const HUNG_AFTER = 3;
 /** How long a server of a Cluster may be silent before it is connected to again, in milliseconds. */
 const CLUSTER_SILENCE = 10_000;
 
+/** How often a command may be sent on, or again, while servers of a Cluster refuse it. */
+const REDIRECTIONS = 16;
+
 /** The delay of the first attempt to reconnect, in milliseconds; each further one adds as much. */
 export const RETRY_DELAY = 50;
 
@@ -58,6 +61,9 @@ export function clientLike(client: Redis | Cluster, settings: RedisNodeSettings)
     scripts: undefined,
     himportFieldsets: undefined,
     clusterRetryStrategy: retryStrategy,
+    // So that the last refusal arrives in time while a slot moves.
+    maxRedirections: REDIRECTIONS,
+    retryDelayOnTryAgain: settings.nodeTimeout / (REDIRECTIONS + 4),
     // ioredis checks a Cluster by CLUSTER INFO; a ready check on each connection would exclude servers without INFO.
     redisOptions: {
       ...given,

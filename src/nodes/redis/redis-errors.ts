@@ -28,12 +28,18 @@ export function isReadOnly({ message }: Error): boolean {
   return /(^|-)READONLY /.test(message);
 }
 
+/** Whether ioredis has sent a command often enough to the servers between which its slot moves: each has refused it. */
+function isOfMovingSlot({ message }: Error): boolean {
+  return /^Too many Cluster redirections\. Last error: ReplyError: (TRYAGAIN|ASK|MOVED) /.test(message);
+}
+
 /**
  * Whether the server refuses the command. READONLY does not count, because the address may lead to another server after
  * a reconnect.
  */
 export function isRefusal(error: unknown): error is Error {
-  return error instanceof Error && error.name === 'ReplyError' && !isReadOnly(error);
+  if (!(error instanceof Error)) return false;
+  return isOfMovingSlot(error) || (error.name === 'ReplyError' && !isReadOnly(error));
 }
 
 /** What became of a command that was rejected. */
@@ -49,8 +55,9 @@ export function fateOf(error: Error): Rejection['fate'] {
  * Whether the server refuses what one claim needs, such as a key that something else has written, and may grant others.
  */
 export function isOfOneClaim(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  if (isOfMovingSlot(error)) return true;
   return (
-    error instanceof Error &&
     error.name === 'ReplyError' &&
     /WRONGTYPE|CROSSSLOT|access (a key|(at least )?one of the keys)|attempt to (compare|perform)/.test(
       error.message,
