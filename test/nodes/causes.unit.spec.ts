@@ -21,6 +21,7 @@ it.each<[message: string, meaning: string]>([
     'All sentinels are unreachable. Retrying from scratch after 50ms. Last error: ERR No such master with that name',
     'no Sentinel knows a group of that name',
   ],
+  ['All sentinels are unreachable. Retrying from scratch after 50ms.', 'no Sentinel names a master'],
   ['read ECONNRESET', 'the connection was lost (read ECONNRESET)'],
 ])('%s is explained', (message, meaning) => {
   expect(explained(new Error(message))).toContain(meaning);

@@ -69,6 +69,21 @@ describe('a server that hangs', () => {
     expect(took).toBeLessThan(500 + BUSY);
   });
 
+  it('only when it writes is silent, and its connections are not said to have been closed', async () => {
+    const node = await open(nodeAt(server, { nodeTimeout: 300 }));
+    await client.call('CLIENT', 'PAUSE', '2000', 'WRITE');
+    const answers = await Promise.all(
+      Array.from({ length: 4 }, async (_, index) => {
+        await pause(150 * index);
+        return outcome(node.claim(claimOf(newName(), Date.now()), 'a', TTL));
+      }),
+    );
+    expect(answers.map((answer) => answer.replace(/.*: /, ''))).toEqual(
+      answers.map(() => 'no answer within 300 ms'),
+    );
+    await client.call('CLIENT', 'UNPAUSE');
+  });
+
   it('gives back what it grants in time, and says so late', async () => {
     const proxy = await newProxy();
     const node = await open(nodeAt(proxy, { nodeTimeout: 300 }));

@@ -6,6 +6,9 @@ export const CLOSED = 'the connection was closed';
 /** The same for a Cluster: ioredis does not say more about it. */
 export const CLUSTER_CLOSED = 'its servers cannot be reached, or its state is not ok (see CLUSTER INFO)';
 
+/** ioredis also says so before it asks the Sentinels again, when it has just asked the last of them. */
+export const NO_MASTER = 'no Sentinel names a master of that group';
+
 /** What is known about a connection, in addition to its error. */
 export interface Circumstances {
   readonly isTls: boolean;
@@ -47,6 +50,7 @@ const CAUSES: readonly [message: RegExp, cause: string][] = [
     /^ERR unknown command ['`]sentinel.*/is,
     'the servers in the option sentinels are not Sentinels: list the Sentinels, with their ports, or use host and port',
   ],
+  [/^All sentinels are unreachable.*/s, NO_MASTER],
   [/^ERR No such master.*/s, 'no Sentinel knows a group of that name: correct the option name in nodes'],
   [/.*(wrong version number|packet length too long|record layer failure).*/s, NO_TLS],
   [

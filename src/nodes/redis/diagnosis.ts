@@ -100,6 +100,7 @@ export class Diagnosis {
   }
 }
 
-function noAnswer(limit: number): string {
+/** What is said of a connection that is silent. */
+export function noAnswer(limit: number): string {
   return `no answer within ${limit} ms`;
 }

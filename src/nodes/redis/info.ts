@@ -11,6 +11,8 @@ export function readInfo(info: string): NodeReport {
     warnings:
       eviction === 'noeviction'
         ? []
-        : [`may drop locks when its memory is full (maxmemory-policy ${eviction}); set noeviction`],
+        : [
+            `may drop locks, pauses and records when its memory is full (maxmemory-policy ${eviction}); set noeviction`,
+          ],
   };
 }

@@ -8,9 +8,10 @@ import type { Claim, NodeReport, Vote } from '../lock-node.js';
 import { ALONE, AMONG_OTHERS, GRACE, lastingKeys, NodeLog } from '../node-log.js';
 import type { Ending } from '../undelivered.js';
 import { addressOf, titleOf } from './address.js';
-import { CLOSED } from './causes.js';
+import { CLOSED, NO_MASTER } from './causes.js';
 import { inspectServer } from './inspect-server.js';
 import { AnsweredLate, RedisCommands } from './redis-commands.js';
+import { noAnswer } from './diagnosis.js';
 import { clientLike, newClient, type RedisNodeSettings } from './redis-client.js';
 import { RedisConnection } from './redis-connection.js';
 import { endOfRefusal, fateOf, isOfOneClaim, isOfOneCommand, isRefusal, NotSent } from './redis-errors.js';
@@ -24,6 +25,7 @@ export class RedisNode implements NodeDriver {
   private readonly commands: RedisCommands;
   private readonly clock = new ServerClock();
   private readonly inspection: Deadline;
+  private readonly silence: string;
   private resendLost: (which: 'all') => void = () => {};
 
   private constructor(client: Redis | Cluster, { nodeTimeout, isAlone = false }: RedisNodeSettings) {
@@ -31,12 +33,14 @@ export class RedisNode implements NodeDriver {
     this.log = isAlone
       ? new NodeLog(titleOf(client), ALONE)
       : new NodeLog(`Node ${this.address}`, AMONG_OTHERS);
-    this.inspection = new Deadline(nodeTimeout, () => this.silent(`no answer within ${nodeTimeout} ms`));
+    this.silence = noAnswer(nodeTimeout);
+    this.inspection = new Deadline(nodeTimeout, () => this.silent(this.silence));
     this.connection = new RedisConnection(client, nodeTimeout, {
       onReady: () => this.onReady(),
       onTrouble: (what) => {
         // ioredis 5 also emits an error when the connection has been closed, which says less.
-        if (what !== CLOSED) this.log.troubled(what);
+        const saysLess = what === CLOSED || (what === NO_MASTER && this.log.trouble !== undefined);
+        if (!saysLess) this.log.troubled(what);
       },
       onClose: (why) => this.log.closed(why, GRACE),
       onTime: (time, asked) => this.clock.note(time, asked),
@@ -143,8 +147,11 @@ export class RedisNode implements NodeDriver {
       if (claim) log.refusingClaim(claim, why, this.remedyOf(claim, error));
       return rejection(why, 'lock');
     }
-    // A close is logged when it happens; this error may be about a connection that has been replaced.
-    if (why === CLOSED) return rejection(log.trouble ?? why, 'connection');
+    // A close is logged when it happens. Without trouble, the connection has been replaced, because it was silent.
+    if (why === CLOSED) {
+      const isReplaced = !this.connection.client.isCluster;
+      return rejection(log.trouble ?? (isReplaced ? this.silence : why), 'connection');
+    }
     // The user may lack permission only for commands that are not votes.
     if (mayStillVote && isOfOneCommand(error)) return rejection(why, 'lock');
     if (!isLate) log.refusing(why, error.name === 'ReplyError' ? endOfRefusal(error) : 'claim');
