@@ -156,7 +156,7 @@ return 1
 
 /**
  * Frees the lock, keeps the markers, and records the tick as run unless another claim has begun it meanwhile. Returns 1
- * if the lock was still held, otherwise 0; or `{ held, error }` if the record of the run cannot be written.
+ * if the lock was still held, otherwise 0; or `{ held, error }` if the server refuses the record alone.
  */
 export const SETTLE = script(`${ARGUMENTS}
 local held = 0
@@ -172,7 +172,12 @@ local what = limit > 0 and ARGV[13]
 -- A settle that is sent again may find its record there.
 local isThere = what and held == 0 and redis.pcall('lrange', recordsKey, 0, 0)[1] == what
 local refusal = what and not isThere and record(what)
-return refusal and {held, refusal} or held
+if not refusal then return held end
+for _, reason in ipairs({'NOPERM', "can't run this command", 'WRONGTYPE', 'nknown Redis command'}) do
+  if string.find(refusal, reason, 1, true) then return {held, refusal} end
+end
+-- It refuses every write, so the settle comes again.
+return {err = refusal}
 `);
 
 /**
