@@ -9,7 +9,8 @@ import {
 import { ModuleRef } from '@nestjs/core';
 import type { Clock } from '../clock.js';
 import { InvalidOptionError } from '../errors.js';
-import { CLOCK } from '../redlock.module-definition.js';
+import type { ResolvedOptions } from '../options/options.js';
+import { CLOCK, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
 import { JobRecords } from '../services/job-records.service.js';
 import { KnownJobs } from '../services/known-jobs.service.js';
 import { LeaseRegistry } from '../services/lease-registry.service.js';
@@ -45,10 +46,15 @@ export class Telemetry implements OnModuleInit, OnApplicationShutdown {
 
   /** @throws InvalidOptionError if there is no `RedlockModule`. */
   onModuleInit(): void {
-    const [clock] = this.all<Clock>(CLOCK);
-    // All enabled `RedlockModule`s have the same nodes.
-    const [records] = this.all(JobRecords);
-    const [nodes] = this.all(NodeHealthWatch);
+    // All enabled `RedlockModule`s have the same nodes. One that is not enabled does not use them.
+    const options = this.all<ResolvedOptions>(RESOLVED_OPTIONS);
+    const chosen = Math.max(
+      0,
+      options.findIndex(({ enabled }) => enabled),
+    );
+    const clock = this.all<Clock>(CLOCK)[chosen];
+    const records = this.all(JobRecords)[chosen];
+    const nodes = this.all(NodeHealthWatch)[chosen];
     if (!clock || !records || !nodes) {
       throw new InvalidOptionError(
         TELEMETRY,

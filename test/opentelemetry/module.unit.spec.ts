@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { InvalidOptionError, RedlockModule, RedlockService } from '../../src/index.js';
+import { InvalidOptionError, MemoryNode, RedlockModule, RedlockService } from '../../src/index.js';
 import * as names from '../../src/opentelemetry/index.js';
 import { RedlockTelemetryModule } from '../../src/opentelemetry/index.js';
 import { close, start } from '../module/application.js';
@@ -43,6 +43,14 @@ it('follows a RedlockModule that is not global, whatever the order of the import
   const app = await start({ redlock: null, imports: [RedlockTelemetryModule.forRoot(), redlock] });
   await app.get(RedlockService, { strict: false }).run('report', () => 1);
   expect(sdk.spans).toHaveLength(1);
+});
+
+it('measures the nodes of a RedlockModule that is enabled, whatever the order of the imports', async () => {
+  const node = new MemoryNode();
+  const off = RedlockModule.forRoot({ enabled: false, isGlobal: false });
+  const on = RedlockModule.forRoot({ nodes: node, isGlobal: false });
+  await start({ redlock: null, imports: [off, on, RedlockTelemetryModule.forRoot()] });
+  await expect.poll(() => sdk.values('node.up')).toEqual({ [`node.address=${node.address}`]: 1 });
 });
 
 it('an application that is closed is not asked for metrics any more', async () => {
