@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Redis, RedisOptions } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { findEngine, RedisServer } from '../engine/redis-server.js';
 import { Sentinel } from '../engine/sentinel.js';
 import { claimOf, LogSpy, newName, nodeOf, rawClient, SETTINGS } from './support.js';
+import { TcpProxy } from './tcp-proxy.js';
 
 const TTL = 30_000;
 
@@ -54,6 +56,34 @@ describe.skipIf(findEngine().kind === 'embedded')('a Sentinel group', () => {
     await vi.waitFor(async () => expect(await sentinel.client.call('ACL', 'LOG')).toHaveLength(1));
     await node.close();
     expect(unhandled).toEqual([]);
+  });
+
+  it('tells of failovers over one connection, however often the one to the master is replaced', async () => {
+    const proxy = await TcpProxy.to(master.port);
+    const node = nodeOf(
+      {
+        sentinels: [{ host: '127.0.0.1', port: sentinel.port }],
+        name: 'jobs',
+        natMap: { [`127.0.0.1:${master.port}`]: { host: '127.0.0.1', port: proxy.port } },
+      },
+      { nodeTimeout: 200 },
+    );
+    await node.open();
+    for (let count = 0; count < 4; count++) {
+      proxy.swallow = count % 2 === 0 ? 'replies' : 'nothing';
+      await node.claim(claimOf(newName()), 'a', TTL).catch(() => {});
+      await pause(500);
+      proxy.cut();
+    }
+    proxy.swallow = 'nothing';
+    await vi.waitFor(() => node.claim(claimOf(newName()), 'a', TTL), 5000);
+    const subscribers = async (): Promise<number> =>
+      String(await sentinel.client.call('CLIENT', 'LIST')).split(' sub=1 ').length - 1;
+    await vi.waitFor(async () => expect(await subscribers()).toBe(1));
+    await node.close();
+    await vi.waitFor(async () => expect(await subscribers()).toBe(0));
+    await proxy.close();
+    log.lines.length = 0;
   });
 
   it('votes again by itself after its master has died, and logs one line for each change', async () => {
