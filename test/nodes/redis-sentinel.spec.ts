@@ -172,13 +172,14 @@ async function startGroup(): Promise<{
   onTestFinished(() => replica.stop());
   const sentinels = await Promise.all([0, 1, 2].map(() => Sentinel.watching(master)));
   for (const sentinel of sentinels) onTestFinished(() => sentinel.stop());
-  const know = async (sentinel: Sentinel): Promise<boolean> => {
-    const others = (await sentinel.client.call('SENTINEL', 'SENTINELS', 'jobs')) as unknown[];
-    return others.length === 2 && (await sentinel.replicas()) === 1;
-  };
-  await until(async () => (await Promise.all(sentinels.map(know))).every(Boolean));
+  await until(async () => (await Promise.all(sentinels.map(knowsGroup))).every(Boolean));
   const places = sentinels.map(({ port }) => ({ host: '127.0.0.1', port }));
   return { master, replica, sentinels, nodes: { sentinels: places, name: 'jobs' } };
+}
+
+async function knowsGroup(sentinel: Sentinel): Promise<boolean> {
+  const others = (await sentinel.client.call('SENTINEL', 'SENTINELS', 'jobs')) as unknown[];
+  return others.length === 2 && (await sentinel.replicas()) === 1;
 }
 
 async function masterOf({ client }: Sentinel): Promise<number> {
