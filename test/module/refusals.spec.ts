@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { TestingModule } from '@nestjs/testing';
-import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { RedlockService } from '../../src/index.js';
 import { findEngine, RedisServer } from '../engine/redis-server.js';
 import { close, start } from './application.js';
@@ -81,4 +81,27 @@ describe.skipIf(findEngine().kind === 'embedded')('a server that refuses a comma
     await close(app);
     expect(said(logger)).toEqual([expect.stringContaining('is unavailable')]);
   });
+});
+
+describe('the log about a Valkey server', () => {
+  it.each(['-set', '-pexpire', '-evalsha', 'resetkeys'])(
+    'says what the user needs if it has %s',
+    async (restriction) => {
+      // The embedded engine is Valkey.
+      vi.stubEnv('REDIS_ENGINE', 'embedded');
+      const server = await RedisServer.start().finally(() => vi.unstubAllEnvs());
+      onTestFinished(() => server.stop());
+      await clientOf(server).acl('SETUSER', 'jobs', ...USER, restriction);
+      const logger = new RecordingLogger();
+      const app = await start({ redlock: { nodes: server.url.replace('//', '//jobs:secret@') }, logger });
+      await run(app);
+      await close(app);
+      const refused = logger.at('warn').filter((line) => /permission/.test(line));
+      expect(refused).not.toEqual([]);
+      for (const line of refused) {
+        expect(line).toMatch(/; its user needs evalsha, .* on the keys of all jobs/);
+        expect(line).not.toContain('user_script');
+      }
+    },
+  );
 });

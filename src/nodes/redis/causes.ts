@@ -95,11 +95,11 @@ function messageOf(error: Error): string {
   if (ofSentinel !== undefined) return ofGroup('Sentinel', new Error(ofSentinel));
   // What is cut off is about our scripts, or lists keys and tokens, which differ each time.
   const told = error.message.replace(
-    /, with args beginning with.*| script: [\da-f]{40}, on @user_script.*/s,
+    /, with args beginning with.*| script: (?:[\da-f]{40}, )?on @user_script.*/s,
     '',
   );
-  // Redis names the forbidden command only if it was called outside a script.
-  if (/^NOPERM(?!.* '(info|select|client)[| '])|can't run this command/.test(told)) {
+  // Up to Redis 7.0, the error of a script does not name the forbidden command: list all needed ones.
+  if (/^NOPERM(?!.* '(info|select|client)[| '])|can't run this command|ACL failure in script/.test(told)) {
     return `${told}; its user needs ${COMMANDS} on the keys of all jobs`;
   }
   const known = CAUSES.find(([pattern]) => pattern.test(told));

@@ -58,8 +58,8 @@ export class RedisCommands {
   }
 
   /**
-   * @param withSource Whether to send the source: a retry after NOSCRIPT would reach the server after commands that
-   * were sent later.
+   * @param withSource Whether to send the source instead of the hash: the answer to a hash can be NOSCRIPT, and the
+   * retry would reach the server after commands that were sent later.
    */
   async end(how: Ending, claim: Claim, token: string, withSource: boolean): Promise<Ended> {
     const script = isLockOnly(claim) ? RELEASE_LOCK : how.kind === 'settle' ? SETTLE : RELEASE;
@@ -96,7 +96,7 @@ export class RedisCommands {
 
   /**
    * Fast path: a free lock needs only SET NX, which makes a lock cycle 5 to 7 % faster than the script (npm run bench).
-   * If the lock is taken, CLAIM tells who holds it; CLAIM also works on a server that forbids SET outside scripts.
+   * If the lock is taken, CLAIM tells who holds it. If the server refuses SET, CLAIM is tried as well.
    *
    * @returns `undefined` if the server refuses SET.
    */
@@ -113,9 +113,9 @@ export class RedisCommands {
   }
 
   /**
-   * Sends a command with a deadline (none for a Cluster): once the caller no longer waits for the command, the server,
-   * by its own clock, refuses it. If that clock has just been set, or is not known yet, the reply contains the server's
-   * time, and the command is sent once more.
+   * Sends a command with a deadline (none for a Cluster). The server compares the deadline with its own clock, and
+   * refuses a command for which the caller no longer waits. If that clock has just been set, or is not known yet, the
+   * reply contains the server's time, and the command is sent once more.
    */
   private async ask(
     script: Script,

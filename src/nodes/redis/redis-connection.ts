@@ -79,7 +79,7 @@ export class RedisConnection {
     return this.suspicion !== undefined || this.isNew;
   }
 
-  /** Waits for the first connection, or until it is known whether the current one is dead. Rejects if there is none. */
+  /** Waits until it is known whether a connection can be used. Rejects if none is ready in time, or none answers. */
   async usable(): Promise<void> {
     const { suspicion } = this;
     if (!suspicion) return this.connected();

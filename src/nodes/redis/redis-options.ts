@@ -66,8 +66,9 @@ export const REDIS_OPTIONS = [
 ] as const satisfies readonly (keyof RedisOptions)[];
 
 /**
- * Throws `InvalidOptionError` for unknown options, which ioredis would ignore, for an invalid `Connector`, `family` or
- * `connectTimeout`, and for options that name no server.
+ * Throws `InvalidOptionError` for unknown options, which ioredis would ignore, for an invalid `Connector` or `family`,
+ * for a `connectTimeout` that is null, for a `host` that is null or undefined (unless there is a `path`, `sentinels` or
+ * a `Connector`), and for options that name no server.
  */
 export function checkRedisOptions(where: string, option: string, options: object, forms: string): void {
   const names = Object.keys(options);
