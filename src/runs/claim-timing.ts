@@ -36,13 +36,14 @@ export function timingOf(
   const next = tick?.next ?? (interval && interval.firedAt + interval.period);
   const isBuffered = options.overlap === 'buffer-one' && past === undefined;
   const buffer = isBuffered && next !== undefined ? bufferOf(next - claimedAt) : undefined;
-  // The run that died may have called the job, too. By then, the lock of that call has ended.
-  const lockOfDead = outer.some(({ isTakeover }) => isTakeover) ? options.ttl + TAKEOVER_WINDOW : undefined;
+  // In a takeover, the run that died may have called this job, too. The lock of that call ends within this time.
+  const isInTakeover = outer.some(({ isTakeover }) => isTakeover);
+  const untilLockOfDeadEnds = isInTakeover ? options.ttl + TAKEOVER_WINDOW : undefined;
   return {
     delay,
     yields: tick !== undefined && triggerOf(request) === 'schedule',
     untilNext: tick ? tick.next - claimedAt : options.every,
-    buffer: buffer ?? lockOfDead,
+    buffer: buffer ?? untilLockOfDeadEnds,
     isNested: outer[0] !== undefined && !outer[0].run.signal.aborted,
   };
 }

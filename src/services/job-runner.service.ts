@@ -24,8 +24,11 @@ import { runLoggingError, TakeoverTimers } from '../runs/takeover-timers.js';
 
 type Answer = Lease | Denial;
 
-/** The first claim for a name in a firing. It decides all later calls of that name in the firing. */
-interface FirstClaim {
+/**
+ * The claim for a name in a firing. Its answer decides all later calls of that name in the firing, unless the answer
+ * leaves open who won: then the next call makes a new claim, which replaces this one.
+ */
+interface FiringClaim {
   readonly answer: Promise<Answer>;
   /** Whether a call has already run or lost because of it. */
   isUsed: boolean;
@@ -37,7 +40,7 @@ const debug = debuglog('nestjs-exclusive');
 /** Claims, runs and settles. */
 @Injectable()
 export class JobRunner {
-  private readonly firstClaims = new WeakMap<Firing, Map<string, FirstClaim>>();
+  private readonly claims = new WeakMap<Firing, Map<string, FiringClaim>>();
   private readonly takeovers: TakeoverTimers;
 
   constructor(
@@ -72,13 +75,13 @@ export class JobRunner {
     if (known?.isUsed) {
       const answer = await known.answer;
       if (answer instanceof Lease) return this.runAgain(inTick, routine);
-      // The first claim was not decided, so this call claims the same tick again.
+      // The answer leaves open who won, so this call claims the same tick again.
       if (!isWinnerUnknown(answer)) return { ran: false, reason: answer.reason };
     }
-    const first = known && !known.isUsed ? known : { answer: this.acquire(inTick), isUsed: true };
-    first.isUsed = true;
-    claims.set(name, first);
-    return this.conclude(await first.answer, inTick, routine);
+    const claim = known && !known.isUsed ? known : { answer: this.acquire(inTick), isUsed: true };
+    claim.isUsed = true;
+    claims.set(name, claim);
+    return this.conclude(await claim.answer, inTick, routine);
   }
 
   /**
@@ -105,7 +108,7 @@ export class JobRunner {
       return 'done with';
     }
     if (tick && request.past) this.log.takenOver(name, tick, answer.before.dead);
-    const claim: FirstClaim = { answer: Promise.resolve(answer), isUsed: false };
+    const claim: FiringClaim = { answer: Promise.resolve(answer), isUsed: false };
     const now = firing();
     this.claimsOf(now).set(name, claim);
     await runLoggingError(request, () => fire(now, method));
@@ -211,9 +214,9 @@ export class JobRunner {
     };
   }
 
-  private claimsOf(firing: Firing): Map<string, FirstClaim> {
-    const claims = this.firstClaims.get(firing) ?? new Map<string, FirstClaim>();
-    this.firstClaims.set(firing, claims);
+  private claimsOf(firing: Firing): Map<string, FiringClaim> {
+    const claims = this.claims.get(firing) ?? new Map<string, FiringClaim>();
+    this.claims.set(firing, claims);
     return claims;
   }
 }
