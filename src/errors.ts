@@ -105,7 +105,7 @@ export class LockLostError extends RedlockError {
 export class NodeUnreachableError extends RedlockError {
   override readonly name = 'NodeUnreachableError';
   readonly code = 'ERR_NODE_UNREACHABLE';
-  /** Host and port of the node. */
+  /** The address of the node, such as its host and port. */
   readonly address: string;
   /** The error of the connection or the server. */
   readonly reason: string;
@@ -115,9 +115,9 @@ export class NodeUnreachableError extends RedlockError {
     address: string,
     reason: string,
     /**
-     * @internal What failed: the connection, all commands of the server, or what one lock or one command needs
-     * (`'lock'`). `'slow'`: only this answer is late. `'unsent'`: the command was not sent, or the inspection of the
-     * node got no answer.
+     * @internal What failed. `'connection'`: the connection; for a custom node, anything. `'server'`: the node refuses
+     * to vote at all. `'lock'`: it refuses one lock or one command, and may vote on others. `'slow'`: only this answer
+     * is late. `'unsent'`: the command was not sent, or the inspection of the node got no answer.
      */
     readonly scope: 'connection' | 'server' | 'lock' | 'slow' | 'unsent' = 'connection',
     /** What the message calls the node. */

@@ -21,8 +21,8 @@ const LABELS = new RegExp(LABEL, 'i');
 const LABELLED = new RegExp(`((?:${LABEL})[=>]*\\s*)(?:${VALUE})`, 'gi');
 
 /**
- * Labels that may be followed by a secret or by an ordinary word. A secret has a digit, mixed case or punctuation
- * within, or at least 16 characters.
+ * Labels that may be followed by a secret or by an ordinary word. What follows counts as a secret if it has a digit,
+ * mixed case or punctuation within, or at least 16 characters.
  */
 const BEFORE_SECRET_OR_WORD =
   String.raw`\b(?:[Bb]asic|BASIC|[Bb]earer|BEARER)|` +

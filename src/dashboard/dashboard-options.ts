@@ -7,8 +7,9 @@ export interface RedlockDashboardSettings {
   /** Offers to pause, resume and run jobs. Default: `false`: the page is read-only. */
   actions?: boolean | undefined;
   /**
-   * Starts in production (`NODE_ENV=production`) although `guards` is empty: something else protects the page, or
-   * everybody may see it. Default: `false`. Then the application refuses to start in production without guards.
+   * With `true`, the application starts in production (`NODE_ENV=production`) even without `guards`: something else
+   * protects the page, or everybody may see it. With `false`, it refuses to start there without `guards`. Default:
+   * `false`.
    */
   public?: boolean | undefined;
 }

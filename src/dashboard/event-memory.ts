@@ -28,7 +28,7 @@ export class EventMemory {
     });
   }
 
-  /** The names of the jobs of which a run has begun here, a gap has been noted, or an action was asked for. */
+  /** The names of the jobs that have begun a run here, have a gap, or were the target of an action. */
   get names(): Iterable<string> {
     return this.heard;
   }

@@ -1,5 +1,5 @@
-// What the dashboard shows of the data of `RedlockService`. Of the code outside `dashboard/`, the page imports only
-// what this file exports.
+// The types of the `RedlockService` data that the dashboard shows. Of the code outside `dashboard/`, the page imports
+// only what this file exports.
 export type { Trigger } from '../acquire/token.js';
 export type { FleetInstance } from '../records/fleet-card.js';
 export type { Health, NodeHealth } from '../records/health.js';

@@ -1,7 +1,10 @@
 import { Get, Inject, Req, Res } from '@nestjs/common';
 import { Answers } from './answers.js';
 
-/** Every other path below that of the page: Fastify does not send one that ends with a slash to `page`. */
+/**
+ * All other paths below that of the page. Fastify does not route the path of the page with a trailing slash to `page`,
+ * so this controller answers each path that ends with a slash with the page.
+ */
 export class RestController {
   constructor(@Inject(Answers) private readonly answers: Answers) {}
 

@@ -34,7 +34,8 @@ export function shownJob({ name, info, status, records, ticks, gaps }: JobFacts,
 }
 
 /**
- * Advances the known ticks to `now`. Those that have passed stay for a while: one that has no record was not run.
+ * Advances the known ticks to `now`. Those that have passed stay for a while, so that the page can show which have no
+ * record.
  *
  * @param preview Computes the next ticks, which takes long: called only if `next` is not the next known one.
  */

@@ -33,7 +33,10 @@ export interface ExclusiveDecorator<Name extends (...args: never[]) => unknown =
         ? unknown
         : 'The name does not take these arguments'),
   ): void;
-  /** Required by `applyDecorators` of NestJS; on a property, it does not compile. */
+  /**
+   * `applyDecorators` of NestJS needs this overload. On a property, TypeScript selects it, and reports an error,
+   * because a decorator must not return a string.
+   */
   (target: object, key: string | symbol): 'Put @Exclusive on a method';
 }
 

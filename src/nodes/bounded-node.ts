@@ -30,8 +30,8 @@ export interface NodeDriver extends LockNode {
    *
    * @param isLate Whether the deadline of the command had passed: then the rejection does not show that the node cannot
    * vote.
-   * @param mayStillVote Whether a node that refuses this command may still vote: for reads, registers and pauses, and
-   * for what is sent again.
+   * @param mayStillVote Whether a node that refuses this command may still vote: `true` for reads, registers and
+   * pauses, and for what is sent again.
    * @param claim What the command claims, settles or releases.
    */
   rejected(error: unknown, isLate?: boolean, mayStillVote?: boolean, claim?: Claim): Rejection;
@@ -60,7 +60,7 @@ const OPEN_LIMIT = 30_000;
 
 /**
  * Limits the time that a node may take, whatever the node does: each answer or rejection comes within `nodeTimeout`
- * (within twice that while a connection is in doubt; that to `open`, within `OPEN_LIMIT`). A claim that is granted late
+ * (within twice that while a connection is in doubt; `open` may take `OPEN_LIMIT`). A claim that is granted late
  * is released, and a settle or a release that was lost or rejected is sent again.
  */
 export class BoundedNode implements LockNode {

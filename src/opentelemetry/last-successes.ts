@@ -48,8 +48,8 @@ export class LastSuccesses {
   };
 
   /**
-   * The jobs that are on record, and for how many seconds each has not succeeded. A job without a success counts from
-   * when this instance first knew it. The nodes are asked only about jobs that are new, or whose newest run is not
+   * The jobs that are on record, and how many seconds ago each last succeeded. A job without a success counts from when
+   * this instance first knew it. The nodes are asked only about jobs that are new, or whose newest run is not
    * known to have succeeded: another instance may have run them again.
    */
   async ages(isShown: (job: KnownJob) => boolean): Promise<{ job: KnownJob; seconds: number }[]> {

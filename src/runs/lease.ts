@@ -124,8 +124,9 @@ export class Lease {
   }
 
   /**
-   * Gives the lock back: `'settle'` after a run, `'release'` to undo the claim. The timers are cleared synchronously.
-   * Never throws: the work is done, and the lock ends with its lease anyway.
+   * Gives the lock back: `'settle'` ends a run, `'release'` undoes the claim of a run. For a lock from `lock()`, both
+   * only free the lock. The timers are cleared synchronously. Never throws: the work is done, and the lock ends with
+   * its lease anyway.
    */
   end(how: 'settle' | 'release'): Promise<void> {
     if (!this.ending) {

@@ -5,7 +5,8 @@
  * `'early'`: by the clocks of the nodes, the tick is due more than 30 seconds later than by the clock of this instance.
  * `'store-down'`: no majority of the nodes could be reached. `'overload'`: there were too many claims at once for the
  * nodes or for this process, and this claim was still undecided when the next tick was due and four times `nodeTimeout`
- * had passed. `'paused'`: the job is paused. `'shutdown'`: the application is shutting down.
+ * had passed. `'paused'`: the job is paused. `'shutdown'`: the application is shutting down, and the call is not part
+ * of a run in progress.
  */
 export type SkipReason =
   'elsewhere' | 'overlap' | 'settled' | 'early' | 'store-down' | 'overload' | 'paused' | 'shutdown';

@@ -18,7 +18,7 @@ export class Heartbeat {
   private isStopped = false;
   /** When `onBeat` was last called, on the monotonic clock. */
   private calledAt = Number.NEGATIVE_INFINITY;
-  /** Called after a beat, at most every five seconds. */
+  /** Called after a beat; after the beats of the timer, at most every five seconds. */
   onBeat: (() => Promise<void>) | undefined;
   /** Called when a majority of the nodes answers again. */
   onQuorum: (() => void) | undefined;

@@ -57,7 +57,7 @@ export class JobCallers {
   /**
    * Whether the cron job that called this job has fired again, and has called other jobs of the group, but not this
    * one, as when a tenant has left. A firing that calls no job of the group proves nothing: perhaps it failed before,
-   * or another instance called them in a run that this one has lost.
+   * or it calls the jobs of the group inside a run that another instance has won.
    */
   isLeftOut({ calledIn }: KnownJob): boolean {
     if (!calledIn) return false;

@@ -42,9 +42,9 @@ export class JobProgress {
   /** This instance did not win a tick: its call was skipped, or there was no call (see `JobRunner.runUncalled`). */
   lost(request: RunRequest, { reason, holder, isUnsure, isUnbegun }: Denial): void {
     const { name, tick } = request;
-    // The tick may have run nowhere: the vote was split, the holder may not have won, the tick was left to other
-    // losers, which wait for a run to end, or `every` leaves the tick out. In the last two cases, the holder is not the
-    // run of this tick.
+    // The tick may have run nowhere if the vote was split, if the holder may not have won, if the tick was left to
+    // other losers that wait for a run to end, or if `every` leaves it out. In the last two cases, the holder is not
+    // the run of this tick.
     const run = holder === undefined || isUnsure ? undefined : contentOf(holder);
     const isOthers = reason === 'elsewhere' && run !== undefined && run.tick === tick?.at;
     if (isOthers || (reason === 'settled' && holder === undefined && !isUnbegun))

@@ -27,8 +27,8 @@ const UNGUARDED: Grant = {
 };
 
 /**
- * All leases that this instance holds. After `close`, no new claims are made for runs; after `end`, none for locks
- * either.
+ * All leases that this instance holds. After `close`, claims for runs are made only inside runs in progress, until
+ * `drain` stops these claims, too. After `end`, no claims are made, not even for locks.
  */
 @Injectable()
 export class LeaseRegistry {

@@ -165,7 +165,10 @@ export class Lifecycle implements OnModuleInit, OnApplicationShutdown {
     await this.jobs.prepareTicks();
   }
 
-  /** At shutdown: no new runs, then up to `shutdownTimeout` for the runs in progress. Another signal ends the wait. */
+  /**
+   * At shutdown: from now on, no new run may begin, except inside runs in progress. Waits up to `shutdownTimeout` for
+   * those. Another signal ends the wait.
+   */
   async drain(): Promise<void> {
     this.leases.close();
     this.heartbeat.stop();

@@ -91,8 +91,8 @@ export class SchedulerFirings {
   }
 
   /**
-   * What calls a decorated method at the times that its decorator sets: a started cron job, or, if the interval is
-   * registered, its schedule. Intervals without a name cannot be told apart.
+   * What calls a decorated method at the times that its decorator sets: a started cron job; for a registered interval,
+   * its `Schedule` object stands for the caller. Intervals without a name cannot be told apart.
    */
   sourceOf(schedule: Schedule): object | undefined {
     if (schedule.kind === 'interval') {

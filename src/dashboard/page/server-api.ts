@@ -5,7 +5,7 @@ const API = new URL('../api/', import.meta.url);
 /** Longer than the server waits for anything with the default `nodeTimeout`, in milliseconds. */
 const TIMEOUT = 15_000;
 
-/** The server has answered, and not with what was asked for. */
+/** The server has answered, but not with what was asked for. */
 export class RefusedError extends Error {
   constructor(
     message: string,

@@ -1,4 +1,4 @@
-// How times, durations and schedules are said.
+// How times, durations and schedules are put into words.
 import cronstrue from 'cronstrue';
 import type { ScheduleInfo } from '../../redlock-data.js';
 import { DAY, HOUR, MINUTE, SECOND } from './units.js';
