@@ -34,7 +34,7 @@ export class RedlockDashboardModule {
   /** @internal */
   constructor(
     @Inject(HttpAdapterHost) private readonly host: HttpAdapterHost,
-    @Inject(REST_ROUTES) private readonly restRoutes: RestRoutes,
+    @Inject(REST_ROUTES) private readonly restRoutes: RestRoutes | undefined,
   ) {}
 
   /**
@@ -69,6 +69,8 @@ export class RedlockDashboardModule {
    * @internal
    */
   configure(): void {
+    // Nest injects nothing in preview mode.
+    if (!this.restRoutes) return;
     const { path, controller } = this.restRoutes;
     const wildcard = this.host.httpAdapter.getType() === 'fastify' ? '*' : '{*rest}';
     placeAt(controller, `${path}/${wildcard}`);
@@ -91,8 +93,10 @@ function mounted(
   class MountedRest extends RestController {}
   // In this order: `MountedRest` matches all other paths.
   const controllers = [MountedDashboard, MountedRest];
+  placeAt(MountedDashboard, path);
+  // Until `configure` is called.
+  placeAt(MountedRest, `${path}/:rest`);
   for (const controller of controllers) {
-    placeAt(controller, path);
     UseGuards(...guards)(controller);
     // What `ApiExcludeController` of @nestjs/swagger sets: these routes are for the page alone.
     Reflect.defineMetadata('swagger/apiExcludeController', [true], controller);

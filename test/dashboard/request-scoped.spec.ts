@@ -1,10 +1,12 @@
 import { type CanActivate, type CallHandler, Inject, Injectable, Module, Scope } from '@nestjs/common';
 import type { NestInterceptor } from '@nestjs/common';
-import { APP_INTERCEPTOR, REQUEST } from '@nestjs/core';
+import { APP_INTERCEPTOR, NestFactory, REQUEST } from '@nestjs/core';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { describe, expect, it } from 'vitest';
 import { RedlockDashboardModule } from '../../src/dashboard/index.js';
 import { type Mounting, type Platform, startDashboard } from './application.js';
 import { Gate } from '../services/gate.js';
+import { RecordingLogger } from '../module/recording-logger.js';
 import { FakeRedlock } from './fake-redlock.js';
 import { dailyJob } from './records.js';
 
@@ -80,4 +82,19 @@ it.each<[Platform, Platform]>([
   const second = await start(other);
   mayStart.open();
   for (const url of [await first, second]) expect(await statuses(url)).toEqual(FOUND);
+});
+
+it.each<[Platform, FastifyAdapter | undefined]>([
+  ['Express', undefined],
+  ['Fastify', new FastifyAdapter()],
+])('an application on %s can be previewed', async (_platform, adapter) => {
+  @Module({ imports: [RedlockDashboardModule.forRoot()] })
+  class AppModule {}
+  const logger = new RecordingLogger();
+  const options = { preview: true, abortOnError: false, logger };
+  const app = await (adapter
+    ? NestFactory.create(AppModule, adapter, options)
+    : NestFactory.create(AppModule, options));
+  await app.init();
+  expect(logger.at('warn').join()).not.toContain('RedlockDashboardModule');
 });
