@@ -69,7 +69,7 @@ export function optionsOfUrl(where: string, option: string, text: string): Redis
 }
 
 /** A separator before another URL, or before a host with a port. */
-const SEVERAL = /\S[\s,;]+(?:rediss?:\/\/|(?:[\w.-]+|\[[\da-f:.]+\]):\d{1,5}(?![^\s,;/])(?!.*@))/i;
+const SEVERAL = /[^\s,;][\s,;]+(?:rediss?:\/\/|(?:[\w.-]+|\[[\da-f:.]+\]):\d{1,5}(?![^\s,;/])(?!.*@))/i;
 
 const EXAMPLE = "'redis://10.1.1.1:6379'";
 const LIST = "['redis://10.1.1.1:6379', 'redis://10.1.1.2:6379']";
