@@ -18,6 +18,8 @@ export interface Patience {
   readonly untilNext?: number;
   /** How long to wait for a run in progress: with `overlap: 'buffer-one'`, and inside a takeover. */
   readonly buffer?: number | undefined;
+  /** The instance whose run is waited for. Default: any. */
+  readonly awaited?: string | undefined;
 }
 
 /** Retries a claim until it is granted or denied. */
@@ -45,7 +47,7 @@ export class Acquirer {
     ttl: number,
     wait: number,
     signal: AbortSignal,
-    { untilNext = wait, buffer }: Patience = {},
+    { untilNext = wait, buffer, awaited }: Patience = {},
   ): Promise<Grant | Denial> {
     const { nodeTimeout, clock } = this;
     const time = new Elapsed(clock.elapsed(), nodeTimeout, untilNext, buffer);
@@ -54,6 +56,7 @@ export class Acquirer {
       isTick: tick !== undefined,
       recovers: tick?.recover ?? false,
       waitLimit: wait,
+      awaited,
       nodeTimeout,
     };
     const isOfTick = tick !== undefined || claim.every !== undefined;

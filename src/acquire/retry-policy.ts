@@ -1,4 +1,5 @@
 import { type Denial, givenUp, type Undecided } from './outcome.js';
+import { instanceOf } from './token.js';
 
 /** Every delay and limit of an acquisition, in milliseconds unless stated otherwise. */
 export const RETRY = {
@@ -60,6 +61,8 @@ export interface Progress {
   readonly total: number;
   /** How much longer the claim may wait for a run in progress, if it does (see `Patience.buffer`). */
   readonly bufferLeft: number | undefined;
+  /** The instance whose run it waits for (see `Patience.awaited`). */
+  readonly awaited: string | undefined;
   /** Whether another instance may take the tick over. */
   readonly recovers: boolean;
   /** Whether an overloaded claim is given up now: the next tick is due, and `overloadLimit` has passed. */
@@ -105,8 +108,14 @@ export function nextDelay(progress: Progress, random: number): number | undefine
 }
 
 /** Whether a claim that may wait for a run in progress has found one. */
-export function waitsForRun({ result, bufferLeft }: Pick<Progress, 'result' | 'bufferLeft'>): boolean {
-  return bufferLeft !== undefined && result.kind !== 'split' && givenUp(result).reason === 'overlap';
+export function waitsForRun({
+  result,
+  bufferLeft,
+  awaited,
+}: Pick<Progress, 'result' | 'bufferLeft' | 'awaited'>): boolean {
+  if (bufferLeft === undefined || result.kind === 'split') return false;
+  const { reason, holder = '' } = givenUp(result);
+  return reason === 'overlap' && (awaited === undefined || instanceOf(holder) === awaited);
 }
 
 function bufferDelay(progress: Progress, random: number): number | undefined {

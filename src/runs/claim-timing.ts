@@ -1,5 +1,6 @@
 import type { Patience } from '../acquire/acquirer.js';
 import { RETRY } from '../acquire/retry-policy.js';
+import { instanceOf } from '../acquire/token.js';
 import { TAKEOVER_WINDOW } from '../nodes/lock-node.js';
 import type { RunScope } from './run-context.js';
 import { type RunRequest, triggerOf } from './run-request.js';
@@ -13,7 +14,7 @@ export interface ClaimTiming extends Patience {
   readonly yields?: boolean;
   /** How long to keep trying while another claim holds the lock. */
   readonly wait?: number;
-  /** Whether a run in progress may wait for it: then a shutdown waits, too. Default: `false`. */
+  /** Whether a run in progress may wait for it, so that a shutdown waits, too. Default: `false`. */
   readonly isNested?: boolean;
 }
 
@@ -37,14 +38,15 @@ export function timingOf(
   const isBuffered = options.overlap === 'buffer-one' && past === undefined;
   const buffer = isBuffered && next !== undefined ? bufferOf(next - claimedAt) : undefined;
   // In a takeover, the run that died may have called this job, too. The lock of that call ends within this time.
-  const isInTakeover = outer.some(({ isTakeover }) => isTakeover);
-  const untilLockOfDeadEnds = isInTakeover ? options.ttl + TAKEOVER_WINDOW : undefined;
+  const dead = outer.find((scope) => scope.dead)?.dead;
+  const untilLockOfDeadEnds = dead === undefined ? undefined : options.ttl + TAKEOVER_WINDOW;
   return {
     delay,
     yields: tick !== undefined && triggerOf(request) === 'schedule',
     untilNext: tick ? tick.next - claimedAt : options.every,
     buffer: buffer ?? untilLockOfDeadEnds,
-    isNested: outer[0] !== undefined && !outer[0].run.signal.aborted,
+    awaited: buffer === undefined && dead !== undefined ? instanceOf(dead) : undefined,
+    isNested: outer.length > 0 && delay === 0,
   };
 }
 

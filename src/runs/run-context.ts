@@ -50,12 +50,12 @@ export class RunScope {
 
   /**
    * @param wonIn The firing in which the run was won, if any.
-   * @param isTakeover Whether another run of its tick has died.
+   * @param dead The token of the run of its tick that has died, if it is a takeover.
    */
   constructor(
     readonly run: CurrentRun,
     private readonly wonIn: Firing | undefined,
-    readonly isTakeover = false,
+    readonly dead?: string,
   ) {}
 
   /** Calls `routine` as part of the run. */

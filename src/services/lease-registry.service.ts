@@ -35,8 +35,8 @@ export class LeaseRegistry {
   private readonly held = new Set<Lease>();
   /** How many of the held leases belong to runs. */
   private running = 0;
-  /** The number of run claims in progress. */
-  private claims = 0;
+  /** The number of claims in progress, by their gate. */
+  private readonly claims = { runs: 0, nested: 0, locks: 0 };
   /** Called when no majority of the nodes has answered a claim. */
   onOutage: (() => void) | undefined;
   /** Each is called once: when no run claim is in progress any more, or when a lease has ended. */
@@ -65,7 +65,7 @@ export class LeaseRegistry {
     const gate = isRun ? (isNested ? 'nested' : 'runs') : 'locks';
     const { signal } = this.closing[gate];
     // Counted until the lease is registered: otherwise a shutdown in between would not wait for the run.
-    if (isRun) this.claims++;
+    this.claims[gate]++;
     try {
       if (delay > 0) await sleep(this.clock, delay, signal);
       const busyDelay = yields ? this.busyDelayOf(settings.name, timing) : 0;
@@ -81,7 +81,7 @@ export class LeaseRegistry {
       await answer.release().catch(() => {});
       return SHUTDOWN;
     } finally {
-      if (isRun && --this.claims === 0) this.noteEnd();
+      if (--this.claims[gate] === 0) this.noteEnd();
     }
   }
 
@@ -114,15 +114,17 @@ export class LeaseRegistry {
   }
 
   /**
-   * Waits for the claims and the runs in progress, with the claims and the runs inside these, for up to `timeout`
-   * milliseconds or until `hurry` aborts. Then stops these claims, too, aborts the remaining runs, gives them a second
-   * to stop, and settles them, or leaves their ticks to other instances if they recover.
+   * Waits for the claims of runs that are in progress, then for the runs, and for the claims inside them, for up to
+   * `timeout` milliseconds or until `hurry` aborts. Then stops these claims, aborts the remaining runs, gives them a
+   * second to stop, and settles them, or leaves their ticks to other instances if they recover.
    * Locks from `lock()` are kept: code may still need them while the application closes.
    */
   async drain(timeout: number, hurry: AbortSignal): Promise<void> {
+    // Not limited by the timeout: a tick that is granted now is lost to the other instances. These claims end soon.
+    while (this.claims.runs > 0) await this.nextEnd();
     await this.quietWithin(timeout, hurry);
     this.closing.nested.abort();
-    while (this.claims > 0) await this.nextEnd();
+    while (this.claims.nested > 0) await this.nextEnd();
     if (this.runs.length === 0) return;
     for (const lease of this.runs) {
       const what = lease.recovers ? 'run that another instance takes over' : 'run';
@@ -160,9 +162,9 @@ export class LeaseRegistry {
     return lease;
   }
 
-  /** Whether neither a run nor the claim of one is in progress. */
+  /** Whether neither a run nor a claim inside one is in progress. */
   private get isQuiet(): boolean {
-    return this.running === 0 && this.claims === 0;
+    return this.running === 0 && this.claims.nested === 0;
   }
 
   private async quietWithin(timeout: number, hurry?: AbortSignal): Promise<void> {

@@ -25,6 +25,7 @@ function delayAfter(result: Progress['result'], progress: Partial<Progress> = {}
     isOutOfTime: false,
     total: 0,
     bufferLeft: undefined,
+    awaited: undefined,
     took: 0,
     nodeTimeout: 500,
   };

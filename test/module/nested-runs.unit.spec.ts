@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import { Cron, SchedulerRegistry } from '@nestjs/schedule';
 import type { TestingModule } from '@nestjs/testing';
@@ -134,6 +135,27 @@ describe('a job that is called in a run that the shutdown waits for', () => {
     expect(events.slice(-2)).toEqual(['invoices finished', 'closed']);
   });
 
+  it('is waited for while it is claimed, even if the run that calls it has ended', async () => {
+    class Slow extends MemoryNode {
+      override async claim(claim: Claim, token: string, ttl: number): Promise<Vote> {
+        if (claim.name === 'invoices') await innerGate.until;
+        return super.claim(claim, token, ttl);
+      }
+    }
+    const { app, jobs } = await startOne('20s', new Slow());
+    innerGate.close();
+    const called = jobs.doesNotWait();
+    await heard('does not wait started');
+    const { closed } = await closing(app);
+    outerGate.open();
+    await called;
+    await heard('does not wait finished');
+    await pause(20);
+    innerGate.open();
+    await closed;
+    expect(events).toContain('invoices finished');
+  });
+
   it('is run, even if it was being claimed when the shutdown began', async () => {
     class FailingOnce extends MemoryNode {
       private hasFailed = false;
@@ -190,6 +212,58 @@ describe('while the shutdown waits for a run,', () => {
     await called;
     expect(events).toEqual(['nightly started', 'invoices skipped as shutdown', 'nightly failed']);
     expect(errors).toEqual([expect.any(ShutdownError)]);
+    expect(String(errors[0])).toContain('"invoices" was not run, because the application is shutting down');
+  });
+
+  it('a claim in a run that is granted too late is released', async () => {
+    class Slow extends MemoryNode {
+      readonly held: string[] = [];
+      override async claim(claim: Claim, token: string, ttl: number): Promise<Vote> {
+        const vote = await super.claim(claim, token, ttl);
+        this.held.push(claim.lock);
+        if (claim.name === 'invoices') await innerGate.until;
+        return vote;
+      }
+      override async release(claim: Claim, token: string): Promise<boolean> {
+        this.held.splice(this.held.indexOf(claim.lock), 1);
+        return super.release(claim, token);
+      }
+    }
+    const node = new Slow();
+    const { app, jobs } = await startOne('50ms', node);
+    innerGate.close();
+    outerGate.open();
+    const called = jobs.plain();
+    const isHeld = (): boolean => node.held.includes('JOB_LOCKER_invoices');
+    await expect.poll(isHeld).toBe(true);
+    const closed = close(app);
+    await pause(150);
+    innerGate.open();
+    await closed;
+    expect(await called).toBeUndefined();
+    expect(isHeld()).toBe(false);
+    expect(events).toEqual(['plain started', 'invoices skipped as shutdown', 'plain finished']);
+  });
+
+  it('a tick is run to its end, even if it was granted only after shutdownTimeout', async () => {
+    class Slow extends MemoryNode {
+      override async claim(claim: Claim, token: string, ttl: number): Promise<Vote> {
+        const vote = await super.claim(claim, token, ttl);
+        events.push(`${claim.name} claimed`);
+        await innerGate.until;
+        return vote;
+      }
+    }
+    const { app } = await startOne('50ms', new Slow());
+    innerGate.close();
+    const called = fire(app, 'nightly');
+    await heard('nightly claimed');
+    outerGate.open();
+    const closed = close(app);
+    await pause(150);
+    innerGate.open();
+    await Promise.all([called, closed]);
+    expect(events).toContain('nightly finished');
   });
 
   it('the run that another one calls ends with it', async () => {

@@ -17,6 +17,7 @@ import { CLOCK } from '../../src/redlock.module-definition.js';
 import { CronFiring, fire as inFiring, IntervalFiring } from '../../src/schedule/firing.js';
 import { resolveOptions } from '../../src/options/resolve-options.js';
 import { timingOf } from '../../src/runs/claim-timing.js';
+import { type CurrentRun, RunScope } from '../../src/runs/run-context.js';
 import type { RunRequest } from '../../src/runs/run-request.js';
 import { CronTicks } from '../../src/schedule/cron-ticks.js';
 import { Lifecycle } from '../../src/services/lifecycle.service.js';
@@ -178,6 +179,14 @@ describe('the wait before a claim', () => {
     ['is none before a second call in a firing', at(0, { past: 'run here' }), 0],
   ])('%s', (_what, delay, expected) => {
     expect(delay).toBe(expected);
+  });
+
+  it('ends with the shutdown, although the claim is made inside a run', () => {
+    const outer = [new RunScope({} as CurrentRun, undefined)];
+    const isNested = (spread?: number) =>
+      timingOf('JOB_LOCKER', { ...request, spread }, tick.at, outer).isNested;
+    expect(isNested(SPREAD)).toBe(false);
+    expect(isNested()).toBe(true);
   });
 
   it('spreads a thousand jobs evenly', () => {

@@ -110,8 +110,8 @@ const claimAndDie = (name: string, tick = TICK): Promise<unknown> =>
   node.claim(claimOf(name, tick, { recover: true }), 'an instance that dies', TTL);
 
 const lockOf = (name: string): string => new JobKeys('JOB_LOCKER', name).lock;
-const claimLock = (name: string): Promise<unknown> =>
-  node.claim({ lock: lockOf(name) }, 'an instance', INNER_TTL);
+const claimLock = (name: string, token = 'an instance'): Promise<unknown> =>
+  node.claim({ lock: lockOf(name) }, token, INNER_TTL);
 
 /** Takes a tick of the outer job over, and resolves once that has called the others. */
 async function takeOver(claimInner: () => Promise<unknown>): Promise<void> {
@@ -165,6 +165,11 @@ describe('a job that is called in a run that was taken over,', () => {
       await clock.advance(INNER_TTL / 3);
       await node.extend({ lock: lockOf('first') }, 'an instance', INNER_TTL);
     }
+    expect(runs).toEqual(['first skipped as overlap']);
+  });
+
+  it('is skipped at once if an instance that is alive has the lock', async () => {
+    await takeOver(() => claimLock('first', 'alive#1'));
     expect(runs).toEqual(['first skipped as overlap']);
   });
 });
