@@ -172,8 +172,7 @@ export class RunTimeoutError extends RedlockError {
 
 /**
  * The application shut down, and the run did not end within `shutdownTimeout`, or the lock was still held: the reason
- * of the aborted `signal`. Also thrown by a later call in a firing, such as a retry by a decorator, if the shutdown has
- * begun by then.
+ * of the aborted `signal`. Also thrown if the shutdown refuses a retry, or a call inside a run of the same firing.
  */
 export class ShutdownError extends RedlockError {
   override readonly name = 'ShutdownError';
@@ -183,7 +182,7 @@ export class ShutdownError extends RedlockError {
   constructor(
     /** The name of the job or lock. */
     readonly jobName: string,
-    what: 'lock' | 'run' | 'run that another instance takes over' | 'later call' = 'run',
+    what: 'lock' | 'run' | 'run that another instance takes over' | 'call' = 'run',
   ) {
     super(AT_SHUTDOWN[what](quoted(jobName)));
   }
@@ -195,7 +194,7 @@ const AT_SHUTDOWN = {
   run: (name: string) => `The run of ${name} was not over when the application shut down`,
   'run that another instance takes over': (name: string) =>
     `The run of ${name} was not over when the application shut down: another instance takes over its tick`,
-  'later call': (name: string) => `${name} was not run again, because the application is shutting down`,
+  call: (name: string) => `${name} was not run, because the application is shutting down`,
 };
 
 /** What was thrown, as an `Error` that can be read: code outside this package may throw anything. */

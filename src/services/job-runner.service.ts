@@ -57,8 +57,8 @@ export class JobRunner {
 
   /**
    * Runs `routine` if this instance wins. Rejects with what `routine` throws; with a `StoreDownError` without a
-   * quorum, depending on `onStoreDown`; and with a `ShutdownError` if shutdown has begun since an earlier run in the
-   * same firing.
+   * quorum, depending on `onStoreDown`; and with a `ShutdownError` if the shutdown refuses a retry, or a call inside a
+   * run of the same firing.
    *
    * In a firing, the first call of a name claims its tick. If it wins, later calls, such as those of a retry, claim
    * only the lock; if it loses, they lose, too.
@@ -180,7 +180,7 @@ export class JobRunner {
     if (past !== 'perhaps begun') this.skip(request, answer);
     if (isStoreDown && onStoreDown === 'throw') throw new StoreDownError(name, answer.causes);
     // A retry would mistake `undefined` for a success.
-    if (past === 'run here' && answer.reason === 'shutdown') throw new ShutdownError(name, 'later call');
+    if (past === 'run here' && answer.reason === 'shutdown') throw new ShutdownError(name, 'call');
     if (past !== 'run here') this.takeovers.watch(request, answer, () => this.takeOver(request, routine));
     return { ran: false, reason: answer.reason };
   }

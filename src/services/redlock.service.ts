@@ -104,8 +104,8 @@ export class RedlockService {
    *
    * @returns `{ ran: true, value }`, or `{ ran: false, reason }`.
    * @throws What `routine` throws; InvalidOptionError for an invalid name or option, and if `routine` returns an
-   * Observable or a generator, whose work would begin after the lock is released; StoreDownError without a quorum,
-   * if `onStoreDown` is `'throw'`; ShutdownError if shutdown has begun since an earlier run in the same firing.
+   * Observable or a generator, whose work would begin after the lock is released; StoreDownError without a quorum, if
+   * `onStoreDown` is `'throw'`; ShutdownError if the shutdown refuses a retry, or a call inside a run of the same firing.
    */
   async run<T>(
     name: string,

@@ -161,7 +161,7 @@ describe('run', () => {
     await fire(app, 'bill');
     expect(errors.map(({ message }) => message)).toEqual([
       'the bank is away',
-      '"bill" was not run again, because the application is shutting down',
+      '"bill" was not run, because the application is shutting down',
     ]);
   });
 
