@@ -51,11 +51,12 @@ local function lease() redis.call('set', KEYS[1], token, 'PX', recover and ttl +
 local function begin() redis.call('set', tickKey, mark, 'PX', recover and ttl + ${LAST_TICK_RETENTION} or keep) end
 -- Nothing depends on a record, so an error is returned, and not raised.
 local function record(what)
-  local commands = {{'lpush', recordsKey, what}, {'ltrim', recordsKey, 0, limit - 1}, {'pexpire', recordsKey, remember}}
-  for _, command in ipairs(commands) do
-    local reply = redis.pcall(unpack(command))
-    if type(reply) == 'table' and reply.err then return reply.err end
-  end
+  local added = redis.pcall('lpush', recordsKey, what)
+  if type(added) == 'table' then return added.err end
+  local trimmed = redis.pcall('ltrim', recordsKey, 0, limit - 1)
+  if trimmed.err then return trimmed.err end
+  local kept = redis.pcall('pexpire', recordsKey, remember)
+  return type(kept) == 'table' and kept.err
 end
 `;
 
