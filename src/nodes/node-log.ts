@@ -118,7 +118,7 @@ export class NodeLog {
     // What has no remedy in the keys of a job, such as a missing permission, is the same for all jobs.
     if (!this.hourly.isDue(remedy === '' ? why : identityOf(claim))) return;
     logger.warn(
-      `${this.title} settled a run of ${nameOf(claim)} without a record: ${redacted(why)}${remedy} (logged once an hour)`,
+      `${this.title} settled a run of ${nameOf(claim)}, but did not complete its record: ${redacted(why)}${remedy} (logged once an hour)`,
     );
   }
 

@@ -96,7 +96,7 @@ describe.skipIf(findEngine().kind === 'embedded')('the ACL user of docs/redis-se
     const log = new LogSpy();
     expect(await everyUse()).toBe('');
     expect(log.lines).toEqual([
-      expect.stringMatching(/settled a run of "\S+" without a record: .*its user needs/),
+      expect.stringMatching(/settled a run of "\S+", but did not complete its record: .*its user needs/),
     ]);
     log.restore();
   });

@@ -51,9 +51,11 @@ describe.skipIf(findEngine().kind === 'embedded')('a server that refuses a comma
       const nodes = server.it.url.replace('//', '//jobs:secret@');
       const app = await start({ redlock: { nodes }, logger });
       await run(app);
-      const lines = logger.at('warn').filter((text) => text.includes('without a record'));
+      const lines = logger.at('warn').filter((text) => text.includes('complete its record'));
       expect(lines).toEqual([
-        expect.stringMatching(/ settled a run of "\S+" without a record: .* needs .*once an hour/),
+        expect.stringMatching(
+          / settled a run of "\S+", but did not complete its record: .* needs .*once an hour/,
+        ),
       ]);
       expect(said(logger)).toEqual([]);
       expect(await client.keys('JOB_LOCKER_*')).toEqual([]);
@@ -68,7 +70,7 @@ describe.skipIf(findEngine().kind === 'embedded')('a server that refuses a comma
     for (let times = 0; times < 2; times++) await redlock.run('report', () => 1);
     expect(logger.at('warn')).toEqual([
       expect.stringMatching(
-        / settled a run of "report" without a record: WRONGTYPE .*"\{JOB_LOCKER_report\}:runs".*: delete/,
+        / settled a run of "report", but did not complete its record: WRONGTYPE .*"\{JOB_LOCKER_report\}:runs".*: delete/,
       ),
     ]);
   });
@@ -83,14 +85,32 @@ describe.skipIf(findEngine().kind === 'embedded')('a server that refuses a comma
   });
 });
 
+/** The embedded engine is Valkey. */
+async function startValkey(): Promise<RedisServer> {
+  vi.stubEnv('REDIS_ENGINE', 'embedded');
+  const server = await RedisServer.start().finally(() => vi.unstubAllEnvs());
+  onTestFinished(() => server.stop());
+  return server;
+}
+
 describe('the log about a Valkey server', () => {
+  it.each(['-lpush', '-ltrim'])(
+    'says that a record is not complete if the user has %s',
+    async (restriction) => {
+      const server = await startValkey();
+      await clientOf(server).acl('SETUSER', 'jobs', ...USER, restriction);
+      const logger = new RecordingLogger();
+      const app = await start({ redlock: { nodes: server.url.replace('//', '//jobs:secret@') }, logger });
+      await run(app);
+      await close(app);
+      expect(logger.at('warn')).toEqual([expect.stringContaining('did not complete its record')]);
+    },
+  );
+
   it.each(['-set', '-pexpire', '-evalsha', 'resetkeys'])(
     'says what the user needs if it has %s',
     async (restriction) => {
-      // The embedded engine is Valkey.
-      vi.stubEnv('REDIS_ENGINE', 'embedded');
-      const server = await RedisServer.start().finally(() => vi.unstubAllEnvs());
-      onTestFinished(() => server.stop());
+      const server = await startValkey();
       await clientOf(server).acl('SETUSER', 'jobs', ...USER, restriction);
       const logger = new RecordingLogger();
       const app = await start({ redlock: { nodes: server.url.replace('//', '//jobs:secret@') }, logger });

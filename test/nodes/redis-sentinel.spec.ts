@@ -140,6 +140,36 @@ describe.skipIf(findEngine().kind === 'embedded')('a Sentinel group of three Sen
     }, 3000);
   }, 45_000);
 
+  it('is found at once by an idle instance whose master hangs', async () => {
+    const { master, replica, sentinels, nodes } = await startGroup();
+    const node = nodeOf(nodes);
+    onTestFinished(() => node.close());
+    await node.open();
+    master.pause();
+    onTestFinished(() => master.resume());
+    await until(async () => (await masterOf(sentinels[0]!)) === replica.port);
+    const asked = performance.now();
+    await vi.waitFor(() => node.claim(claimOf(newName()), 'a', TTL), { timeout: 10_000, interval: 20 });
+    // ioredis would wait for two seconds for the old master to close the connection.
+    expect(performance.now() - asked).toBeLessThan(1900);
+  }, 45_000);
+
+  it('is listened to again soon after it has closed the connection', async () => {
+    const { sentinels, nodes } = await startGroup();
+    const node = nodeOf(nodes);
+    onTestFinished(() => node.close());
+    await node.open();
+    const [first] = sentinels as [Sentinel, Sentinel, Sentinel];
+    const listeners = async (): Promise<string[]> => {
+      const lines = String(await first.client.call('CLIENT', 'LIST')).split('\n');
+      return lines.filter((line) => line.includes(' sub=1 '));
+    };
+    await until(async () => (await listeners()).length > 0);
+    await first.client.call('CLIENT', 'KILL', 'TYPE', 'pubsub');
+    expect(await listeners()).toEqual([]);
+    await vi.waitFor(async () => expect(await listeners()).toHaveLength(1), 10_000);
+  }, 45_000);
+
   it('is found again if the news of a failover comes while a Sentinel that hangs is asked', async () => {
     const { master, replica, sentinels, nodes } = await startGroup();
     const node = nodeOf(nodes);

@@ -84,8 +84,9 @@ export class RedlockClaim {
 
   /** Rejects without a majority, with the errors of the nodes: redlock does not say what they are. */
   async release(): Promise<void> {
+    const lock = this.held();
     try {
-      await this.redlock.release(this.held());
+      await this.redlock.release(lock);
     } catch {
       const causes = this.voters.flatMap(({ endFailure }) => endFailure?.message ?? []);
       throw causes.length > 0 ? new Error(causes.join('; ')) : new NotHeldError();

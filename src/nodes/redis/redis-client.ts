@@ -20,7 +20,10 @@ export const HUNG_AFTER = 3;
 const CLUSTER_SILENCE = 10_000;
 
 /** How often a command may be sent on, or again, while servers of a Cluster refuse it. */
-const REDIRECTIONS = 16;
+const REDIRECTIONS = 8;
+
+/** The delay before the module connects again to a Sentinel that it listens to, in milliseconds. */
+const LISTEN_AGAIN_AFTER = 1000;
 
 /** The delay of the first attempt to reconnect, in milliseconds; each further one adds as much. */
 export const RETRY_DELAY = 50;
@@ -103,7 +106,7 @@ function connectionName(settings: RedisNodeSettings): string {
 
 /** The options that a node's connection needs, whatever the application sets. */
 function required(given: RedisOptions = {}, settings: RedisNodeSettings) {
-  const { clientInfoTag, disableClientInfo, sentinelCommandTimeout } = given;
+  const { clientInfoTag, disableClientInfo, sentinelCommandTimeout, sentinelReconnectStrategy } = given;
   return {
     lazyConnect: true,
     // A command that cannot be answered now must fail at once: nothing may be queued and run late.
@@ -116,6 +119,8 @@ function required(given: RedisOptions = {}, settings: RedisNodeSettings) {
     sentinelRetryStrategy: retryStrategy,
     // ioredis would wait forever for a Sentinel that hangs, and would not ask the next one.
     sentinelCommandTimeout: sentinelCommandTimeout ?? answerTimeout(settings),
+    // ioredis would listen to a Sentinel again only after a minute, and miss a failover meanwhile.
+    sentinelReconnectStrategy: sentinelReconnectStrategy ?? (() => LISTEN_AGAIN_AFTER),
     // The master has become a replica: the address may lead to the new master now.
     reconnectOnError: onceForAll(isReadOnly),
     // Scripts reply with numbers and lists.

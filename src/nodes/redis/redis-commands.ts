@@ -8,7 +8,6 @@ import type { RedisConnection } from './redis-connection.js';
 import { isRefusal, NotSent, refusedSteps } from './redis-errors.js';
 import {
   argumentsOf,
-  type Ended,
   endedOf,
   entriesOf,
   isExpired,
@@ -32,12 +31,16 @@ export class AnsweredLate extends NotSent {
 
 /** Sends a node's commands, and reads the replies. Rejects with the error of the server or the connection. */
 export class RedisCommands {
-  /** @param nodeTimeout How long the caller waits for an answer, in milliseconds. */
+  /**
+   * @param nodeTimeout How long the caller waits for an answer, in milliseconds.
+   * @param unrecorded Called when the server has settled a run, and refuses what its record needs.
+   */
   constructor(
     private readonly connection: RedisConnection,
     private readonly clock: ServerClock,
     private readonly log: NodeLog,
     private readonly nodeTimeout: number,
+    private readonly unrecorded: (claim: Claim, error: Error) => void,
   ) {}
 
   async claim(claim: Claim, token: string, ttl: number): Promise<Vote> {
@@ -61,15 +64,16 @@ export class RedisCommands {
    * @param withSource Whether to send the source instead of the hash: the answer to a hash can be NOSCRIPT, and the
    * retry would reach the server after commands that were sent later.
    */
-  async end(how: Ending, claim: Claim, token: string, withSource: boolean): Promise<Ended> {
+  async end(how: Ending, claim: Claim, token: string, withSource: boolean): Promise<boolean> {
     const script = isLockOnly(claim) ? RELEASE_LOCK : how.kind === 'settle' ? SETTLE : RELEASE;
     const record = how.kind === 'settle' ? how.record : undefined;
-    const ended = endedOf(
+    const { isHeld, unrecorded } = endedOf(
       await this.send(script, argumentsOf(script, claim, token, 0, 0, record), withSource),
     );
     // Even a server that can grant nothing, such as one that is out of memory, can release a lock.
-    this.log.answered(claim, { step: stepOf(script), wrote: ended.isHeld && script === SETTLE });
-    return ended;
+    this.log.answered(claim, { step: stepOf(script), wrote: isHeld && script === SETTLE });
+    if (unrecorded) this.unrecorded(claim, unrecorded);
+    return isHeld;
   }
 
   async look({ lock, last, begun, records, pause }: JobKeyNames, limit: number): Promise<JobView> {

@@ -155,9 +155,9 @@ export class RedisConnection {
     this.listener.onClose(why);
   };
 
-  /** ioredis gives up when its failover detector interrupts an attempt to connect. */
+  /** ioredis gives up when its failover detector interrupts an attempt to connect, or a custom `Connector` fails. */
   private readonly onEnd = (): void => {
-    setTimeout(() => this.isClosed || this.current.connect().catch(() => {}), RETRY_DELAY).unref();
+    setTimeout(() => this.isClosed || this.current.connect().catch(() => {}), 5 * RETRY_DELAY).unref();
   };
 
   private attach(): void {

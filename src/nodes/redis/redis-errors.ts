@@ -28,7 +28,7 @@ export function isReadOnly({ message }: Error): boolean {
   return /(^|-)READONLY /.test(message);
 }
 
-/** Whether ioredis has sent a command often enough to the servers between which its slot moves: each has refused it. */
+/** Whether ioredis has sent a command often enough to the servers between which its slot moves: the last one refused it. */
 function isOfMovingSlot({ message }: Error): boolean {
   return /^Too many Cluster redirections\. Last error: ReplyError: (TRYAGAIN|ASK|MOVED) /.test(message);
 }
@@ -45,7 +45,8 @@ export function isRefusal(error: unknown): error is Error {
 /** What became of a command that was rejected. */
 export function fateOf(error: Error): Rejection['fate'] {
   if (error instanceof NotSent) return 'not sent';
-  if (!isRefusal(error)) return 'unknown';
+  // Before the last refusal of a moving slot, a server may have carried it out, and its answer may have been lost.
+  if (!isRefusal(error) || isOfMovingSlot(error)) return 'unknown';
   // Not for good if the server is busy, full or short of replicas, or if a permission is missing.
   const isFinal = /WRONGTYPE|CROSSSLOT|attempt to|compiling script|unknown (redis )?command/i;
   return isFinal.test(error.message) ? 'refused for good' : 'refused';

@@ -45,7 +45,9 @@ export class RedisNode implements NodeDriver {
       onClose: (why) => this.log.closed(why, GRACE),
       onTime: (time, asked) => this.clock.note(time, asked),
     });
-    this.commands = new RedisCommands(this.connection, this.clock, this.log, nodeTimeout);
+    this.commands = new RedisCommands(this.connection, this.clock, this.log, nodeTimeout, (claim, error) =>
+      this.unrecorded(claim, error),
+    );
   }
 
   /** A node whose connection is made from options, by `open` or by the first claim. */
@@ -70,11 +72,11 @@ export class RedisNode implements NodeDriver {
   }
 
   settle(claim: Claim, token: string, record?: string): Promise<boolean> {
-    return this.end({ kind: 'settle', record }, claim, token, false);
+    return this.commands.end({ kind: 'settle', record }, claim, token, false);
   }
 
   release(claim: Claim, token: string): Promise<boolean> {
-    return this.end({ kind: 'release' }, claim, token, false);
+    return this.commands.end({ kind: 'release' }, claim, token, false);
   }
 
   look(job: JobKeyNames, limit: number): Promise<JobView> {
@@ -94,7 +96,7 @@ export class RedisNode implements NodeDriver {
   }
 
   resend(ending: Ending, claim: Claim, token: string): Promise<boolean> {
-    return this.end(ending, claim, token, true);
+    return this.commands.end(ending, claim, token, true);
   }
 
   async open(): Promise<NodeReport> {
@@ -158,12 +160,8 @@ export class RedisNode implements NodeDriver {
     return rejection(why, 'server');
   }
 
-  private async end(how: Ending, claim: Claim, token: string, withSource: boolean): Promise<boolean> {
-    const { isHeld, unrecorded } = await this.commands.end(how, claim, token, withSource);
-    if (unrecorded) {
-      this.log.unrecorded(claim, this.connection.diagnosis.of(unrecorded), this.remedyOf(claim, unrecorded));
-    }
-    return isHeld;
+  private unrecorded(claim: Claim, error: Error): void {
+    this.log.unrecorded(claim, this.connection.diagnosis.of(error), this.remedyOf(claim, error));
   }
 
   private silent(why: string): Error {

@@ -24,13 +24,20 @@ function prepareServer(server: Redis): void {
   server.on('connect', () => {
     server.stream.unref();
     // ioredis has just created them, and will connect them next.
-    for (const sentinel of watchedSentinels(server)) {
+    const sentinels = watchedSentinels(server);
+    // When ioredis hears of a failover, it would wait for the old master to close the connection.
+    if (sentinels.length > 0) disconnectAtOnce(server);
+    for (const sentinel of sentinels) {
       catchRejections(sentinel, 'subscribe');
       prepare(sentinel);
-      // A timer of ioredis would keep the process alive for this long, even if the Sentinel is down.
-      Reflect.set(Reflect.get(sentinel, 'connector') as object, 'disconnectTimeout', 0);
+      // A timer of ioredis would keep the process alive, even if the Sentinel is down.
+      disconnectAtOnce(sentinel);
     }
   });
+}
+
+function disconnectAtOnce(client: Redis): void {
+  Reflect.set(Reflect.get(client, 'connector') as object, 'disconnectTimeout', 0);
 }
 
 /** ioredis itself sends this command and ignores what becomes of it: a rejection would end the process. */

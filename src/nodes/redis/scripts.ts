@@ -174,11 +174,11 @@ local what = limit > 0 and ARGV[13]
 local isThere = what and held == 0 and redis.pcall('lrange', recordsKey, 0, 0)[1] == what
 local refusal = what and not isThere and record(what)
 if not refusal then return held end
-for _, reason in ipairs({'NOPERM', "can't run this command", 'WRONGTYPE', 'nknown Redis command'}) do
-  if string.find(refusal, reason, 1, true) then return {held, refusal} end
+for _, reason in ipairs({'OOM command', 'READONLY', 'NOREPLICAS', 'MISCONF'}) do
+  -- It refuses every write, so the settle comes again.
+  if string.find(refusal, reason, 1, true) then return {err = refusal} end
 end
--- It refuses every write, so the settle comes again.
-return {err = refusal}
+return {held, refusal}
 `);
 
 /**
