@@ -108,8 +108,11 @@ describe('a job whose records something else has written', () => {
     const logger = new RecordingLogger();
     await startFleet(1, { redlock: { nodes: server.it.url }, providers: [Yearly], logger });
     await pause(3000);
-    // At the start, and with the first beat.
-    expect((await callsOf(client)).get('lrange')).toBe(2);
+    // At the start, and with the first beat: once if these come together. As a job whose answer was only late, it would be
+    // read at least six times.
+    const reads = (await callsOf(client)).get('lrange');
+    expect(reads).toBeGreaterThanOrEqual(1);
+    expect(reads).toBeLessThan(5);
     expect(logger.at('warn')).toContainEqual(
       expect.stringMatching(/Missed ticks of "yearly" cannot be looked for: .*WRONGTYPE/),
     );
