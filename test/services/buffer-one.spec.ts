@@ -3,6 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { Cron } from '@nestjs/schedule';
 import { describe, expect, it } from 'vitest';
 import { Exclusive, RedlockService } from '../../src/index.js';
+import { JobKeys } from '../../src/nodes/job-keys.js';
 import { byHand, fire, newYear, ONCE_A_YEAR, startFleet } from '../module/application.js';
 import { clientOf, useServers } from '../module/redis.js';
 import { callsOf } from '../nodes/support.js';
@@ -37,6 +38,9 @@ describe.each([1, 3])('on %i Redis servers, a tick with "buffer-one"', (count) =
     const [client] = nodes.map((server) => clientOf(server));
     await client?.config('RESETSTAT');
     const lock = await fleet[0]?.get(RedlockService).lock('report');
+    // A majority has granted it; a node without it would rank a loser otherwise.
+    const key = new JobKeys(`ON_${count}`, 'report').lock;
+    for (const server of nodes) await expect.poll(() => clientOf(server).exists(key)).toBe(1);
     const firings = fleet.map((app) => fire(app, 'report'));
     await expect.poll(() => reasons, { timeout: 10_000 }).toEqual(['elsewhere', 'elsewhere']);
     await pause(1000);
