@@ -6,7 +6,7 @@
  * `'store-down'`: no majority of the nodes could be reached. `'overload'`: there were too many claims at once for the
  * nodes or for this process, and this claim was still undecided when the next tick was due and four times `nodeTimeout`
  * had passed. `'paused'`: the job is paused. `'shutdown'`: the application is shutting down, and the call is not part
- * of a run in progress.
+ * of a run that the shutdown waits for.
  */
 export type SkipReason =
   'elsewhere' | 'overlap' | 'settled' | 'early' | 'store-down' | 'overload' | 'paused' | 'shutdown';

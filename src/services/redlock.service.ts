@@ -105,7 +105,7 @@ export class RedlockService {
    * @returns `{ ran: true, value }`, or `{ ran: false, reason }`.
    * @throws What `routine` throws; InvalidOptionError for an invalid name or option, and if `routine` returns an
    * Observable or a generator, whose work would begin after the lock is released; StoreDownError without a quorum, if
-   * `onStoreDown` is `'throw'`; ShutdownError if the shutdown refuses a retry, or a call inside a run of the same firing.
+   * `onStoreDown` is `'throw'`; ShutdownError if the shutdown refuses a retry, or a call inside a run of this firing.
    */
   async run<T>(
     name: string,

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Cluster, Redis, RedisOptions } from 'ioredis';
 import { CLUSTER_CLOSED } from './causes.js';
-import { Diagnosis } from './diagnosis.js';
+import { Diagnosis, noAnswer } from './diagnosis.js';
 import { duplicateOf, HUNG_AFTER, isTls, RETRY_DELAY } from './redis-client.js';
 import { isOfReadyCheck, isOfSelect, NotSent } from './redis-errors.js';
 import { abandon, prepare, reset, serversOf } from './redis-sockets.js';
@@ -84,7 +84,7 @@ export class RedisConnection {
     const { suspicion } = this;
     if (!suspicion) return this.connected();
     await suspicion.over;
-    if (suspicion.noneAnswered) throw new NotSent(`no answer within ${this.limit} ms`);
+    if (suspicion.noneAnswered) throw new NotSent(noAnswer(this.limit));
   }
 
   /** Waits until the connection can be used, at most as long as one answer may take. Rejects with what prevents it. */

@@ -28,7 +28,10 @@ export function isReadOnly({ message }: Error): boolean {
   return /(^|-)READONLY /.test(message);
 }
 
-/** Whether ioredis has sent a command often enough to the servers between which its slot moves: the last one refused it. */
+/**
+ * Whether ioredis has given up a command after sending it in turns to the servers between which its slot moves: the
+ * last one refused it.
+ */
 function isOfMovingSlot({ message }: Error): boolean {
   return /^Too many Cluster redirections\. Last error: ReplyError: (TRYAGAIN|ASK|MOVED) /.test(message);
 }
