@@ -4,8 +4,8 @@ const shared = globalThis as { [LOADED]?: number };
 shared[LOADED] = (shared[LOADED] ?? 0) + 1;
 
 /**
- * A warning if this package is loaded more than once, as can happen in a monorepo, or in a test that resets its modules;
- * otherwise `undefined`.
+ * A warning if this package is loaded more than once, as can happen in a monorepo, or in a test that resets its
+ * modules; otherwise `undefined`.
  */
 export function severalCopies(): string | undefined {
   const copies = shared[LOADED] ?? 1;

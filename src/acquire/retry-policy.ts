@@ -129,10 +129,11 @@ function bufferDelay(progress: Progress, random: number): number | undefined {
 
 /**
  * Whether a claim is still retried after `elapsed` milliseconds without a quorum. A connection that was cut comes back
- * quickly. One that was dropped silently, so that an attempt took `nodeTimeout`, takes longer to replace.
+ * quickly. One that was dropped silently takes longer to replace, and a claim sent on it fails only then: so the longer
+ * the slowest attempt took, the longer the claim is retried.
  */
 export function isStillRetried(elapsed: number, took: number, nodeTimeout: number): boolean {
-  return elapsed < nodeTimeout * (took >= nodeTimeout ? 2 : 0.5);
+  return elapsed < 0.5 * nodeTimeout + 1.5 * Math.min(took, nodeTimeout);
 }
 
 /** Whether this loser should retry. Without a rank, every loser does. */

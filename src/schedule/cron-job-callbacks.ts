@@ -8,8 +8,8 @@ export function callbacksOf(job: CronJob): unknown[] {
 }
 
 /**
- * A cron job does not await its callbacks, which may outlast a tick, so each callback keeps its firing open, as do those
- * that are added later.
+ * A cron job does not await its callbacks, which may outlast a tick, so each callback keeps its firing open, as do
+ * those that are added later.
  */
 export function holdDuringCallbacks(job: CronJob): void {
   const callbacks = callbacksOf(job);

@@ -10,8 +10,8 @@ const LONGEST_REPETITION = 180 * MINUTE;
 const GROWTH = 4;
 
 /**
- * Until when `cron` finds ticks, in milliseconds since the epoch: it looks eight years ahead of the date of this machine,
- * whatever moment it is asked about.
+ * Until when `cron` finds ticks, in milliseconds since the epoch: it looks eight years ahead of the date of this
+ * machine, whatever moment it is asked about.
  */
 export function searchLimit(): number {
   const date = new Date();

@@ -127,6 +127,24 @@ describe('a network that forgets idle connections without a word', () => {
   );
 });
 
+describe('a claim that is under way when the forgotten connections are replaced', () => {
+  it.each([1, 3])('gets its lock, with nodes: %i', { timeout: 40_000 }, async (count) => {
+    const between = await networks(count);
+    const [app] = await startFleet(1, {
+      redlock: { nodes: between.map(byUrl), keyPrefix: `under-way-${count}` },
+    });
+    const redlock = app!.get(RedlockService);
+    // The connections are replaced half a second after a command on them got no answer.
+    for (const early of [450, 350, 250, 150, 50]) {
+      for (const proxy of between) proxy.forget();
+      const read = redlock.status('report').catch(() => {});
+      await pause(early);
+      expect(await redlock.run('report', () => {})).toMatchObject({ ran: true });
+      await read;
+    }
+  });
+});
+
 it('a server that was slow for a moment costs no tick after that', { timeout: 40_000 }, async () => {
   const [proxy] = await networks(1);
   const [app] = await startFleet(1, { redlock: { nodes: byUrl(proxy!), keyPrefix: 'slow' } });
