@@ -12,13 +12,17 @@ const TOLERATED_FRACTION = 1 / 10;
  */
 const MOST_PATIENT = 30_000;
 
-/** A vote that got no answer from a quorum. Times are on the monotonic clock, in milliseconds. */
-export interface FailedVote {
-  readonly denial: Denial;
-  /** How long it took. */
-  readonly took: number;
-  /** When the first of the votes that have failed in a row was sent. */
+/** Votes in a row that got no answer from a quorum. Times are on the monotonic clock, in milliseconds. */
+interface Failing {
+  /** When the first of them was sent. */
   readonly since: number;
+  /** How long the slowest of them took. */
+  readonly took: number;
+}
+
+/** The last of them. */
+export interface FailedVote extends Failing {
+  readonly denial: Denial;
 }
 
 /** A claim that waits for a slot. Times are on the monotonic clock, in milliseconds. */
@@ -41,7 +45,7 @@ export class Backpressure {
   /** In the order in which they go. */
   private waiting: Waiting[] = [];
   private inFlight = 0;
-  private failingSince: number | undefined;
+  private failing: Failing | undefined;
 
   /** @param nodeTimeout How long a node may take to answer, in milliseconds. */
   constructor(
@@ -87,14 +91,16 @@ export class Backpressure {
    * this lock alone. Times are on the monotonic clock.
    */
   answered(sentAt: number, now: number): void {
-    this.failingSince = undefined;
+    this.failing = undefined;
     this.limit.answered(sentAt, now, this.waiting.length > 0);
   }
 
   /** No quorum has answered a vote. Times are on the monotonic clock. */
   failed(denial: Denial, sentAt: number, now: number): void {
-    const since = (this.failingSince ??= sentAt);
-    const took = now - sentAt;
+    const { since, took } = (this.failing = {
+      since: this.failing?.since ?? sentAt,
+      took: Math.max(this.failing?.took ?? 0, now - sentAt),
+    });
     const isPatient = (began: number): boolean => isStillRetried(now - began, took, this.nodeTimeout);
     // Only the time in which votes have failed counts.
     if (isPatient(since)) return;

@@ -75,6 +75,17 @@ describe('claims at the limit', () => {
     expect(await slot).toMatchObject({ denial: DOWN, since: now });
   });
 
+  it('learn it as late as claims whose first vote hung, although later ones fail at once', async () => {
+    const backpressure = full();
+    const slot = backpressure.enter(new AbortController().signal, UNTIL);
+    const now = Math.ceil(performance.now());
+    backpressure.failed(DOWN, now, now + 0.6 * NODE_TIMEOUT);
+    backpressure.failed(DOWN, now + 0.7 * NODE_TIMEOUT, now + 0.7 * NODE_TIMEOUT);
+    expect(await stateOf(slot)).toBe('waiting');
+    backpressure.failed(DOWN, now + 1.5 * NODE_TIMEOUT, now + 1.5 * NODE_TIMEOUT);
+    expect(await slot).toMatchObject({ denial: DOWN, since: now, took: 0.6 * NODE_TIMEOUT });
+  });
+
   it('learn it by how long they have waited themselves, not by how much time they have', async () => {
     let now = 0;
     const backpressure = full({ ...systemClock, elapsed: () => now });
