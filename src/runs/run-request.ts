@@ -31,8 +31,8 @@ export interface RunRequest {
 
 /** What started a run. */
 export function triggerOf({ trigger, tick, firing, past }: RunRequest): Trigger {
+  if (past === 'perhaps begun') return 'recover';
   if (trigger) return trigger;
   if (past === 'run here') return 'call';
-  if (past) return 'recover';
   return tick || firing?.kind === 'interval' ? 'schedule' : 'call';
 }

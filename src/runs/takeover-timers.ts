@@ -4,7 +4,7 @@ import type { Clock } from '../clock.js';
 import { messageOf, quoted } from '../display.js';
 import { LONGEST_TIMER } from '../options/duration.js';
 import { RunScope } from './run-context.js';
-import type { RunRequest } from './run-request.js';
+import { type RunRequest, triggerOf } from './run-request.js';
 
 /** How many losers wait to take over the tick, if a node ranks them. */
 const TAKEOVER_CANDIDATES = 8;
@@ -49,11 +49,11 @@ export class TakeoverTimers {
 }
 
 /** Does a run that no caller waits for, and logs its error. */
-export async function runLoggingError({ name, trigger }: RunRequest, run: () => unknown): Promise<void> {
+export async function runLoggingError(request: RunRequest, run: () => unknown): Promise<void> {
   try {
     await run();
   } catch (error) {
-    const why = trigger === 'catch-up' ? 'run for a missed tick' : 'taken over from another instance';
-    logger.error(`${quoted(name)}, ${why}, failed: ${messageOf(error)}`);
+    const why = triggerOf(request) === 'catch-up' ? 'run to catch up' : 'taken over from another instance';
+    logger.error(`${quoted(request.name)}, ${why}, failed: ${messageOf(error)}`);
   }
 }

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Cron } from '@nestjs/schedule';
 import type { TestingModule } from '@nestjs/testing';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { contentOf } from '../../src/acquire/token.js';
 import { sleep } from '../../src/clock.js';
 import { Exclusive, type JobOptions, MemoryNode, RedlockService } from '../../src/index.js';
 import { ManualClock } from '../../src/testing/manual-clock.js';
@@ -19,11 +20,18 @@ class HangingNode extends MemoryNode {
   isDown = false;
   /** How long it takes to look, in milliseconds. */
   slowness = 0;
+  /** Called once, before the next claim of a catch-up. */
+  beforeCatchUp: (() => Promise<unknown>) | undefined;
 
   private answer<Answer>(ask: () => Promise<Answer>): Promise<Answer> {
     return this.isDown ? Promise.reject(new Error('is down')) : ask();
   }
-  override claim(...args: Parameters<MemoryNode['claim']>): ReturnType<MemoryNode['claim']> {
+  override async claim(...args: Parameters<MemoryNode['claim']>): ReturnType<MemoryNode['claim']> {
+    const { beforeCatchUp } = this;
+    if (beforeCatchUp && contentOf(args[1])?.trigger === 'catch-up') {
+      this.beforeCatchUp = undefined;
+      await beforeCatchUp();
+    }
     return this.answer(() => super.claim(...args));
   }
   override register(...args: Parameters<MemoryNode['register']>): ReturnType<MemoryNode['register']> {
@@ -104,6 +112,18 @@ describe('a missed tick', () => {
     await clock.until(redlock.resume('report'));
     await clock.advance(BEAT);
     expect(runs.slice(1)).toEqual(['11:00 recover', '12:00 catch-up']);
+  });
+
+  it('with recover, is taken over if the instance that makes up for it dies', async () => {
+    await runAtTen({ recover: true });
+    const dead = claimOf('report', Date.UTC(2031, 4, 7, 11), { recover: true });
+    await to('11:20:00');
+    node.beforeCatchUp = () => node.claim(dead, 'dead#run/2/0//1', TTL);
+    await startWith({ recover: true });
+    await clock.advance(BEAT);
+    expect(runs).toHaveLength(1);
+    await clock.advance(2 * TTL);
+    expect(runs.slice(1)).toEqual(['11:00 recover']);
   });
 
   it('is not one that `every` leaves out', async () => {
