@@ -12,7 +12,7 @@ export const GRACE = 1000;
 const NAMED_AT_MOST = 20;
 
 /** What the log says of a node. */
-export interface Wording {
+interface Wording {
   readonly fails: string;
   readonly works: string;
   readonly refuses: string;

@@ -5,7 +5,7 @@ import type { EndedRunEvent, RedlockEventMap } from '../runs/run-event.js';
 import type { RedlockEvents } from '../services/redlock-events.service.js';
 
 /** How a run has ended. */
-export interface RunEnd {
+interface RunEnd {
   /** As in its record: `'aborted'` if its signal had aborted, whatever the routine did then. */
   readonly outcome: 'finished' | 'failed' | 'aborted';
   /** What the routine threw; otherwise, why the signal aborted, if it did. */

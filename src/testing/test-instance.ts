@@ -24,7 +24,7 @@ import { StoppedScheduler } from './stopped-scheduler.js';
 import { WatchedEvents, WatchedJobs } from './watched-call.js';
 
 /** What the instances of a fleet have in common. */
-export interface TestApplication {
+interface TestApplication {
   readonly module: NonNullable<ModuleMetadata['imports']>[number];
   readonly clock: Clock;
   readonly nodes: NodeOption | readonly NodeOption[];

@@ -17,7 +17,7 @@ export const failure = signal<{ readonly message: string; readonly since: number
 
 /** By how much the clock of the server is ahead of the browser's, in milliseconds. */
 let clockAhead = 0;
-export const serverNow = (): number => Date.now() + clockAhead;
+const serverNow = (): number => Date.now() + clockAhead;
 /** The time of the server, renewed each second while the page is visible. */
 export const now = signal(Date.now());
 

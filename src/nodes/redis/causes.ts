@@ -10,7 +10,7 @@ export const CLUSTER_CLOSED = 'its servers cannot be reached, or its state is no
 export const NO_MASTER = 'no Sentinel names a master of that group';
 
 /** What is known about a connection, in addition to its error. */
-export interface Circumstances {
+interface Circumstances {
   readonly isTls: boolean;
   /** What the server has sent so far, if the connection could not be used yet. */
   readonly greeting?: string;

@@ -10,7 +10,7 @@ import { milliseconds } from './server-clock.js';
 import { afterTimeout, Suspicion } from './suspicion.js';
 
 /** What a connection tells its node. */
-export interface ConnectionListener {
+interface ConnectionListener {
   /** The connection can be used, for the first time or again. */
   onReady(): void;
   /** The connection cannot be used, or has an error. */

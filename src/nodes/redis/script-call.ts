@@ -3,7 +3,7 @@ import type { Claim, Conflict, TickClaim, Vote } from '../lock-node.js';
 import { CLAIM, PAUSED, RELEASE_LOCK, RESUMED, type Script } from './scripts.js';
 
 /** The reply to a claim or an extension that reached the server after its deadline: the server's time. */
-export type ExpiredReply = ['late', number];
+type ExpiredReply = ['late', number];
 
 /** A reply that none of our scripts returns, for example from a proxy. */
 class UnknownReply extends Error {
@@ -56,7 +56,7 @@ export function yesOrNo(reply: unknown): boolean {
 }
 
 /** What became of a settle or a release. */
-export interface Ended {
+interface Ended {
   readonly isHeld: boolean;
   /** Why the record of the run could not be written, although its tick is settled. */
   readonly unrecorded?: Error;

@@ -46,7 +46,7 @@ export function isIn(state: State, { job: { status }, last }: JobRow): boolean {
 }
 
 /** What the overview can be sorted by. Rows without a value come last, in either direction. */
-export const SORT_KEYS = {
+const SORT_KEYS = {
   name: ({ name }: JobRow) => name.toLowerCase(),
   last: ({ last }: JobRow) => last?.at ?? null,
   next: ({ next }: JobRow) => next,

@@ -37,7 +37,7 @@ export function firstLength(oldest: number | undefined, now: number): number {
   return shorter?.[1] ?? HOUR;
 }
 
-export interface AxisTick {
+interface AxisTick {
   readonly at: number;
   readonly label: string;
   /** Whether a day begins here. */

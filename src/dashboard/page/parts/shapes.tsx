@@ -30,7 +30,7 @@ export const LABELS: Readonly<Record<MarkKind, string>> = {
 };
 
 /** What each means, for the legend. */
-export const MEANINGS: Readonly<Record<MarkKind, string>> = {
+const MEANINGS: Readonly<Record<MarkKind, string>> = {
   ran: 'One instance ran it',
   failed: 'The job threw an error',
   aborted: 'Its signal aborted: the lock was lost, it took too long, or the application shut down',

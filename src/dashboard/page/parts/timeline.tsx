@@ -13,7 +13,7 @@ import { activeAt } from './timeline-pointing.js';
 const LEAST_HEIGHT = 280;
 
 /** How much is shown at first, in milliseconds, and which part of it is in the future. */
-export interface Initial {
+interface Initial {
   readonly length: number;
   readonly ahead: number;
 }
