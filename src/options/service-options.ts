@@ -13,7 +13,10 @@ export interface LockOptions {
    * Default: the module's `ttl`.
    */
   ttl?: Duration | undefined;
-  /** How long to keep trying while another claim holds the lock. Default: no retry. */
+  /**
+   * How long to keep trying while another claim holds the lock, or no quorum answers. Default: does not wait for a lock
+   * that is held.
+   */
   wait?: Duration | undefined;
 }
 

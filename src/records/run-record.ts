@@ -32,8 +32,8 @@ export interface RunRecord {
    */
   readonly error: string | null;
   /**
-   * What started it: the scheduler, a takeover (`recover`), `missed` (`'catch-up'`), `trigger()` (`'manual'`) or any
-   * other call (`'call'`).
+   * What started it: the scheduler (`'schedule'`), a takeover (`'recover'`), a catch-up because of `missed` or `spread`
+   * (`'catch-up'`), `trigger()` (`'manual'`) or any other call (`'call'`).
    */
   readonly trigger: Trigger;
   /** The version of nestjs-exclusive that ran it; `null` if it died. */

@@ -1,7 +1,7 @@
 import type { SkipReason } from '../runs/run-outcome.js';
 
 /** What became of a tick here. `'unguarded'`: it ran without a quorum (`onStoreDown: 'run'`). */
-export type Fate = SkipReason | 'unguarded';
+type Fate = SkipReason | 'unguarded';
 
 /** Consecutive ticks with the same fate. Times are in milliseconds since the epoch. */
 interface Skipped {
@@ -15,7 +15,7 @@ interface Skipped {
 /** How many changes of the fate are remembered for each job. */
 const MOST = 50;
 
-/** What became of the ticks of a job, on this instance, since the last one that it won. */
+/** What became of the ticks of a job, on this instance, since the last one that it won, except by a takeover. */
 export class SkippedTicks {
   private readonly ranges: Skipped[] = [];
 

@@ -29,8 +29,8 @@ export interface CurrentRun {
    */
   readonly fencingToken: number | null;
   /**
-   * Renews the lock now, and uses `ttl` (milliseconds or a duration; default: the job's) from now on. Needed only to
-   * change the ttl, or to make sure of the lock right now.
+   * Renews the lock now, and uses `ttl` (milliseconds or a duration; default: the current ttl) from now on. Needed only
+   * to change the ttl, or to make sure of the lock right now.
    *
    * @throws LockLostError if the lock is lost, or no majority of the nodes renews it; InvalidOptionError for a `ttl`
    * below three times `nodeTimeout`. Once `signal` has aborted: its reason.

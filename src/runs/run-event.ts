@@ -105,8 +105,8 @@ export interface RedlockEventMap {
    */
   missed: MissedEvent;
   /**
-   * A run has been due for longer than `overdueAfter`. Emitted once, by one instance, and not again until the job has
-   * run; without a quorum, by each instance that notices.
+   * A run has been due for longer than `overdueAfter`. Emitted once, by one instance, and not again until the scheduler
+   * has run the job or a pause has ended; without a quorum, by each instance that notices.
    */
   overdue: OverdueEvent;
   /** Instances that have been up for at least ten minutes disagree on a job or on the nodes. */

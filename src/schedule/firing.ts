@@ -52,7 +52,7 @@ export class CronFiring {
   private found: { readonly tick: Tick | undefined } | undefined;
 
   /**
-   * @param source The cron job that fired.
+   * @param source The cron job that fired; if none did, the function that calls the method.
    * @param ticks Its schedule.
    * @param firedAt When it fired, in milliseconds since the epoch.
    * @param tick The tick it fired for. Default: the latest one up to `firedAt`, computed when it is first needed.

@@ -1,7 +1,7 @@
 import { performance } from 'node:perf_hooks';
 import { Injectable } from '@nestjs/common';
 
-/** The shortest time over which the event loop is observed, in milliseconds: in less, it may have had only one turn. */
+/** The shortest time over which the event loop is observed, in milliseconds: less may be a single round of it. */
 const SHORTEST_PERIOD = 500;
 /** The longest delay, in milliseconds. */
 const LONGEST_DELAY = 5;

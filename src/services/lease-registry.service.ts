@@ -39,7 +39,7 @@ export class LeaseRegistry {
   private readonly claims = { runs: 0, nested: 0, locks: 0 };
   /** Called when no majority of the nodes has answered a claim. */
   onOutage: (() => void) | undefined;
-  /** Each is called once: when no run claim is in progress any more, or when a lease has ended. */
+  /** Each is called once: when the last claim of a gate has been decided, or when a lease has ended. */
   private readonly onEnd = new Set<() => void>();
   /**
    * Each is aborted when no more claims may be made: `runs` for runs, `nested` for those inside a run in progress, and

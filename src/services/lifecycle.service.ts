@@ -57,8 +57,8 @@ export class InnermostHooks implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   /**
-   * Checks that all enabled `RedlockModule`s keep their locks in the same place: each job is bound to one of those that
-   * its module can see.
+   * Checks that all enabled `RedlockModule`s keep their locks in the same place: which of them guards a job depends on
+   * which ones the module of that job can see.
    *
    * @throws InvalidOptionError if they do not.
    */

@@ -11,7 +11,7 @@ import { CLOCK, LOCK_NODES, RESOLVED_OPTIONS } from '../redlock.module-definitio
 
 /**
  * Pauses jobs on the whole fleet: writes what claims read (`CLAIM` in `nodes/redis/scripts.ts`). It does not stop plain
- * calls and triggers (`claimOf` in `runs/claim-builder.ts`). `Operations.pauseAll` pauses all jobs at once.
+ * calls and triggers (`claimOf` in `runs/claim-builder.ts`).
  */
 @Injectable()
 export class Pauses {

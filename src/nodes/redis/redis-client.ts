@@ -104,7 +104,7 @@ function connectionName(settings: RedisNodeSettings): string {
   return settings.connectionName.replace(/[^\x21-\x7e]/g, '_');
 }
 
-/** The options that a node's connection needs, whatever the application sets. */
+/** The options that a node's connection needs. They replace those of the application, except a few that it may set. */
 function required(given: RedisOptions = {}, settings: RedisNodeSettings) {
   const { clientInfoTag, disableClientInfo, sentinelCommandTimeout, sentinelReconnectStrategy } = given;
   return {

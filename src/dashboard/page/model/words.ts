@@ -15,7 +15,7 @@ export function duration(ms: number): string {
   return inUnits(ms);
 }
 
-/** A duration without fractions, for countdowns and running times. */
+/** A duration without fractions: how far away a time is, and any duration from ten seconds on. */
 function inUnits(ms: number): string {
   if (ms < MINUTE) return `${Math.floor(ms / SECOND)}${NEXT_TO}s`;
   if (ms < HOUR) return twoUnits(ms, MINUTE, 'min', SECOND, 's');
