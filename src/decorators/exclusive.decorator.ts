@@ -3,7 +3,8 @@ import { severalCopies } from '../copies.js';
 import { InvalidOptionError, NotInjectedError } from '../errors.js';
 import type { JobName, JobOptions } from '../options/options.js';
 import { Binding, bindingOf, inject, MOCKED } from '../services/binding.service.js';
-import { declareExclusive, type ExclusiveMethod, isDeclared, jobName, placeOf } from './exclusive-method.js';
+import { declareExclusive, type ExclusiveMethod, isDeclared, placeOf } from './exclusive-method.js';
+import { jobName } from './job-name.js';
 
 /** The property into which Nest injects `Binding`. If the provider is missing, Nest shows this description. */
 const BINDING = Symbol(

@@ -4,12 +4,10 @@ import {
   type ExclusiveMethod,
   type MethodOfObject,
   methodsOf,
-  nameIfValid,
-  nameOf,
-  patternOf,
   placeOf,
 } from '../decorators/exclusive-method.js';
-import { JobNames } from '../decorators/job-names.js';
+import { nameIfValid, nameOf, patternOf } from '../decorators/job-name.js';
+import { ReservedNames } from '../decorators/reserved-names.js';
 import type { Clock } from '../clock.js';
 import { listed } from '../display.js';
 import { CLOCK, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
@@ -88,7 +86,7 @@ export class ExclusiveJobs {
    * @throws InvalidOptionError for invalid options of a job, and for a name that two jobs share.
    */
   check(): string[] {
-    const reserved = new JobNames();
+    const reserved = new ReservedNames();
     const names = new Set<string>();
     const scheduled: string[] = [];
     const overridden: string[] = [];

@@ -1,6 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Clock } from '../clock.js';
-import { nameIfValid, nameOf, patternOf, placeOf } from '../decorators/exclusive-method.js';
+import { placeOf } from '../decorators/exclusive-method.js';
+import { nameIfValid, nameOf, patternOf } from '../decorators/job-name.js';
 import { InvalidOptionError } from '../errors.js';
 import { CLOCK } from '../redlock.module-definition.js';
 import type { DeclaredJobInfo, DeclaredJobOptions, JobSchedule } from '../records/job-status.js';

@@ -1,6 +1,6 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { Clock } from '../clock.js';
-import { jobName, PATTERN_END } from '../decorators/exclusive-method.js';
+import { jobName, PATTERN_END } from '../decorators/job-name.js';
 import { listed, quoted } from '../display.js';
 import { checkedOptions } from '../checks.js';
 import { historySize, LARGEST_HISTORY } from '../options/resolve-options.js';

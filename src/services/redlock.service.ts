@@ -19,7 +19,7 @@ import type { FleetInstance } from '../records/fleet-card.js';
 import type { Health } from '../records/health.js';
 import type { DeclaredJobInfo, JobStatus } from '../records/job-status.js';
 import type { RunRecord } from '../records/run-record.js';
-import { jobName } from '../decorators/exclusive-method.js';
+import { jobName } from '../decorators/job-name.js';
 import { currentFiring } from '../schedule/firing.js';
 import type { RunOutcome } from '../runs/run-outcome.js';
 import { JobRunner } from './job-runner.service.js';

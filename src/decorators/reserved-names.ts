@@ -2,15 +2,16 @@ import { Logger } from '@nestjs/common';
 import { quoted } from '../display.js';
 import { InvalidOptionError } from '../errors.js';
 import type { Schedule } from '../schedule/schedule-of.js';
-import { type ExclusiveMethod, nameOf, placeOf } from './exclusive-method.js';
+import { type ExclusiveMethod, placeOf } from './exclusive-method.js';
+import { nameOf } from './job-name.js';
 
 interface Owner {
   readonly method: ExclusiveMethod;
   readonly instance: object;
 }
 
-/** The names of the jobs of an application: no two jobs may share one. */
-export class JobNames {
+/** Reserves the names of the jobs of an application: no two jobs may share one. */
+export class ReservedNames {
   private readonly logger = new Logger('RedlockModule');
   private readonly owners = new Map<string, Owner>();
 
