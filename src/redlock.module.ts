@@ -39,7 +39,7 @@ import { LeaseRegistry } from './services/lease-registry.service.js';
 import { InnermostHooks, Lifecycle } from './services/lifecycle.service.js';
 import { MissedTicks } from './services/missed-ticks.service.js';
 import { NodeHealthWatch } from './services/node-health.service.js';
-import { NodeInspection } from './services/node-inspection.service.js';
+import { NodeLifecycle } from './services/node-lifecycle.service.js';
 import { Operations } from './services/operations.service.js';
 import { OperatorLog } from './services/operator-log.service.js';
 import { OverdueJobs } from './services/overdue-jobs.service.js';
@@ -86,7 +86,7 @@ export class InnermostModule {}
         new Acquirer(createStore(nodes, clock, tokensOf(instanceId)), nodeTimeout, clock),
     },
     OperatorLog,
-    NodeInspection,
+    NodeLifecycle,
     RedlockEvents,
     SchedulerFirings,
     Binding,

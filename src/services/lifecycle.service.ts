@@ -23,7 +23,7 @@ import { JobCatalog } from './job-catalog.service.js';
 import { JobProgress } from './job-progress.service.js';
 import { LateStarts } from './late-starts.service.js';
 import { LeaseRegistry } from './lease-registry.service.js';
-import { NodeInspection } from './node-inspection.service.js';
+import { NodeLifecycle } from './node-lifecycle.service.js';
 import { OverdueJobs } from './overdue-jobs.service.js';
 import { Pauses } from './pauses.service.js';
 import { Recovery } from './recovery.service.js';
@@ -106,7 +106,7 @@ export class Lifecycle implements OnModuleInit, OnApplicationShutdown {
     private readonly firings: SchedulerFirings,
     private readonly jobs: ExclusiveJobs,
     private readonly catalog: JobCatalog,
-    private readonly nodes: NodeInspection,
+    private readonly nodes: NodeLifecycle,
     private readonly recovery: Recovery,
     private readonly leases: LeaseRegistry,
     private readonly heartbeat: Heartbeat,

@@ -20,11 +20,11 @@ const INSPECT_EVERY = 5 * 60 * 1000;
 const CLOCK_WARNING = 15_000;
 
 /**
- * Opens the nodes before the first tick, refuses those that cannot vote, warns about misconfiguration, and closes the
- * nodes at shutdown.
+ * Opens the nodes before the first tick, and refuses those that cannot vote. Inspects them then and every five minutes,
+ * and warns about misconfiguration. Closes them at shutdown.
  */
 @Injectable()
-export class NodeInspection {
+export class NodeLifecycle {
   private readonly logger = new Logger('RedlockModule');
   private timer: Timer | undefined;
   /** The flaws that the last inspection found. */
