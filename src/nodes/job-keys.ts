@@ -58,7 +58,7 @@ export class JobKeys {
 
   /** The counter of claims that lost a tick or an interval. */
   losers(at: number | 'every'): string {
-    return this.other(`late:${at}`);
+    return this.other(`losers:${at}`);
   }
 
   /** The marker of one tick, by its nominal time in milliseconds since the epoch. */

@@ -275,7 +275,7 @@ async function contest(
   const won: number[] = [];
   for (let tick = 0; tick < ticks; tick++) {
     const at = begin + tick * 1000;
-    const loserCounter = isRanked ? { key: `{JOB_LOCKER_${job}}:late:${at}`, keep: 10_000 } : undefined;
+    const loserCounter = isRanked ? { key: `{JOB_LOCKER_${job}}:losers:${at}`, keep: 10_000 } : undefined;
     const claim = { ...claimOf(job, at), loserCounter };
     await Promise.all(
       claimants.map(async (contender) => {

@@ -46,7 +46,7 @@ it(
     /** Lets the job fire on those that are cut off, and on the other one once all of them have asked the first node. */
     const fireLate = async (job: string, losers: number): Promise<void> => {
       const firings = cutOff.map((app) => fire(app, job));
-      const counter = `{JOB_LOCKER_${job}}:late:${newYear().getTime()}`;
+      const counter = `{JOB_LOCKER_${job}}:losers:${newYear().getTime()}`;
       await expect.poll(() => clientOf(lead!).get(counter), { interval: 10 }).toBe(String(losers));
       await Promise.all([...firings, fire(connected, job)]);
     };

@@ -61,8 +61,8 @@ describe('the keys of a job', () => {
       '{JOB_LOCKER_report}:tick:5',
       '{JOB_LOCKER_report}:tick:55',
       '{JOB_LOCKER_report}:run:5',
-      '{JOB_LOCKER_report}:late:5',
-      '{JOB_LOCKER_report}:late:every',
+      '{JOB_LOCKER_report}:losers:5',
+      '{JOB_LOCKER_report}:losers:every',
     ]);
   });
 

@@ -133,7 +133,7 @@ describe('a tick that the first of three nodes has forgotten', () => {
     expect(jobs.starts).toEqual([]);
     await clients[0]!.flushall();
     await clients[0]!.set('JOB_LOCKER_recovers', 'a newer tick, for which that node votes');
-    await clients[0]!.set(`{JOB_LOCKER_recovers}:late:${tick}`, 5);
+    await clients[0]!.set(`{JOB_LOCKER_recovers}:losers:${tick}`, 5);
     await expect.poll(() => jobs.starts.length, { timeout: 5000 }).toBe(1);
     expect(jobs.starts[0]![0]).toEqual(newYear());
   });
