@@ -1,7 +1,7 @@
 import { type BatchObservableCallback, metrics } from '@opentelemetry/api';
 import type { KnownJob } from '../services/known-jobs.service.js';
 import type { LeaseRegistry } from '../services/lease-registry.service.js';
-import type { NodeHealthWatch } from '../services/node-health.service.js';
+import type { NodeHealthWatch } from '../services/node-health-watch.service.js';
 import { VERSION } from '../version.js';
 import { JOB, type LabelOf } from './job-attributes.js';
 import type { LastSuccesses } from './last-successes.js';

@@ -14,7 +14,7 @@ import { CLOCK, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
 import { JobRecords } from '../services/job-records.service.js';
 import { KnownJobs } from '../services/known-jobs.service.js';
 import { LeaseRegistry } from '../services/lease-registry.service.js';
-import { NodeHealthWatch } from '../services/node-health.service.js';
+import { NodeHealthWatch } from '../services/node-health-watch.service.js';
 import { RedlockEvents } from '../services/redlock-events.service.js';
 import { RunExecutor } from '../services/run-executor.service.js';
 import { EventMetrics } from './event-metrics.js';

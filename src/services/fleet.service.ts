@@ -12,7 +12,7 @@ import { decodeCard, encodeCard, type FleetInstance, type FleetJob } from '../re
 import { CLOCK, LOCK_NODES, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
 import { VERSION } from '../version.js';
 import { JobCatalog } from './job-catalog.service.js';
-import { NodeHealthWatch } from './node-health.service.js';
+import { NodeHealthWatch } from './node-health-watch.service.js';
 
 /** How often an instance renews its entry, in milliseconds: as often as an idle connection has to be used anyway. */
 export const BEAT = 10_000;

@@ -3,7 +3,7 @@ import type { Clock, Timer } from '../clock.js';
 import { inBackground } from '../in-background.js';
 import { CLOCK } from '../redlock.module-definition.js';
 import { BEAT, Fleet } from './fleet.service.js';
-import { NodeHealthWatch } from './node-health.service.js';
+import { NodeHealthWatch } from './node-health-watch.service.js';
 
 /** How often the nodes are asked while no majority answers, in milliseconds. */
 const BEAT_WHILE_DOWN = 500;

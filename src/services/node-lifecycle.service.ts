@@ -8,7 +8,7 @@ import { MODULE } from '../checks.js';
 import { CLOCK, LOCK_NODES, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
 import type { ResolvedOptions } from '../options/options.js';
 import { LeaseRegistry } from './lease-registry.service.js';
-import { NodeHealthWatch } from './node-health.service.js';
+import { NodeHealthWatch } from './node-health-watch.service.js';
 import { OperatorLog } from './operator-log.service.js';
 
 /** How often the nodes are inspected, in milliseconds: every five minutes. */

@@ -20,8 +20,8 @@ import { upcoming } from '../schedule/due-times.js';
 import { Fleet } from './fleet.service.js';
 import { JobCatalog } from './job-catalog.service.js';
 import { JobRecords } from './job-records.service.js';
-import { JobStatuses } from './job-status.service.js';
-import { NodeHealthWatch } from './node-health.service.js';
+import { JobStatuses } from './job-statuses.service.js';
+import { NodeHealthWatch } from './node-health-watch.service.js';
 import { OverdueJobs } from './overdue-jobs.service.js';
 import { Pauses } from './pauses.service.js';
 

@@ -11,7 +11,7 @@ import { CLOCK, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
 import { dueAfter, dueAfterIdle } from '../schedule/due-times.js';
 import { JobCallers } from './job-callers.service.js';
 import { JobRecords } from './job-records.service.js';
-import { JobStatuses, newestKnown, newestRun, RECORDS } from './job-status.service.js';
+import { JobStatuses, newestKnown, newestRun, RECORDS } from './job-statuses.service.js';
 import { type KnownJob, KnownJobs } from './known-jobs.service.js';
 import { LeaseRegistry } from './lease-registry.service.js';
 import { RedlockEvents } from './redlock-events.service.js';
@@ -33,7 +33,7 @@ interface Silence {
 
 /**
  * Notices jobs that run on no instance at all, and reports each silence once. `overdueBy` of a `JobStatus` is set much
- * earlier: about a second after the run was due, later with `spread` (see `job-status.service.ts`).
+ * earlier: about a second after the run was due, later with `spread` (see `job-statuses.service.ts`).
  */
 @Injectable()
 export class OverdueJobs {

@@ -2,7 +2,7 @@ import type { Cluster, Redis } from 'ioredis';
 import type { NodeReport } from '../lock-node.js';
 import { readInfo } from './info.js';
 import { isOfOneCommand } from './redis-errors.js';
-import { milliseconds, type ServerClock } from './server-clock.js';
+import { serverTime, type ServerClock } from './server-clock.js';
 
 /** Waits for an answer for a limited time. Rejects with its error, or with one that says that none came in time. */
 type Within = (answer: Promise<unknown>) => Promise<unknown>;
@@ -27,7 +27,7 @@ export async function inspectServer(
   const before = Date.now();
   const asked = performance.now();
   const reply = await answerTo(client.time());
-  const time = milliseconds(reply);
+  const time = serverTime(reply);
   const report: NodeReport & { readonly warnings: string[] } =
     time === undefined
       ? { warnings: [`does not tell its time, so its clock could not be compared (TIME: ${said(reply)})`] }

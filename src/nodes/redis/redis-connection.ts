@@ -6,7 +6,7 @@ import { Diagnosis, noAnswer } from './diagnosis.js';
 import { duplicateOf, HUNG_AFTER, isTls, RETRY_DELAY } from './redis-client.js';
 import { isOfReadyCheck, isOfSelect, NotSent } from './redis-errors.js';
 import { abandon, prepare, reset, serversOf } from './redis-sockets.js';
-import { milliseconds } from './server-clock.js';
+import { serverTime } from './server-clock.js';
 import { afterTimeout, Suspicion } from './suspicion.js';
 
 /** What a connection tells its node. */
@@ -188,7 +188,7 @@ export class RedisConnection {
     const reply = connection.time().then(
       (time) => {
         this.heard();
-        const now = milliseconds(time);
+        const now = serverTime(time);
         if (now !== undefined) this.listener.onTime(now, asked);
         return false;
       },

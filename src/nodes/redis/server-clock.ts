@@ -18,7 +18,7 @@ export class ServerClock {
 }
 
 /** The reply to `TIME` in milliseconds since the epoch; `undefined` if it is not one. */
-export function milliseconds(reply: unknown): number | undefined {
+export function serverTime(reply: unknown): number | undefined {
   if (!Array.isArray(reply)) return undefined;
   const time = Number(reply[0]) * 1000 + Number(reply[1]) / 1000;
   return Number.isFinite(time) ? time : undefined;

@@ -62,7 +62,7 @@ export function marksOf(job: Job, now: number): Mark[] {
   const gaps = [
     ...explainedGaps(job.gaps),
     ...silentGaps(job, runs, now),
-    ...ticksBetween(job, runs, now),
+    ...inferredGaps(job, runs, now),
   ].filter(({ at }) => !seen.has(at) && seen.add(at));
   return [...runs, ...gaps.map((gap) => explained(gap, job, runs))].toSorted((a, b) => a.at - b.at);
 }
@@ -105,7 +105,7 @@ function silentGaps(job: Job, runs: readonly Mark[], now: number): Mark[] {
  * covers the time before the dashboard was opened. They are inferred only from an expression whose ticks are all
  * equally far apart, and not across a change to or from daylight saving time.
  */
-function ticksBetween(job: Job, runs: readonly Mark[], now: number): Mark[] {
+function inferredGaps(job: Job, runs: readonly Mark[], now: number): Mark[] {
   const { schedule, status } = job;
   const step = schedule.kind === 'cron' ? regularStep(schedule.expression) : undefined;
   if (step === undefined || schedule.kind !== 'cron' || !leavesRecords(job)) return [];

@@ -49,7 +49,7 @@ export function timeAt({ span: { from, to }, left, width }: Scene, x: number): n
 }
 
 /** When the bar of a run ends. A run whose end is unknown has no bar, unless it is in progress. */
-export const endOf = ({ kind, end, begin = 0 }: Mark, now: number): number =>
+export const barEnd = ({ kind, end, begin = 0 }: Mark, now: number): number =>
   end ?? (kind === 'running' ? now : begin);
 
 export function draw(canvas: HTMLCanvasElement, scene: Scene): void {
@@ -157,7 +157,7 @@ function drawMarks(
 ): void {
   const { span, now, active, left, width } = scene;
   const seen = row.marks.filter(
-    (mark) => mark.at <= span.to && Math.max(mark.at, endOf(mark, now)) >= span.from,
+    (mark) => mark.at <= span.to && Math.max(mark.at, barEnd(mark, now)) >= span.from,
   );
   const room = (width - left) / Math.max(1, seen.length);
   const size = room < DENSE ? SHAPE_SIZE * 0.7 : SHAPE_SIZE;
@@ -181,7 +181,7 @@ function drawBar(context: CanvasRenderingContext2D, scene: Scene, mark: Mark, y:
   // A canvas draws coordinates far outside it inexactly, so they are limited.
   const inside = (x: number): number => Math.min(scene.width + SHAPE_SIZE, Math.max(-SHAPE_SIZE, x));
   const from = inside(xOf(scene, mark.begin));
-  const length = inside(xOf(scene, endOf(mark, scene.now))) - from;
+  const length = inside(xOf(scene, barEnd(mark, scene.now))) - from;
   if (length < 1) return;
   context.globalAlpha = 0.35;
   context.beginPath();
