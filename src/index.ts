@@ -33,7 +33,7 @@ export type {
   RedlockEventMap,
   RedlockListener,
   RunEvent,
-} from './runs/run-event.js';
+} from './events/events.js';
 
 // What the fleet does and has done.
 export type { RecordedOutcome, RunRecord } from './records/run-record.js';

@@ -1,6 +1,6 @@
 import { metrics } from '@opentelemetry/api';
 import type { Clock } from '../clock.js';
-import type { MissedEvent, RedlockEventMap, RunEvent } from '../runs/run-event.js';
+import type { MissedEvent, RedlockEventMap, RunEvent } from '../events/events.js';
 import { VERSION } from '../version.js';
 import { JOB, type LabelOf } from './job-attributes.js';
 import type { EndListener } from './run-ends.js';

@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.js';
 import { quoted } from '../display.js';
 import { loggingFailure } from '../in-background.js';
-import type { EndedRunEvent, RedlockEventMap } from '../runs/run-event.js';
+import type { EndedRunEvent, RedlockEventMap } from '../events/events.js';
 import type { RedlockEvents } from '../services/redlock-events.service.js';
 
 /** How a run has ended. */

@@ -1,6 +1,6 @@
 import type { CronJob } from 'cron';
 import { InvalidOptionError } from '../errors.js';
-import { EVENT_NAMES } from '../runs/channels.js';
+import { EVENT_NAMES } from '../events/channels.js';
 import { type Check, oneOf, text } from '../checks.js';
 import { type Duration, milliseconds, ttlCheck } from './duration.js';
 import type { JobOptions } from './options.js';

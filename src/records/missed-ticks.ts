@@ -1,7 +1,7 @@
 import { contentOf } from '../acquire/token.js';
 import type { Clock } from '../clock.js';
 import type { ResolvedJobOptions } from '../options/options.js';
-import type { MissedCause } from '../runs/run-event.js';
+import type { MissedCause } from '../events/events.js';
 import type { CronTicks } from '../schedule/cron-ticks.js';
 import type { PausedTime } from './job-pause.js';
 import type { RunRecord } from './run-record.js';

@@ -1,6 +1,6 @@
 import { quoted } from '../display.js';
 import { logFailure } from '../in-background.js';
-import type { RunEvent } from './run-event.js';
+import type { RunEvent } from '../events/events.js';
 
 /** Calls the routine of a run, once, in the context of something, such as a span. */
 export type AroundRun = (event: RunEvent, routine: () => void) => void;

@@ -1,6 +1,6 @@
 import { type Duration, ttlCheck } from '../options/duration.js';
 import type { Lease } from './lease.js';
-import type { RunEvent } from './run-event.js';
+import type { RunEvent } from '../events/events.js';
 import type { CurrentRun } from './run-context.js';
 
 /** A run as its job sees it. */

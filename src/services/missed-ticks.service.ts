@@ -12,7 +12,7 @@ import type { RunRecord } from '../records/run-record.js';
 import { SkippedTicks } from '../records/skipped-ticks.js';
 import { CLOCK, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
 import type { Lease } from '../runs/lease.js';
-import type { MissedCause, MissedEvent } from '../runs/run-event.js';
+import type { MissedCause, MissedEvent } from '../events/events.js';
 import type { RunRequest } from '../runs/run-request.js';
 import type { CronTicks, Tick } from '../schedule/cron-ticks.js';
 import { JobRecords } from './job-records.service.js';

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { loggingFailure } from '../in-background.js';
-import { publish } from '../runs/channels.js';
-import { copyOf, type RedlockEventMap, type RedlockListener } from '../runs/run-event.js';
+import { publish } from '../events/channels.js';
+import { copyOf, type RedlockEventMap, type RedlockListener } from '../events/events.js';
 
 /** One call of `RedlockEvents.on`: a function can be subscribed several times. */
 interface Subscription {

@@ -26,7 +26,7 @@ import { JobRunner } from './job-runner.service.js';
 import { HeldLock, type RedlockLock } from '../runs/held-lock.js';
 import { Lease } from '../runs/lease.js';
 import { LeaseRegistry } from './lease-registry.service.js';
-import type { RedlockEventMap, RedlockListener } from '../runs/run-event.js';
+import type { RedlockEventMap, RedlockListener } from '../events/events.js';
 import { Operations } from './operations.service.js';
 import { RedlockEvents } from './redlock-events.service.js';
 import { spreadOf } from '../runs/spread.js';

@@ -8,7 +8,7 @@ import { type ExclusiveMethod, placeOf } from '../decorators/exclusive-method.js
 import { nameOf, patternOf } from '../decorators/job-name.js';
 import { ExclusiveJobs } from '../services/exclusive-jobs.service.js';
 import type { SkipReason } from '../runs/run-outcome.js';
-import type { MissedEvent, RunEvent } from '../runs/run-event.js';
+import type { MissedEvent, RunEvent } from '../events/events.js';
 import { LARGEST_HISTORY } from '../options/resolve-options.js';
 import { type RunRecord, runRecord } from '../records/run-record.js';
 import { JobRecords } from '../services/job-records.service.js';

@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { Injectable } from '@nestjs/common';
 import type { ExclusiveMethod } from '../decorators/exclusive-method.js';
-import type { RedlockEventMap } from '../runs/run-event.js';
+import type { RedlockEventMap } from '../events/events.js';
 import type { SkipReason } from '../runs/run-outcome.js';
 import { ExclusiveJobs } from '../services/exclusive-jobs.service.js';
 import { RedlockEvents } from '../services/redlock-events.service.js';

@@ -1,6 +1,6 @@
 import { types } from 'node:util';
 import type { Trigger } from '../acquire/token.js';
-import type { SkipReason } from './run-outcome.js';
+import type { SkipReason } from '../runs/run-outcome.js';
 
 /** The properties of every event about one call. */
 export interface RunEvent {

@@ -1,5 +1,5 @@
 import { channel, tracingChannel } from 'node:diagnostics_channel';
-import { copyOf, type RedlockEventMap, type RunEvent } from './run-event.js';
+import { copyOf, type RedlockEventMap, type RunEvent } from './events.js';
 
 // For tools that look into a process from outside, such as tracers: they need neither the module nor its service.
 const CHANNELS = {
