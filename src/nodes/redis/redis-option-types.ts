@@ -1,5 +1,5 @@
+import type { RedisOptions } from 'ioredis';
 import { InvalidOptionError } from '../../errors.js';
-import type { REDIS_OPTIONS } from './redis-options.js';
 
 /** What is valid for an option, for a sentence with "must be". */
 interface Kind {
@@ -34,7 +34,7 @@ const TLS: Kind = {
  * What each option that the module passes to ioredis must be. ioredis checks few of them: it turns an invalid value
  * into `[object Object]`, or fails with an error that ends the process when it connects.
  */
-const KINDS: Partial<Record<(typeof REDIS_OPTIONS)[number], Kind>> = {
+const KINDS: Partial<Record<keyof RedisOptions, Kind>> = {
   clientInfoTag: TEXT,
   connectTimeout: {
     must: 'a positive number of milliseconds',
