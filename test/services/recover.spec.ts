@@ -120,19 +120,25 @@ describe('a tick that somebody claimed who vanished before', () => {
   });
 });
 
-describe('a tick that the first of three nodes has forgotten', () => {
+describe('a tick is taken over although the first of three nodes', () => {
   const servers = useServers(3);
+  const forget = (client: Redis): Promise<unknown> => client.flushall();
+  const lockAnother = (client: Redis): Promise<unknown> =>
+    client.set('JOB_LOCKER_recovers', 'a newer tick, for which that node votes');
 
-  it('is taken over all the same, though that node votes for a newer one', async () => {
+  it.each([
+    ['has forgotten it', forget],
+    ['votes for a newer one', lockAnother],
+  ])('%s', async (_what, change) => {
+    const clients = servers.map((each) => clientOf(each));
+    for (const client of clients) await client.flushall();
     const app = await start({ redlock: { nodes: servers.map(({ url }) => url) }, providers: [Jobs] });
     const tick = newYear().getTime();
-    const clients = servers.map((each) => clientOf(each));
     for (const client of clients) await claimAndVanish(client, tick, 1000);
     const jobs = app.get(Jobs);
     await fire(app, 'recovers');
     expect(jobs.starts).toEqual([]);
-    await clients[0]!.flushall();
-    await clients[0]!.set('JOB_LOCKER_recovers', 'a newer tick, for which that node votes');
+    await change(clients[0]!);
     await clients[0]!.set(`{JOB_LOCKER_recovers}:losers:${tick}`, 5);
     await expect.poll(() => jobs.starts.length, { timeout: 5000 }).toBe(1);
     expect(jobs.starts[0]![0]).toEqual(newYear());
