@@ -154,22 +154,6 @@ describe.skipIf(findEngine().kind === 'embedded')('a Sentinel group of three Sen
     expect(performance.now() - asked).toBeLessThan(1900);
   }, 45_000);
 
-  it('is listened to again soon after it has closed the connection', async () => {
-    const { sentinels, nodes } = await startGroup();
-    const node = nodeOf(nodes);
-    onTestFinished(() => node.close());
-    await node.open();
-    const [first] = sentinels as [Sentinel, Sentinel, Sentinel];
-    const listeners = async (): Promise<string[]> => {
-      const lines = String(await first.client.call('CLIENT', 'LIST')).split('\n');
-      return lines.filter((line) => line.includes(' sub=1 '));
-    };
-    await until(async () => (await listeners()).length > 0);
-    await first.client.call('CLIENT', 'KILL', 'TYPE', 'pubsub');
-    expect(await listeners()).toEqual([]);
-    await vi.waitFor(async () => expect(await listeners()).toHaveLength(1), 10_000);
-  }, 45_000);
-
   it('is found again if the news of a failover comes while a Sentinel that hangs is asked', async () => {
     const { master, replica, sentinels, nodes } = await startGroup();
     const node = nodeOf(nodes);
@@ -187,6 +171,63 @@ describe.skipIf(findEngine().kind === 'embedded')('a Sentinel group of three Sen
       { timeout: 10_000, interval: 50 },
     );
   }, 45_000);
+});
+
+describe.skipIf(findEngine().kind === 'embedded')('a Sentinel that an instance listens to', () => {
+  const servers = {} as { master: RedisServer; asked: Sentinel; away: Sentinel };
+  const nodes = (away: { port: number }): RedisOptions => ({
+    sentinels: [servers.asked, away].map(({ port }) => ({ host: '127.0.0.1', port })),
+    name: 'jobs',
+    // They would also be reached without the proxy.
+    updateSentinels: false,
+  });
+  const listeners = async (): Promise<number> =>
+    String(await servers.away.client.call('CLIENT', 'LIST')).split(' sub=1 ').length - 1;
+
+  beforeAll(async () => {
+    const master = await RedisServer.start();
+    const [asked, away] = await Promise.all([Sentinel.watching(master), Sentinel.watching(master)]);
+    Object.assign(servers, { master, asked, away });
+  });
+  afterAll(async () => {
+    await Promise.all([servers.asked.stop(), servers.away.stop()]);
+    await servers.master.stop();
+  });
+
+  it('is listened to again within seconds after it has closed the connection', async () => {
+    const node = nodeOf(nodes(servers.away));
+    onTestFinished(() => node.close());
+    await node.open();
+    await until(async () => (await listeners()) === 1);
+    await servers.away.client.call('CLIENT', 'KILL', 'TYPE', 'pubsub');
+    expect(await listeners()).toBe(0);
+    await vi.waitFor(async () => expect(await listeners()).toBe(1), 10_000);
+  });
+
+  it.each([
+    ['cannot be reached', (proxy: TcpProxy) => (proxy.refuses = true)],
+    ['does not answer', (proxy: TcpProxy) => (proxy.swallow = 'everything')],
+  ])('is listened to at last, although for a long time it %s', async (_, takeAway) => {
+    const proxy = await TcpProxy.to(servers.away.port);
+    onTestFinished(() => proxy.close());
+    takeAway(proxy);
+    let attempts = 0;
+    const node = nodeOf({
+      ...nodes(proxy),
+      sentinelCommandTimeout: 100,
+      sentinelReconnectStrategy: (attempt) => {
+        attempts = attempt;
+        return 20;
+      },
+    });
+    onTestFinished(() => node.close());
+    await node.open();
+    // ioredis keeps a command for 20 attempts.
+    await vi.waitFor(() => expect(attempts).toBeGreaterThan(21), 20_000);
+    proxy.refuses = false;
+    proxy.swallow = 'nothing';
+    await vi.waitFor(async () => expect(await listeners()).toBe(1), 5000);
+  });
 });
 
 /** A master, a replica, and three Sentinels that know each other. */

@@ -29,6 +29,8 @@ function prepareServer(server: Redis): void {
     if (sentinels.length > 0) disconnectAtOnce(server);
     for (const sentinel of sentinels) {
       catchRejections(sentinel, 'subscribe');
+      // ioredis asks once, and drops it if the Sentinel is away for many attempts to connect, or hangs during one.
+      sentinel.on('ready', () => void sentinel.subscribe('+switch-master'));
       prepare(sentinel);
       // A timer of ioredis would keep the process alive, even if the Sentinel is down.
       disconnectAtOnce(sentinel);
@@ -40,7 +42,7 @@ function disconnectAtOnce(client: Redis): void {
   Reflect.set(Reflect.get(client, 'connector') as object, 'disconnectTimeout', 0);
 }
 
-/** ioredis itself sends this command and ignores what becomes of it: a rejection would end the process. */
+/** Nobody looks at what becomes of this command, which ioredis sends by itself: a rejection would end the process. */
 function catchRejections(client: Redis, command: 'asking' | 'subscribe'): void {
   const send = client[command].bind(client) as (...values: unknown[]) => Promise<unknown>;
   const caught = (...values: unknown[]): Promise<unknown> => {
