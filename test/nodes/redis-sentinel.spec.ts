@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Redis, RedisOptions } from 'ioredis';
+import { Redis, type RedisOptions } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { findEngine, RedisServer } from '../engine/redis-server.js';
 import { Sentinel } from '../engine/sentinel.js';
@@ -194,14 +194,28 @@ describe.skipIf(findEngine().kind === 'embedded')('a Sentinel that an instance l
     await servers.master.stop();
   });
 
-  it('is listened to again within seconds after it has closed the connection', async () => {
-    const node = nodeOf(nodes(servers.away));
+  it.each([
+    ['options', (options: RedisOptions) => options],
+    ['a client', (options: RedisOptions) => new Redis({ ...options, lazyConnect: true })],
+  ])('is listened to again within seconds after it has closed the connection of %s', async (_, how) => {
+    const node = nodeOf(how(nodes(servers.away)));
     onTestFinished(() => node.close());
     await node.open();
     await until(async () => (await listeners()) === 1);
     await servers.away.client.call('CLIENT', 'KILL', 'TYPE', 'pubsub');
     expect(await listeners()).toBe(0);
     await vi.waitFor(async () => expect(await listeners()).toBe(1), 10_000);
+  });
+
+  it('is connected to again as a client of the application says', async () => {
+    const sentinelReconnectStrategy = vi.fn<() => number>(() => 20);
+    const client = new Redis({ ...nodes(servers.away), lazyConnect: true, sentinelReconnectStrategy });
+    const node = nodeOf(client);
+    onTestFinished(() => node.close());
+    await node.open();
+    await until(async () => (await listeners()) === 1);
+    await servers.away.client.call('CLIENT', 'KILL', 'TYPE', 'pubsub');
+    await vi.waitFor(() => expect(sentinelReconnectStrategy).toHaveBeenCalled());
   });
 
   it.each([

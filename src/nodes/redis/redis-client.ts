@@ -23,7 +23,7 @@ const CLUSTER_SILENCE = 10_000;
 const REDIRECTIONS = 8;
 
 /** The delay before the module connects again to a Sentinel that it listens to, in milliseconds. */
-const LISTEN_AGAIN_AFTER = 1000;
+const listenAgain = (): number => 1000;
 
 /** The delay of the first attempt to reconnect, in milliseconds; each further one adds as much. */
 export const RETRY_DELAY = 50;
@@ -50,6 +50,7 @@ export function clientLike(client: Redis | Cluster, settings: RedisNodeSettings)
   };
   if (!client.isCluster) {
     const { options: own } = client as Redis;
+    if (!setsReconnectStrategy(client as Redis)) options.sentinelReconnectStrategy = listenAgain;
     // Read at each connection: an application may renew the credentials of its client, such as a token that expires.
     return withCredentials((client as Redis).duplicate(options), {
       username: { get: () => own.username },
@@ -89,6 +90,12 @@ function withCredentials(copy: Redis, credentials: PropertyDescriptorMap): Redis
   return copy;
 }
 
+/** ioredis has already replaced "not set" by a function of its own. */
+function setsReconnectStrategy(client: Redis): boolean {
+  const unset = client.duplicate({ lazyConnect: true, sentinelReconnectStrategy: undefined });
+  return client.options.sentinelReconnectStrategy !== unset.options.sentinelReconnectStrategy;
+}
+
 /** Whether it connects by TLS. */
 export function isTls(client: Redis | Cluster): boolean {
   const options = client.isCluster ? (client as Cluster).options.redisOptions : (client as Redis).options;
@@ -120,7 +127,7 @@ function required(given: RedisOptions = {}, settings: RedisNodeSettings) {
     // ioredis would wait forever for a Sentinel that hangs, and would not ask the next one.
     sentinelCommandTimeout: sentinelCommandTimeout ?? answerTimeout(settings),
     // ioredis would listen to a Sentinel again only after a minute, and miss a failover meanwhile.
-    sentinelReconnectStrategy: sentinelReconnectStrategy ?? (() => LISTEN_AGAIN_AFTER),
+    sentinelReconnectStrategy: sentinelReconnectStrategy ?? listenAgain,
     // The master has become a replica: the address may lead to the new master now.
     reconnectOnError: onceForAll(isReadOnly),
     // Scripts reply with numbers and lists.
