@@ -1,18 +1,25 @@
 import 'reflect-metadata';
-import { Module } from '@nestjs/common';
+import { Injectable, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { ScheduleModule } from '@nestjs/schedule';
 import { Cluster, type RedisOptions } from 'ioredis';
-import { RedlockModule } from '../../src/index.js';
+import { RedlockModule, RedlockService } from '../../src/index.js';
 import { TestFleet } from '../../src/testing/index.js';
 
-// node exit-process.js HOW URL (of Sentinels, their ports): an application that ends or fails; nothing but what it left behind keeps the process alive.
+// node exit-process.js HOW URL (of a Sentinel group or a Cluster, their ports): an application that ends or fails; nothing but what it left behind keeps the process alive.
 const [how, url = ''] = process.argv.slice(2);
 const nodes = nodesOf(url);
 
+@Injectable()
 class Broken {
-  onModuleInit(): void {
-    if (how?.includes('fails')) throw new Error('no database');
+  constructor(private readonly redlock: RedlockService) {}
+
+  async onModuleInit(): Promise<void> {
+    if (!how?.includes('fails')) return;
+    // Enough for the keys to be on all servers of a Cluster.
+    const names = how.includes('Cluster') ? Array.from({ length: 20 }, (_, index) => `job-${index}`) : [];
+    await Promise.allSettled(names.map((name) => this.redlock.history(name)));
+    throw new Error('no database');
   }
 }
 
@@ -20,12 +27,14 @@ class Broken {
 class AppModule {}
 
 function nodesOf(urls: string): string | Cluster | RedisOptions {
-  if (how?.includes('Cluster')) return new Cluster([urls], { lazyConnect: true });
-  if (!how?.includes('Sentinel')) return urls;
-  return {
-    name: 'jobs',
-    sentinels: urls.split(',').map((port) => ({ host: '127.0.0.1', port: Number(port) })),
-  };
+  const places = urls.split(',').map((port) => ({ host: '127.0.0.1', port: Number(port) }));
+  if (how?.includes('Sentinel')) return { name: 'jobs', sentinels: places };
+  if (!how?.includes('Cluster')) return urls;
+  return new Cluster(places, {
+    lazyConnect: true,
+    slotsRefreshInterval: 60_000,
+    clusterNodeRetryStrategy: () => 500,
+  });
 }
 
 const report = (error: unknown): void => console.log(String(error));

@@ -3,12 +3,11 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { Redis } from 'ioredis';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { portWithBus } from '../engine/cluster-port.js';
 import { findEngine, RedisServer } from '../engine/redis-server.js';
 import { Sentinel } from '../engine/sentinel.js';
-import { useServer } from './redis.js';
+import { clientOf, useServer } from './redis.js';
 
 const server = useServer();
 const PROGRAM = fileURLToPath(new URL('../../build/test/module/exit-process.js', import.meta.url));
@@ -47,20 +46,10 @@ describe('a process ends within two seconds after', () => {
     expect(lingered).toBeLessThan(2000);
   });
 
-  it.skipIf(findEngine().kind === 'embedded')('an application that fails on a Cluster', async () => {
-    const args = ['--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1'];
-    const member = await RedisServer.start({ port: await portWithBus(), args });
-    const client = new Redis(member.port, '127.0.0.1');
-    try {
-      await client.call('CLUSTER', 'ADDSLOTSRANGE', 0, 16_383);
-      await vi.waitFor(async () => expect(await client.cluster('INFO')).toContain('cluster_state:ok'), 5000);
-      const { printed, lingered } = await endOf('an application that fails on a Cluster', member.url);
-      expect(printed).toContain('Error: no database');
-      expect(lingered).toBeLessThan(2000);
-    } finally {
-      client.disconnect();
-      await member.stop();
-    }
+  it('an application that fails and cannot reach a Sentinel', async () => {
+    const { printed, lingered } = await endOf('an application that fails on a Sentinel group', '1,2');
+    expect(printed).toContain('Error: no database');
+    expect(lingered).toBeLessThan(2000);
   });
 
   it.skipIf(findEngine().kind === 'embedded').each([
@@ -79,3 +68,38 @@ describe('a process ends within two seconds after', () => {
     expect(lingered).toBeLessThan(1500);
   });
 });
+
+it.skipIf(findEngine().kind === 'embedded').each([
+  ['an application that is closed, on a Cluster', '', 1500],
+  // ioredis itself waits two seconds for the lost connection of a question about the slots.
+  ['an application that fails on a Cluster', 'Error: no database', 5000],
+])('a process ends soon after %s of which a server is down', async (how, failure, limit) => {
+  const members = [await startMember(), await startMember()] as const;
+  await meet(members);
+  await members[1].kill();
+  const { printed, lingered } = await endOf(how, `${members[0].port}`);
+  expect(printed).toContain(failure);
+  expect(lingered).toBeLessThan(limit);
+});
+
+/** A server of a Cluster, which keeps its state for long after another server has died. */
+async function startMember(): Promise<RedisServer> {
+  const args = ['--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1'];
+  args.push('--cluster-node-timeout', '60000');
+  const member = await RedisServer.start({ port: await portWithBus(), args });
+  onTestFinished(() => member.stop());
+  return member;
+}
+
+/** Makes a Cluster of two servers. */
+async function meet([first, second]: readonly [RedisServer, RedisServer]): Promise<void> {
+  const [one, two] = [clientOf(first), clientOf(second)] as const;
+  await one.call('CLUSTER', 'ADDSLOTSRANGE', 0, 8191);
+  await two.call('CLUSTER', 'ADDSLOTSRANGE', 8192, 16_383);
+  await two.call('CLUSTER', 'SET-CONFIG-EPOCH', 2);
+  await one.call('CLUSTER', 'MEET', '127.0.0.1', second.port);
+  for (const client of [one, two]) {
+    const state = async (): Promise<unknown> => client.cluster('INFO');
+    await vi.waitFor(async () => expect(await state()).toContain('cluster_state:ok'), 10_000);
+  }
+}

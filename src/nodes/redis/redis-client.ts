@@ -123,7 +123,8 @@ function required(given: RedisOptions = {}, settings: RedisNodeSettings) {
     // Its timer would close a healthy connection after a blocked event loop: see Connections in docs/internals.md.
     socketTimeout: undefined,
     retryStrategy,
-    sentinelRetryStrategy: retryStrategy,
+    // ioredis would wait on a timer that keeps the process alive. It gives up instead, and the module connects again.
+    sentinelRetryStrategy: () => null,
     // ioredis would wait forever for a Sentinel that hangs, and would not ask the next one.
     sentinelCommandTimeout: sentinelCommandTimeout ?? answerTimeout(settings),
     // ioredis would listen to a Sentinel again only after a minute, and miss a failover meanwhile.

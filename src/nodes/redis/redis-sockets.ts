@@ -1,4 +1,4 @@
-import type { Cluster, Redis } from 'ioredis';
+import type { Cluster, Redis, RedisOptions } from 'ioredis';
 
 /** The connections to single servers: one, or in a Cluster one for each server that is known, connected or not. */
 export function serversOf(client: Redis | Cluster): Redis[] {
@@ -6,40 +6,72 @@ export function serversOf(client: Redis | Cluster): Redis[] {
 }
 
 /**
- * Prepares a new client of the module, before it connects. Its connections let the process end: after a failed start,
- * nobody would close them. The process still waits for outstanding answers.
+ * Prepares a new client of the module, before it connects. Its connections and timers let the process end: after a
+ * failed start, nobody would close them. The process still waits for outstanding answers.
  */
 export function prepare(client: Redis | Cluster): void {
   serversOf(client).forEach(prepareServer);
-  if (client.isCluster) client.on('+node', prepareServer);
+  if (client.isCluster) {
+    client.on('+node', prepareServer);
+    unreference(client, 'reconnectTimeout');
+    unreference(client, 'slotsTimer');
+  }
   // Without a listener, ioredis writes errors to the console.
   client.on('error', () => {});
-  client.on('reconnecting', () => {
-    (Reflect.get(client, 'reconnectTimeout') as NodeJS.Timeout | null | undefined)?.unref();
-  });
 }
 
 function prepareServer(server: Redis): void {
   catchRejections(server, 'asking');
-  server.on('connect', () => {
-    server.stream.unref();
-    // ioredis has just created them, and will connect them next.
-    const sentinels = watchedSentinels(server);
-    // When ioredis hears of a failover, it would wait for the old master to close the connection.
-    if (sentinels.length > 0) disconnectAtOnce(server);
-    for (const sentinel of sentinels) {
-      catchRejections(sentinel, 'subscribe');
-      // ioredis asks once, and drops it if the Sentinel is away for many attempts to connect, or hangs during one.
-      sentinel.on('ready', () => void sentinel.subscribe('+switch-master'));
-      prepare(sentinel);
-      // A timer of ioredis would keep the process alive, even if the Sentinel is down.
-      disconnectAtOnce(sentinel);
-    }
-  });
+  unreference(server, 'reconnectTimeout');
+  server.on('connect', () => server.stream.unref());
+  // Otherwise, ioredis would wait for it to close again when the server is disconnected.
+  server.on('close', () => Reflect.deleteProperty(connectorOf(server), 'stream'));
+  prepareSentinels(server);
 }
 
-function disconnectAtOnce(client: Redis): void {
-  Reflect.set(Reflect.get(client, 'connector') as object, 'disconnectTimeout', 0);
+/** Prepares the connections to the Sentinels: those that ask for the master, and those that listen to a failover. */
+function prepareSentinels(server: Redis): void {
+  const connector = connectorOf(server);
+  const connect = connector.connectToSentinel?.bind(connector);
+  if (!connect) return;
+  connector.connectToSentinel = (place, options) => {
+    // A timer of ioredis would keep the process alive, even if the Sentinel is down.
+    const sentinel = connect(place, { ...options, disconnectTimeout: 0 });
+    if (options) prepareListening(sentinel);
+    // When ioredis hears of a failover, it would wait for the old master to close the connection.
+    if (options) connector.disconnectTimeout = 0;
+    return sentinel;
+  };
+}
+
+function prepareListening(sentinel: Redis): void {
+  catchRejections(sentinel, 'subscribe');
+  // ioredis asks once, and drops it if the Sentinel is away for many attempts to connect, or hangs during one.
+  sentinel.on('ready', () => void sentinel.subscribe('+switch-master'));
+  prepare(sentinel);
+}
+
+/** What opens the connections of a server, in ioredis. */
+interface Connector {
+  disconnectTimeout: number;
+  /** @param options Given only for a Sentinel that is listened to (`failoverDetector`). */
+  connectToSentinel?(place: unknown, options?: RedisOptions): Redis;
+}
+
+function connectorOf(server: Redis): Connector {
+  return Reflect.get(server, 'connector') as Connector;
+}
+
+/** Each timer that ioredis keeps in this property lets the process end. */
+function unreference(client: Redis | Cluster, property: 'reconnectTimeout' | 'slotsTimer'): void {
+  let timer: NodeJS.Timeout | null | undefined;
+  Object.defineProperty(client, property, {
+    get: () => timer,
+    set: (next: typeof timer) => {
+      timer = next;
+      timer?.unref();
+    },
+  });
 }
 
 /** Nobody looks at what becomes of this command, which ioredis sends by itself: a rejection would end the process. */
@@ -51,14 +83,6 @@ function catchRejections(client: Redis, command: 'asking' | 'subscribe'): void {
     return sent;
   };
   Object.defineProperty(client, command, { value: caught });
-}
-
-/** The connections to the Sentinels on which ioredis hears of a failover (`failoverDetector`). */
-function watchedSentinels(server: Redis): Redis[] {
-  const { connector } = server as unknown as {
-    connector?: { failoverDetector?: { sentinels?: { client: Redis }[] } | null };
-  };
-  return connector?.failoverDetector?.sentinels?.map(({ client }) => client) ?? [];
 }
 
 /** Ends a dead connection and discards what has not reached the server yet: it must not arrive later. */
