@@ -35,8 +35,8 @@ function prepareSentinels(server: Redis): void {
   const connect = connector.connectToSentinel?.bind(connector);
   if (!connect) return;
   connector.connectToSentinel = (place, options) => {
-    // A timer of ioredis would keep the process alive, even if the Sentinel is down.
-    const sentinel = connect(place, { ...options, disconnectTimeout: 0 });
+    // Timers of ioredis would keep the process alive, even if the Sentinel is down, or while it is told of ioredis.
+    const sentinel = connect(place, { ...options, disconnectTimeout: 0, disableClientInfo: true });
     if (options) prepareListening(sentinel);
     // When ioredis hears of a failover, it would wait for the old master to close the connection.
     if (options) connector.disconnectTimeout = 0;
