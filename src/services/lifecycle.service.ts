@@ -134,9 +134,9 @@ export class Lifecycle implements OnModuleInit, OnApplicationShutdown {
       await this.nodes.open();
       if (this.isInUse) this.sayWhatIsGuarded(names);
     } catch (error) {
-      // Nest does not close an application that failed to start.
-      this.leases.close();
-      await this.nodes.close();
+      // Nest does not close an application that failed to start. Runs may be in progress.
+      await this.drain();
+      await this.onApplicationShutdown();
       throw error;
     }
   }
