@@ -6,7 +6,8 @@ import { Cluster, type RedisOptions } from 'ioredis';
 import { RedlockModule, RedlockService } from '../../src/index.js';
 import { TestFleet } from '../../src/testing/index.js';
 
-// node exit-process.js HOW URL (of a Sentinel group or a Cluster, their ports): an application that ends or fails; nothing but what it left behind keeps the process alive.
+// node exit-process.js HOW URL (of a Sentinel group or a Cluster, the ports): an application that ends or fails; nothing
+// but what it left behind keeps the process alive.
 const [how, url = ''] = process.argv.slice(2);
 const nodes = nodesOf(url);
 
