@@ -82,6 +82,7 @@ export function Exclusive(
   nameOrOptions?: JobName | JobOptions,
   optionsAfterName: JobOptions = {},
 ): ExclusiveDecorator {
+  refuseUncalled(nameOrOptions, optionsAfterName);
   const [name, options] =
     typeof nameOrOptions === 'object' && nameOrOptions !== null
       ? [undefined, nameOrOptions]
@@ -127,6 +128,16 @@ export function Exclusive(
     descriptor.value = wrapper;
   };
   return decorate as ExclusiveDecorator;
+}
+
+/** Without parentheses, `Exclusive` itself is called with the prototype of the class and the key of the method. */
+function refuseUncalled(target: unknown, key: unknown): void {
+  if (typeof target !== 'object' || (typeof key !== 'string' && typeof key !== 'symbol')) return;
+  throw new InvalidOptionError(
+    placeOf(target, key),
+    '@Exclusive',
+    "must be written with parentheses: @Exclusive() or @Exclusive('report')",
+  );
 }
 
 /** Without `experimentalDecorators`, compilers call a decorator with the method and a context object. */

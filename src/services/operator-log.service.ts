@@ -103,7 +103,9 @@ export class OperatorLog {
       return;
     }
     this.outage = { since: now, refusedAt, skipped: new Map() };
-    this.logger.warn(`${this.words.lost}: jobs do what their onStoreDown says. ${messagesOf(causes)}`);
+    this.logger.warn(
+      `${this.words.lost}: jobs are skipped, or do what their onStoreDown says. ${messagesOf(causes)}`,
+    );
   }
 
   private quorumReached(): void {

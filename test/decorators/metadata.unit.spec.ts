@@ -63,6 +63,17 @@ function apply(target: object, key?: string): void {
   (Exclusive('name') as (...args: unknown[]) => void)(target, key, descriptor);
 }
 
+it('@Exclusive without parentheses is refused', () => {
+  class Uncalled {
+    report(): void {}
+  }
+  const descriptor = Object.getOwnPropertyDescriptor(Uncalled.prototype, 'report');
+  const decorate = Exclusive as unknown as (...args: unknown[]) => void;
+  expect(() => decorate(Uncalled.prototype, 'report', descriptor)).toThrow(
+    "Uncalled.report: @Exclusive must be written with parentheses: @Exclusive() or @Exclusive('report')",
+  );
+});
+
 it('@Exclusive on a method that it already decorates is refused', () => {
   class Twice {
     report(): void {}

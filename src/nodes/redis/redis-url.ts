@@ -28,6 +28,8 @@ export function optionsOfUrl(where: string, option: string, text: string): Redis
     const why = SEVERAL.test(text) ? `must be one URL: put several into an array, such as ${LIST}` : problem;
     throw new InvalidOptionError(where, option, `${why}; received ${shownUrl(text)}`);
   };
+  // The message hides the rest of the URL, and with it a space at its end.
+  if (text !== text.trim()) return refuse('must not begin or end with a space');
   if (!/^rediss?:\/\/[^\s\\]*$/.test(text)) {
     return refuse(`must be a redis:// or rediss:// URL in lower case, without spaces, such as ${EXAMPLE}`);
   }
