@@ -33,8 +33,8 @@ export const AMONG_OTHERS: Wording = {
 export const ALONE: Wording = {
   fails: 'is unavailable',
   works: 'is available again',
-  refuses: 'refuses the lock of',
-  refusesMore: 'refuses the locks of more jobs, which the log does not name',
+  refuses: 'cannot grant the lock of',
+  refusesMore: 'cannot grant the locks of more jobs, which the log does not name',
   grants: 'grants the lock of',
 };
 
@@ -47,8 +47,8 @@ export class NodeLog {
   /** The timer that logs trouble that has just begun. */
   private warning: NodeJS.Timeout | undefined;
   private isClosed = false;
-  /** The claims that the server refuses, while it votes on others. */
-  private readonly refused = new Set<string>();
+  /** The claims on which the node cannot vote, while it votes on others, and what would show that this is over. */
+  private readonly refused = new Map<string, EndOfRefusal>();
   private readonly hourly = new Hourly(() => performance.now());
 
   /** What messages call the node, such as `Node 10.1.1.1:6379`. */
@@ -69,9 +69,10 @@ export class NodeLog {
   /** The node has answered. A refusal is over only when the server does again what it refused. */
   answered(claim: Claim, done: Done): void {
     if (!this.refusal || this.refusal.isOverAfter(done)) this.recovered();
-    if (this.refused.size === 0 || !done.wrote || !done.step || !this.refused.delete(identityOf(claim))) {
-      return;
-    }
+    if (this.refused.size === 0) return;
+    const ends = this.refused.get(identityOf(claim));
+    const isOver = ends === 'answer' || (ends !== undefined && done.wrote && done.step !== undefined);
+    if (!isOver || !this.refused.delete(identityOf(claim))) return;
     logger.log(`${this.title} ${this.wording.grants} ${nameOf(claim)} again`);
   }
 
@@ -101,11 +102,16 @@ export class NodeLog {
     this.refusal = Refusal.of(endsWith, this.refusal);
   }
 
-  /** The server refuses what one claim needs. @param remedy What to do about it, as the end of a sentence. */
-  refusingClaim(claim: Claim, why: string, remedy: string): void {
+  /**
+   * The node cannot vote on one claim, and may vote on others.
+   *
+   * @param remedy What to do about it, as the end of a sentence.
+   * @param endsWith What would show that this is over. Anything but `'answer'`: a script that writes.
+   */
+  refusingClaim(claim: Claim, why: string, remedy: string, endsWith: EndOfRefusal): void {
     const identity = identityOf(claim);
     if (this.refused.has(identity) || this.refused.size > NAMED_AT_MOST) return;
-    this.refused.add(identity);
+    this.refused.set(identity, endsWith);
     if (this.refused.size > NAMED_AT_MOST) {
       logger.warn(`${this.title} ${this.wording.refusesMore}`);
     } else {

@@ -32,7 +32,7 @@ const QUORUM = {
 const SINGLE: typeof QUORUM = {
   lost: 'No lock can be acquired',
   missing: 'its lock could not be acquired',
-  missingForOne: 'its lock was refused',
+  missingForOne: 'its lock could not be acquired',
   reached: 'Locks can be acquired again',
 };
 

@@ -128,8 +128,8 @@ describe.skipIf(findEngine().kind === 'embedded')('a server', () => {
         expect((await redlock.run('good', () => 1)).ran).toBe(true);
       }
       expect(told(logger)).toEqual([
-        expect.stringMatching(/^warn: Redis at \S+ refuses the lock of "bad": /),
-        expect.stringMatching(/^warn: "bad" was not run by this instance: its lock was refused/),
+        expect.stringMatching(/^warn: Redis at \S+ cannot grant the lock of "bad": /),
+        expect.stringMatching(/^warn: "bad" was not run by this instance: its lock could not be acquired/),
       ]);
       for (const line of told(logger)) expect(line).toMatch(why);
     },
@@ -200,7 +200,7 @@ describe.skipIf(findEngine().kind === 'embedded')('a server', () => {
       await redlock.run('good', () => 1);
     }
     expect(told(logger)).toEqual([
-      expect.stringMatching(/refuses the lock of "bad": NOPERM/),
+      expect.stringMatching(/cannot grant the lock of "bad": NOPERM/),
       expect.stringMatching(/^warn: "bad" was not run/),
     ]);
   });
@@ -215,7 +215,7 @@ describe.skipIf(findEngine().kind === 'embedded')('a server', () => {
       expect((await redlock.run('job', () => 1)).ran).toBe(true);
     }
     expect(told(logger)).toEqual([
-      expect.stringMatching(/refuses the lock of "job": WRONGTYPE.*"\{JOB_LOCKER_job\}:every": delete/),
+      expect.stringMatching(/cannot grant the lock of "job": WRONGTYPE.*"\{JOB_LOCKER_job\}:every": delete/),
       expect.stringMatching(/^warn: "job" was not run/),
     ]);
   });
@@ -249,8 +249,10 @@ describe.skipIf(findEngine().kind === 'embedded')('a server', () => {
       await redlock.run(`job ${job}`, () => 1, { every: '1s' });
       expect((await redlock.run('other', () => 1)).ran).toBe(true);
     }
-    expect(told(logger).filter((line) => line.includes('refuses the lock of "'))).toHaveLength(20);
-    expect(told(logger).filter((line) => line.includes('refuses the locks of more jobs'))).toHaveLength(1);
+    expect(told(logger).filter((line) => line.includes('cannot grant the lock of "'))).toHaveLength(20);
+    expect(told(logger).filter((line) => line.includes('cannot grant the locks of more jobs'))).toHaveLength(
+      1,
+    );
     expect(told(logger).filter((line) => /unavailable: |available again/.test(line))).toEqual([]);
   });
 

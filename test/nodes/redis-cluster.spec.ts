@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import slotOf from 'cluster-key-slot';
-import { Cluster, type ClusterOptions, type Redis } from 'ioredis';
+import { Cluster, type ClusterOptions } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { Acquirer } from '../../src/acquire/acquirer.js';
 import { systemClock } from '../../src/clock.js';
@@ -8,18 +8,11 @@ import { JobKeys } from '../../src/nodes/job-keys.js';
 import type { Claim } from '../../src/nodes/lock-node.js';
 import { createStore } from '../../src/acquire/create-store.js';
 import type { BoundedNode } from '../../src/nodes/bounded-node.js';
-import { portWithBus } from '../engine/cluster-port.js';
-import { findEngine, RedisServer } from '../engine/redis-server.js';
-import { claimOf, LogSpy, newName, nodeOf, rawClient, SETTINGS } from './support.js';
+import { type Member, placesOf, SLOTS, startCluster, stopCluster } from '../engine/cluster.js';
+import { findEngine } from '../engine/redis-server.js';
+import { claimOf, LogSpy, newName, nodeOf, SETTINGS } from './support.js';
 
 const TTL = 30_000;
-const SLOTS = 16_384;
-
-interface Member {
-  readonly server: RedisServer;
-  readonly client: Redis;
-  readonly id: string;
-}
 
 describe.skipIf(findEngine().kind === 'embedded')('a Redis Cluster of three masters', () => {
   let members: Member[];
@@ -29,8 +22,7 @@ describe.skipIf(findEngine().kind === 'embedded')('a Redis Cluster of three mast
 
   beforeAll(async () => {
     log = new LogSpy();
-    members = await Promise.all([0, 1, 2].map(startMember));
-    await join(members);
+    members = await startCluster('--cluster-node-timeout', '5000');
     cluster = new Cluster(members.map(({ server: { port } }) => ({ host: '127.0.0.1', port })));
     node = nodeOf(cluster);
     // `ready` comes before the last of the members knows all slots.
@@ -38,8 +30,7 @@ describe.skipIf(findEngine().kind === 'embedded')('a Redis Cluster of three mast
   });
   afterAll(async () => {
     cluster.disconnect();
-    for (const { client } of members) client.disconnect();
-    await Promise.all(members.map(({ server }) => server.stop()));
+    await stopCluster(members);
     log.restore();
   });
 
@@ -131,7 +122,7 @@ describe.skipIf(findEngine().kind === 'embedded')('a Redis Cluster of three mast
     const name = newName();
     const first = claimOf(name, Date.now() - 60_000);
     const slot = slotOf(first.lock);
-    const [from, to] = placesOf(slot);
+    const [from, to] = placesOf(slot, members);
     const acquirer = new Acquirer(createStore([node], systemClock), SETTINGS.nodeTimeout, systemClock);
     const settled: number[] = [];
     const isOver = new AbortController();
@@ -158,7 +149,7 @@ describe.skipIf(findEngine().kind === 'embedded')('a Redis Cluster of three mast
   it('keeps a lock that is held while its slot moves', async () => {
     const claim = claimOf(newName());
     const slot = slotOf(claim.lock);
-    const [from, to] = placesOf(slot);
+    const [from, to] = placesOf(slot, members);
     await node.claim(claim, 'a', TTL);
     await move(slot, from, to);
     expect(await node.claim(claim, 'b', TTL)).toMatchObject({ kind: 'overlap', holder: 'a' });
@@ -172,7 +163,7 @@ describe.skipIf(findEngine().kind === 'embedded')('a Redis Cluster of three mast
     const other = nodeOf(client, { nodeTimeout: 300 });
     const [hung, well] = [0, 1].map((index) =>
       Array.from({ length: 100 }, () => claimOf(newName(), Date.now())).filter(
-        ({ lock }) => placesOf(slotOf(lock))[0] === members[index],
+        ({ lock }) => placesOf(slotOf(lock), members)[0] === members[index],
       ),
     ) as [Claim[], Claim[]];
     try {
@@ -197,7 +188,7 @@ describe.skipIf(findEngine().kind === 'embedded')('a Redis Cluster of three mast
     const name = newName();
     const claim = (): Claim => fullClaim(name);
     const slot = slotOf(claim().lock);
-    const [from, to] = placesOf(slot);
+    const [from, to] = placesOf(slot, members);
     const seeds = members
       .filter((one) => one !== to)
       .map(({ server }) => ({ host: '127.0.0.1', port: server.port }));
@@ -232,7 +223,7 @@ describe.skipIf(findEngine().kind === 'embedded')('a Redis Cluster of three mast
     const client = new Cluster(seeds, { lazyConnect: true });
     const other = nodeOf(client, { nodeTimeout: 500, isAlone: true });
     const name = newName();
-    const [from, to] = placesOf(slotOf(fullClaim(name).lock));
+    const [from, to] = placesOf(slotOf(fullClaim(name).lock), members);
     const all = [from, to].map((each) => each.client);
     await vi.waitFor(() => other.open(), 5000);
     await startMove(slotOf(fullClaim(name).lock), from, to);
@@ -249,7 +240,7 @@ describe.skipIf(findEngine().kind === 'embedded')('a Redis Cluster of three mast
     }
     expect(await other.claim(fullClaim(name), 'a', TTL)).toEqual({ kind: 'granted' });
     expect(log.lines.slice(before)).toEqual([
-      expect.stringContaining(`refuses the lock of "JOB_LOCKER_${name}": the slot`),
+      expect.stringContaining(`cannot grant the lock of "JOB_LOCKER_${name}": the slot`),
       expect.stringContaining(`grants the lock of "JOB_LOCKER_${name}" again`),
     ]);
     await other.close();
@@ -261,12 +252,6 @@ describe.skipIf(findEngine().kind === 'embedded')('a Redis Cluster of three mast
     expect(cluster.status).toBe('ready');
     expect(await cluster.set('key', 'value')).toBe('OK');
   });
-
-  /** The master that has a slot, and one that it can move to. */
-  function placesOf(slot: number): [from: Member, to: Member] {
-    const index = Math.floor((slot * 3) / SLOTS);
-    return [members[index] as Member, members[(index + 1) % 3] as Member];
-  }
 });
 
 /** A claim with every key that there can be. */
@@ -277,36 +262,6 @@ function fullClaim(name: string): Claim {
     every: { key: keys.every, keep: TTL },
     loserCounter: { key: keys.losers('every'), keep: TTL },
   };
-}
-
-async function startMember(): Promise<Member> {
-  const server = await RedisServer.start({
-    port: await portWithBus(),
-    args: ['--cluster-enabled', 'yes', '--cluster-node-timeout', '5000'],
-  });
-  const client = rawClient(server);
-  return { server, client, id: await client.cluster('MYID') };
-}
-
-/** Makes one Cluster of them, in which each has a third of the slots. */
-async function join(members: readonly Member[]): Promise<void> {
-  const [first] = members;
-  for (const [index, { client, server }] of members.entries()) {
-    const begin = Math.ceil((SLOTS * index) / 3);
-    await client.call('CLUSTER', 'ADDSLOTSRANGE', begin, Math.ceil((SLOTS * (index + 1)) / 3) - 1);
-    await client.call('CLUSTER', 'SET-CONFIG-EPOCH', index + 1);
-    if (index > 0) await first?.client.cluster('MEET', '127.0.0.1', server.port);
-  }
-  await vi.waitFor(
-    async () => {
-      for (const { client } of members) {
-        const info = await client.cluster('INFO');
-        expect(info).toContain('cluster_state:ok');
-        expect(info).toContain('cluster_known_nodes:3');
-      }
-    },
-    { timeout: 20_000, interval: 100 },
-  );
 }
 
 /** Moves a slot with all its keys, as `redis-cli --cluster reshard` does. */

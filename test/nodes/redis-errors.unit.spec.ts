@@ -1,11 +1,37 @@
 import { expect, it } from 'vitest';
-import { fateOf, isOfOneClaim, isRefusal } from '../../src/nodes/redis/redis-errors.js';
+import {
+  endOfRefusal,
+  fateOf,
+  isOfOneClaim,
+  isRefusal,
+  perhapsCarriedOut,
+  Unserved,
+} from '../../src/nodes/redis/redis-errors.js';
 
-it('a command on a slot that is being moved is refused, but may have been carried out before', () => {
-  const error = new Error(
-    'Too many Cluster redirections. Last error: ReplyError: TRYAGAIN Multiple keys request',
-  );
-  expect(isRefusal(error)).toBe(true);
-  expect(isOfOneClaim(error)).toBe(true);
+function replied(message: string): Error {
+  return Object.assign(new Error(message), { name: 'ReplyError' });
+}
+
+it.each<[error: Error, isRefused: boolean, isOfOne: boolean, fate: string, end: string]>([
+  [replied('TRYAGAIN Multiple keys request'), true, true, 'refused', 'answer'],
+  [replied('ASK 5 10.1.1.2:6379'), true, true, 'refused', 'answer'],
+  [replied('CLUSTERDOWN The cluster is down'), true, false, 'refused', 'answer'],
+  [replied('CLUSTERDOWN Hash slot not served'), true, true, 'refused', 'answer'],
+  [new Unserved('the server cannot be reached'), false, true, 'unknown', 'answer'],
+  [new Error('Connection is closed.'), false, false, 'unknown', 'claim'],
+])(
+  'a command in a Cluster, %s, is refused: %s; only this claim: %s; its fate: %s; over after: %s',
+  (error, isRefused, isOfOne, fate, end) => {
+    expect(isRefusal(error)).toBe(isRefused);
+    expect(isOfOneClaim(error)).toBe(isOfOne);
+    expect(fateOf(error)).toBe(fate);
+    expect(endOfRefusal(error)).toBe(end);
+  },
+);
+
+it('a refusal of a command that another server may have carried out before leaves its fate unknown', () => {
+  const error = replied('OOM command not allowed');
+  expect(fateOf(error)).toBe('refused');
+  perhapsCarriedOut.add(error);
   expect(fateOf(error)).toBe('unknown');
 });

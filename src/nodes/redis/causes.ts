@@ -6,6 +6,16 @@ export const CLOSED = 'the connection was closed';
 /** The same for a Cluster: ioredis does not say more about it. */
 export const CLUSTER_CLOSED = 'its servers cannot be reached, or its state is not ok (see CLUSTER INFO)';
 
+/** No server of a Cluster can be reached of which another one says that it has the slot. @param address Its address. */
+export function unreachable(address?: string): string {
+  const named = address === undefined ? '' : ` (${address})`;
+  return `the server of the Cluster that has its keys${named} cannot be reached: start it again, or fail over to a replica; behind NAT, set natMap`;
+}
+
+/** Each server of a Cluster says that another one has the slot. */
+export const CONTESTED =
+  'the servers of the Cluster do not agree which of them has the slot of its keys (MOVED): see redis-cli --cluster check';
+
 /** ioredis also says so before it asks the Sentinels again, when it has just asked the last of them. */
 export const NO_MASTER = 'no Sentinel names a master of that group';
 
@@ -22,7 +32,10 @@ const NO_TLS = 'it does not speak TLS ($1): use a redis URL instead of a rediss 
 /** What an error means, and what to do about it. The whole message is replaced. */
 const CAUSES: readonly [message: RegExp, cause: string][] = [
   // `maxRetriesPerRequest` is an internal setting (0), so the user should not read about it.
-  [/^Reached the max retries.*|^Connection is closed.*|.*enableOfflineQueue options is false.*/s, CLOSED],
+  [
+    /^Reached the max retries.*|^Connection is closed.*|^Cluster is ended.*|.*enableOfflineQueue options is false.*/s,
+    CLOSED,
+  ],
   [/^NOAUTH.*/s, 'it requires a password (NOAUTH): set the password in nodes'],
   [
     /^(WRONGPASS|ERR invalid password).*/s,
@@ -42,7 +55,7 @@ const CAUSES: readonly [message: RegExp, cause: string][] = [
   ],
   [/^MOVED .*/s, 'it is one server of a Cluster (MOVED): pass a Cluster of ioredis in nodes'],
   [
-    /^Too many Cluster redirections\. Last error: ReplyError: (TRYAGAIN|ASK|MOVED) .*/s,
+    /^(TRYAGAIN|ASK) .*/s,
     'the slot of its keys is being moved to another server of the Cluster ($1); if that does not end, finish it with redis-cli --cluster fix',
   ],
   [/^ERR This instance has cluster support disabled.*/s, 'it is not a Cluster: pass its URL in nodes'],

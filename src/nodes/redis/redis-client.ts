@@ -19,7 +19,7 @@ export const HUNG_AFTER = 3;
 /** How long a server of a Cluster may be silent before it is connected to again, in milliseconds. */
 const CLUSTER_SILENCE = 10_000;
 
-/** How often a command may be sent on, or again, while servers of a Cluster refuse it. */
+/** How often a command may be sent on, or again, while servers of a Cluster refuse it or cannot be reached. */
 const REDIRECTIONS = 8;
 
 /** The delay before the module connects again to a Sentinel that it listens to, in milliseconds. */
@@ -57,6 +57,7 @@ export function clientLike(client: Redis | Cluster, settings: RedisNodeSettings)
       password: { get: () => own.password },
     });
   }
+  const redirectionDelay = settings.nodeTimeout / (REDIRECTIONS + 4);
   return (client as Cluster).duplicate([], {
     lazyConnect: true,
     enableOfflineQueue: false,
@@ -65,9 +66,11 @@ export function clientLike(client: Redis | Cluster, settings: RedisNodeSettings)
     scripts: undefined,
     himportFieldsets: undefined,
     clusterRetryStrategy: retryStrategy,
-    // So that the last refusal arrives in time while a slot moves.
+    // So that ioredis gives up in time while a slot moves, or while a server cannot be reached.
     maxRedirections: REDIRECTIONS,
-    retryDelayOnTryAgain: settings.nodeTimeout / (REDIRECTIONS + 4),
+    retryDelayOnTryAgain: redirectionDelay,
+    retryDelayOnFailover: redirectionDelay,
+    retryDelayOnClusterDown: redirectionDelay,
     // ioredis checks a Cluster by CLUSTER INFO; a ready check on each connection would exclude servers without INFO.
     redisOptions: {
       ...given,

@@ -44,7 +44,7 @@ export class RedisConnection {
   private readonly waiting = new Set<(error?: Error) => void>();
   private suspicion: Suspicion | undefined;
   private warming: NodeJS.Timeout | undefined;
-  /** When a second connection may be opened again: a server that is merely slow must not get one all the time. */
+  /** When a second connection may be opened again, so that a slow server, or a Cluster with a hung one, gets few. */
   private lookAgainAt = Number.NEGATIVE_INFINITY;
   /** When the server last answered, on the monotonic clock. */
   private lastReply = Number.NEGATIVE_INFINITY;
@@ -237,6 +237,7 @@ export class RedisConnection {
     this.current = fresh;
     this.attach();
     this.suspicion = undefined;
+    if (fresh.isCluster) this.lookAgainAt = performance.now() + HUNG_AFTER * this.limit;
     serversOf(old).forEach(reset);
     abandon(old);
     this.onReady();

@@ -7,6 +7,12 @@ export const refusedSteps = new WeakMap<Error, Step>();
 /** A command that was never sent, or one of an inspection that got no answer in time: neither needs a release. */
 export class NotSent extends Error {}
 
+/** No server of a Cluster could carry the command out, and none of them said why. */
+export class Unserved extends Error {}
+
+/** Refusals of a command that an earlier server of a Cluster may have carried out: its answer was lost. */
+export const perhapsCarriedOut = new WeakSet<Error>();
+
 /** Whether the ready check failed because the server has no `INFO`. It may vote anyway. */
 export function isOfReadyCheck(error: unknown): boolean {
   return commandOf(error)?.name === 'info' && isOfOneCommand(error);
@@ -28,12 +34,9 @@ export function isReadOnly({ message }: Error): boolean {
   return /(^|-)READONLY /.test(message);
 }
 
-/**
- * Whether ioredis has given up a command after sending it in turns to the servers between which its slot moves: the
- * last one refused it.
- */
-function isOfMovingSlot({ message }: Error): boolean {
-  return /^Too many Cluster redirections\. Last error: ReplyError: (TRYAGAIN|ASK|MOVED) /.test(message);
+/** Whether a server of a Cluster refuses the command because its slot is being moved between two servers. */
+export function isOfMovingSlot({ message }: Error): boolean {
+  return /^(TRYAGAIN|ASK) /.test(message);
 }
 
 /**
@@ -41,37 +44,35 @@ function isOfMovingSlot({ message }: Error): boolean {
  * a reconnect.
  */
 export function isRefusal(error: unknown): error is Error {
-  if (!(error instanceof Error)) return false;
-  return isOfMovingSlot(error) || (error.name === 'ReplyError' && !isReadOnly(error));
+  return error instanceof Error && error.name === 'ReplyError' && !isReadOnly(error);
 }
 
 /** What became of a command that was rejected. */
 export function fateOf(error: Error): Rejection['fate'] {
   if (error instanceof NotSent) return 'not sent';
-  // Before the last refusal of a moving slot, a server may have carried it out, and its answer may have been lost.
-  if (!isRefusal(error) || isOfMovingSlot(error)) return 'unknown';
+  if (!isRefusal(error) || perhapsCarriedOut.has(error)) return 'unknown';
   // Not for good if the server is busy, full or short of replicas, or if a permission is missing.
   const isFinal = /WRONGTYPE|CROSSSLOT|attempt to|compiling script|unknown (redis )?command/i;
   return isFinal.test(error.message) ? 'refused for good' : 'refused';
 }
 
 /**
- * Whether the server refuses what one claim needs, such as a key that something else has written, and may grant others.
+ * Whether only one claim cannot be granted: a server refuses what it needs, such as a key that something else has
+ * written, or the server of a Cluster that has its keys cannot be reached.
  */
 export function isOfOneClaim(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
+  if (error instanceof Unserved) return true;
+  if (!(error instanceof Error) || error.name !== 'ReplyError') return false;
   if (isOfMovingSlot(error)) return true;
-  return (
-    error.name === 'ReplyError' &&
-    /WRONGTYPE|CROSSSLOT|access (a key|(at least )?one of the keys)|attempt to (compare|perform)/.test(
-      error.message,
-    )
+  return /WRONGTYPE|CROSSSLOT|CLUSTERDOWN Hash slot|access (a key|(at least )?one of the keys)|attempt to (compare|perform)/.test(
+    error.message,
   );
 }
 
 /** What would show that the refusal in an error is over. */
 export function endOfRefusal(error: Error): EndOfRefusal {
   const { message } = error;
+  if (error instanceof Unserved || isOfMovingSlot(error)) return 'answer';
   if (/^(LOADING|NOAUTH|WRONGPASS|MASTERDOWN|DENIED|BUSY|CLUSTERDOWN|ERR max number)/.test(message))
     return 'answer';
   if (/\b(READONLY|OOM|MISCONF|NOREPLICAS) /.test(message)) return 'write';

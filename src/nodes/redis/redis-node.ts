@@ -146,7 +146,7 @@ export class RedisNode implements NodeDriver {
     if (error instanceof NotSent) return rejection(log.trouble ?? error.message, 'unsent');
     const why = this.connection.diagnosis.of(error);
     if (this.isOfOneClaim(error)) {
-      if (claim) log.refusingClaim(claim, why, this.remedyOf(claim, error));
+      if (claim && !isLate) log.refusingClaim(claim, why, this.remedyOf(claim, error), endOfRefusal(error));
       return rejection(why, 'lock');
     }
     // A close is logged when it happens. Without trouble, the connection has been replaced, because it was silent.

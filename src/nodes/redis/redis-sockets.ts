@@ -1,4 +1,5 @@
 import type { Cluster, Redis, RedisOptions } from 'ioredis';
+import { tellWhyGivenUp } from './cluster-redirections.js';
 
 /** The connections to single servers: one, or in a Cluster one for each server that is known, connected or not. */
 export function serversOf(client: Redis | Cluster): Redis[] {
@@ -15,6 +16,7 @@ export function prepare(client: Redis | Cluster): void {
     client.on('+node', prepareServer);
     unreference(client, 'reconnectTimeout');
     unreference(client, 'slotsTimer');
+    tellWhyGivenUp(client as Cluster);
   }
   // Without a listener, ioredis writes errors to the console.
   client.on('error', () => {});
