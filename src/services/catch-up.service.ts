@@ -46,10 +46,10 @@ export class CatchUp {
   private readonly candidates = new Map<string, Candidate>();
   /**
    * The jobs to look at again: paused jobs (each with a timer if the pause ends by itself), jobs whose claim may
-   * succeed later, and jobs that could not be read (each with a timer if the answers were only late).
+   * succeed later, and jobs that could not be claimed or read (each with a timer if the answers were only late).
    */
   private readonly waiting = new Map<string, Timer | undefined>();
-  /** The jobs that the nodes refuse to report on, although they report on other jobs. The log has a line on each. */
+  /** The jobs that the nodes cannot vote or report on, although they do so on others. The log has a line on each. */
   private readonly unread = new Set<string>();
   private isStopped = false;
 
@@ -87,6 +87,13 @@ export class CatchUp {
   /** A tick of this job was skipped because the job is paused. */
   paused(name: string): void {
     if (!this.waiting.has(name)) this.lookFor(name);
+  }
+
+  /** A tick of this job was skipped because the nodes cannot vote on it, although they vote on others. */
+  refused(name: string): void {
+    if (!this.candidates.has(name)) return;
+    this.unread.add(name);
+    if (!this.waiting.has(name)) this.waiting.set(name, undefined);
   }
 
   /** Looks again at the jobs that wait: another instance may have resumed them, and their claims may succeed now. */

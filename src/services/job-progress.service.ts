@@ -14,6 +14,8 @@ import { type KnownJob, KnownJobs } from './known-jobs.service.js';
 export class JobProgress {
   /** Called when a tick of a paused job is skipped. */
   onPaused: ((name: string) => void) | undefined;
+  /** Called when a tick is skipped because the nodes cannot vote on its job, although they vote on others. */
+  onRefused: ((name: string) => void) | undefined;
 
   constructor(
     @Inject(CLOCK) private readonly clock: Clock,
@@ -24,7 +26,7 @@ export class JobProgress {
   /** This instance did not run a call. */
   skipped(request: RunRequest, denial: Denial): void {
     const { name, tick } = request;
-    const { reason, holder } = denial;
+    const { reason, holder, isOfOneLock } = denial;
     const job = this.note(request, reason === 'elsewhere' || reason === 'settled');
     if (tick) job?.skipped.add(tick.at, reason, reason === 'overlap' ? holder : undefined);
     const run = holder === undefined ? undefined : contentOf(holder);
@@ -33,6 +35,7 @@ export class JobProgress {
     if (run?.trigger !== 'catch-up') this.lost(request, denial);
     // A lock of another program is no run.
     if (job && reason === 'overlap' && run) job.idleUntil = this.clock.now();
+    if (tick && reason === 'store-down' && isOfOneLock) this.onRefused?.(name);
     if (reason !== 'paused') return;
     // A skip does not tell when the pause ends. A known end is kept, unless it has passed.
     if (job && !((job.pausedUntil ?? 0) > this.clock.now())) job.pausedUntil = Number.POSITIVE_INFINITY;

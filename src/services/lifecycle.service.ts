@@ -154,6 +154,7 @@ export class Lifecycle implements OnModuleInit, OnApplicationShutdown {
     this.heartbeat.onQuorum = () => this.catchUp.look();
     this.leases.onOutage = () => this.heartbeat.suspect();
     this.progress.onPaused = (name) => outsideCalls(() => this.catchUp.paused(name));
+    this.progress.onRefused = (name) => this.catchUp.refused(name);
     this.pauses.onChange = (name) => outsideCalls(() => this.catchUp.lookFor(name));
     this.firings.onStart = (keys) => this.lateStarts.add(keys);
     this.prepared = inBackground('Preparing the schedules', () => this.prepare());

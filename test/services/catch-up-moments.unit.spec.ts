@@ -21,13 +21,17 @@ const TTL = 60 * MINUTE;
 /** How often an instance looks at the jobs that are paused or undecided. */
 const BEAT = 10_000;
 
-/** A node that can be out of reach, or refuse to report on one job. */
+/** A node that can be out of reach, or refuse to vote or to report on one job. */
 class FailingNode extends MemoryNode {
   isDown = false;
   /** Why it does not report on `report`; `undefined` if it does. */
   refuses: 'lock' | 'slow' | undefined;
+  /** Whether it does not vote on `report`. */
+  isVoteRefused = false;
 
   override claim(...args: Parameters<MemoryNode['claim']>): ReturnType<MemoryNode['claim']> {
+    if (this.isVoteRefused && args[0].lock.endsWith('report'))
+      return Promise.reject(new NodeUnreachableError('a:1', 'WRONGTYPE', 'lock'));
     return this.isDown ? Promise.reject(new Error('is down')) : super.claim(...args);
   }
 
@@ -113,6 +117,24 @@ describe('a tick that was missed', () => {
     node.isDown = false;
     await clock.advance(BEAT);
     expect(ticks).toEqual(['11:00']);
+  });
+
+  it('is run soon after the nodes vote on its job again, if they voted on others meanwhile', async () => {
+    const logger = new RecordingLogger();
+    const { app } = await beforeEleven([Jobs], logger);
+    await clock.advance(MINUTE + 500);
+    node.isVoteRefused = true;
+    node.refuses = 'lock';
+    await clock.until(fire(app, 'report'));
+    await clock.advance(2 * BEAT);
+    expect(ticks).toEqual([]);
+    node.isVoteRefused = false;
+    node.refuses = undefined;
+    await clock.advance(BEAT);
+    expect(ticks).toEqual(['11:00']);
+    expect(logger.at('warn').filter((line) => line.includes('"report"'))).toEqual([
+      expect.stringContaining('of "report" was not run by this instance: its lock could not be acquired'),
+    ]);
   });
 
   it('is run when the pause ends by itself', async () => {
