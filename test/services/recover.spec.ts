@@ -122,13 +122,10 @@ describe('a tick that somebody claimed who vanished before', () => {
 
 describe('a tick is taken over although the first of three nodes', () => {
   const servers = useServers(3);
-  const forget = (client: Redis): Promise<unknown> => client.flushall();
-  const lockAnother = (client: Redis): Promise<unknown> =>
-    client.set('JOB_LOCKER_recovers', 'a newer tick, for which that node votes');
 
-  it.each([
-    ['has forgotten it', forget],
-    ['votes for a newer one', lockAnother],
+  it.each<[what: string, change: (client: Redis) => Promise<unknown>]>([
+    ['has forgotten it', (client) => client.flushall()],
+    ['votes for a newer one', (client) => client.set('JOB_LOCKER_recovers', 'a newer tick')],
   ])('%s', async (_what, change) => {
     const clients = servers.map((each) => clientOf(each));
     for (const client of clients) await client.flushall();
