@@ -27,8 +27,8 @@ import { type CodeBlock, pages } from './pages.js';
 
 const FOLDER = 'build/docs';
 const STAND_INS =
-  'app, AppModule, cleanUp, ConfigModule, ConfigService, fleet, importAll, Jobs, letItEnd, ManualClock, metrics, MyNode, ' +
-  'redlock, registry, SentryCron, start, started, Surroundings, tenants, work';
+  'app, AppModule, cleanUp, ConfigModule, ConfigService, DelayedError, fleet, importAll, type Job, Jobs, letItEnd, ' +
+  'ManualClock, metrics, MyNode, redlock, registry, SentryCron, start, started, Surroundings, tenants, work';
 const IMPORTS = [
   "import { Injectable, Module } from '@nestjs/common'",
   "import { Cron, Interval, ScheduleModule, SchedulerRegistry, Timeout } from '@nestjs/schedule'",

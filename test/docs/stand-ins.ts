@@ -27,6 +27,12 @@ export declare const Jobs: Type;
 export declare const ManualClock: typeof import('../../src/testing/manual-clock.js').ManualClock;
 export declare const start: typeof import('../module/application.js').start;
 export declare function importAll(signal: AbortSignal): Promise<void>;
+/** As in `bullmq`. */
+export interface Job {
+  moveToDelayed(timestamp: number, token?: string): Promise<void>;
+}
+/** As in `bullmq`. */
+export declare class DelayedError extends Error {}
 export declare function SentryCron(slug: string): MethodDecorator;
 export declare function cleanUp(): Promise<number>;
 export declare function work(signal?: AbortSignal): Promise<void>;
