@@ -114,7 +114,8 @@ export class BoundedNode implements LockNode {
       },
       (error, isLate) => {
         const { fate, cause } = this.node.rejected(error, isLate, false, claim);
-        if (fate !== 'unknown') this.undelivered.claimRefused(release);
+        if (fate === 'not sent') this.undelivered.forget(release);
+        else if (fate !== 'unknown') this.undelivered.claimRefused(release);
         return cause;
       },
     );
@@ -208,10 +209,7 @@ export class BoundedNode implements LockNode {
     return this.deliver(command, this.node.resend(ending, claim, token), true);
   }
 
-  /**
-   * Sees to it that a command arrives: if it gets no answer, or is refused for now, it is sent again, for up to a
-   * minute. A late answer counts.
-   */
+  /** Sees to it that a command arrives: if it gets no answer, or is refused for now, it is sent again for a minute. */
   private deliver(command: Undelivered, sent: Promise<boolean>, mayStillVote = false): Promise<boolean> {
     const arrived = (isHeld: boolean): boolean => {
       this.undelivered.forget(command);

@@ -81,7 +81,7 @@ export class UndeliveredCommands {
     if (this.entries.get(entry.token) === entry) this.rejections.add(entry.token);
   }
 
-  /** The claim was refused, or never sent: there is nothing to release. */
+  /** The claim was refused: there is nothing to release. */
   claimRefused(release: Undelivered): void {
     this.forget(release);
     this.refusedClaims.add(release.token);
