@@ -35,7 +35,7 @@ export const ALONE: Wording = {
   works: 'is available again',
   refuses: 'cannot grant the lock of',
   refusesMore: 'cannot grant the locks of more jobs, which the log does not name',
-  grants: 'grants the lock of',
+  grants: 'can grant the lock of',
 };
 
 /** Logs when a node stops voting and when it votes again: once per change, not once per claim, until it is closed. */
@@ -110,8 +110,10 @@ export class NodeLog {
    */
   refusingClaim(claim: Claim, why: string, remedy: string, endsWith: EndOfRefusal): void {
     const identity = identityOf(claim);
-    if (this.refused.has(identity) || this.refused.size > NAMED_AT_MOST) return;
+    const isKnown = this.refused.has(identity);
+    if (!isKnown && this.refused.size > NAMED_AT_MOST) return;
     this.refused.set(identity, endsWith);
+    if (isKnown) return;
     if (this.refused.size > NAMED_AT_MOST) {
       logger.warn(`${this.title} ${this.wording.refusesMore}`);
     } else {

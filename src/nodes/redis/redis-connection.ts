@@ -155,7 +155,7 @@ export class RedisConnection {
     this.listener.onClose(why);
   };
 
-  /** ioredis gives up when it reaches no Sentinel, or is told of a failover while it connects, or a `Connector` fails. */
+  /** ioredis gives up if it reaches no Sentinel, is told of a failover while it connects, or a `Connector` fails. */
   private readonly onEnd = (): void => {
     setTimeout(() => this.isClosed || this.current.connect().catch(() => {}), 5 * RETRY_DELAY).unref();
   };
