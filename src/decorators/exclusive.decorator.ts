@@ -81,8 +81,9 @@ export function Exclusive(options: JobOptions): ExclusiveDecorator;
 export function Exclusive(
   nameOrOptions?: JobName | JobOptions,
   optionsAfterName: JobOptions = {},
+  uncalled?: PropertyDescriptor,
 ): ExclusiveDecorator {
-  refuseUncalled(nameOrOptions, optionsAfterName);
+  if (uncalled) refuseUncalled(nameOrOptions, optionsAfterName);
   const [name, options] =
     typeof nameOrOptions === 'object' && nameOrOptions !== null
       ? [undefined, nameOrOptions]
@@ -130,11 +131,10 @@ export function Exclusive(
   return decorate as ExclusiveDecorator;
 }
 
-/** Without parentheses, `Exclusive` itself is called with the prototype of the class and the key of the method. */
-function refuseUncalled(target: unknown, key: unknown): void {
-  if (typeof target !== 'object' || (typeof key !== 'string' && typeof key !== 'symbol')) return;
+/** Without parentheses, `Exclusive` itself is called with what a decorator gets: a prototype, a key and a descriptor. */
+function refuseUncalled(target: unknown, key: unknown): never {
   throw new InvalidOptionError(
-    placeOf(target, key),
+    placeOf(target, key as string | symbol),
     '@Exclusive',
     "must be written with parentheses: @Exclusive() or @Exclusive('report')",
   );
