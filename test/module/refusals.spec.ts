@@ -85,38 +85,33 @@ describe.skipIf(findEngine().kind === 'embedded')('a server that refuses a comma
   });
 });
 
-/** The embedded engine is Valkey. */
-async function startValkey(): Promise<RedisServer> {
+/** What is logged about a run on a Valkey server, which the embedded engine is, whose user is restricted. */
+async function warningsOnValkey(restriction: string): Promise<string[]> {
   vi.stubEnv('REDIS_ENGINE', 'embedded');
   const server = await RedisServer.start().finally(() => vi.unstubAllEnvs());
   onTestFinished(() => server.stop());
-  return server;
+  await clientOf(server).acl('SETUSER', 'jobs', ...USER, restriction);
+  const logger = new RecordingLogger();
+  const app = await start({ redlock: { nodes: server.url.replace('//', '//jobs:secret@') }, logger });
+  await run(app);
+  await close(app);
+  return logger.at('warn');
 }
 
 describe('the log about a Valkey server', () => {
   it.each(['-lpush', '-ltrim'])(
     'says that a record is not complete if the user has %s',
     async (restriction) => {
-      const server = await startValkey();
-      await clientOf(server).acl('SETUSER', 'jobs', ...USER, restriction);
-      const logger = new RecordingLogger();
-      const app = await start({ redlock: { nodes: server.url.replace('//', '//jobs:secret@') }, logger });
-      await run(app);
-      await close(app);
-      expect(logger.at('warn')).toEqual([expect.stringContaining('did not complete its record')]);
+      const warnings = await warningsOnValkey(restriction);
+      expect(warnings).toEqual([expect.stringContaining('did not complete its record')]);
     },
   );
 
   it.each(['-set', '-pexpire', '-evalsha', 'resetkeys'])(
     'says what the user needs if it has %s',
     async (restriction) => {
-      const server = await startValkey();
-      await clientOf(server).acl('SETUSER', 'jobs', ...USER, restriction);
-      const logger = new RecordingLogger();
-      const app = await start({ redlock: { nodes: server.url.replace('//', '//jobs:secret@') }, logger });
-      await run(app);
-      await close(app);
-      const refused = logger.at('warn').filter((line) => /permission/.test(line));
+      const warnings = await warningsOnValkey(restriction);
+      const refused = warnings.filter((line) => /permission/.test(line));
       expect(refused).not.toEqual([]);
       for (const line of refused) {
         expect(line).toMatch(/; its user needs evalsha, .* on the keys of all jobs/);
