@@ -48,8 +48,8 @@ function prepareSentinels(server: Redis): void {
 
 function prepareListening(sentinel: Redis): void {
   catchRejections(sentinel, 'subscribe');
-  // ioredis asks once, and drops it if the Sentinel is away for many attempts to connect,
-  // or, with ioredis 6, hangs during one.
+  // ioredis asks once, and drops that if the Sentinel is away for many attempts to connect, or (ioredis 6) hangs during
+  // one.
   sentinel.on('ready', () => void sentinel.subscribe('+switch-master'));
   prepare(sentinel);
 }
