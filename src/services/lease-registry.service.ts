@@ -114,14 +114,20 @@ export class LeaseRegistry {
   }
 
   /**
-   * Waits for the claims of runs that are in progress, then for the runs, and for the claims inside them, for up to
-   * `timeout` milliseconds or until `hurry` aborts. Then stops these claims, aborts the remaining runs, gives them a
-   * second to stop, and settles them, or leaves their ticks to other instances if they recover.
+   * Resolves when the claims of runs that are in progress have been decided. It has no timeout: a tick that is granted
+   * now is lost to the other instances, and these claims end soon.
+   */
+  async claimsDecided(): Promise<void> {
+    while (this.claims.runs > 0) await this.nextEnd();
+  }
+
+  /**
+   * Waits for the runs in progress, and for the claims inside them, for up to `timeout` milliseconds or until `hurry`
+   * aborts. Then stops these claims, aborts the remaining runs, gives them a second to stop, and settles them, or
+   * leaves their ticks to other instances if they recover.
    * Locks from `lock()` are kept: code may still need them while the application closes.
    */
   async drain(timeout: number, hurry: AbortSignal): Promise<void> {
-    // Not limited by the timeout: a tick that is granted now is lost to the other instances. These claims end soon.
-    while (this.claims.runs > 0) await this.nextEnd();
     await this.quietWithin(timeout, hurry);
     this.closing.nested.abort();
     while (this.claims.nested > 0) await this.nextEnd();

@@ -174,15 +174,16 @@ export class Lifecycle implements OnModuleInit, OnApplicationShutdown {
     this.leases.close();
     this.heartbeat.stop();
     this.catchUp.stop();
+    const hurry = new AbortController();
+    if (waiting.size === 0) for (const signal of SIGNALS) process.on(signal, hurryAll);
+    waiting.add(hurry);
+    await this.leases.claimsDecided();
     const names = this.leases.runs.map(({ name }) => name);
     if (names.length > 0) {
       this.logger.log(
         `Waiting up to ${this.options.shutdownTimeout} ms for runs in progress: ${listed(names)}`,
       );
     }
-    const hurry = new AbortController();
-    if (waiting.size === 0) for (const signal of SIGNALS) process.on(signal, hurryAll);
-    waiting.add(hurry);
     await this.leases.drain(this.options.shutdownTimeout, hurry.signal);
     waiting.delete(hurry);
     if (waiting.size === 0) for (const signal of SIGNALS) process.off(signal, hurryAll);

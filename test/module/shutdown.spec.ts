@@ -78,6 +78,7 @@ it('ends both, where the application is closed twice at the same time', async ()
   // As Nest 11 does for a signal and `app.close()`.
   const leases = app.get(LeaseRegistry, { strict: false });
   leases.close();
+  await leases.claimsDecided();
   const { signal } = new AbortController();
   await Promise.all([leases.drain(20_000, signal), leases.drain(20_000, signal)]);
   expect(performance.now() - began).toBeLessThan(10_000);
@@ -115,6 +116,7 @@ it('gives an aborted run time to stop, also where another signal has ended the w
   await expect.poll(locked).toBe(true);
   const leases = app.get(LeaseRegistry, { strict: false });
   leases.close();
+  await leases.claimsDecided();
   await leases.drain(20_000, AbortSignal.abort());
   expect(ended).toBe(true);
   await run;
@@ -142,7 +144,8 @@ class SlowNode extends MemoryNode {
 
 it('waits for a run too that was claimed before, and granted after the shutdown began', async () => {
   const nodes = new SlowNode();
-  const app = await start({ redlock: { nodes, shutdownTimeout: '20s' } });
+  const logger = new RecordingLogger();
+  const app = await start({ redlock: { nodes, shutdownTimeout: '20s' }, logger });
   let ended = false;
   const run = app.get(RedlockService).run('report', async () => {
     await pause(300);
@@ -151,6 +154,7 @@ it('waits for a run too that was claimed before, and granted after the shutdown 
   await close(app);
   expect(ended).toBe(true);
   expect(await run).toMatchObject({ ran: true });
+  expect(logger.text).toContain('Waiting up to 20000 ms for runs in progress: "report"');
   expect(await nodes.claim({ lock: 'JOB_LOCKER_report' }, 'somebody else', 1000)).toEqual({
     kind: 'granted',
   });
