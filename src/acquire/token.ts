@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 
-/** What started a run. `'call'`: a plain call, or a later call in a firing. */
+/** What started a run. `'call'`: a plain call, or a later call in a firing that `trigger` did not begin. */
 export type Trigger = 'schedule' | 'recover' | 'catch-up' | 'manual' | 'call';
 
 /** The run that a claim is for, as its token describes it. Times are in milliseconds since the epoch. */

@@ -143,8 +143,8 @@ export interface JobOptions {
   every?: Duration | undefined;
   /**
    * `'skip'`: skip a tick if another run of the job is in progress and does not end within 250 ms (longer while the
-   * nodes are slow). `'buffer-one'`: the tick starts when that run ends, unless the next tick is due by then.
-   * `'allow'`: runs may overlap, but each tick still runs once. Default: `'skip'`.
+   * nodes are slow, unless the job has `recover`). `'buffer-one'`: the tick starts when that run ends, unless the next
+   * tick is due by then. `'allow'`: runs may overlap, but each tick still runs once. Default: `'skip'`.
    */
   overlap?: Overlap | undefined;
   /**

@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { ReplicatedPauses } from '../acquire/quorum/replicated-pauses.js';
+import { ReplicatedPauses } from '../acquire/replicated-pauses.js';
 import type { Clock } from '../clock.js';
 import { InvalidOptionError } from '../errors.js';
 import { JobKeys } from '../nodes/job-keys.js';

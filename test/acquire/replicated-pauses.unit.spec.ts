@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { createStore } from '../../src/acquire/create-store.js';
-import { ReplicatedPauses } from '../../src/acquire/quorum/replicated-pauses.js';
+import { ReplicatedPauses } from '../../src/acquire/replicated-pauses.js';
 import { MemoryNode } from '../../src/index.js';
 import { JobKeys } from '../../src/nodes/job-keys.js';
 import type { Pause } from '../../src/nodes/job-view.js';

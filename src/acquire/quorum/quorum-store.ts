@@ -6,7 +6,7 @@ import { type TokenSource, tokensOf } from '../token.js';
 import { Ballot } from './ballot.js';
 import { LeadVote } from './lead-vote.js';
 import { NodeLatencies } from './node-latencies.js';
-import { ReplicatedPauses } from './replicated-pauses.js';
+import { ReplicatedPauses } from '../replicated-pauses.js';
 import { PauseVotes } from './pause-votes.js';
 import { RedlockAdapter } from './redlock-adapter.js';
 

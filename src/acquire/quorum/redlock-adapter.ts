@@ -27,7 +27,7 @@ const EXTEND = createHash('sha1').update('extend').digest('hex');
 /** redlock must not retry by itself: it would retry while it still holds its own partial votes. */
 const SETTINGS = { retryCount: 0 };
 
-/** Added to an even number of nodes, where each half could otherwise wait for the other forever. */
+/** Added to an even number of nodes: if as many votes were for a claim as against it, redlock would never answer. */
 const NEVER_VOTES = { evalsha: () => Promise.resolve(0) };
 
 type RedlockClients = ConstructorParameters<typeof Redlock>[0];

@@ -6,7 +6,7 @@ export const CLOSED = 'the connection was closed';
 /** The same for a Cluster: ioredis does not say more about it. */
 export const CLUSTER_CLOSED = 'its servers cannot be reached, or its state is not ok (see CLUSTER INFO)';
 
-/** No server of a Cluster can be reached of which another one says that it has the slot. @param address Its address. */
+/** The server of a Cluster that has the slot, as the others say, cannot be reached. @param address Its address. */
 export function unreachable(address?: string): string {
   const named = address === undefined ? '' : ` (${address})`;
   return `the server of the Cluster that has its keys${named} cannot be reached: start it again, or fail over to a replica; behind NAT, set natMap`;
@@ -16,7 +16,10 @@ export function unreachable(address?: string): string {
 export const CONTESTED =
   'the servers of the Cluster do not agree which of them has the slot of its keys (MOVED): see redis-cli --cluster check';
 
-/** ioredis also says so before it asks the Sentinels again, when it has just asked the last of them. */
+/**
+ * ioredis also says so without asking any Sentinel, once it has asked the last one in its list: it begins again with the
+ * first one.
+ */
 export const NO_MASTER = 'no Sentinel names a master of that group';
 
 /** What is known about a connection, in addition to its error. */

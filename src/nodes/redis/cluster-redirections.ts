@@ -50,7 +50,10 @@ function isFinal(error: Error): boolean {
   return !isClosed(error) && !/^(MOVED|ASK|TRYAGAIN|CLUSTERDOWN) /.test(error.message);
 }
 
-/** With a `clusterNodeRetryStrategy`, ioredis says otherwise that a connection was closed, and gives up at once. */
+/**
+ * With a `clusterNodeRetryStrategy`, ioredis has another message for a closed connection, and does not recognize it: it
+ * would give up at once.
+ */
 function asClosed(error: Error): Error {
   return error.message.startsWith('Reached the max retries per request') ? new Error(CLOSED) : error;
 }

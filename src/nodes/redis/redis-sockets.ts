@@ -26,7 +26,7 @@ function prepareServer(server: Redis): void {
   catchRejections(server, 'asking');
   unreference(server, 'reconnectTimeout');
   server.on('connect', () => server.stream.unref());
-  // Otherwise, ioredis would wait for it to close again when the server is disconnected.
+  // Otherwise, a later `disconnect` of ioredis would wait for this stream, which has closed, to close once more.
   server.on('close', () => Reflect.deleteProperty(connectorOf(server), 'stream'));
   prepareSentinels(server);
 }
@@ -37,7 +37,8 @@ function prepareSentinels(server: Redis): void {
   const connect = connector.connectToSentinel?.bind(connector);
   if (!connect) return;
   connector.connectToSentinel = (place, options) => {
-    // Timers of ioredis would keep the process alive, even if the Sentinel is down, or while it is told of ioredis.
+    // Two timers of ioredis would keep the process alive: one waits for a Sentinel to close the connection, even if it
+    // is down; the other limits the time for CLIENT SETINFO.
     const sentinel = connect(place, { ...options, disconnectTimeout: 0, disableClientInfo: true });
     if (options) prepareListening(sentinel);
     // When ioredis hears of a failover, it would wait for the old master to close the connection.
@@ -48,8 +49,8 @@ function prepareSentinels(server: Redis): void {
 
 function prepareListening(sentinel: Redis): void {
   catchRejections(sentinel, 'subscribe');
-  // ioredis asks once, and drops that if the Sentinel is away for many attempts to connect, or (ioredis 6) hangs during
-  // one.
+  // ioredis subscribes once, and drops that command if many attempts to connect to the Sentinel fail, or (ioredis 6) if
+  // the Sentinel hangs during one.
   sentinel.on('ready', () => void sentinel.subscribe('+switch-master'));
   prepare(sentinel);
 }

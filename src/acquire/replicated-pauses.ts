@@ -1,11 +1,11 @@
-import type { Clock } from '../../clock.js';
-import { quoted } from '../../display.js';
-import { StoreDownError } from '../../errors.js';
-import { askAll } from '../../nodes/ask-all.js';
-import type { Pause } from '../../nodes/job-view.js';
-import type { LockNode } from '../../nodes/lock-node.js';
-import { isInForce, isNewer, newestOf } from '../../nodes/pause-order.js';
-import { majorityOf } from './tally.js';
+import type { Clock } from '../clock.js';
+import { quoted } from '../display.js';
+import { StoreDownError } from '../errors.js';
+import { askAll } from '../nodes/ask-all.js';
+import type { Pause } from '../nodes/job-view.js';
+import type { LockNode } from '../nodes/lock-node.js';
+import { isInForce, isNewer, newestOf } from '../nodes/pause-order.js';
+import { majorityOf } from './quorum/tally.js';
 
 /**
  * The pause of a job as one value on all nodes, of which a minority may fail. A write reads the newest version from a
