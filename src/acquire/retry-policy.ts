@@ -30,8 +30,13 @@ export const RETRY = {
    * `backups`.
    */
   buffer: { part: 1 / 8, least: 50, most: 1000, margin: 50, recounted: 8 },
-  /** The delay while no majority of the nodes can be reached. */
-  storeDown: 25,
+  /**
+   * While no majority of the nodes can be reached: the delay between attempts, and how long the claim is retried, as
+   * `base` times `nodeTimeout` plus `slowness` times the duration of the slowest attempt, of at most `nodeTimeout`. A
+   * connection that was cut comes back quickly. One that was dropped silently takes longer to replace, and a claim sent
+   * on it fails only then.
+   */
+  storeDown: { delay: 25, base: 0.5, slowness: 1.5 },
   /** How long a claim is retried, at least, while the nodes are overloaded, as a multiple of `nodeTimeout`. */
   overloadLimit: 4,
   /** If a tick is not due yet by the clocks of the nodes: the longest delay, and how long the claim is retried. */
@@ -103,7 +108,7 @@ export function nextDelay(progress: Progress, random: number): number | undefine
       // Late answers are not an outage.
       if (result.reason === 'overload') return isOutOfTime ? undefined : RETRY.wait * (0.5 + random);
       if (result.reason !== 'store-down') return undefined;
-      return isStillRetried(elapsed, took, nodeTimeout) ? RETRY.storeDown : undefined;
+      return isStillRetried(elapsed, took, nodeTimeout) ? RETRY.storeDown.delay : undefined;
   }
 }
 
@@ -127,13 +132,10 @@ function bufferDelay(progress: Progress, random: number): number | undefined {
   return Math.min(mean * (0.5 + random), bufferLeft);
 }
 
-/**
- * Whether a claim is still retried after `elapsed` milliseconds without a quorum. A connection that was cut comes back
- * quickly. One that was dropped silently takes longer to replace, and a claim sent on it fails only then: so the longer
- * the slowest attempt took, the longer the claim is retried.
- */
+/** Whether a claim is still retried after `elapsed` milliseconds without a quorum: see `RETRY.storeDown`. */
 export function isStillRetried(elapsed: number, took: number, nodeTimeout: number): boolean {
-  return elapsed < 0.5 * nodeTimeout + 1.5 * Math.min(took, nodeTimeout);
+  const { base, slowness } = RETRY.storeDown;
+  return elapsed < base * nodeTimeout + slowness * Math.min(took, nodeTimeout);
 }
 
 /** Whether this loser should retry. Without a rank, every loser does. */

@@ -60,7 +60,7 @@ const OPEN_LIMIT = 30_000;
 
 /**
  * Limits the time that a node may take, whatever the node does: each answer or rejection comes within `nodeTimeout`
- * (within twice that while a connection is in doubt; `open` may take `OPEN_LIMIT`). A claim that is granted late
+ * (`open` may take `OPEN_LIMIT`; `usable` limits itself, to as long again). A claim that is granted late
  * is released, and a settle or a release that was lost or rejected is sent again.
  */
 export class BoundedNode implements LockNode {

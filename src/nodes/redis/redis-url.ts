@@ -31,7 +31,9 @@ export function optionsOfUrl(where: string, option: string, text: string): Redis
   // The message hides the rest of the URL, and with it a space at its end.
   if (text !== text.trim()) return refuse('must not begin or end with a space');
   if (!/^rediss?:\/\/[^\s\\]*$/.test(text)) {
-    return refuse(`must begin with redis:// or rediss:// in lower case, without spaces or backslashes, such as ${EXAMPLE}`);
+    return refuse(
+      `must begin with redis:// or rediss:// in lower case, without spaces or backslashes, such as ${EXAMPLE}`,
+    );
   }
   let url: URL;
   try {
