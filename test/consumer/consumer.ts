@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { afterAll, afterEach, beforeAll, inject } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, inject } from 'vitest';
 import { npm } from '../npm.js';
 
 /** The folder whose subfolders the applications are made of. */
@@ -161,6 +161,8 @@ export function useConsumers<Name extends string>(
     await rm(folder, { recursive: true, force: true });
   });
 
+  afterAll(() => expect(doubles).toEqual([]));
+
   return consumers;
 }
 
@@ -169,6 +171,8 @@ export const LIFE = 3800;
 
 export const EACH_TICK_ONCE = 'runs each tick once';
 export const NEVER = 'never runs';
+/** The runs of each job with a tick that ran twice. A test that passes when it is repeated does not excuse them. */
+const doubles: (readonly string[])[] = [];
 
 /**
  * Says what the runs of a job that is due each second amount to.
@@ -177,6 +181,7 @@ export const NEVER = 'never runs';
  */
 export function verdictOn(tokens: readonly string[]): string {
   if (tokens.length === 0) return NEVER;
+  if (new Set(tokens).size < tokens.length) doubles.push(tokens);
   const first = Number(tokens[0]);
   const isEachOnce = tokens.every((token, index) => Number(token) === first + index * 1000);
   return isEachOnce && tokens.length >= 3 ? EACH_TICK_ONCE : `ran for ${tokens.join(', ')}`;

@@ -142,7 +142,7 @@ describe.each(KINDS)('with $what', { timeout: PATIENCE }, (kind) => {
   });
 
   // `cron` skips a tick in a process that stalls for more than 250 ms. If both do, they are started again.
-  it('each tick runs once over two processes, in both orders of the decorators', { retry: 1 }, async () => {
+  it('each tick runs once over two processes, in both orders of the decorators', { retry: 2 }, async () => {
     const client = clientOf(server.it);
     await client.flushall();
     expect(await Promise.all([start().ended, start().ended])).toEqual(['', '']);
