@@ -80,7 +80,8 @@ export class RealFleet {
 }
 
 function tell(child: ChildProcess, message: ToInstance): void {
-  if (child.connected) child.send(message);
+  // It may have been killed, and this process not know yet.
+  if (child.connected) child.send(message, () => {});
 }
 
 /** What an instance sends, until it is gone or the signal aborts. */

@@ -170,7 +170,8 @@ export class InstanceProcess {
   }
 
   private tell(message: Message): void {
-    if (this.child.connected) this.child.send(message);
+    // It may have been killed, and this process not know yet.
+    if (this.child.connected) this.child.send(message, () => {});
   }
 
   private onExit(signal: NodeJS.Signals | null): void {

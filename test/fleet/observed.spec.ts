@@ -36,7 +36,8 @@ class Observed {
 
   /** How long its next runs take, in milliseconds. */
   works(milliseconds: number): void {
-    if (this.child.connected) this.child.send(String(milliseconds));
+    // It may have been killed, and this process not know yet.
+    if (this.child.connected) this.child.send(String(milliseconds), () => {});
   }
 
   async kill(): Promise<void> {
