@@ -19,7 +19,7 @@ export const HUNG_AFTER = 3;
 /** How long a server of a Cluster may be silent before it is connected to again, in milliseconds. */
 const CLUSTER_SILENCE = 10_000;
 
-/** How often a command may be sent on, or again, while servers of a Cluster refuse it or cannot be reached. */
+/** How often a command may be redirected or repeated while servers of a Cluster refuse it or cannot be reached. */
 const REDIRECTIONS = 8;
 
 /** The delay before the module connects again to a Sentinel that it listens to, in milliseconds. */
