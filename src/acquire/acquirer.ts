@@ -126,7 +126,8 @@ export class Acquirer {
   /** Notes how long a vote took, and whether a quorum has answered. Returns its result. */
   private noted(result: VoteResult, sentAt: number): VoteResult {
     const now = this.clock.elapsed();
-    if (isDown(result)) this.backpressure.failed(result, sentAt, now);
+    if (result.kind === 'denied' && result.isOfOneLock) this.backpressure.refusedOneLock();
+    else if (isDown(result)) this.backpressure.failed(result, sentAt, now);
     else this.backpressure.answered(sentAt, now);
     return result;
   }

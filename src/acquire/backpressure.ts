@@ -87,12 +87,20 @@ export class Backpressure {
   }
 
   /**
-   * A vote has ended, and the nodes are not down, although they may have been too slow for a quorum, or have refused
-   * this lock alone. Times are on the monotonic clock.
+   * A vote has ended, and the nodes are not down, although they may have been too slow for a quorum. Times are on the
+   * monotonic clock.
    */
   answered(sentAt: number, now: number): void {
     this.failing = undefined;
     this.limit.answered(sentAt, now, this.waiting.length > 0);
+  }
+
+  /**
+   * The nodes have refused this lock alone. How long that took says nothing about their load: in a Cluster, a claim for
+   * a dead server is first redirected several times.
+   */
+  refusedOneLock(): void {
+    this.failing = undefined;
   }
 
   /** No quorum has answered a vote. Times are on the monotonic clock. */

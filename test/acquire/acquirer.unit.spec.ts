@@ -354,6 +354,35 @@ describe('a tick that is claimed ten seconds early, because the clock of the ins
 
 const RUN: ClaimedRun = { runId: 'run', trigger: 'schedule', calledAt: 0, tick: undefined };
 
+it('claims for a dead server of a Cluster do not delay those for the others', async () => {
+  const [node] = memoryNodes(1) as [MemoryNode];
+  const dead = new Set(Array.from({ length: 40 }, newName));
+  const healthy = Array.from({ length: 80 }, newName);
+  const isDead = ({ lock }: Claim): boolean => dead.has(lock.replace('JOB_LOCKER_', ''));
+  const claimNow = node.claim.bind(node);
+  vi.spyOn(node, 'claim').mockImplementation(async (...what) => {
+    await sleep(clock, isDead(what[0]) ? NODE_TIMEOUT / 3 : 1);
+    if (isDead(what[0])) throw new NodeUnreachableError('cluster:1', 'its server cannot be reached', 'lock');
+    return claimNow(...what);
+  });
+  const acquirer = acquirerOf([node]);
+  const claimTick = async (name: string): Promise<number> => {
+    const claim = claimOf(name, clock.now());
+    const asked = clock.elapsed();
+    const answer = await acquirer.acquire(claim, TTL, 0, never(), { untilNext: 5000 });
+    expect(answer.kind).toBe(dead.has(name) ? 'denied' : 'granted');
+    if (answer.kind === 'granted') await answer.settle();
+    return clock.elapsed() - asked;
+  };
+  for (let tick = 0; tick < 6; tick++) {
+    const ended = [...dead].map(claimTick);
+    const waits = healthy.map(claimTick);
+    await clock.advance(5000);
+    expect(Math.max(...(await Promise.all(waits)))).toBeLessThan(NODE_TIMEOUT / 10);
+    await Promise.all(ended);
+  }
+});
+
 it('many claims that wait at the same time cause no warning', async () => {
   const warn = vi.fn<(warning: Error) => void>();
   process.on('warning', warn);
