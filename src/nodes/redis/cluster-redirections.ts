@@ -3,8 +3,8 @@ import { CONTESTED, unreachable } from './causes.js';
 import { isOfMovingSlot, perhapsCarriedOut, Unserved } from './redis-errors.js';
 
 /**
- * Sees to it that a command which ioredis gives up is rejected with the error that says most. ioredis sends it on, or
- * again, while the servers of a Cluster refuse it or cannot be reached. In the end it rejects with the last of these
+ * Sees to it that a command which ioredis gives up is rejected with the error that says most. ioredis redirects or
+ * repeats it while the servers of a Cluster refuse it or cannot be reached. In the end it rejects with the last of these
  * errors, and it depends on chance which one that is: if a server has died, a random other one names it (MOVED), then
  * the connection to it fails, then another one is asked.
  */
