@@ -15,7 +15,7 @@ export const PATIENCE = 240_000;
 /** How long a script or a line of output may take, in milliseconds. */
 const PROMPTNESS = 120_000;
 
-/** A process, and what it prints. */
+/** A process, and what it prints, except the messages of `cron`, which come of a busy machine. */
 export class Program {
   private readonly child: ChildProcess;
   private printed = '';
@@ -35,7 +35,7 @@ export class Program {
     this.ended = new Promise((resolve, reject) => {
       this.child.on('error', reject);
       this.child.on('close', (code, signal) => {
-        if (code === 0 || signal === 'SIGTERM') resolve(this.printed);
+        if (code === 0 || signal === 'SIGTERM') resolve(this.output);
         else
           reject(new Error(`${[command, ...args].join(' ')} ended with ${signal ?? code}:\n${this.printed}`));
         for (const listener of this.onOutput) listener();
@@ -47,7 +47,11 @@ export class Program {
 
   /** What it has printed, to both streams. */
   get lines(): string[] {
-    return this.printed.split('\n').filter((line) => line !== '');
+    return this.output.split('\n').filter((line) => line !== '');
+  }
+
+  private get output(): string {
+    return this.printed.replaceAll(/^\[Cron\] .*\n/gm, '');
   }
 
   /** Waits until it has printed a line that starts with `start`. */
