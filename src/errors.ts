@@ -116,10 +116,11 @@ export class NodeUnreachableError extends RedlockError {
     reason: string,
     /**
      * @internal What failed. `'connection'`: the connection; for a custom node, anything. `'server'`: the node refuses
-     * to vote at all. `'lock'`: it refuses one lock or one command, and may vote on others. `'slow'`: only this answer
-     * is late. `'unsent'`: the command was not sent, or the inspection of the node got no answer.
+     * to vote at all. `'lock'`: it refuses one lock, and may vote on others. `'command'`: it refuses a command that is
+     * no vote, and may carry out others. `'slow'`: only this answer is late. `'unsent'`: the command was not sent, or
+     * the inspection of the node got no answer.
      */
-    readonly scope: 'connection' | 'server' | 'lock' | 'slow' | 'unsent' = 'connection',
+    readonly scope: 'connection' | 'server' | 'lock' | 'command' | 'slow' | 'unsent' = 'connection',
     /** What the message calls the node. */
     title = `Node ${address}`,
   ) {

@@ -121,9 +121,9 @@ export function mayComeLater(answer: Denial): boolean {
   return isWinnerUnknown(answer) || answer.reason === 'overlap' || answer.reason === 'paused';
 }
 
-/** Whether a node refuses one lock but votes on others. */
+/** Whether a node refuses one lock or one command but votes on others. */
 function isOfOneLock(cause: Error): boolean {
-  return cause instanceof NodeUnreachableError && cause.scope === 'lock';
+  return cause instanceof NodeUnreachableError && (cause.scope === 'lock' || cause.scope === 'command');
 }
 
 /** Whether the answer of a node is late, although it answers other commands. */

@@ -19,7 +19,7 @@ export class InstanceMetrics {
     unit: '{lease}',
   });
   private readonly nodeUp = this.meter.createObservableGauge('nestjs_exclusive.node.up', {
-    description: 'Whether the node answered when this instance last asked it: 1 or 0.',
+    description: 'Whether the node votes, as far as its last answer tells: 1 or 0.',
   });
   private readonly nodeLatency = this.meter.createObservableGauge('nestjs_exclusive.node.latency', {
     description: 'How long the last answer of the node took.',

@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Clock } from '../clock.js';
 import { redacted } from '../display.js';
-import { errorOf } from '../errors.js';
+import { errorOf, NodeUnreachableError } from '../errors.js';
 import type { LockNode } from '../nodes/lock-node.js';
 import type { NodeHealth } from '../records/health.js';
 import { CLOCK, LOCK_NODES } from '../redlock.module-definition.js';
@@ -25,7 +25,7 @@ export class NodeHealthWatch {
     });
   }
 
-  /** Whether a majority of the nodes answers. */
+  /** Whether a majority of the nodes votes. */
   get hasQuorum(): boolean {
     return 2 * this.all.filter(({ votes }) => votes).length > this.nodes.length;
   }
@@ -48,18 +48,20 @@ export class NodeHealthWatch {
   async measure(node: LockNode, ask: () => Promise<void>): Promise<void> {
     const asked = this.clock.elapsed();
     let trouble: string | null = null;
+    let votes = true;
     try {
       await ask();
     } catch (error) {
       trouble = redacted(errorOf(error).message);
+      // In a Cluster, only the server that has the register may be dead, while jobs run on the others.
+      votes = error instanceof NodeUnreachableError && error.scope === 'lock';
     }
     const before = this.known.get(node);
-    const votes = trouble === null;
     this.known.set(node, {
       address: redacted(node.address),
       votes,
       since: before?.votes === votes ? before.since : new Date(this.clock.now()),
-      latency: votes ? this.clock.elapsed() - asked : null,
+      latency: trouble === null ? this.clock.elapsed() - asked : null,
       clockOffset: this.offsets.get(node) ?? null,
       trouble,
     });

@@ -78,7 +78,6 @@ const IN_ORDER = 'finished, then database closed';
  */
 function outcomeOf(lines: readonly string[], signalled: number): string {
   const begun = lines.filter((line) => line.startsWith('begun'));
-  // What `cron` says of a busy machine does not count.
   const others = lines.filter((line) => !begun.includes(line));
   const newest = Math.max(...begun.map((line) => Number(line.split(' ')[1])));
   if (newest > signalled) return `claimed the tick ${newest} after the signal at ${signalled}`;

@@ -285,6 +285,18 @@ describe.skipIf(findEngine().kind === 'embedded')('a server', () => {
     expect(told(logger)).toEqual([]);
   });
 
+  it.each([
+    ['no key', '~other:*', '+@all'],
+    ['no script', '~*', '+@all', '-evalsha'],
+  ])('whose user may use %s does not vote, says health()', async (_what, ...rules) => {
+    const server = await started();
+    await clientOf(server).acl('SETUSER', 'worker', 'on', '>secret', ...rules);
+    const nodes = server.url.replace('//', '//worker:secret@');
+    const redlock = (await start({ redlock: { nodes } })).get(RedlockService);
+    expect(await redlock.run('report', () => 1)).toMatchObject({ ran: false, reason: 'store-down' });
+    expect(await redlock.health()).toMatchObject({ quorum: false, nodes: [{ votes: false }] });
+  });
+
   it('that had no memory for a moment is found to vote again, by an instance that only loses', async () => {
     const server = await started();
     const client = clientOf(server);

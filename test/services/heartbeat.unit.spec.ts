@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { MemoryNode } from '../../src/index.js';
 import { sleep } from '../../src/clock.js';
+import { NodeUnreachableError } from '../../src/errors.js';
 import { Heartbeat } from '../../src/services/heartbeat.service.js';
 import { ManualClock } from '../../src/testing/manual-clock.js';
 import { start } from '../module/application.js';
@@ -9,12 +10,15 @@ import { LogSpy } from '../nodes/support.js';
 /** A node that can be out of reach, or slow to answer. */
 class FailingNode extends MemoryNode {
   isDown = false;
+  /** Why the node cannot be reached for the register alone. */
+  refusal: Error | undefined;
   /** The node answers once this has settled. */
   gate: Promise<void> = Promise.resolve();
 
   override async register(...args: Parameters<MemoryNode['register']>): Promise<boolean> {
     await this.gate;
     if (this.isDown) throw new Error('is down');
+    if (this.refusal) throw this.refusal;
     return super.register(...args);
   }
 }
@@ -58,6 +62,22 @@ describe('an outage', () => {
     await clock.advance(300 + 499);
     expect(onQuorum).not.toHaveBeenCalled();
     await clock.advance(1);
+    expect(onQuorum).toHaveBeenCalledOnce();
+  });
+
+  it('is over when the nodes refuse only the register', async () => {
+    node.isDown = true;
+    heartbeat.suspect();
+    await clock.advance(5000);
+    node.isDown = false;
+    node.refusal = new NodeUnreachableError('memory', 'the server of its slot is dead', 'lock');
+    await clock.advance(500);
+    expect(onQuorum).toHaveBeenCalledOnce();
+    registers.mockClear();
+    await clock.advance(60_000);
+    expect(registers).toHaveBeenCalledTimes(6);
+    node.refusal = undefined;
+    await clock.advance(10_000);
     expect(onQuorum).toHaveBeenCalledOnce();
   });
 

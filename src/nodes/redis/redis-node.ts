@@ -145,17 +145,18 @@ export class RedisNode implements NodeDriver {
     // A command that was not sent says nothing about the node. For an inspection, `silent` has told the log.
     if (error instanceof NotSent) return rejection(log.trouble ?? error.message, 'unsent');
     const why = this.connection.diagnosis.of(error);
+    // The user may lack permission only for commands that are not votes.
+    const scope = mayStillVote && isOfOneCommand(error) ? 'command' : 'lock';
     if (this.isOfOneClaim(error)) {
       if (claim && !isLate) log.refusingClaim(claim, why, this.remedyOf(claim, error), endOfRefusal(error));
-      return rejection(why, 'lock');
+      return rejection(why, scope);
     }
     // A close is logged when it happens. Without trouble, the connection has been replaced, because it was silent.
     if (why === CLOSED) {
       const isReplaced = !this.connection.client.isCluster;
       return rejection(log.trouble ?? (isReplaced ? this.silence : why), 'connection');
     }
-    // The user may lack permission only for commands that are not votes.
-    if (mayStillVote && isOfOneCommand(error)) return rejection(why, 'lock');
+    if (scope === 'command') return rejection(why, scope);
     if (!isLate) log.refusing(why, error.name === 'ReplyError' ? endOfRefusal(error) : 'claim');
     return rejection(why, 'server');
   }
