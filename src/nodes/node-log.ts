@@ -1,6 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { quoted, redacted } from '../display.js';
-import { Hourly } from '../hourly.js';
+import { Hourly, REPEAT_AFTER } from '../hourly.js';
 import type { Claim } from './lock-node.js';
 import { type Done, type EndOfRefusal, Refusal } from './refusal.js';
 
@@ -47,8 +47,8 @@ export class NodeLog {
   /** The timer that logs trouble that has just begun. */
   private warning: NodeJS.Timeout | undefined;
   private isClosed = false;
-  /** The claims on which the node cannot vote, while it votes on others, and what would show that this is over. */
-  private readonly refused = new Map<string, EndOfRefusal>();
+  /** The claims on which the node cannot vote, while it votes on others: when each was last refused, and until what. */
+  private readonly refused = new Map<string, { readonly at: number; readonly ends: EndOfRefusal }>();
   private readonly hourly = new Hourly(() => performance.now());
 
   /** What messages call the node, such as `Node 10.1.1.1:6379`. */
@@ -70,7 +70,7 @@ export class NodeLog {
   answered(claim: Claim, done: Done): void {
     if (!this.refusal || this.refusal.isOverAfter(done)) this.recovered();
     if (this.refused.size === 0) return;
-    const ends = this.refused.get(identityOf(claim));
+    const ends = this.refused.get(identityOf(claim))?.ends;
     const isOver = ends === 'answer' || (ends !== undefined && done.wrote && done.step !== undefined);
     if (!isOver || !this.refused.delete(identityOf(claim))) return;
     logger.log(`${this.title} ${this.wording.grants} ${nameOf(claim)} again`);
@@ -111,8 +111,9 @@ export class NodeLog {
   refusingClaim(claim: Claim, why: string, remedy: string, endsWith: EndOfRefusal): void {
     const identity = identityOf(claim);
     const isKnown = this.refused.has(identity);
+    if (!isKnown && this.refused.size > NAMED_AT_MOST) this.forgetOld();
     if (!isKnown && this.refused.size > NAMED_AT_MOST) return;
-    this.refused.set(identity, endsWith);
+    this.refused.set(identity, { at: performance.now(), ends: endsWith });
     if (isKnown) return;
     if (this.refused.size > NAMED_AT_MOST) {
       logger.warn(`${this.title} ${this.wording.refusesMore}`);
@@ -150,6 +151,12 @@ export class NodeLog {
     if (this.isClosed || (!isNew && this.warning === undefined)) return;
     if (grace > 0) this.warning ??= setTimeout(() => this.warn(), grace).unref();
     else this.warn();
+  }
+
+  /** Makes room for other claims: some are never made again, such as that of a lock for a single order. */
+  private forgetOld(): void {
+    const since = performance.now() - REPEAT_AFTER;
+    for (const [identity, { at }] of this.refused) if (at <= since) this.refused.delete(identity);
   }
 
   /** Cancels the pending log line about new trouble. */
