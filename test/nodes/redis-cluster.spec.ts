@@ -10,7 +10,7 @@ import { createStore } from '../../src/acquire/create-store.js';
 import type { BoundedNode } from '../../src/nodes/bounded-node.js';
 import { type Member, placesOf, SLOTS, startCluster, stopCluster } from '../engine/cluster.js';
 import { findEngine } from '../engine/redis-server.js';
-import { claimOf, LogSpy, newName, nodeOf, SETTINGS } from './support.js';
+import { claimOf, LogSpy, newName, nodeOf, rawClient, SETTINGS } from './support.js';
 
 const TTL = 30_000;
 
@@ -245,6 +245,47 @@ describe.skipIf(findEngine().kind === 'embedded')('a Redis Cluster of three mast
     ]);
     await other.close();
     client.disconnect();
+  });
+
+  it('refuses the jobs of a server that executes an endless script, and votes on the others', async () => {
+    const seeds = members.map(({ server: { port } }) => ({ host: '127.0.0.1', port }));
+    const client = new Cluster(seeds, { lazyConnect: true });
+    const other = nodeOf(client, { nodeTimeout: 500, isAlone: true });
+    const claim = claimOf(newName(), Date.now());
+    const [{ server }] = placesOf(slotOf(claim.lock), members);
+    const [raw, killer] = [rawClient(server), rawClient(server)];
+    const newClaim = (isBusy: boolean): Claim => {
+      for (;;) {
+        const made = claimOf(newName(), Date.now());
+        if ((placesOf(slotOf(made.lock), members)[0].server === server) === isBusy) return made;
+      }
+    };
+    await vi.waitFor(() => other.open(), 5000);
+    expect(await other.claim(newClaim(true), 'a', TTL)).toEqual({ kind: 'granted' });
+    await killer.ping();
+    await raw.config('SET', 'lua-time-limit', '20');
+    const script = raw.eval('while true do end', 0).catch((error: Error) => error.message);
+    const before = log.lines.length;
+    try {
+      await vi.waitFor(() => expect(killer.ping()).rejects.toThrow('BUSY'));
+      for (let count = 0; count < 3; count++) {
+        await expect(other.claim(claim, 'a', TTL)).rejects.toMatchObject({ scope: 'lock' });
+        expect(await other.claim(newClaim(false), 'a', TTL)).toEqual({ kind: 'granted' });
+      }
+    } finally {
+      await killer.script('KILL');
+    }
+    expect(await script).toContain('killed by user');
+    await raw.config('SET', 'lua-time-limit', '5000');
+    expect(await other.claim(claim, 'a', TTL)).toEqual({ kind: 'granted' });
+    expect(log.lines.slice(before)).toEqual([
+      expect.stringMatching(`cannot grant the lock of "${claim.lock}": BUSY`),
+      expect.stringContaining(`can grant the lock of "${claim.lock}" again`),
+    ]);
+    await other.close();
+    client.disconnect();
+    raw.disconnect();
+    killer.disconnect();
   });
 
   it('stays open when the node is closed', async () => {

@@ -3,6 +3,7 @@ import {
   endOfRefusal,
   fateOf,
   isOfOneClaim,
+  isOfOneServer,
   isRefusal,
   perhapsCarriedOut,
   Unserved,
@@ -28,6 +29,19 @@ it.each<[error: Error, isRefused: boolean, isOfOne: boolean, fate: string, end: 
     expect(endOfRefusal(error)).toBe(end);
   },
 );
+
+it.each([
+  ['LOADING Redis is loading the dataset in memory', true],
+  ['BUSY Redis is busy running a script', true],
+  ['MASTERDOWN Link with MASTER is down', true],
+  ['ERR max number of clients reached', true],
+  ['OOM command not allowed', true],
+  ['CLUSTERDOWN The cluster is down', false],
+  ['NOPERM this user has no permissions', false],
+  ['WRONGPASS invalid username-password pair', false],
+])('in a Cluster, %j is about one server alone: %s', (message, isOfOne) => {
+  expect(isOfOneServer(replied(message))).toBe(isOfOne);
+});
 
 it('a refusal of a command that another server may have carried out before leaves its fate unknown', () => {
   const error = replied('OOM command not allowed');

@@ -69,6 +69,13 @@ export function isOfOneClaim(error: unknown): boolean {
   );
 }
 
+/** Whether a server of a Cluster speaks of its own state, which says nothing about the other servers. */
+export function isOfOneServer(error: Error): boolean {
+  return isRefusal(error) && (endOfRefusal(error) === 'write' || OWN_STATE.test(error.message));
+}
+
+const OWN_STATE = /^(LOADING|BUSY|MASTERDOWN|ERR max number)/;
+
 /** What would show that the refusal in an error is over. */
 export function endOfRefusal(error: Error): EndOfRefusal {
   const { message } = error;

@@ -14,7 +14,14 @@ import { AnsweredLate, RedisCommands } from './redis-commands.js';
 import { noAnswer } from './diagnosis.js';
 import { clientLike, newClient, type RedisNodeSettings } from './redis-client.js';
 import { RedisConnection } from './redis-connection.js';
-import { endOfRefusal, fateOf, isOfOneClaim, isOfOneCommand, isRefusal, NotSent } from './redis-errors.js';
+import {
+  endOfRefusal,
+  fateOf,
+  isOfOneClaim,
+  isOfOneCommand,
+  isOfOneServer,
+  NotSent,
+} from './redis-errors.js';
 import { ServerClock } from './server-clock.js';
 
 /** One Redis server, Sentinel group or Cluster. Sends nothing unless the connection is ready. */
@@ -175,13 +182,9 @@ export class RedisNode implements NodeDriver {
     this.resendLost('all');
   }
 
-  /**
-   * Whether a refusal is about one claim. In a Cluster, that is so also if the server that has the keys of the claim
-   * refuses to write.
-   */
+  /** Whether a refusal is about one claim. In a Cluster, a server that is busy refuses only the claims of its slots. */
   private isOfOneClaim(error: Error): boolean {
-    if (isOfOneClaim(error)) return true;
-    return isRefusal(error) && this.connection.client.isCluster && endOfRefusal(error) === 'write';
+    return isOfOneClaim(error) || (this.connection.client.isCluster && isOfOneServer(error));
   }
 
   /** What to do about a refusal, as the end of a sentence. */
