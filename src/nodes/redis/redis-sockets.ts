@@ -1,5 +1,6 @@
 import type { Cluster, Redis, RedisOptions } from 'ioredis';
 import { tellWhyGivenUp } from './cluster-redirections.js';
+import { followMoves } from './moved-slots.js';
 
 /** The connections to single servers: one, or in a Cluster one for each server that is known, connected or not. */
 export function serversOf(client: Redis | Cluster): Redis[] {
@@ -16,6 +17,7 @@ export function prepare(client: Redis | Cluster): void {
     client.on('+node', prepareServer);
     unreference(client, 'reconnectTimeout');
     unreference(client, 'slotsTimer');
+    followMoves(client as Cluster);
     tellWhyGivenUp(client as Cluster);
   }
   // Without a listener, ioredis writes errors to the console.
