@@ -67,9 +67,11 @@ export class RedisConnection {
 
   /** Whether a command would be sent now. */
   get isReady(): boolean {
-    const { current } = this;
-    if (this.isMisplaced || current.status !== 'ready') return false;
-    return current.isCluster || (current as Redis).stream.writable;
+    return (
+      !this.isMisplaced &&
+      this.current.status === 'ready' &&
+      (this.current.isCluster || (this.current as Redis).stream.writable)
+    );
   }
 
   /** Whether it is still unknown if the connection works: the first one is being made, or a command got no answer. */
@@ -140,9 +142,8 @@ export class RedisConnection {
       (this.current.options as RedisOptions).enableReadyCheck = false;
     } else {
       this.isMisplaced ||= isOfSelect(error);
-      const why = this.diagnosis.ofNew(error);
-      this.listener.onTrouble(why);
-      if (!isOfSelect(error)) for (const end of this.waiting) end(new NotSent(why));
+      this.listener.onTrouble(this.diagnosis.ofNew(error));
+      if (!isOfSelect(error)) for (const end of this.waiting) end(error);
     }
   };
   private readonly onClose = (): void => {
