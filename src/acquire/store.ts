@@ -8,10 +8,10 @@ export interface Store {
    * late, or whose answer is lost, is released in the background.
    *
    * @param ttl The lease, in milliseconds.
-   * @param attempt The number of earlier rounds of votes on this claim.
+   * @param sinceSplit The number of attempts since the first split vote, that one included.
    * @param asksLeadFirst Whether to ask the lead node first, and the other nodes only if it does not deny the claim.
    */
-  vote(claim: Claim, ttl: number, attempt?: number, asksLeadFirst?: boolean): Promise<VoteResult>;
+  vote(claim: Claim, ttl: number, sinceSplit?: number, asksLeadFirst?: boolean): Promise<VoteResult>;
 }
 
 /** A majority of the nodes says that the lock belongs to another claim: asking again is pointless. */

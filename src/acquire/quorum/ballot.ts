@@ -12,7 +12,7 @@ import type { PauseVotes } from './pause-votes.js';
 import { stragglerGrace } from './stragglers.js';
 import { Tally } from './tally.js';
 
-/** From this attempt on, a contested vote waits even for nodes that are known to be slow. */
+/** From this attempt after a split vote on, a contested vote waits even for nodes that are known to be slow. */
 const WAIT_FOR_SLOW_FROM = 4;
 
 /** One claim and the votes of all nodes on it, from the attempt to win it until it is released. */
@@ -31,7 +31,7 @@ export class Ballot implements Grant {
   private askedAt = 0;
 
   /**
-   * @param attempt The number of earlier rounds of votes on this claim.
+   * @param sinceSplit The number of attempts since the first split vote, that one included.
    * @param leadVote The vote of the lead node, if that node is asked before the others.
    * @param pauseVotes Gets each vote, also those that come too late to count.
    */
@@ -42,7 +42,7 @@ export class Ballot implements Grant {
     private readonly clock: Clock,
     readonly claim: Claim,
     readonly token: string,
-    private readonly attempt: number,
+    private readonly sinceSplit: number,
     readonly leadVote: LeadVote | undefined,
     readonly pauseVotes?: PauseVotes,
   ) {
@@ -73,13 +73,15 @@ export class Ballot implements Grant {
     const missing = this.votes.filter((each) => each.isAwaited);
     const stopWaiting = (): void => missing.forEach((each) => each.stopWaiting());
     if (missing.every(({ node }) => this.mayBeSkipped(node))) return stopWaiting();
-    const grace = stragglerGrace(this.clock.elapsed() - this.askedAt, this.attempt);
+    const grace = stragglerGrace(this.clock.elapsed() - this.askedAt, this.sinceSplit);
     this.straggling ??= this.clock.setTimeout(stopWaiting, grace).unref();
   }
 
-  /** Whether not to wait for a node: it failed when it was last asked, or, in early attempts, it is slow. */
+  /** Whether not to wait for a node: it failed when it was last asked, or, soon after a split vote, it is slow. */
   private mayBeSkipped(node: LockNode): boolean {
-    return this.latencies.isDown(node) || (this.attempt < WAIT_FOR_SLOW_FROM && this.latencies.isSlow(node));
+    return (
+      this.latencies.isDown(node) || (this.sinceSplit < WAIT_FOR_SLOW_FROM && this.latencies.isSlow(node))
+    );
   }
 
   /** Resolves to the reason why the claim was not granted. */

@@ -1,9 +1,6 @@
 import type { Clock, Timer } from '../../clock.js';
 import type { Conflict, LockNode, Vote } from '../../nodes/lock-node.js';
 
-/** How long the lead node may take before the others are asked too, in milliseconds. */
-export const LEAD_NODE_TIMEOUT = 100;
-
 /**
  * The vote of the lead node on one claim. It saves losers the round trip to every node. The instances of a fleet claim
  * a tick in the same millisecond, and all but one lose: an instance that the lead node denies need not ask the others.
@@ -18,12 +15,14 @@ export class LeadVote {
   private resolve: ((asksOthers: boolean) => void) | undefined;
   private readonly timer: Timer;
 
+  /** @param timeout How long the lead node may take before the others are asked too, in milliseconds. */
   constructor(
     readonly node: LockNode,
+    timeout: number,
     private readonly clock: Clock,
   ) {
     this.asksOthers = new Promise((resolve) => (this.resolve = resolve));
-    this.timer = clock.setTimeout(() => this.end(true), LEAD_NODE_TIMEOUT);
+    this.timer = clock.setTimeout(() => this.end(true), timeout);
   }
 
   /** Takes the vote of the lead node; `undefined` if it failed, or named an earlier attempt of the claim as holder. */

@@ -37,13 +37,23 @@ export class QuorumStore implements Store {
    * lead node does not deny the claim. Otherwise, or if the nodes were down at the last vote (see `isReached`), asks
    * all nodes at once.
    */
-  async vote(claim: Claim, ttl: number, attempt = 0, asksLeadFirst = false): Promise<VoteResult> {
+  async vote(claim: Claim, ttl: number, sinceSplit = 0, asksLeadFirst = false): Promise<VoteResult> {
     const { adapter, nodes, latencies, clock } = this;
     const token = this.newToken(claim.run);
     const lead = (claim.loserCounter || asksLeadFirst) && this.isReached ? latencies.lead() : undefined;
-    const leadVote = lead && new LeadVote(lead, clock);
+    const leadVote = lead && new LeadVote(lead, latencies.leadTimeout(lead), clock);
     const pauseVotes = claim.pause === undefined ? undefined : this.pauseVotesOf(claim.pause);
-    const ballot = new Ballot(adapter, nodes, latencies, clock, claim, token, attempt, leadVote, pauseVotes);
+    const ballot = new Ballot(
+      adapter,
+      nodes,
+      latencies,
+      clock,
+      claim,
+      token,
+      sinceSplit,
+      leadVote,
+      pauseVotes,
+    );
     const result = (await ballot.acquire(ttl)) ? ballot : await ballot.denial();
     if (result.kind !== 'denied by lead') {
       this.isReached = !isDown(result);
