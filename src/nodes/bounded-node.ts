@@ -6,7 +6,7 @@ import type { JobKeyNames, JobView, Pause, Register } from './job-view.js';
 import type { Claim, LockNode, NodeReport, Vote } from './lock-node.js';
 import { GRACE, type NodeLog } from './node-log.js';
 import { Retries } from './retries.js';
-import { type Ending, type Undelivered, UndeliveredCommands, type Which } from './undelivered.js';
+import { type Ending, ENDINGS, type Undelivered, UndeliveredCommands, type Which } from './undelivered.js';
 
 /** What a `BoundedNode` needs from a node, in addition to the contract, to handle commands that hang or get lost. */
 export interface NodeDriver extends LockNode {
@@ -67,7 +67,7 @@ export class BoundedNode implements LockNode {
   readonly address: string;
   private readonly deadline: Deadline;
   private readonly undelivered: UndeliveredCommands;
-  private readonly retries: Retries;
+  private readonly retries: readonly Retries[];
   private isClosing = false;
 
   /** @param nodeTimeout How long an answer may take, in milliseconds. */
@@ -78,7 +78,8 @@ export class BoundedNode implements LockNode {
     this.address = node.address;
     this.deadline = new Deadline(nodeTimeout, () => this.late());
     this.undelivered = new UndeliveredCommands(nodeTimeout);
-    this.retries = new Retries(this.undelivered, (command) => this.deliverAgain(command));
+    const { undelivered } = this;
+    this.retries = ENDINGS.map((kind) => new Retries(kind, undelivered, (each) => this.deliverAgain(each)));
     node.onRecovery((which) => this.resend(which));
   }
 
@@ -171,9 +172,9 @@ export class BoundedNode implements LockNode {
     this.node.log.close();
     this.isClosing = true;
     // The node may accept now what it has rejected. Then wait: a settle may still be in flight over a new connection.
-    this.resend('rejected');
+    for (const kind of ENDINGS) this.resend(kind);
     await this.atMost(this.undelivered.whenEmpty());
-    this.retries.stop();
+    for (const each of this.retries) each.stop();
     await this.atMost(this.node.close());
     this.deadline.stop();
   }
@@ -213,7 +214,7 @@ export class BoundedNode implements LockNode {
   private deliver(command: Undelivered, sent: Promise<boolean>, mayStillVote = false): Promise<boolean> {
     const arrived = (isHeld: boolean): boolean => {
       this.undelivered.forget(command);
-      this.retries.accepted();
+      for (const each of this.retries) each.accepted();
       return isHeld;
     };
     const answer = this.deadline.within(sent, arrived, (error, isLate) => {
@@ -230,7 +231,7 @@ export class BoundedNode implements LockNode {
     const isNeedless = fate === 'refused' && (this.isClosing || this.undelivered.isNeedless(command));
     if (isNeedless || fate === 'refused for good') return this.undelivered.forget(command);
     this.undelivered.rejected(command);
-    this.retries.rejected();
+    for (const each of this.retries) each.rejected();
   }
 
   private late(): NodeUnreachableError {

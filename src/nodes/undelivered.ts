@@ -3,6 +3,9 @@ import type { Claim } from './lock-node.js';
 /** How to end a claim: settle the run, and put it on record, or undo the claim. */
 export type Ending = { readonly kind: 'settle'; readonly record?: string } | { readonly kind: 'release' };
 
+/** The kinds of endings. */
+export const ENDINGS = ['settle', 'release'] as const;
+
 /** A command that may not have reached the node. */
 export interface Undelivered {
   /** Whether the claim has been extended or settled since: if this node grants it late, it is not released. */
@@ -13,10 +16,10 @@ export interface Undelivered {
 }
 
 /**
- * Which commands to send again: all; those that were rejected; or those that have failed or were not answered in time,
- * except those that were last sent a moment ago.
+ * Which commands to send again: all; those that have failed or were not answered in time, except those that were last
+ * sent a moment ago; or the settles, or the releases, that were rejected.
  */
-export type Which = 'all' | 'rejected' | 'failed';
+export type Which = 'all' | 'failed' | Ending['kind'];
 
 interface Entry extends Undelivered {
   /** When the claim, or the command itself, was first sent, on the monotonic clock. */
@@ -37,7 +40,7 @@ export class UndeliveredCommands {
   /** The tokens of those that have failed, or were not answered in time. */
   private readonly failures = new Set<string>();
   /** The tokens of those that were rejected, in the order in which that happened. */
-  private readonly rejections = new Set<string>();
+  private readonly rejections = { settle: new Set<string>(), release: new Set<string>() };
   /** The tokens of the latest claims that were refused, and not extended or settled since. */
   private readonly refusedClaims = new Set<string>();
   /** Called when none is left. */
@@ -49,9 +52,9 @@ export class UndeliveredCommands {
    */
   constructor(private readonly limit: number) {}
 
-  /** How many were rejected. */
-  get rejectedCount(): number {
-    return this.rejections.size;
+  /** How many of this kind were rejected. */
+  rejectedCount(kind: Ending['kind']): number {
+    return this.rejections[kind].size;
   }
 
   add(ending: Ending, claim: Claim, token: string): Undelivered {
@@ -78,7 +81,7 @@ export class UndeliveredCommands {
 
   /** The command was rejected: it is no longer on its way, and may be carried out if it is sent again. */
   rejected(entry: Undelivered): void {
-    if (this.entries.get(entry.token) === entry) this.rejections.add(entry.token);
+    if (this.entries.get(entry.token) === entry) this.rejections[entry.ending.kind].add(entry.token);
   }
 
   /** The claim was refused: there is nothing to release. */
@@ -129,12 +132,12 @@ export class UndeliveredCommands {
 
   private tokensOf(which: Which): Iterable<string> {
     if (which === 'all') return this.entries.keys();
-    return which === 'rejected' ? this.rejections : this.failures;
+    return which === 'failed' ? this.failures : this.rejections[which];
   }
 
   private noteSent(token: string): void {
     this.failures.delete(token);
-    this.rejections.delete(token);
+    for (const kind of ENDINGS) this.rejections[kind].delete(token);
   }
 
   private remove(token: string): void {

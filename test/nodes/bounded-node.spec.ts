@@ -133,6 +133,23 @@ describe('a node of the application', () => {
     await vi.waitFor(async () => expect(await memory.claim(tick, 'c', TTL)).toMatchObject({ kind: left }));
   });
 
+  it('that rejects a settle gets it again before hundreds of releases that it rejects slowly', async () => {
+    const memory = new MemoryNode();
+    const node = around(memory);
+    const tick = claimOf(newName(), Date.now());
+    await node.claim(tick, 'a', TTL);
+    vi.spyOn(memory, 'release').mockImplementation(async () => {
+      await pause(NODE_TIMEOUT / 2);
+      throw new Error('connection reset');
+    });
+    const refused = Array.from({ length: 300 }, (_, each) => node.release(claimOf(newName()), `b${each}`));
+    await Promise.allSettled(refused);
+    vi.spyOn(memory, 'settle').mockRejectedValueOnce(new Error('no space left'));
+    await expect(node.settle(tick, 'a')).rejects.toThrow('no space left');
+    const settled = async () => expect(await memory.claim(tick, 'c', TTL)).toMatchObject({ kind: 'settled' });
+    await vi.waitFor(settled, 10_000);
+  });
+
   it('that votes, and rejects each settle, is logged only when a run ends', async () => {
     const memory = new MemoryNode();
     const node = around(memory);

@@ -10,7 +10,7 @@ function nodeAfter(rejected: number, accepts: (token: string) => boolean) {
   const undelivered = new UndeliveredCommands(100);
   const node = { sent: [] as string[], most: 0, retries: undefined as unknown as Retries };
   let onTheirWay = 0;
-  const retries = new Retries(undelivered, async (command) => {
+  const retries = new Retries('release', undelivered, async (command) => {
     node.sent.push(command.token);
     node.most = Math.max(node.most, ++onTheirWay);
     await new Promise((resolve) => setTimeout(resolve, 1));
