@@ -115,6 +115,19 @@ describe.skipIf(findEngine().kind === 'embedded')('a Sentinel group', () => {
   }, 45_000);
 });
 
+describe.skipIf(findEngine().kind === 'embedded')('a Sentinel group whose Sentinel cannot be reached', () => {
+  it('is said to vote again as soon as it is connected, without a claim', async () => {
+    const { log, proxy, node } = await startBehindProxy();
+    proxy.refuses = true;
+    await expect(node.open()).rejects.toThrow('no Sentinel can be reached');
+    const key = { ends: '{fleet}:ends', entries: '{fleet}:entries' };
+    await expect(node.register(key, 'a', TTL, 'entry')).rejects.toThrow('no Sentinel can be reached');
+    proxy.refuses = false;
+    await vi.waitFor(() => expect(log.lines.at(-1)).toMatch(/^log: .* votes again/), 5000);
+    expect(log.lines).toHaveLength(2);
+  });
+});
+
 describe.skipIf(findEngine().kind === 'embedded')('a Sentinel group of three Sentinels', () => {
   it('is left by the clients of a master that the Sentinels have replaced, although it still answers', async () => {
     const { master, replica, sentinels, nodes } = await startGroup();
@@ -243,6 +256,24 @@ describe.skipIf(findEngine().kind === 'embedded')('a Sentinel that an instance l
     await vi.waitFor(async () => expect(await listeners()).toBe(1), 5000);
   });
 });
+
+/** A node of a Sentinel group, and a proxy in front of the only Sentinel. */
+async function startBehindProxy() {
+  const log = new LogSpy();
+  onTestFinished(() => log.restore());
+  const master = await RedisServer.start();
+  onTestFinished(() => master.stop());
+  const sentinel = await Sentinel.watching(master);
+  onTestFinished(() => sentinel.stop());
+  const proxy = await TcpProxy.to(sentinel.port);
+  onTestFinished(() => proxy.close());
+  const node = nodeOf(
+    { sentinels: [{ host: '127.0.0.1', port: proxy.port }], name: 'jobs', updateSentinels: false },
+    { nodeTimeout: 300 },
+  );
+  onTestFinished(() => node.close());
+  return { log, master, proxy, node };
+}
 
 /** A master, a replica, and three Sentinels that know each other. */
 async function startGroup(): Promise<{

@@ -67,11 +67,9 @@ export class RedisConnection {
 
   /** Whether a command would be sent now. */
   get isReady(): boolean {
-    return (
-      !this.isMisplaced &&
-      this.current.status === 'ready' &&
-      (this.current.isCluster || (this.current as Redis).stream.writable)
-    );
+    const { current } = this;
+    if (this.isMisplaced || current.status !== 'ready') return false;
+    return current.isCluster || (current as Redis).stream.writable;
   }
 
   /** Whether it is still unknown if the connection works: the first one is being made, or a command got no answer. */
@@ -142,8 +140,9 @@ export class RedisConnection {
       (this.current.options as RedisOptions).enableReadyCheck = false;
     } else {
       this.isMisplaced ||= isOfSelect(error);
-      this.listener.onTrouble(this.diagnosis.ofNew(error));
-      if (!isOfSelect(error)) for (const end of this.waiting) end(error);
+      const why = this.diagnosis.ofNew(error);
+      this.listener.onTrouble(why);
+      if (!isOfSelect(error)) for (const end of this.waiting) end(new NotSent(why));
     }
   };
   private readonly onClose = (): void => {
