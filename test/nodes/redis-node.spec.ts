@@ -305,6 +305,47 @@ describe('a server that is away', () => {
   });
 });
 
+describe.skipIf(isEmbedded)('a server that is slow while it refuses new connections', () => {
+  it.each([
+    ['its password has been changed', 'requirepass', 'other', '.*WRONGPASS'],
+    ['it has no room for more', 'maxclients', '1', ''],
+  ])('votes again over the old one: %s', async (_, option, value, why) => {
+    const slow = await started();
+    const owner = rawClient(slow);
+    cleanUps.push(() => owner.disconnect());
+    await owner.config('SET', 'requirepass', 'hidden');
+    const node = closedLater(
+      nodeOf({ host: '127.0.0.1', port: slow.port, password: 'hidden' }, { nodeTimeout: 300 }),
+    );
+    await node.open();
+    await owner.config('SET', option, value);
+    await owner.client('PAUSE', 60_000, 'WRITE');
+    expect(await outcome(node.claim(claimOf(name), 'a', TTL))).toContain('no answer within 300 ms');
+    // The second connection has been refused by the end of this one.
+    expect(await outcome(node.claim(claimOf(name), 'a', TTL))).not.toBe('fulfilled');
+    await owner.client('UNPAUSE');
+    expect(await voteWithin(2000, node)).toEqual({ kind: 'granted' });
+    expect(log.lines).toEqual([
+      expect.stringMatching(
+        `^warn: Node ${at(slow)} cannot vote: no answer within 300 ms; a second connection failed: ${why}`,
+      ),
+      expect.stringMatching(`^log: Node ${at(slow)} votes again`),
+    ]);
+  });
+});
+
+it('a connection dropped in silence is replaced soon after new ones are no longer refused', async () => {
+  const proxy = await newProxy();
+  const node = await open(nodeAt(proxy, { nodeTimeout: 1000 }));
+  proxy.forget();
+  proxy.refuses = true;
+  for (let count = 0; count < 2; count++) {
+    expect(await outcome(node.claim(claimOf(name), 'a', TTL))).not.toBe('fulfilled');
+  }
+  proxy.refuses = false;
+  expect(await voteWithin(2500, node)).toEqual({ kind: 'granted' });
+});
+
 describe('a reply that is lost after the script ran', () => {
   it('does not turn the claim against itself when it comes again', async () => {
     const proxy = await newProxy();

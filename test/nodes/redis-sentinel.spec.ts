@@ -116,6 +116,20 @@ describe.skipIf(findEngine().kind === 'embedded')('a Sentinel group', () => {
 });
 
 describe.skipIf(findEngine().kind === 'embedded')('a Sentinel group whose Sentinel cannot be reached', () => {
+  it('votes again over its connection after the master was slow', async () => {
+    const { master, proxy, node } = await startBehindProxy();
+    const client = rawClient(master);
+    onTestFinished(() => client.disconnect());
+    await node.open();
+    proxy.refuses = true;
+    await client.client('PAUSE', 60_000, 'WRITE');
+    for (let count = 0; count < 2; count++) {
+      await expect(node.claim(claimOf(newName()), 'a', TTL)).rejects.toThrow('sentinel jobs');
+    }
+    await client.client('UNPAUSE');
+    await vi.waitFor(() => node.claim(claimOf(newName()), 'a', TTL), 3000);
+  });
+
   it('is said to vote again as soon as it is connected, without a claim', async () => {
     const { log, proxy, node } = await startBehindProxy();
     proxy.refuses = true;

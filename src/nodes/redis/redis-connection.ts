@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Cluster, Redis, RedisOptions } from 'ioredis';
 import { CLUSTER_CLOSED } from './causes.js';
@@ -7,7 +6,7 @@ import { duplicateOf, HUNG_AFTER, isTls, RETRY_DELAY } from './redis-client.js';
 import { isOfReadyCheck, isOfSelect, NotSent } from './redis-errors.js';
 import { abandon, prepare, reset, serversOf } from './redis-sockets.js';
 import { serverTime } from './server-clock.js';
-import { afterTimeout, Suspicion } from './suspicion.js';
+import { afterTimeout, openedOrRefused, Suspicion } from './suspicion.js';
 
 /** What a connection tells its node. */
 interface ConnectionListener {
@@ -205,29 +204,31 @@ export class RedisConnection {
     const fresh = duplicateOf(this.current);
     prepare(fresh);
     fresh.connect().catch(() => {});
-    const isReady = await Promise.race([
-      once(fresh, 'ready')
-        .then(() => true)
-        .catch(() => false),
-      suspicion.over.then(() => false),
-      afterTimeout(this.limit).then(() => false),
-    ]);
-    if (isReady && this.suspicion === suspicion && !this.isClosed) {
+    const isOver = Promise.race([suspicion.over, afterTimeout(this.limit)]);
+    const opened = await Promise.race([openedOrRefused(fresh), isOver]);
+    if (opened === true && this.suspicion === suspicion && !this.isClosed) {
       this.replaceBy(fresh);
     } else {
       abandon(fresh);
-      this.lookAgainAt = performance.now() + HUNG_AFTER * this.limit;
+      const refusal = opened instanceof Error && !isOfReadyCheck(opened) ? opened : undefined;
+      if (refusal) await isOver;
+      // One hung server of a Cluster says nothing about the others.
+      const { isCluster } = this.current;
+      if (!refusal || isCluster) this.lookAgainAt = performance.now() + HUNG_AFTER * this.limit;
       if (this.suspicion === suspicion) {
         this.suspicion = undefined;
-        // One hung server of a Cluster says nothing about the others.
-        if (!this.current.isCluster) {
-          // It hangs or is slow: the claims that wait give up, and later ones fail at once until it is connected again.
-          suspicion.noneAnswered = true;
-          reset(this.current as Redis);
-        }
+        suspicion.noneAnswered = !isCluster;
+        if (!isCluster) this.giveUp(refusal);
       }
     }
     suspicion.end();
+  }
+
+  /** Neither connection has answered. @param refusal Why no second one can be opened: then the first is kept. */
+  private giveUp(refusal?: Error): void {
+    if (!refusal) return reset(this.current as Redis);
+    const why = `a second connection failed: ${this.diagnosis.of(refusal)}`;
+    this.listener.onTrouble(`${noAnswer(this.limit)}; ${why}`);
   }
 
   private replaceBy(fresh: Redis | Cluster): void {

@@ -1,4 +1,8 @@
+import { once } from 'node:events';
 import { setImmediate as immediate, setTimeout as pause } from 'node:timers/promises';
+import type { Cluster, Redis } from 'ioredis';
+import { errorOf } from '../../errors.js';
+import { CLOSED } from './causes.js';
 
 /** The suspicion that a connection is dead: a command on it was not answered in time. */
 export class Suspicion {
@@ -21,4 +25,12 @@ export class Suspicion {
 export async function afterTimeout(limit: number): Promise<void> {
   await pause(limit, undefined, { ref: false });
   await immediate();
+}
+
+/** Waits until a new connection can be used, or is known to be refused. Never resolves while it is silent. */
+export function openedOrRefused(fresh: Redis | Cluster): Promise<true | Error> {
+  return Promise.race([
+    once(fresh, 'ready').then(() => true as const),
+    once(fresh, 'close').then(() => new Error(CLOSED)),
+  ]).catch(errorOf);
 }
