@@ -4,54 +4,10 @@ import { NodeUnreachableError } from '../errors.js';
 import { Deadline } from './deadline.js';
 import type { JobKeyNames, JobView, Pause, Register } from './job-view.js';
 import type { Claim, LockNode, NodeReport, Vote } from './lock-node.js';
-import { GRACE, type NodeLog } from './node-log.js';
+import type { NodeDriver, Rejection } from './node-driver.js';
+import { GRACE } from './node-log.js';
 import { Retries } from './retries.js';
 import { type Ending, ENDINGS, type Undelivered, UndeliveredCommands, type Which } from './undelivered.js';
-
-/** What a `BoundedNode` needs from a node, in addition to the contract, to handle commands that hang or get lost. */
-export interface NodeDriver extends LockNode {
-  readonly log: NodeLog;
-  /** The names of these keys in the store, for messages. Default: unchanged, in quotes. */
-  shownKeys?(keys: readonly string[]): string;
-  /**
-   * Called once, before any command. The node calls `resend` when lost commands can be sent again: all of them, or only
-   * those that have failed (see `Which`).
-   */
-  onRecovery(resend: (which: 'all' | 'failed') => void): void;
-  /** Sends a settle or a release again. */
-  resend(ending: Ending, claim: Claim, token: string): Promise<boolean>;
-  /**
-   * Waits until it is known whether commands can be sent, and rejects if it turns out that they cannot. `undefined` if
-   * there is nothing to wait for: then a command that cannot be sent rejects by itself.
-   */
-  usable(): Promise<void> | undefined;
-  /**
-   * Tells `log` that a command was rejected, and returns what that means.
-   *
-   * @param isLate Whether the deadline of the command had passed: then the rejection does not show that the node cannot
-   * vote.
-   * @param mayStillVote Whether a node that refuses this command may still vote: `true` for reads, registers and
-   * pauses, and for what is sent again.
-   * @param claim What the command claims, settles or releases.
-   */
-  rejected(error: unknown, isLate?: boolean, mayStillVote?: boolean, claim?: Claim): Rejection;
-  /**
-   * Called when a command was not answered in time. @returns Whether the node is silent: connected, and it has answered
-   * nothing else meanwhile.
-   */
-  unanswered(): boolean;
-}
-
-/** What the rejection of a command means. */
-export interface Rejection {
-  /**
-   * What became of the command. `'refused'`: the node has not carried it out, or not completely, and may do so when it
-   * is sent again. `'refused for good'`: the node would refuse it again.
-   */
-  readonly fate: 'refused' | 'refused for good' | 'not sent' | 'unknown';
-  /** What the caller is told. */
-  readonly cause: NodeUnreachableError;
-}
 
 const RELEASE: Ending = { kind: 'release' };
 
@@ -119,6 +75,7 @@ export class BoundedNode implements LockNode {
         else if (fate !== 'unknown') this.undelivered.claimRefused(release);
         return cause;
       },
+      () => this.late(claim),
     );
     answer.catch(() => this.undelivered.failed(release));
     return answer;
@@ -234,16 +191,25 @@ export class BoundedNode implements LockNode {
     for (const each of this.retries) each.rejected();
   }
 
-  private late(): NodeUnreachableError {
-    const { node } = this;
-    const why = node.log.trouble ?? `no answer within ${this.nodeTimeout} ms`;
-    // A node that answers other commands is slow, but not down.
-    if (!node.unanswered()) return this.unreachable(why, 'slow');
-    node.log.troubled(why, GRACE);
-    return this.unreachable(why);
+  private late(claim?: Claim): NodeUnreachableError {
+    const { log } = this.node;
+    const why = log.trouble ?? `no answer within ${this.nodeTimeout} ms`;
+    switch (this.node.unanswered()) {
+      // A node that answers other commands is slow, but not down.
+      case 'none':
+        return this.unreachable(why, 'slow');
+      case 'perhaps in part':
+        return this.unreachable(why, 'lock');
+      case 'in part':
+        if (claim) log.refusingClaim(claim, why, '', 'answer');
+        return this.unreachable(why, 'lock');
+      case 'complete':
+        log.troubled(why, GRACE);
+        return this.unreachable(why);
+    }
   }
 
-  private unreachable(why: string, scope?: 'slow'): NodeUnreachableError {
+  private unreachable(why: string, scope?: 'slow' | 'lock'): NodeUnreachableError {
     return new NodeUnreachableError(this.address, why, scope, this.title);
   }
 }

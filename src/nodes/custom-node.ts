@@ -1,6 +1,6 @@
 import { messageOf } from '../display.js';
 import { errorOf, NodeUnreachableError } from '../errors.js';
-import type { NodeDriver, Rejection } from './bounded-node.js';
+import type { NodeDriver, Rejection, Silence } from './node-driver.js';
 import type { JobKeyNames, JobView, Pause, Register } from './job-view.js';
 import type { Claim, LockNode, NodeReport, Vote } from './lock-node.js';
 import { NodeLog } from './node-log.js';
@@ -84,8 +84,8 @@ export class CustomNode implements NodeDriver {
     return { fate: 'unknown', cause: isExplained ? error : new NodeUnreachableError(this.address, why) };
   }
 
-  unanswered(): boolean {
-    return this.lastAnswer < performance.now() - this.nodeTimeout;
+  unanswered(): Silence {
+    return this.lastAnswer < performance.now() - this.nodeTimeout ? 'complete' : 'none';
   }
 
   private voted<Answer>(claim: Claim, answer: Answer): Answer {

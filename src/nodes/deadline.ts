@@ -2,6 +2,8 @@
 interface Wait {
   readonly endsAt: number;
   readonly reject: (error: unknown) => void;
+  /** Returns what to reject with. */
+  readonly late: () => Error;
 }
 
 type Failed = (error: unknown, isLate: boolean) => Error;
@@ -27,14 +29,17 @@ export class Deadline {
   /**
    * Resolves to what `read` returns for the reply, or rejects with what `failed` returns for a rejection, if that comes
    * in time. Both are called however late it comes.
+   *
+   * @param late Returns what to reject with if no reply came in time. Default: that of the constructor.
    */
   within<Reply, Answer>(
     asked: Promise<Reply>,
     read: (reply: Reply, isLate: boolean) => Answer,
     failed: Failed,
+    late = this.late,
   ): Promise<Answer> {
     return new Promise<Answer>((resolve, reject) => {
-      const wait: Wait = { endsAt: performance.now() + this.limit, reject };
+      const wait: Wait = { endsAt: performance.now() + this.limit, reject, late };
       this.waits.add(wait);
       this.timer ??= this.arm(this.limit);
       asked.then(
@@ -74,7 +79,7 @@ export class Deadline {
         return;
       }
       this.waits.delete(wait);
-      fail(wait, this.late);
+      fail(wait, wait.late);
     }
   }
 }

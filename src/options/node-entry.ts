@@ -1,7 +1,8 @@
 import type { Cluster, Redis, RedisOptions } from 'ioredis';
 import { classOf } from '../display.js';
 import { errorOf, InvalidOptionError, RedlockError } from '../errors.js';
-import { BoundedNode, type NodeDriver } from '../nodes/bounded-node.js';
+import { BoundedNode } from '../nodes/bounded-node.js';
+import type { NodeDriver } from '../nodes/node-driver.js';
 import { CustomNode } from '../nodes/custom-node.js';
 import { hasHashTag } from '../nodes/job-keys.js';
 import type { LockNode } from '../nodes/lock-node.js';

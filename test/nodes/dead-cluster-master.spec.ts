@@ -23,12 +23,8 @@ async function useCluster(...settings: string[]): Promise<void> {
   onTestFinished(() => stopCluster(started));
 }
 
-async function opened(
-  nodeTimeout: number,
-  options: ClusterOptions = {},
-  known = masters,
-): Promise<BoundedNode> {
-  const seeds = known.map(({ server: { port } }) => ({ host: '127.0.0.1', port }));
+async function opened(nodeTimeout: number, options: ClusterOptions = {}): Promise<BoundedNode> {
+  const seeds = masters.map(({ server: { port } }) => ({ host: '127.0.0.1', port }));
   const client = new Cluster(seeds, { lazyConnect: true, ...options });
   const node = nodeOf(client, { nodeTimeout, isAlone: true });
   onTestFinished(() => node.close());
@@ -49,13 +45,6 @@ function newClaim(master: Member, at?: number): Claim {
 /** A line of the log about a claim. */
 function told(what: string, { lock }: Claim): unknown {
   return expect.stringMatching(`Redis Cluster .* ${what} the lock of "${lock}"`);
-}
-
-/** The connections for commands to a server. */
-async function connectionsTo({ client }: Member): Promise<string[]> {
-  return [...String(await client.client('LIST')).matchAll(/^id=(\d+) .* name=test /gm)].map(
-    ([, id = '']) => id,
-  );
 }
 
 describe.skipIf(findEngine().kind === 'embedded')('a master of a Cluster', () => {
@@ -130,37 +119,6 @@ describe.skipIf(findEngine().kind === 'embedded')('a master of a Cluster', () =>
       expect(log.lines).toEqual([
         expect.stringMatching(/Redis Cluster .* is unavailable: CLUSTERDOWN The cluster is down/),
       ]);
-    },
-  );
-
-  it(
-    'that hangs does not cost the connections to the others with each claim',
-    { timeout: 60_000 },
-    async () => {
-      await useCluster('--cluster-node-timeout', '30000');
-      const [hung, well, other] = masters as [Member, Member, Member];
-      // A new client is soon ready, because it asks only servers that answer.
-      const node = await opened(500, { enableReadyCheck: false }, [well, other]);
-      const seen = new Set(await connectionsTo(well));
-      const replaced: number[] = [];
-      hung.server.pause();
-      try {
-        for (let count = 0; count < 8; count++) {
-          await expect(node.claim(newClaim(hung, Date.now()), 'a', TTL)).rejects.toThrow(
-            /no answer|has its keys/,
-          );
-          expect(await node.claim(newClaim(well, Date.now()), 'a', TTL)).toEqual({ kind: 'granted' });
-          const fresh = (await connectionsTo(well)).filter((id) => !seen.has(id));
-          for (const id of fresh) seen.add(id);
-          if (fresh.length > 0) replaced.push(performance.now());
-        }
-      } finally {
-        hung.server.resume();
-      }
-      expect(replaced.length).toBeGreaterThan(1);
-      // A claim takes 500 ms, and the connections are kept for 1500 ms.
-      for (const [index, at] of replaced.slice(1).entries())
-        expect(at - (replaced[index] ?? 0)).toBeGreaterThan(1000);
     },
   );
 });

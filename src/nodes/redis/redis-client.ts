@@ -82,10 +82,9 @@ export function clientLike(client: Redis | Cluster, settings: RedisNodeSettings)
 }
 
 /** A second connection of the module's own to the same server. */
-export function duplicateOf(client: Redis | Cluster): Redis | Cluster {
-  if (client.isCluster) return (client as Cluster).duplicate();
-  const { username = {}, password = {} } = Object.getOwnPropertyDescriptors((client as Redis).options);
-  return withCredentials((client as Redis).duplicate(), { username, password });
+export function duplicateOf(client: Redis): Redis {
+  const { username = {}, password = {} } = Object.getOwnPropertyDescriptors(client.options);
+  return withCredentials(client.duplicate(), { username, password });
 }
 
 function withCredentials(copy: Redis, credentials: PropertyDescriptorMap): Redis {

@@ -1,12 +1,14 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Cluster, Redis, RedisOptions } from 'ioredis';
+import type { Silence } from '../node-driver.js';
 import { CLUSTER_CLOSED } from './causes.js';
 import { Diagnosis, noAnswer } from './diagnosis.js';
-import { duplicateOf, HUNG_AFTER, isTls, RETRY_DELAY } from './redis-client.js';
+import { HUNG_AFTER, isTls, RETRY_DELAY } from './redis-client.js';
 import { isOfReadyCheck, isOfSelect, NotSent } from './redis-errors.js';
 import { abandon, prepare, reset, serversOf } from './redis-sockets.js';
 import { serverTime } from './server-clock.js';
-import { afterTimeout, openedOrRefused, Suspicion } from './suspicion.js';
+import { SilentServers } from './silent-servers.js';
+import { afterTimeout, openSecond, Suspicion } from './suspicion.js';
 
 /** What a connection tells its node. */
 interface ConnectionListener {
@@ -29,7 +31,7 @@ const KEEP_WARM_EVERY = 10_000;
  *
  * A network can drop an idle connection without notifying either side. So idle connections are kept warm, and if a
  * command is not answered, a second connection is opened, which replaces the first if it is ready before the first one
- * answers.
+ * answers. In a Cluster, `SilentServers` does that for each server.
  */
 export class RedisConnection {
   readonly diagnosis: Diagnosis;
@@ -42,8 +44,10 @@ export class RedisConnection {
   /** Each is called when the connection is ready, or with what prevents that. Many claims may wait at once. */
   private readonly waiting = new Set<(error?: Error) => void>();
   private suspicion: Suspicion | undefined;
+  /** Set for a Cluster. */
+  private readonly servers: SilentServers | undefined;
   private warming: NodeJS.Timeout | undefined;
-  /** When a second connection may be opened again, so that a slow server, or a Cluster with a hung one, gets few. */
+  /** When a second connection may be opened again, so that a slow server gets few. */
   private lookAgainAt = Number.NEGATIVE_INFINITY;
   /** When the server last answered, on the monotonic clock. */
   private lastReply = Number.NEGATIVE_INFINITY;
@@ -56,6 +60,7 @@ export class RedisConnection {
   ) {
     this.current = client;
     prepare(client);
+    if (client.isCluster) this.servers = new SilentServers(client as Cluster, limit);
     this.diagnosis = new Diagnosis(isTls(client), HUNG_AFTER * limit);
     this.attach();
   }
@@ -106,11 +111,12 @@ export class RedisConnection {
     this.endSuspicion();
   }
 
-  /** A command was not answered in time. @returns Whether the server is connected, and has answered nothing else. */
-  unanswered(): boolean {
-    if (!this.isReady || this.lastReply >= performance.now() - this.limit) return false;
+  /** A command was not answered in time. @returns Which servers are connected, and have answered nothing else. */
+  unanswered(): Silence {
+    if (this.servers && this.isReady) return this.servers.unanswered();
+    if (!this.isReady || this.lastReply >= performance.now() - this.limit) return 'none';
     void this.lookInto();
-    return true;
+    return 'complete';
   }
 
   async close(): Promise<void> {
@@ -194,31 +200,26 @@ export class RedisConnection {
       () => false,
     );
     const isSilent = afterTimeout(this.limit).then(() => true);
-    if ((await Promise.race([reply, isSilent])) && this.isReady) void this.lookInto();
+    if (!(await Promise.race([reply, isSilent])) || !this.isReady) return;
+    void (this.servers?.lookInto(connection) ?? this.lookInto());
   }
 
   /** Opens a second connection, which replaces the first if it is ready before the first one answers. */
   private async lookInto(): Promise<void> {
     if (this.suspicion || this.isClosed || performance.now() < this.lookAgainAt) return;
     const suspicion = (this.suspicion = new Suspicion());
-    const fresh = duplicateOf(this.current);
-    prepare(fresh);
-    fresh.connect().catch(() => {});
     const isOver = Promise.race([suspicion.over, afterTimeout(this.limit)]);
-    const opened = await Promise.race([openedOrRefused(fresh), isOver]);
-    if (opened === true && this.suspicion === suspicion && !this.isClosed) {
+    const { fresh, refusal } = await openSecond(this.current as Redis, isOver);
+    if (fresh && this.suspicion === suspicion && !this.isClosed) {
       this.replaceBy(fresh);
     } else {
-      abandon(fresh);
-      const refusal = opened instanceof Error && !isOfReadyCheck(opened) ? opened : undefined;
+      if (fresh) abandon(fresh);
       if (refusal) await isOver;
-      // One hung server of a Cluster says nothing about the others.
-      const { isCluster } = this.current;
-      if (!refusal || isCluster) this.lookAgainAt = performance.now() + HUNG_AFTER * this.limit;
+      else this.lookAgainAt = performance.now() + HUNG_AFTER * this.limit;
       if (this.suspicion === suspicion) {
         this.suspicion = undefined;
-        suspicion.noneAnswered = !isCluster;
-        if (!isCluster) this.giveUp(refusal);
+        suspicion.noneAnswered = true;
+        this.giveUp(refusal);
       }
     }
     suspicion.end();
@@ -231,14 +232,13 @@ export class RedisConnection {
     this.listener.onTrouble(`${noAnswer(this.limit)}; ${why}`);
   }
 
-  private replaceBy(fresh: Redis | Cluster): void {
-    const old = this.current;
+  private replaceBy(fresh: Redis): void {
+    const old = this.current as Redis;
     this.detach();
     this.current = fresh;
     this.attach();
     this.suspicion = undefined;
-    if (fresh.isCluster) this.lookAgainAt = performance.now() + HUNG_AFTER * this.limit;
-    serversOf(old).forEach(reset);
+    reset(old);
     abandon(old);
     this.onReady();
   }

@@ -1,4 +1,4 @@
-import type { Rejection } from '../bounded-node.js';
+import type { Rejection } from '../node-driver.js';
 import { type EndOfRefusal, isStep, type Step } from '../refusal.js';
 
 /** The step that a server has refused, by the error; `'claim'` also for a script that is no step of a run. */

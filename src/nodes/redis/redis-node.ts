@@ -1,10 +1,10 @@
 import type { Cluster, Redis, RedisOptions } from 'ioredis';
 import { quoted } from '../../display.js';
 import { errorOf, NodeUnreachableError } from '../../errors.js';
-import type { NodeDriver, Rejection } from '../bounded-node.js';
 import { Deadline } from '../deadline.js';
 import type { JobKeyNames, JobView, Pause, Register } from '../job-view.js';
 import type { Claim, NodeReport, Vote } from '../lock-node.js';
+import type { NodeDriver, Rejection, Silence } from '../node-driver.js';
 import { ALONE, AMONG_OTHERS, GRACE, lastingKeys, NodeLog } from '../node-log.js';
 import type { Ending } from '../undelivered.js';
 import { addressOf, titleOf } from './address.js';
@@ -137,7 +137,7 @@ export class RedisNode implements NodeDriver {
     return this.connection.isUncertain ? this.connection.usable() : undefined;
   }
 
-  unanswered(): boolean {
+  unanswered(): Silence {
     return this.connection.unanswered();
   }
 
@@ -173,7 +173,7 @@ export class RedisNode implements NodeDriver {
   }
 
   private silent(why: string): Error {
-    if (this.connection.unanswered()) this.log.troubled(why, GRACE);
+    if (this.connection.unanswered() === 'complete') this.log.troubled(why, GRACE);
     return new NotSent(why);
   }
 

@@ -1,0 +1,119 @@
+import slotOf from 'cluster-key-slot';
+import { Cluster } from 'ioredis';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { Acquirer } from '../../src/acquire/acquirer.js';
+import { createStore } from '../../src/acquire/create-store.js';
+import type { Denial, Grant } from '../../src/acquire/outcome.js';
+import { systemClock } from '../../src/clock.js';
+import type { BoundedNode } from '../../src/nodes/bounded-node.js';
+import type { Claim } from '../../src/nodes/lock-node.js';
+import { type Member, placesOf, startCluster, stopCluster } from '../engine/cluster.js';
+import { findEngine } from '../engine/redis-server.js';
+import { claimOf, LogSpy, newName, nodeOf, timed } from './support.js';
+import { TcpProxy } from './tcp-proxy.js';
+
+const TTL = 30_000;
+const NODE_TIMEOUT = 500;
+
+/** The connections for commands to these servers. */
+async function connectionsTo(servers: readonly Member[]): Promise<string[][]> {
+  const lists = await Promise.all(servers.map(({ client }) => client.client('LIST')));
+  return lists.map((list) =>
+    [...String(list).matchAll(/^id=(\d+) .* name=test /gm)].map(([, id = '']) => id),
+  );
+}
+
+describe.skipIf(findEngine().kind === 'embedded')('a silent server of a Cluster', () => {
+  let members: Member[];
+  let proxies: TcpProxy[];
+  let acquirer: Acquirer;
+  let log: LogSpy;
+
+  beforeAll(async () => {
+    // No replica, and no server is declared dead.
+    members = await startCluster('--cluster-node-timeout', '60000');
+    proxies = await Promise.all(members.map(({ server }) => TcpProxy.to(server.port)));
+  });
+  afterAll(async () => {
+    await Promise.all(proxies.map((proxy) => proxy.close()));
+    await stopCluster(members);
+  });
+  beforeEach(async () => {
+    log = new LogSpy();
+    const node = await opened();
+    acquirer = new Acquirer(createStore([node], systemClock), NODE_TIMEOUT, systemClock);
+  });
+  afterEach(() => log.restore());
+
+  /** A node that has a connection to each server. */
+  async function opened(): Promise<BoundedNode> {
+    const seeds = proxies.map(({ port }) => ({ host: '127.0.0.1', port }));
+    const natMap = Object.fromEntries(
+      members.map(({ server }, index) => [`127.0.0.1:${server.port}`, seeds[index]!]),
+    );
+    const node = nodeOf(new Cluster(seeds, { lazyConnect: true, natMap }), {
+      nodeTimeout: NODE_TIMEOUT,
+      isAlone: true,
+    });
+    onTestFinished(() => node.close());
+    await vi.waitFor(() => node.open(), 5000);
+    for (const member of members) await node.claim(newClaim(member), 'a', TTL);
+    return node;
+  }
+
+  /** The claim of a tick of a new job whose slot this server has. */
+  function newClaim(member: Member): Claim {
+    for (;;) {
+      const claim = claimOf(newName(), Date.now());
+      if (placesOf(slotOf(claim.lock), members)[0] === member) return claim;
+    }
+  }
+
+  function acquire(claim: Claim): Promise<Grant | Denial> {
+    return acquirer.acquire(claim, TTL, 0, new AbortController().signal, { untilNext: 2000 });
+  }
+
+  it('that hangs costs neither ticks of jobs on the others nor connections to them', async () => {
+    const [hung, well, other] = members as [Member, Member, Member];
+    const connections = await connectionsTo([well, other]);
+    const lasting = newClaim(hung);
+    hung.server.pause();
+    try {
+      for (let tick = 0; tick < 4; tick++) {
+        const claims = [hung, well].map((member) => Array.from({ length: 40 }, () => newClaim(member)));
+        const silent = Promise.all([lasting, ...claims[0]!].map(acquire));
+        const { answer, took } = await timed(Promise.all(claims[1]!.map(acquire)));
+        expect(answer.filter(({ kind }) => kind !== 'granted')).toEqual([]);
+        expect(took).toBeLessThan(NODE_TIMEOUT);
+        for (const denial of await silent) expect(denial).toMatchObject({ reason: 'store-down' });
+      }
+    } finally {
+      hung.server.resume();
+    }
+    expect(await connectionsTo([well, other])).toEqual(connections);
+    await vi.waitFor(
+      async () => expect(await acquire(newClaim(hung))).toMatchObject({ kind: 'granted' }),
+      5000,
+    );
+    expect(log.lines).toContainEqual(
+      expect.stringMatching(`Redis Cluster .* cannot grant the lock of "${lasting.lock}": no answer within`),
+    );
+    expect(log.lines).not.toContainEqual(expect.stringContaining('is unavailable'));
+  });
+
+  it('whose connection the network has dropped gets a new one within the time of a claim', async () => {
+    const connections = await connectionsTo(members.slice(1));
+    proxies[0]!.forget();
+    const answers = await Promise.all(members.map((member) => acquire(newClaim(member))));
+    expect(answers.map(({ kind }) => kind)).toEqual(members.map(() => 'granted'));
+    expect(await connectionsTo(members.slice(1))).toEqual(connections);
+    expect(log.lines).toEqual([]);
+  });
+
+  it('is not alone if the network has dropped all connections: each gets a new one in time', async () => {
+    for (const proxy of proxies) proxy.forget();
+    const answers = await Promise.all(members.map((member) => acquire(newClaim(member))));
+    expect(answers.map(({ kind }) => kind)).toEqual(members.map(() => 'granted'));
+    expect(log.lines).toEqual([]);
+  });
+});
