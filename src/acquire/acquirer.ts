@@ -62,7 +62,7 @@ export class Acquirer {
     const isOfTick = tick !== undefined || claim.every !== undefined;
     // All attempts of a claim have the same `run` in their tokens; see `isEarlierAttempt`.
     let asked = claim.run === undefined ? { ...claim, run: uniqueId() } : claim;
-    let sinceSplit = 0;
+    let contested = 0;
     let isBuffered = false;
     let took = 0;
     let hasSlot = false;
@@ -78,20 +78,21 @@ export class Acquirer {
           time.leaveOut((failed?.since ?? clock.elapsed()) - queuedAt);
           if (slot && hasSlot && (signal.aborted || clock.elapsed() >= time.until)) return OVERLOAD;
         }
-        const asksLeadFirst: boolean = (sinceSplit > 0 || isBuffered) && attempt % RETRY.askAllEvery !== 0;
+        const asksLeadFirst: boolean = (contested > 0 || isBuffered) && attempt % RETRY.askAllEvery !== 0;
         const sentAt = clock.elapsed();
         const result: VoteResult =
-          failed?.denial ?? this.noted(await this.store.vote(asked, ttl, sinceSplit, asksLeadFirst), sentAt);
+          failed?.denial ?? this.noted(await this.store.vote(asked, ttl, contested, asksLeadFirst), sentAt);
         if (result.kind === 'granted') return result;
         const now = clock.elapsed();
         took = Math.max(took, failed?.took ?? now - sentAt);
-        const progress = { ...about, ...time.at(now), result, attempt, sinceSplit, took };
+        const progress = { ...about, ...time.at(now), result, attempt, contested, took };
         const delay = nextDelay(progress, Math.random());
         isBuffered = waitsForRun(progress);
         if (delay === undefined)
           return isBuffered ? leftToOthers(givenUp(result)) : givenUp(result, isOfTick);
         asked = nextClaim(asked, result, buffer !== undefined);
-        if (sinceSplit > 0 || result.kind === 'split') sinceSplit++;
+        const isContested = contested > 0 && result.kind === 'denied by lead' && !isBuffered;
+        if (isContested || result.kind === 'split') contested++;
         // While no quorum votes, a claim keeps its slot between attempts. The claims that wait for a slot share its
         // result.
         if (hasSlot && !isDown(result)) {

@@ -3,7 +3,7 @@ import { instanceOf } from './token.js';
 
 /** Every delay and limit of an acquisition, in milliseconds unless stated otherwise. */
 export const RETRY = {
-  /** After a split vote: a random delay of up to `first`, doubled with each attempt since then, up to `most`. */
+  /** After a split vote: a random delay of up to `first`, doubled with each contested attempt, up to `most`. */
   split: { first: 16, most: 256 },
   /** How long an acquisition retries after split votes, as a multiple of `nodeTimeout`. */
   splitLimit: 10,
@@ -52,8 +52,8 @@ export interface Progress {
   readonly result: Denial | Undecided;
   /** The number of attempts before this one. */
   readonly attempt: number;
-  /** The number of attempts since the first split vote, that one included. */
-  readonly sinceSplit: number;
+  /** How many attempts before this one were contested (see `Store.vote`). */
+  readonly contested: number;
   /**
    * Time since the first attempt, except waits for a slot, for the tick to become due, or, if it is buffered, for a run
    * in progress.
@@ -85,7 +85,7 @@ export interface Progress {
  * @param random A number from 0 up to 1, so that instances that retry together do not collide again.
  */
 export function nextDelay(progress: Progress, random: number): number | undefined {
-  const { result, sinceSplit, elapsed, waitedUntilDue, waitLimit } = progress;
+  const { result, contested, elapsed, waitedUntilDue, waitLimit } = progress;
   const { isTick, recovers, isOutOfTime, took, nodeTimeout } = progress;
   if (waitsForRun(progress)) return bufferDelay(progress, random);
   switch (result.kind) {
@@ -95,7 +95,7 @@ export function nextDelay(progress: Progress, random: number): number | undefine
       return isBackup(result.denial) ? RETRY.backup * (1 + random) : undefined;
     case 'split':
       if (elapsed >= Math.max(waitLimit, RETRY.splitLimit * nodeTimeout)) return undefined;
-      return Math.min(RETRY.split.first * 2 ** sinceSplit, RETRY.split.most) * random;
+      return Math.min(RETRY.split.first * 2 ** contested, RETRY.split.most) * random;
     case 'denied':
       if (elapsed < waitLimit) return Math.min(RETRY.wait * (0.5 + random), waitLimit - elapsed);
       // An instance whose clock lags may be running an old tick just when this one is due.

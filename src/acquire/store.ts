@@ -8,10 +8,11 @@ export interface Store {
    * late, or whose answer is lost, is released in the background.
    *
    * @param ttl The lease, in milliseconds.
-   * @param sinceSplit The number of attempts since the first split vote, that one included.
+   * @param contested How many attempts before this one were contested: those that ended in a split vote and, after one,
+   * those that lost at the lead node.
    * @param asksLeadFirst Whether to ask the lead node first, and the other nodes only if it does not deny the claim.
    */
-  vote(claim: Claim, ttl: number, sinceSplit?: number, asksLeadFirst?: boolean): Promise<VoteResult>;
+  vote(claim: Claim, ttl: number, contested?: number, asksLeadFirst?: boolean): Promise<VoteResult>;
 }
 
 /** A majority of the nodes says that the lock belongs to another claim: asking again is pointless. */

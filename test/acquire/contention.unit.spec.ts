@@ -66,7 +66,7 @@ async function contest(away: readonly number[]): Promise<number> {
   });
   const acquire = (index: number, at: number): ReturnType<Acquirer['acquire']> =>
     instances[index]!.acquire(claimAt(name, at), 10_000, 0, new AbortController().signal);
-  // The instances have learned how far away the nodes are.
+  // So that the instances learn how far away the nodes are.
   const free = instances.map(async (each, index) => {
     const grant = await each.acquire({ lock: `${name}:${index}` }, 10_000, 0, new AbortController().signal);
     await (grant as Grant).release();

@@ -143,11 +143,11 @@ describe('a contested vote', () => {
   it.each([
     [1, 100],
     [2, 200],
-  ])('waits longer with each attempt: after %i attempts, %i ms', async (attempt, grace) => {
+  ])('waits longer with each contested attempt: after %i, %i ms', async (contested, grace) => {
     const claim = claimOf(newName());
     const nodes = [memory(), memory(), memory(), hungNode(), hungNode()];
     await nodes[2]!.claim(claim, 'another contender', TTL);
-    expect((await timed(storeOf(nodes).vote(claim, TTL, attempt), clock)).took).toBe(grace);
+    expect((await timed(storeOf(nodes).vote(claim, TTL, contested), clock)).took).toBe(grace);
   });
 
   it('does not wait for nodes that failed the last time', async () => {
@@ -165,7 +165,7 @@ describe('a contested vote', () => {
     expect(took).toBe(0);
   });
 
-  it('does not wait for nodes that are known to be slow, until the fourth repetition', async () => {
+  it('does not wait for nodes that are known to be slow, until four attempts were contested', async () => {
     const nodes = [memory(), memory(), memory(), memory(), hungNode()];
     const store = storeOf(nodes);
     granted(await store.vote(claimOf(newName()), TTL));

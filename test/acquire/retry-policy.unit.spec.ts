@@ -17,7 +17,7 @@ const DOWN = denied('store-down');
 function delayAfter(result: Progress['result'], progress: Partial<Progress> = {}, random = 0.5) {
   const usual = {
     attempt: 0,
-    sinceSplit: 0,
+    contested: 0,
     elapsed: 0,
     waitedUntilDue: 0,
     waitLimit: 0,
@@ -40,11 +40,11 @@ describe('the next attempt comes', () => {
     ['never, for a tick that is run elsewhere', denied('elsewhere'), {}, undefined, undefined],
     ['never, for a tick that is settled', denied('settled'), {}, undefined, undefined],
     ['after a random part of 16 ms, for a split vote', SPLIT, {}, 0, 16],
-    ['after a random part of 64 ms, for a vote that is split a third time', SPLIT, { sinceSplit: 2 }, 0, 64],
+    ['after a random part of 64 ms, for a vote that is split a third time', SPLIT, { contested: 2 }, 0, 64],
     [
       'after a random part of 256 ms at most, for a vote that is split again and again',
       SPLIT,
-      { sinceSplit: 9 },
+      { contested: 9 },
       0,
       256,
     ],

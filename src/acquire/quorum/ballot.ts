@@ -12,8 +12,8 @@ import type { PauseVotes } from './pause-votes.js';
 import { stragglerGrace } from './stragglers.js';
 import { Tally } from './tally.js';
 
-/** From this attempt after a split vote on, a contested vote waits even for nodes that are known to be slow. */
-const WAIT_FOR_SLOW_FROM = 4;
+/** After this many contested attempts, a contested vote waits even for nodes that are known to be slow. */
+const WAIT_FOR_SLOW_AFTER = 4;
 
 /** One claim and the votes of all nodes on it, from the attempt to win it until it is released. */
 export class Ballot implements Grant {
@@ -31,7 +31,8 @@ export class Ballot implements Grant {
   private askedAt = 0;
 
   /**
-   * @param sinceSplit The number of attempts since the first split vote, that one included.
+   * @param contested How many attempts before this one were contested: those that ended in a split vote and, after one,
+   * those that lost at the lead node.
    * @param leadVote The vote of the lead node, if that node is asked before the others.
    * @param pauseVotes Gets each vote, also those that come too late to count.
    */
@@ -42,7 +43,7 @@ export class Ballot implements Grant {
     private readonly clock: Clock,
     readonly claim: Claim,
     readonly token: string,
-    private readonly sinceSplit: number,
+    private readonly contested: number,
     readonly leadVote: LeadVote | undefined,
     readonly pauseVotes?: PauseVotes,
   ) {
@@ -73,14 +74,14 @@ export class Ballot implements Grant {
     const missing = this.votes.filter((each) => each.isAwaited);
     const stopWaiting = (): void => missing.forEach((each) => each.stopWaiting());
     if (missing.every(({ node }) => this.mayBeSkipped(node))) return stopWaiting();
-    const grace = stragglerGrace(this.clock.elapsed() - this.askedAt, this.sinceSplit);
+    const grace = stragglerGrace(this.clock.elapsed() - this.askedAt, this.contested);
     this.straggling ??= this.clock.setTimeout(stopWaiting, grace).unref();
   }
 
-  /** Whether not to wait for a node: it failed when it was last asked, or, soon after a split vote, it is slow. */
+  /** Whether not to wait for a node: it failed when it was last asked, or it is slow and may not be needed. */
   private mayBeSkipped(node: LockNode): boolean {
     return (
-      this.latencies.isDown(node) || (this.sinceSplit < WAIT_FOR_SLOW_FROM && this.latencies.isSlow(node))
+      this.latencies.isDown(node) || (this.contested < WAIT_FOR_SLOW_AFTER && this.latencies.isSlow(node))
     );
   }
 

@@ -44,8 +44,8 @@ export class NodeLatencies {
    * @param wasQueued Whether the node answered other instances first: the latency then includes that wait.
    */
   note(node: LockNode, latency: number, wasQueued = false): void {
-    if (wasQueued && latency < this.leadTimeout(node)) return;
     const before = this.of(node);
+    if (wasQueued && latency >= before && latency < this.leadTimeout(node)) return;
     const isSlower = this.latencies.has(node) && Number.isFinite(latency) && latency > before;
     this.latencies.set(node, isSlower ? before + (latency - before) * SLOWER_WEIGHT : latency);
   }

@@ -37,7 +37,7 @@ export class QuorumStore implements Store {
    * lead node does not deny the claim. Otherwise, or if the nodes were down at the last vote (see `isReached`), asks
    * all nodes at once.
    */
-  async vote(claim: Claim, ttl: number, sinceSplit = 0, asksLeadFirst = false): Promise<VoteResult> {
+  async vote(claim: Claim, ttl: number, contested = 0, asksLeadFirst = false): Promise<VoteResult> {
     const { adapter, nodes, latencies, clock } = this;
     const token = this.newToken(claim.run);
     const lead = (claim.loserCounter || asksLeadFirst) && this.isReached ? latencies.lead() : undefined;
@@ -50,7 +50,7 @@ export class QuorumStore implements Store {
       clock,
       claim,
       token,
-      sinceSplit,
+      contested,
       leadVote,
       pauseVotes,
     );
