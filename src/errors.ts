@@ -116,9 +116,9 @@ export class NodeUnreachableError extends RedlockError {
     reason: string,
     /**
      * @internal What failed. `'connection'`: the connection; for a custom node, anything. `'server'`: the node refuses
-     * to vote at all. `'lock'`: it refuses one lock, or the server of a Cluster that has it is silent, and it may vote
-     * on others. `'command'`: it refuses a command that is no vote, and may carry out others. `'slow'`: only this
-     * answer is late. `'unsent'`: the command was not sent, or the inspection of the node got no answer.
+     * to vote at all. `'lock'`: the node refuses one lock, or the server of a Cluster that has the lock is silent; the
+     * node may vote on others. `'command'`: the node refuses a command that is no vote, and may carry out others.
+     * `'slow'`: only this answer is late. `'unsent'`: the command was not sent, or an inspection got no answer.
      */
     readonly scope: 'connection' | 'server' | 'lock' | 'command' | 'slow' | 'unsent' = 'connection',
     /** What the message calls the node. */

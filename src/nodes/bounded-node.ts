@@ -194,7 +194,7 @@ export class BoundedNode implements LockNode {
   private late(claim?: Claim): NodeUnreachableError {
     const { log } = this.node;
     const why = log.trouble ?? `no answer within ${this.nodeTimeout} ms`;
-    switch (this.node.unanswered()) {
+    switch (this.node.unanswered(claim)) {
       // A node that answers other commands is slow, but not down.
       case 'none':
         return this.unreachable(why, 'slow');

@@ -30,14 +30,15 @@ export interface NodeDriver extends LockNode {
    * @param claim What the command claims, settles or releases.
    */
   rejected(error: unknown, isLate?: boolean, mayStillVote?: boolean, claim?: Claim): Rejection;
-  /** Called when a command was not answered in time. */
-  unanswered(): Silence;
+  /** Called when a command was not answered in time. @param claim What it claims, if it is a claim. */
+  unanswered(claim?: Claim): Silence;
 }
 
 /**
  * Whether a node that did not answer a command is silent: connected, and it has answered nothing else meanwhile.
- * `'in part'`: only some of its servers are silent, so that others may vote on other claims. `'perhaps in part'`: the
- * same, but it may only be that the network has dropped the connections to them.
+ *
+ * - `'in part'`: the server that has the lock is silent, but others may vote on other claims.
+ * - `'perhaps in part'`: the same, unless the network has only dropped the connection to that server.
  */
 export type Silence = 'none' | 'perhaps in part' | 'in part' | 'complete';
 

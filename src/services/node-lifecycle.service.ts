@@ -1,4 +1,5 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
+import { answersOthers } from '../acquire/outcome.js';
 import type { Clock, Timer } from '../clock.js';
 import { BoundedNode } from '../nodes/bounded-node.js';
 import type { LockNode, NodeReport } from '../nodes/lock-node.js';
@@ -88,9 +89,10 @@ export class NodeLifecycle {
     // The application may have closed the nodes meanwhile.
     if (this.leases.isClosed) return undefined;
     const reports = answers.map((answer) => (answer.status === 'fulfilled' ? answer.value : undefined));
-    const missing = answers.flatMap((answer) =>
-      answer.status === 'rejected' ? [errorOf(answer.reason)] : [],
-    );
+    const missing = answers.flatMap((answer) => {
+      const error = answer.status === 'rejected' ? errorOf(answer.reason) : undefined;
+      return error && !answersOthers(error) ? [error] : [];
+    });
     for (const [index, node] of this.nodes.entries()) {
       const offset = reports[index]?.clockOffset;
       if (offset !== undefined) this.health.told(node, offset);

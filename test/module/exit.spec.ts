@@ -70,16 +70,15 @@ describe('a process ends within two seconds after', () => {
 });
 
 it.skipIf(findEngine().kind === 'embedded').each([
-  // ioredis itself may wait two seconds for the lost connection of a question about the slots.
-  ['an application that is closed, on a Cluster', '', 3500],
-  ['an application that fails on a Cluster', 'Error: no database', 5000],
-])('a process ends soon after %s of which a server is down', async (how, failure, limit) => {
+  ['an application that is closed, on a Cluster', ''],
+  ['an application that fails on a Cluster', 'Error: no database'],
+])('a process ends soon after %s of which a server is down', async (how, failure) => {
   const members = [await startMember(), await startMember()] as const;
   await meet(members);
   await members[1].kill();
   const { printed, lingered } = await endOf(how, `${members[0].port}`);
   expect(printed).toContain(failure);
-  expect(lingered).toBeLessThan(limit);
+  expect(lingered).toBeLessThan(1500);
 });
 
 /** A server of a Cluster, which keeps its state for long after another server has died. */

@@ -1,4 +1,5 @@
 import { beforeEach, expect, it, vi } from 'vitest';
+import { NodeUnreachableError } from '../../src/errors.js';
 import { MemoryNode } from '../../src/index.js';
 import type { NodeReport } from '../../src/nodes/index.js';
 import { Lifecycle } from '../../src/services/lifecycle.service.js';
@@ -43,6 +44,17 @@ it('a clock that drifts apart is reported within five minutes, once, and again w
   node.clockOffset = -20_000;
   await clock.advance(FIVE_MINUTES);
   expect(warnings()).toHaveLength(2);
+});
+
+it('an inspection that asks the silent server of a Cluster begins no outage', async () => {
+  await start({ redlock: { nodes: node }, logger, clock });
+  const inspected = vi.spyOn(node, 'open');
+  inspected.mockRejectedValueOnce(new NodeUnreachableError(node.address, 'no answer', 'lock'));
+  await clock.advance(FIVE_MINUTES);
+  expect(logger.at('warn')).not.toContainEqual(expect.stringContaining('No lock can be acquired'));
+  inspected.mockRejectedValueOnce(new NodeUnreachableError(node.address, 'no answer', 'unsent'));
+  await clock.advance(FIVE_MINUTES);
+  expect(logger.at('warn')).toContainEqual(expect.stringContaining('No lock can be acquired'));
 });
 
 it('the nodes of an application that is closed are not inspected', async () => {

@@ -11,7 +11,7 @@ async function connected(): Promise<{ stream: Socket; other: Socket }> {
   await once(server, 'listening');
   const accepted = once(server, 'connection') as Promise<[Socket]>;
   const stream = connect((server.address() as AddressInfo).port, '127.0.0.1');
-  const [other] = await accepted;
+  const [[other]] = await Promise.all([accepted, once(stream, 'connect')]);
   onTestFinished(() => void other.destroy());
   return { stream, other };
 }
@@ -22,6 +22,12 @@ it('a connection is reset', async () => {
   reset({ stream } as unknown as Redis);
   await once(stream, 'close');
   expect((await reason)[0].message).toContain('ECONNRESET');
+});
+
+it('a connection that is being made is given up at once', () => {
+  const stream = connect(1, '127.0.0.1').on('error', () => {});
+  reset({ stream } as unknown as Redis);
+  expect(stream.destroyed).toBe(true);
 });
 
 it('a connection whose own end is closing is closed, because ioredis reconnects only then', async () => {

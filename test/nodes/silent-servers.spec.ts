@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import slotOf from 'cluster-key-slot';
 import { Cluster } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
@@ -26,6 +27,7 @@ async function connectionsTo(servers: readonly Member[]): Promise<string[][]> {
 describe.skipIf(findEngine().kind === 'embedded')('a silent server of a Cluster', () => {
   let members: Member[];
   let proxies: TcpProxy[];
+  let node: BoundedNode;
   let acquirer: Acquirer;
   let log: LogSpy;
 
@@ -40,7 +42,7 @@ describe.skipIf(findEngine().kind === 'embedded')('a silent server of a Cluster'
   });
   beforeEach(async () => {
     log = new LogSpy();
-    const node = await opened();
+    node = await opened();
     acquirer = new Acquirer(createStore([node], systemClock), NODE_TIMEOUT, systemClock);
   });
   afterEach(() => log.restore());
@@ -51,14 +53,14 @@ describe.skipIf(findEngine().kind === 'embedded')('a silent server of a Cluster'
     const natMap = Object.fromEntries(
       members.map(({ server }, index) => [`127.0.0.1:${server.port}`, seeds[index]!]),
     );
-    const node = nodeOf(new Cluster(seeds, { lazyConnect: true, natMap }), {
+    const opening = nodeOf(new Cluster(seeds, { lazyConnect: true, natMap }), {
       nodeTimeout: NODE_TIMEOUT,
       isAlone: true,
     });
-    onTestFinished(() => node.close());
-    await vi.waitFor(() => node.open(), 5000);
-    for (const member of members) await node.claim(newClaim(member), 'a', TTL);
-    return node;
+    onTestFinished(() => opening.close());
+    await vi.waitFor(() => opening.open(), 5000);
+    for (const member of members) await opening.claim(newClaim(member), 'a', TTL);
+    return opening;
   }
 
   /** The claim of a tick of a new job whose slot this server has. */
@@ -78,6 +80,7 @@ describe.skipIf(findEngine().kind === 'embedded')('a silent server of a Cluster'
     const connections = await connectionsTo([well, other]);
     const lasting = newClaim(hung);
     hung.server.pause();
+    const inspections = Promise.allSettled(Array.from({ length: 20 }, () => node.open()));
     try {
       for (let tick = 0; tick < 4; tick++) {
         const claims = [hung, well].map((member) => Array.from({ length: 40 }, () => newClaim(member)));
@@ -95,6 +98,9 @@ describe.skipIf(findEngine().kind === 'embedded')('a silent server of a Cluster'
       async () => expect(await acquire(newClaim(hung))).toMatchObject({ kind: 'granted' }),
       5000,
     );
+    const unanswered = (await inspections).filter(({ status }) => status === 'rejected');
+    expect(unanswered.length).toBeGreaterThan(0);
+    for (const each of unanswered) expect(each).toMatchObject({ reason: { scope: 'lock' } });
     expect(log.lines).toContainEqual(
       expect.stringMatching(`Redis Cluster .* cannot grant the lock of "${lasting.lock}": no answer within`),
     );
@@ -115,5 +121,49 @@ describe.skipIf(findEngine().kind === 'embedded')('a silent server of a Cluster'
     const answers = await Promise.all(members.map((member) => acquire(newClaim(member))));
     expect(answers.map(({ kind }) => kind)).toEqual(members.map(() => 'granted'));
     expect(log.lines).toEqual([]);
+  });
+
+  it('does not make another one that is merely slow count as silent, too', async () => {
+    const [hung, slow] = members as [Member, Member];
+    proxies[1]!.delay = 300;
+    hung.server.pause();
+    try {
+      const silent = Array.from({ length: 8 }, () => node.claim(newClaim(hung), 'a', TTL));
+      const late: Promise<unknown>[] = [];
+      for (let count = 0; count < 20; count++) {
+        late.push(node.claim(newClaim(slow), 'a', TTL));
+        await pause(100);
+      }
+      for (const answer of await Promise.allSettled(silent))
+        expect(answer).toMatchObject({ reason: { scope: 'lock' } });
+      // The others were sent before the first answer.
+      for (const answer of (await Promise.allSettled(late)).slice(8))
+        expect(answer).toMatchObject({ reason: { scope: 'slow' } });
+    } finally {
+      hung.server.resume();
+      proxies[1]!.delay = 0;
+    }
+  });
+
+  it('keeps its connection while it refuses new ones', async () => {
+    const [{ client }] = members as [Member];
+    const before = await connectionsTo(members.slice(0, 1));
+    await client.config(
+      'SET',
+      'maxclients',
+      String(
+        String(await client.client('LIST'))
+          .trim()
+          .split('\n').length,
+      ),
+    );
+    onTestFinished(() => void client.config('SET', 'maxclients', '10000'));
+    await client.call('CLIENT', 'PAUSE', '1500', 'WRITE');
+    expect(await acquire(newClaim(members[0]!))).toMatchObject({ reason: 'store-down' });
+    await vi.waitFor(
+      async () => expect(await acquire(newClaim(members[0]!))).toMatchObject({ kind: 'granted' }),
+      5000,
+    );
+    expect(await connectionsTo(members.slice(0, 1))).toEqual(before);
   });
 });

@@ -31,7 +31,7 @@ const KEEP_WARM_EVERY = 10_000;
  *
  * A network can drop an idle connection without notifying either side. So idle connections are kept warm, and if a
  * command is not answered, a second connection is opened, which replaces the first if it is ready before the first one
- * answers. In a Cluster, `SilentServers` does that for each server.
+ * answers. In a Cluster, `SilentServers` looks into each server by itself.
  */
 export class RedisConnection {
   readonly diagnosis: Diagnosis;
@@ -111,9 +111,9 @@ export class RedisConnection {
     this.endSuspicion();
   }
 
-  /** A command was not answered in time. @returns Which servers are connected, and have answered nothing else. */
-  unanswered(): Silence {
-    if (this.servers && this.isReady) return this.servers.unanswered();
+  /** A command was not answered in time. @param lock What it claims, if it is a claim. */
+  unanswered(lock?: string): Silence {
+    if (this.servers && this.isReady) return this.servers.unanswered(lock);
     if (!this.isReady || this.lastReply >= performance.now() - this.limit) return 'none';
     void this.lookInto();
     return 'complete';
@@ -214,8 +214,7 @@ export class RedisConnection {
       this.replaceBy(fresh);
     } else {
       if (fresh) abandon(fresh);
-      if (refusal) await isOver;
-      else this.lookAgainAt = performance.now() + HUNG_AFTER * this.limit;
+      if (!refusal) this.lookAgainAt = performance.now() + HUNG_AFTER * this.limit;
       if (this.suspicion === suspicion) {
         this.suspicion = undefined;
         suspicion.noneAnswered = true;

@@ -21,6 +21,7 @@ import {
   isOfOneCommand,
   isOfOneServer,
   NotSent,
+  Unserved,
 } from './redis-errors.js';
 import { ServerClock } from './server-clock.js';
 
@@ -137,8 +138,8 @@ export class RedisNode implements NodeDriver {
     return this.connection.isUncertain ? this.connection.usable() : undefined;
   }
 
-  unanswered(): Silence {
-    return this.connection.unanswered();
+  unanswered(claim?: Claim): Silence {
+    return this.connection.unanswered(claim?.lock);
   }
 
   rejected(thrown: unknown, isLate = false, mayStillVote = false, claim?: Claim): Rejection {
@@ -149,7 +150,7 @@ export class RedisNode implements NodeDriver {
       cause: new NodeUnreachableError(address, why, scope, log.title),
     });
     if (error instanceof AnsweredLate) return rejection(error.message, 'slow');
-    // A command that was not sent says nothing about the node. For an inspection, `silent` has told the log.
+    // A command that was not sent says nothing about the node. If an inspection met with silence, the log knows that.
     if (error instanceof NotSent) return rejection(log.trouble ?? error.message, 'unsent');
     const why = this.connection.diagnosis.of(error);
     // The user may lack permission only for commands that are not votes.
@@ -173,8 +174,9 @@ export class RedisNode implements NodeDriver {
   }
 
   private silent(why: string): Error {
-    if (this.connection.unanswered() === 'complete') this.log.troubled(why, GRACE);
-    return new NotSent(why);
+    const silence = this.connection.unanswered();
+    if (silence === 'complete') this.log.troubled(why, GRACE);
+    return silence.endsWith('in part') ? new Unserved(why) : new NotSent(why);
   }
 
   private onReady(): void {

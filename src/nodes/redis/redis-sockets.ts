@@ -12,13 +12,14 @@ export function serversOf(client: Redis | Cluster): Redis[] {
  * failed start, nobody would close them. The process still waits for outstanding answers.
  */
 export function prepare(client: Redis | Cluster): void {
-  serversOf(client).forEach(prepareServer);
   if (client.isCluster) {
-    client.on('+node', prepareServer);
+    client.on('+node', prepareMember);
     unreference(client, 'reconnectTimeout');
     unreference(client, 'slotsTimer');
     followMoves(client as Cluster);
     tellWhyGivenUp(client as Cluster);
+  } else {
+    prepareServer(client as Redis);
   }
   // Without a listener, ioredis writes errors to the console.
   client.on('error', () => {});
@@ -31,6 +32,17 @@ function prepareServer(server: Redis): void {
   // Otherwise, a later `disconnect` of ioredis would wait for this stream, which has closed, to close once more.
   server.on('close', () => Reflect.deleteProperty(connectorOf(server), 'stream'));
   prepareSentinels(server);
+}
+
+/** Prepares the connection to a server of a Cluster, and copies of it: over these, ioredis asks for the slots. */
+function prepareMember(server: Redis): void {
+  prepareServer(server);
+  const duplicate = server.duplicate.bind(server);
+  server.duplicate = (...options) => {
+    const copy = duplicate(...options);
+    prepareServer(copy);
+    return copy;
+  };
 }
 
 /** Prepares the connections to the Sentinels: those that ask for the master, and those that listen to a failover. */
@@ -96,9 +108,9 @@ export function reset(server: Redis): void {
   // A server of a Cluster has no connection until it is needed.
   const { stream } = server as Partial<Redis>;
   try {
-    // A socket whose writable side has ended cannot be reset: the reset fails (EINVAL), Node.js leaves the socket open,
+    // A socket that is connecting would be reset only then. A socket whose writable side has ended cannot be reset: the reset fails (EINVAL), Node.js leaves the socket open,
     // and ioredis would wait forever for it to close.
-    if (stream?.writableEnded) stream.destroy();
+    if (stream?.connecting || stream?.writableEnded) stream.destroy();
     else stream?.resetAndDestroy();
   } catch {
     // Only TCP sockets can be reset.

@@ -1,87 +1,122 @@
-import type { Cluster, Redis } from 'ioredis';
+import type { Cluster, Command, Redis } from 'ioredis';
 import type { Silence } from '../node-driver.js';
 import { HUNG_AFTER } from './redis-client.js';
-import { abandon, prepare, reset, serversOf } from './redis-sockets.js';
+import { isOfTime } from './redis-errors.js';
+import { abandon, reset } from './redis-sockets.js';
 import { afterTimeout } from './suspicion.js';
+
+/** What is known of one server; ioredis may replace the object that stands for it. Times are on the monotonic clock. */
+interface Server {
+  /** When it last sent anything, or the first of the outstanding commands was sent, whichever is later. */
+  since: number;
+  /** Whether it did not answer on a second connection, either. */
+  isHung: boolean;
+  /** When it may be looked into again, so that a hung server gets few connections. */
+  lookAgainAt: number;
+}
 
 /**
  * Finds out which servers of a Cluster are silent: each has a connection of its own, and its silence says nothing about
  * the others.
  */
 export class SilentServers {
-  /**
-   * Since when a server has sent nothing although commands are outstanding, on the monotonic clock. Without such a
-   * command, it means nothing.
-   */
-  private readonly since = new WeakMap<Redis, number>();
-  /** Those to which a second connection was not answered either. */
-  private readonly hung = new WeakSet<Redis>();
-  /** When a server may be looked into again, so that a hung one gets few connections. */
-  private readonly lookAgainAt = new WeakMap<Redis, number>();
+  private readonly servers = new Map<string, Server>();
 
-  /** @param limit How long one answer may take, in milliseconds. */
+  /**
+   * @param cluster A client that has not connected yet.
+   * @param limit How long one answer may take, in milliseconds.
+   */
   constructor(
     private readonly cluster: Cluster,
     private readonly limit: number,
   ) {
-    serversOf(cluster).forEach((each) => this.watch(each));
     cluster.on('+node', (each: Redis) => this.watch(each));
   }
 
-  /** A command was not answered in time. Looks into the servers that are silent. */
-  unanswered(): Silence {
-    const used = this.cluster
-      .nodes('master')
-      .filter((each) => each.status === 'ready' || isOutstanding(each));
+  /**
+   * A command was not answered in time. Looks into the servers that are silent.
+   *
+   * @param lock What it claims, if it is a claim: then the silence of other servers does not count.
+   */
+  unanswered(lock?: string): Silence {
+    const used = this.cluster.nodes('master').filter((each) => each.status === 'ready' || isAwaited(each));
     const silent = used.filter((each) => this.isSilent(each));
     for (const each of silent) void this.lookInto(each);
-    if (silent.length === 0) return 'none';
+    const concerned = lock === undefined ? silent : silent.filter((each) => this.hasClaimOf(each, lock));
+    if (concerned.length === 0) return 'none';
     if (silent.length === used.length) return 'complete';
-    return silent.every((each) => this.hung.has(each)) ? 'in part' : 'perhaps in part';
+    return concerned.every((each) => this.of(each).isHung) ? 'in part' : 'perhaps in part';
   }
 
   /** Opens a second connection to a silent server. If that one is answered, resets the first: it is dead. */
-  async lookInto(server: Redis): Promise<void> {
+  async lookInto(connection: Redis): Promise<void> {
+    const server = this.of(connection);
     const now = performance.now();
-    if (now < (this.lookAgainAt.get(server) ?? now)) return;
-    this.lookAgainAt.set(server, now + HUNG_AFTER * this.limit);
-    const fresh = server.duplicate();
-    prepare(fresh);
-    const isAnswered = fresh.time().then(
-      () => true,
-      (error: Error) => error.name === 'ReplyError',
+    if (now < server.lookAgainAt) return;
+    server.lookAgainAt = now + HUNG_AFTER * this.limit;
+    const second = connection.duplicate().on('error', () => {});
+    // If the connection is refused, the first one is kept: ioredis could not connect again, either.
+    const answer = second.time().then(
+      () => 'answered' as const,
+      (error: unknown) => (isOfTime(error) ? 'answered' : 'refused'),
     );
-    const works = await Promise.race([isAnswered, afterTimeout(this.limit).then(() => false)]);
-    abandon(fresh);
-    if (!this.isSilent(server)) return;
-    if (works) reset(server);
-    else this.hung.add(server);
+    const result = await Promise.race([answer, afterTimeout(this.limit)]);
+    abandon(second);
+    if (!this.isSilent(connection)) return;
+    if (result === 'answered') reset(connection);
+    else server.isHung = result === undefined;
   }
 
-  private watch(server: Redis): void {
-    const send = server.sendCommand.bind(server);
-    server.sendCommand = (...command) => {
-      if (!isOutstanding(server)) this.since.set(server, performance.now());
+  private watch(connection: Redis): void {
+    const server = this.of(connection);
+    const send = connection.sendCommand.bind(connection);
+    connection.sendCommand = (...command) => {
+      if (!isAwaited(connection)) server.since = performance.now();
       return send(...command);
     };
-    server.on('connect', () => {
-      server.stream.on('data', () => {
-        this.hung.delete(server);
-        this.since.set(server, performance.now());
+    connection.on('connect', () => {
+      connection.stream.on('data', () => {
+        server.isHung = false;
+        server.since = performance.now();
       });
     });
   }
 
-  private isSilent(server: Redis): boolean {
-    const now = performance.now();
-    return isOutstanding(server) && now - (this.since.get(server) ?? now) >= this.limit;
+  private isSilent(connection: Redis): boolean {
+    const { since, isHung } = this.of(connection);
+    return isAwaited(connection) && (isHung || performance.now() - since >= this.limit);
+  }
+
+  /** Whether a command about this lock is outstanding. ioredis has put the `keyPrefix` of its client in front of it. */
+  private hasClaimOf(connection: Redis, lock: string): boolean {
+    const key = `${this.cluster.options.keyPrefix ?? ''}${lock}`;
+    return queuesOf(connection).some((queue) =>
+      queue.toArray().some(({ command }) => command.getKeys().includes(key)),
+    );
+  }
+
+  private of({ options: { host, port } }: Redis): Server {
+    const address = `${host}:${port}`;
+    let server = this.servers.get(address);
+    if (!server) {
+      server = { since: Number.POSITIVE_INFINITY, isHung: false, lookAgainAt: Number.NEGATIVE_INFINITY };
+      this.servers.set(address, server);
+    }
+    return server;
   }
 }
 
-/** Whether commands wait for an answer, or for the connection. */
-function isOutstanding(server: Redis): boolean {
-  const queues = ['commandQueue', 'offlineQueue'].map(
-    (each) => Reflect.get(server, each) as { length: number },
-  );
-  return queues.some(({ length }) => length > 0);
+/** Commands of ioredis that wait for an answer, or for the connection. */
+interface Queue {
+  readonly length: number;
+  toArray(): { readonly command: Command }[];
+}
+
+function queuesOf(connection: Redis): Queue[] {
+  return ['commandQueue', 'offlineQueue'].map((each) => Reflect.get(connection, each) as Queue);
+}
+
+/** Whether a command is outstanding. */
+function isAwaited(connection: Redis): boolean {
+  return queuesOf(connection).some(({ length }) => length > 0);
 }

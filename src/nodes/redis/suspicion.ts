@@ -1,7 +1,5 @@
-import { once } from 'node:events';
 import { setImmediate as immediate, setTimeout as pause } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
-import { errorOf } from '../../errors.js';
 import { CLOSED } from './causes.js';
 import { duplicateOf } from './redis-client.js';
 import { isOfReadyCheck } from './redis-errors.js';
@@ -31,8 +29,8 @@ export async function afterTimeout(limit: number): Promise<void> {
 }
 
 /**
- * Opens a second connection to a server. Resolves to it when it is ready, or to why it is refused; to neither if it is
- * silent until `isOver` resolves.
+ * Opens a second connection to a server. Resolves to it as soon as it is ready, or, when `isOver` resolves, to why it was
+ * refused; to neither if it was silent.
  */
 export async function openSecond(
   first: Redis,
@@ -40,11 +38,12 @@ export async function openSecond(
 ): Promise<{ readonly fresh?: Redis; readonly refusal?: Error }> {
   const fresh = duplicateOf(first);
   prepare(fresh);
+  let refusal: Error | undefined;
+  fresh.on('error', (error: Error) => (refusal = error)).on('close', () => (refusal ??= new Error(CLOSED)));
   fresh.connect().catch(() => {});
-  const opened = once(fresh, 'ready').then(() => true as const);
-  const closed = once(fresh, 'close').then(() => new Error(CLOSED));
-  const result = await Promise.race([Promise.race([opened, closed]).catch(errorOf), isOver]);
-  if (result === true) return { fresh };
+  const isReady = new Promise<true>((resolve) => fresh.once('ready', () => resolve(true)));
+  // ioredis tries again after a refusal.
+  if (await Promise.race([isReady, isOver])) return { fresh };
   abandon(fresh);
-  return result && !isOfReadyCheck(result) ? { refusal: result } : {};
+  return isOfReadyCheck(refusal) ? {} : { refusal };
 }
