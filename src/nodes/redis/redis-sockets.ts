@@ -108,8 +108,8 @@ export function reset(server: Redis): void {
   // A server of a Cluster has no connection until it is needed.
   const { stream } = server as Partial<Redis>;
   try {
-    // A socket that is connecting would be reset only then. A socket whose writable side has ended cannot be reset: the reset fails (EINVAL), Node.js leaves the socket open,
-    // and ioredis would wait forever for it to close.
+    // Node.js resets a socket that is connecting only when it is connected. One whose writable side has ended cannot be
+    // reset: the reset fails (EINVAL), Node.js leaves the socket open, and ioredis would wait forever for it to close.
     if (stream?.connecting || stream?.writableEnded) stream.destroy();
     else stream?.resetAndDestroy();
   } catch {
