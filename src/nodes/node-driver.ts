@@ -37,7 +37,9 @@ export interface NodeDriver extends LockNode {
 /**
  * Whether a node that did not answer a command is silent: connected, and it has answered nothing else meanwhile.
  *
- * - `'in part'`: the server that has the lock is silent, but others may vote on other claims.
+ * - `'none'`: it has answered something else, or is not connected.
+ * - `'complete'`: no server that is in use answers.
+ * - `'in part'`: a server of a Cluster (for a claim: the one that has the lock) is silent, but others may vote.
  * - `'perhaps in part'`: the same, unless the network has only dropped the connection to that server.
  */
 export type Silence = 'none' | 'perhaps in part' | 'in part' | 'complete';

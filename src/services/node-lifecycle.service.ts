@@ -97,8 +97,9 @@ export class NodeLifecycle {
       const offset = reports[index]?.clockOffset;
       if (offset !== undefined) this.health.told(node, offset);
     }
-    if (2 * missing.length < this.nodes.length) this.log.quorumAnswered();
-    else this.log.quorumLost(missing);
+    const answered = answers.filter(({ status }) => status === 'fulfilled').length;
+    if (2 * missing.length >= this.nodes.length) this.log.quorumLost(missing);
+    else if (2 * answered > this.nodes.length) this.log.quorumAnswered();
     this.warn(new Map(this.flaws(reports)));
     return this.refusalOf(reports);
   }

@@ -46,7 +46,7 @@ it('a clock that drifts apart is reported within five minutes, once, and again w
   expect(warnings()).toHaveLength(2);
 });
 
-it('an inspection that asks the silent server of a Cluster begins no outage', async () => {
+it('an inspection that asks the silent server of a Cluster neither begins nor ends an outage', async () => {
   await start({ redlock: { nodes: node }, logger, clock });
   const inspected = vi.spyOn(node, 'open');
   inspected.mockRejectedValueOnce(new NodeUnreachableError(node.address, 'no answer', 'lock'));
@@ -55,6 +55,12 @@ it('an inspection that asks the silent server of a Cluster begins no outage', as
   inspected.mockRejectedValueOnce(new NodeUnreachableError(node.address, 'no answer', 'unsent'));
   await clock.advance(FIVE_MINUTES);
   expect(logger.at('warn')).toContainEqual(expect.stringContaining('No lock can be acquired'));
+  const again = expect.stringContaining('Locks can be acquired again') as unknown;
+  inspected.mockRejectedValueOnce(new NodeUnreachableError(node.address, 'no answer', 'lock'));
+  await clock.advance(FIVE_MINUTES);
+  expect(logger.at('log')).not.toContainEqual(again);
+  await clock.advance(FIVE_MINUTES);
+  expect(logger.at('log')).toContainEqual(again);
 });
 
 it('the nodes of an application that is closed are not inspected', async () => {

@@ -306,19 +306,20 @@ describe('a server that is away', () => {
 });
 
 describe.skipIf(isEmbedded)('a server that is slow while it refuses new connections', () => {
-  it.each([
-    ['its password has been changed', 'requirepass', 'other', '.*WRONGPASS'],
-    ['it has no room for more', 'maxclients', '1', ''],
-  ])('votes again over the old one: %s', async (_, option, value, why) => {
+  it.each<[what: string, change: string[], why: string]>([
+    ['its password has been changed', ['CONFIG', 'SET', 'requirepass', 'other'], '.*WRONGPASS'],
+    ['it has no room for more', ['CONFIG', 'SET', 'maxclients', '1'], ''],
+    ['the user may no longer select the database', ['ACL', 'SETUSER', 'default', '-select'], '.*NOPERM'],
+  ])('votes again over the old one: %s', async (_, [command, ...change], why) => {
     const slow = await started();
     const owner = rawClient(slow);
     cleanUps.push(() => owner.disconnect());
     await owner.config('SET', 'requirepass', 'hidden');
     const node = closedLater(
-      nodeOf({ host: '127.0.0.1', port: slow.port, password: 'hidden' }, { nodeTimeout: 300 }),
+      nodeOf({ host: '127.0.0.1', port: slow.port, password: 'hidden', db: 2 }, { nodeTimeout: 300 }),
     );
     await node.open();
-    await owner.config('SET', option, value);
+    await owner.call(command!, ...change);
     await owner.client('PAUSE', 60_000, 'WRITE');
     expect(await outcome(node.claim(claimOf(name), 'a', TTL))).toContain('no answer within 300 ms');
     // The second connection has been refused by the end of this one.

@@ -7,7 +7,7 @@ export const refusedSteps = new WeakMap<Error, Step>();
 /** A command that was never sent, or one of an inspection that got no answer in time: neither needs a release. */
 export class NotSent extends Error {}
 
-/** No server of a Cluster has carried the command out, and none of them said why: the others may serve other commands. */
+/** No server of a Cluster has carried the command out, and none said why. Others may serve other commands. */
 export class Unserved extends Error {}
 
 /** Refusals of a command that an earlier server of a Cluster may have carried out: its answer was lost. */
@@ -21,6 +21,11 @@ export function isOfReadyCheck(error: unknown): boolean {
 /** Whether it is about selecting a database. ioredis treats the connection as ready anyway. */
 export function isOfSelect(error: unknown): boolean {
   return commandOf(error)?.name === 'select';
+}
+
+/** Whether a server has not answered an attempt to connect to it. */
+export function isOfTimeout(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ETIMEDOUT';
 }
 
 /** Whether it answers `TIME`. */

@@ -108,8 +108,8 @@ export function reset(server: Redis): void {
   // A server of a Cluster has no connection until it is needed.
   const { stream } = server as Partial<Redis>;
   try {
-    // Node.js resets a socket that is connecting only when it is connected. One whose writable side has ended cannot be
-    // reset: the reset fails (EINVAL), Node.js leaves the socket open, and ioredis would wait forever for it to close.
+    // Node.js would reset a connecting socket only once it is connected. A socket whose writable side has ended cannot
+    // be reset: that fails (EINVAL), Node.js leaves the socket open, and ioredis would wait forever for it to close.
     if (stream?.connecting || stream?.writableEnded) stream.destroy();
     else stream?.resetAndDestroy();
   } catch {

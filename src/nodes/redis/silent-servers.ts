@@ -9,7 +9,7 @@ import { afterTimeout } from './suspicion.js';
 interface Server {
   /** When it last sent anything, or the first of the outstanding commands was sent, whichever is later. */
   since: number;
-  /** Whether it did not answer on a second connection, either. */
+  /** Whether a second connection was not answered, either, or was refused. */
   isHung: boolean;
   /** When it may be looked into again, so that a hung server gets few connections. */
   lookAgainAt: number;
@@ -39,10 +39,14 @@ export class SilentServers {
    * @param lock What it claims, if it is a claim: then the silence of other servers does not count.
    */
   unanswered(lock?: string): Silence {
-    const used = this.cluster.nodes('master').filter((each) => each.status === 'ready' || isAwaited(each));
+    const masters = this.cluster.nodes('master');
+    const used = masters.filter((each) => each.status === 'ready' || isAwaited(each));
     const silent = used.filter((each) => this.isSilent(each));
     for (const each of silent) void this.lookInto(each);
-    const concerned = lock === undefined ? silent : silent.filter((each) => this.hasClaimOf(each, lock));
+    const asked = lock === undefined ? silent : masters.filter((each) => this.hasClaimOf(each, lock));
+    // ioredis is about to send it again, because a connection was closed.
+    if (lock !== undefined && asked.length === 0) return 'perhaps in part';
+    const concerned = asked.filter((each) => silent.includes(each));
     if (concerned.length === 0) return 'none';
     if (silent.length === used.length) return 'complete';
     return concerned.every((each) => this.of(each).isHung) ? 'in part' : 'perhaps in part';
@@ -55,16 +59,13 @@ export class SilentServers {
     if (now < server.lookAgainAt) return;
     server.lookAgainAt = now + HUNG_AFTER * this.limit;
     const second = connection.duplicate().on('error', () => {});
-    // If the connection is refused, the first one is kept: ioredis could not connect again, either.
-    const answer = second.time().then(
-      () => 'answered' as const,
-      (error: unknown) => (isOfTime(error) ? 'answered' : 'refused'),
-    );
-    const result = await Promise.race([answer, afterTimeout(this.limit)]);
+    // If it is refused, the first one is kept: ioredis could not connect again, either.
+    const isAnswered = second.time().then(() => true, isOfTime);
+    const works = await Promise.race([isAnswered, afterTimeout(this.limit)]);
     abandon(second);
     if (!this.isSilent(connection)) return;
-    if (result === 'answered') reset(connection);
-    else server.isHung = result === undefined;
+    if (works) reset(connection);
+    else server.isHung = true;
   }
 
   private watch(connection: Redis): void {

@@ -2,7 +2,7 @@ import { setImmediate as immediate, setTimeout as pause } from 'node:timers/prom
 import type { Redis } from 'ioredis';
 import { CLOSED } from './causes.js';
 import { duplicateOf } from './redis-client.js';
-import { isOfReadyCheck } from './redis-errors.js';
+import { isOfReadyCheck, isOfSelect, isOfTimeout } from './redis-errors.js';
 import { abandon, prepare } from './redis-sockets.js';
 
 /** The suspicion that the connection to a single server is dead: a command on it was not answered in time. */
@@ -29,8 +29,8 @@ export async function afterTimeout(limit: number): Promise<void> {
 }
 
 /**
- * Opens a second connection to a server. Resolves to it as soon as it is ready, or, when `isOver` resolves, to why it was
- * refused; to neither if it was silent.
+ * Opens a second connection to a server. Resolves to it as soon as it is ready. If it is not ready when `isOver`
+ * resolves, resolves to why it was refused, or to neither if the server was silent.
  */
 export async function openSecond(
   first: Redis,
@@ -39,11 +39,20 @@ export async function openSecond(
   const fresh = duplicateOf(first);
   prepare(fresh);
   let refusal: Error | undefined;
-  fresh.on('error', (error: Error) => (refusal = error)).on('close', () => (refusal ??= new Error(CLOSED)));
+  let isMisplaced = false;
+  fresh.on('error', (error: Error) => {
+    refusal = error;
+    isMisplaced ||= isOfSelect(error);
+  });
+  fresh.on('close', () => {
+    refusal ??= new Error(CLOSED);
+    isMisplaced = false;
+  });
+  // ioredis also calls a connection ready if the server has refused to select the database.
+  const isReady = new Promise<true>((resolve) => fresh.on('ready', () => isMisplaced || resolve(true)));
   fresh.connect().catch(() => {});
-  const isReady = new Promise<true>((resolve) => fresh.once('ready', () => resolve(true)));
-  // ioredis tries again after a refusal.
+  // Waits even after a refusal: ioredis tries again, unless it reaches no Sentinel.
   if (await Promise.race([isReady, isOver])) return { fresh };
   abandon(fresh);
-  return isOfReadyCheck(refusal) ? {} : { refusal };
+  return isOfReadyCheck(refusal) || isOfTimeout(refusal) ? {} : { refusal };
 }
