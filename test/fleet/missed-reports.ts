@@ -47,11 +47,18 @@ export function misnamed(of: Case): Violation[] {
 /** Whether no reason is named for which the instance did not run the ticks itself. */
 function hasNoReason(report: MissedReport, of: Case): boolean {
   const { cause, from, to } = report;
+  if (cause === 'died') return !mayHaveBegun(report, of);
   // In a pause, an operator may run the job: a node that missed the pause then reports that run.
-  if (cause !== 'overlap') return cause === 'unknown' || cause === 'died';
+  if (cause !== 'overlap') return cause === 'unknown';
   const claimed = { from: from - of.conditions.epoch - LAG, until: to - of.conditions.epoch + LAG };
   const next = runAfter(report, of);
   return !of.runs.some((run) => run !== next && run.tick === null && touches(recorded(run, of), claimed));
+}
+
+/** Whether an instance that was killed after the pause may have begun to make up for the ticks. */
+function mayHaveBegun({ from, at }: MissedReport, { rule, dark, conditions }: Case): boolean {
+  const missed = { from: from - conditions.epoch, until: at };
+  return rule.catchesUp && dark.some((claim) => claim.tick === null && touches(claim, missed));
 }
 
 function isPossible(report: MissedReport, of: Case): boolean {

@@ -118,6 +118,19 @@ describe('a report on missed ticks', () => {
       expect(said([late, life('b'), life('c')])).toEqual([]);
     });
 
+    it('may name a death instead if an instance that makes up for them may have died of it', () => {
+      const early = [order('pause', 8000, { instance: 'b' }), order('resume', 16_500, { instance: 'b' })];
+      const runs = [...cleanRuns().filter(({ tick }) => (tick ?? 0) < 8500 || (tick ?? 0) > 17_000), NEXT];
+      const withDeath = (catchesUp: boolean, c = killed('c', 16_900)): string[] =>
+        findingsIn(runs, conditions({ ...REPORT, catchesUp }, { instances: [life('a'), life('b'), c] }), {
+          operations: early,
+          reports: [report('died', { from: 12_000 })],
+        }).filter((kind) => kind.startsWith('miss '));
+      expect(withDeath(true)).toEqual([]);
+      expect(withDeath(false)).toEqual(['miss misnamed']);
+      expect(withDeath(true, life('c'))).toEqual(['miss misnamed']);
+    });
+
     it('may name a run instead that an operator started meanwhile, but no other', () => {
       const early = [order('pause', 5000, { instance: 'b' }), order('resume', 16_900, { instance: 'b' })];
       const runs = [...cleanRuns().filter(({ tick }) => (tick ?? 0) < 5500 || (tick ?? 0) > 17_000), NEXT];
