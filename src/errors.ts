@@ -116,10 +116,10 @@ export class NodeUnreachableError extends RedlockError {
     reason: string,
     /**
      * @internal What failed. `'connection'`: the connection; for a custom node, anything. `'server'`: the node refuses
-     * to vote at all. `'lock'`: the node refuses one lock, or the server of a Cluster that has the lock is silent; the
-     * node may vote on others. `'command'`: the node refuses a command that is no vote, and may carry out others.
-     * `'slow'`: only this answer is late. `'unsent'`: the command was not sent, or an inspection got no answer (except from
-     * one server of a Cluster, which is `'lock'`).
+     * to vote at all. `'lock'`: the node refuses one lock, or a server of a Cluster is silent (for a claim: the one that
+     * has the lock); the node may vote on others. `'command'`: the node refuses a command that is no vote, and may carry
+     * out others. `'slow'`: only this answer is late. `'unsent'`: the command was not sent, or an inspection got no
+     * answer. If that is because a server of a Cluster is silent while others may vote, it is `'lock'` instead.
      */
     readonly scope: 'connection' | 'server' | 'lock' | 'command' | 'slow' | 'unsent' = 'connection',
     /** What the message calls the node. */

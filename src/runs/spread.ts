@@ -36,7 +36,8 @@ export function checkSpread(where: string, options: ResolvedJobOptions, schedule
 
 /**
  * How long the claim of a call waits, in milliseconds: until the offset of its job has passed since the tick, or since
- * the interval fired. A late call only waits for the rest of the offset. `timingOf` in `claim-timing.ts` applies it.
+ * the interval fired. A late call only waits for the rest of the offset. `timingOf` in `claim-timing.ts` applies it,
+ * and `CatchUp` must find the same offset for a tick.
  *
  * @param now In milliseconds since the epoch.
  */

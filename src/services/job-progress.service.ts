@@ -79,7 +79,7 @@ export class JobProgress {
     const at = tick?.at ?? this.clock.now();
     if (hasProgressed && !(job.progress !== undefined && job.progress >= at)) {
       job.progress = at;
-      // Plain calls and triggers run while a job is paused.
+      // Plain calls and triggers run while a job is paused: see `claimOf` in `runs/claim-builder.ts`.
       if (!['call', 'manual'].includes(triggerOf(request))) job.pausedUntil = undefined;
     }
     return job;

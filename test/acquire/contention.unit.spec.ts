@@ -52,8 +52,8 @@ class RemoteNode extends MemoryNode {
 }
 
 /**
- * How long it takes, in milliseconds, until one of the instances that wait for the run of an earlier tick wins the next
- * one, from the end of that run.
+ * The time, in milliseconds, from the end of the run of an earlier tick until one of the instances that wait for that
+ * run wins the next tick.
  *
  * @param away How far each node is away.
  */
@@ -92,7 +92,8 @@ function claimAt(name: string, at: number): Claim {
 }
 
 describe('a tick for which several instances wait until an earlier run ends', () => {
-  // The worst took 442 ms when waiting for the run counted as contention, and 754 ms when the lead node always had 100 ms.
+  // The worst took 442 ms when waiting for the run counted as contention, and 754 ms when the lead node always had
+  // 100 ms.
   it.each([
     ['of which two are slow', [10, 10, 150, 10, 150], 300],
     ['that are all far away', [60, 60, 60, 60, 60], 500],

@@ -55,7 +55,7 @@ function hasNoReason(report: MissedReport, of: Case): boolean {
   return !of.runs.some((run) => run !== next && run.tick === null && touches(recorded(run, of), claimed));
 }
 
-/** Whether an instance that was killed after the pause may have begun to make up for the ticks. */
+/** Whether an instance may have begun to make up for the ticks when it was killed or suspended. */
 function mayHaveBegun({ from, at }: MissedReport, { rule, dark, conditions }: Case): boolean {
   const missed = { from: from - conditions.epoch, until: at };
   return rule.catchesUp && dark.some((claim) => claim.tick === null && touches(claim, missed));

@@ -118,7 +118,7 @@ describe('a report on missed ticks', () => {
       expect(said([late, life('b'), life('c')])).toEqual([]);
     });
 
-    it('may name a death instead if an instance that makes up for them may have died of it', () => {
+    it('may name a death instead if an instance may have died while it made up for them', () => {
       const early = [order('pause', 8000, { instance: 'b' }), order('resume', 16_500, { instance: 'b' })];
       const runs = [...cleanRuns().filter(({ tick }) => (tick ?? 0) < 8500 || (tick ?? 0) > 17_000), NEXT];
       const withDeath = (catchesUp: boolean, c = killed('c', 16_900)): string[] =>

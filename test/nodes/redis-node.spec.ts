@@ -322,7 +322,7 @@ describe.skipIf(isEmbedded)('a server that is slow while it refuses new connecti
     await owner.call(command!, ...change);
     await owner.client('PAUSE', 60_000, 'WRITE');
     expect(await outcome(node.claim(claimOf(name), 'a', TTL))).toContain('no answer within 300 ms');
-    // The second connection has been refused by the end of this one.
+    // When this claim fails, the second connection has been refused.
     expect(await outcome(node.claim(claimOf(name), 'a', TTL))).not.toBe('fulfilled');
     await owner.client('UNPAUSE');
     expect(await voteWithin(2000, node)).toEqual({ kind: 'granted' });

@@ -32,7 +32,7 @@ export class Ballot implements Grant {
 
   /**
    * @param contested How many attempts before this one were contested: those that ended in a split vote and, after one,
-   * those that lost at the lead node.
+   * those that the lead node denied, except while the claim waits for a run in progress.
    * @param leadVote The vote of the lead node, if that node is asked before the others.
    * @param pauseVotes Gets each vote, also those that come too late to count.
    */
@@ -78,7 +78,7 @@ export class Ballot implements Grant {
     this.straggling ??= this.clock.setTimeout(stopWaiting, grace).unref();
   }
 
-  /** Whether not to wait for a node: it failed when it was last asked, or it is slow and may not be needed. */
+  /** Whether not to wait for a node: it failed when it was last asked, or it is slow and few attempts were contested. */
   private mayBeSkipped(node: LockNode): boolean {
     return (
       this.latencies.isDown(node) || (this.contested < WAIT_FOR_SLOW_AFTER && this.latencies.isSlow(node))

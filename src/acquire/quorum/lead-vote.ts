@@ -6,6 +6,8 @@ import type { Conflict, LockNode, Vote } from '../../nodes/lock-node.js';
  * a tick in the same millisecond, and all but one lose: an instance that the lead node denies need not ask the others.
  * The lead node decides nothing: a winner still needs a majority, and the first few losers ask all nodes a moment
  * later, so that no tick depends on one instance. After a split vote, contenders queue at the lead node.
+ *
+ * `NodeLatencies` determines which node it is, and `QuorumStore` whether it is asked first.
  */
 export class LeadVote {
   /** Resolves to whether to ask the other nodes. */

@@ -31,7 +31,7 @@ const KEEP_WARM_EVERY = 10_000;
  *
  * A network can drop an idle connection without notifying either side. So idle connections are kept warm, and if a
  * command is not answered, a second connection is opened, which replaces the first if it is ready before the first one
- * answers. In a Cluster, `SilentServers` looks into each server by itself.
+ * answers. In a Cluster, `SilentServers` looks into each server separately.
  */
 export class RedisConnection {
   readonly diagnosis: Diagnosis;

@@ -7,7 +7,7 @@ export const refusedSteps = new WeakMap<Error, Step>();
 /** A command that was never sent, or one of an inspection that got no answer in time: neither needs a release. */
 export class NotSent extends Error {}
 
-/** No server of a Cluster has carried the command out, and none said why. Others may serve other commands. */
+/** A command that got no answer from any server of a Cluster, nor a reason why. They may answer other commands. */
 export class Unserved extends Error {}
 
 /** Refusals of a command that an earlier server of a Cluster may have carried out: its answer was lost. */
@@ -28,7 +28,7 @@ export function isOfTimeout(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'ETIMEDOUT';
 }
 
-/** Whether it answers `TIME`. */
+/** Whether the error is a server's reply to `TIME`. */
 export function isOfTime(error: unknown): boolean {
   return commandOf(error)?.name === 'time';
 }

@@ -88,7 +88,7 @@ export class SilentServers {
     return isAwaited(connection) && (isHung || performance.now() - since >= this.limit);
   }
 
-  /** Whether a command about this lock is outstanding. ioredis has put the `keyPrefix` of its client in front of it. */
+  /** Whether a command about this lock is outstanding. ioredis has put the client's `keyPrefix` in front of the lock. */
   private hasClaimOf(connection: Redis, lock: string): boolean {
     const key = `${this.cluster.options.keyPrefix ?? ''}${lock}`;
     return queuesOf(connection).some((queue) =>
