@@ -14,16 +14,27 @@ const RELEASE: Ending = { kind: 'release' };
 /** How long `open` may take, in milliseconds: a store may have to be set up. */
 const OPEN_LIMIT = 30_000;
 
+/** An extension that the node has not answered yet. */
+interface Extension {
+  readonly lock: string;
+  readonly token: string;
+  /** How the claim has ended meanwhile. */
+  end?: Ending['kind'];
+}
+
 /**
  * Limits the time that a node may take, whatever the node does: each answer or rejection comes within `nodeTimeout`
  * (`open` may take `OPEN_LIMIT`; `usable` limits itself, to as long again). A claim that is granted late
- * is released, and a settle or a release that was lost or rejected is sent again.
+ * is released, and so is a lock that an extension has taken again after its release. A settle or a release that was
+ * lost or rejected is sent again.
  */
 export class BoundedNode implements LockNode {
   readonly address: string;
   private readonly deadline: Deadline;
   private readonly undelivered: UndeliveredCommands;
   private readonly retries: readonly Retries[];
+  /** Those that are not answered yet. */
+  private readonly extensions = new Set<Extension>();
   private isClosing = false;
 
   /** @param nodeTimeout How long an answer may take, in milliseconds. */
@@ -83,7 +94,14 @@ export class BoundedNode implements LockNode {
 
   extend(claim: Claim, token: string, ttl: number): Promise<boolean> {
     this.undelivered.cancelRelease(token);
-    return this.inTime(this.node.extend(claim, token, ttl));
+    const extension: Extension = { lock: claim.lock, token };
+    this.extensions.add(extension);
+    const extended = this.node.extend(claim, token, ttl).finally(() => this.extensions.delete(extension));
+    const answered = (isHeld: boolean): boolean => {
+      if (isHeld && extension.end) void this[extension.end](claim, token).catch(() => {});
+      return isHeld;
+    };
+    return this.inTime(extended, answered);
   }
 
   settle(claim: Claim, token: string, record?: string): Promise<boolean> {
@@ -142,13 +160,17 @@ export class BoundedNode implements LockNode {
     } catch (error) {
       throw this.node.rejected(error).cause;
     }
-    return this.inTime(ask(), true);
+    return this.inTime(ask(), (answer) => answer, true);
   }
 
-  private inTime<Answer>(asked: Promise<Answer>, mayStillVote = false): Promise<Answer> {
+  private inTime<Answer>(
+    asked: Promise<Answer>,
+    read: (answer: Answer) => Answer,
+    mayStillVote = false,
+  ): Promise<Answer> {
     const rejected = (error: unknown, isLate: boolean): Error =>
       this.node.rejected(error, isLate, mayStillVote).cause;
-    return this.deadline.within(asked, (answer) => answer, rejected);
+    return this.deadline.within(asked, read, rejected);
   }
 
   private async atMost(work: Promise<void>): Promise<void> {
@@ -171,6 +193,7 @@ export class BoundedNode implements LockNode {
   private deliver(command: Undelivered, sent: Promise<boolean>, mayStillVote = false): Promise<boolean> {
     const arrived = (isHeld: boolean): boolean => {
       this.undelivered.forget(command);
+      this.noteEnd(command);
       for (const each of this.retries) each.accepted();
       return isHeld;
     };
@@ -181,6 +204,11 @@ export class BoundedNode implements LockNode {
     });
     answer.catch(() => this.undelivered.failed(command));
     return answer;
+  }
+
+  private noteEnd({ claim, token, ending }: Undelivered): void {
+    for (const extension of this.extensions)
+      if (extension.token === token && extension.lock === claim.lock) extension.end = ending.kind;
   }
 
   /** A command that was rejected is sent again, unless that would be in vain or is not needed. */
