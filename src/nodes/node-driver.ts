@@ -3,6 +3,16 @@ import type { Claim, LockNode } from './lock-node.js';
 import type { NodeLog } from './node-log.js';
 import type { Ending } from './undelivered.js';
 
+/** What every kind of node is created with. */
+export interface NodeSettings {
+  /** How long one answer may take, in milliseconds. */
+  readonly nodeTimeout: number;
+  /** The name of its connections, as in `CLIENT LIST`. */
+  readonly connectionName: string;
+  /** Whether it is the only node: its messages then speak of Redis, and not of votes. Default: `false`. */
+  readonly isAlone?: boolean;
+}
+
 /** What a `BoundedNode` needs from a node, in addition to the contract, to handle commands that hang or get lost. */
 export interface NodeDriver extends LockNode {
   readonly log: NodeLog;

@@ -2,12 +2,11 @@ import type { Cluster, Redis, RedisOptions } from 'ioredis';
 import { classOf } from '../display.js';
 import { errorOf, InvalidOptionError, RedlockError } from '../errors.js';
 import { BoundedNode } from '../nodes/bounded-node.js';
-import type { NodeDriver } from '../nodes/node-driver.js';
+import type { NodeDriver, NodeSettings } from '../nodes/node-driver.js';
 import { CustomNode } from '../nodes/custom-node.js';
 import { hasHashTag } from '../nodes/job-keys.js';
 import type { LockNode } from '../nodes/lock-node.js';
 import { addressOf } from '../nodes/redis/address.js';
-import type { RedisNodeSettings } from '../nodes/redis/redis-client.js';
 import { RedisNode } from '../nodes/redis/redis-node.js';
 import { checkKinds } from '../nodes/redis/redis-option-types.js';
 import { checkHost, checkRedisOptions, placeOfOptions } from '../nodes/redis/redis-options.js';
@@ -47,7 +46,7 @@ export function nodeEntry(option: string, given: unknown): NodeEntry {
   return withOptions(option, options);
 }
 
-type DriverOf = (settings: RedisNodeSettings) => NodeDriver;
+type DriverOf = (settings: NodeSettings) => NodeDriver;
 
 function withOptions(
   option: string,

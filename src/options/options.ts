@@ -1,6 +1,6 @@
 import type { RedisOptions } from 'ioredis';
 import type { LockNode } from '../nodes/lock-node.js';
-import type { RedisNodeSettings } from '../nodes/redis/redis-client.js';
+import type { NodeSettings } from '../nodes/node-driver.js';
 import type { Duration } from './duration.js';
 
 /**
@@ -189,7 +189,7 @@ export interface NodeEntry {
   /** The same value for two entries that keep the same locks. */
   readonly store: unknown;
   /** Creates the voting node. Nothing is connected yet. */
-  readonly create: (settings: RedisNodeSettings) => LockNode;
+  readonly create: (settings: NodeSettings) => LockNode;
 }
 
 /** The options of the module with every default filled in; durations in milliseconds. */

@@ -6,7 +6,7 @@ import type { Claim, LockNode, TickClaim } from '../../src/nodes/lock-node.js';
 import { NodeUnreachableError } from '../../src/errors.js';
 import { BoundedNode } from '../../src/nodes/bounded-node.js';
 import type { ManualClock } from '../../src/testing/manual-clock.js';
-import type { RedisNodeSettings } from '../../src/nodes/redis/redis-client.js';
+import type { NodeSettings } from '../../src/nodes/node-driver.js';
 import { RedisNode } from '../../src/nodes/redis/redis-node.js';
 
 /** A server, or a proxy in front of one. */
@@ -14,17 +14,17 @@ export interface Port {
   readonly port: number;
 }
 
-export const SETTINGS: RedisNodeSettings = { nodeTimeout: 1000, connectionName: 'test' };
+export const SETTINGS: NodeSettings = { nodeTimeout: 1000, connectionName: 'test' };
 
 /** A node with a connection of its own. */
-export function nodeAt({ port }: Port, settings: Partial<RedisNodeSettings> = {}): BoundedNode {
+export function nodeAt({ port }: Port, settings: Partial<NodeSettings> = {}): BoundedNode {
   return nodeOf({ host: '127.0.0.1', port }, settings);
 }
 
 /** A node of options, or of a client of an application. */
 export function nodeOf(
   how: RedisOptions | Redis | Cluster,
-  settings: Partial<RedisNodeSettings> = {},
+  settings: Partial<NodeSettings> = {},
 ): BoundedNode {
   const all = { ...SETTINGS, ...settings };
   const driver = 'duplicate' in how ? RedisNode.like(how, all) : RedisNode.connecting(how, all);
@@ -33,7 +33,7 @@ export function nodeOf(
 
 export async function openNodes(
   ports: readonly Port[],
-  settings: Partial<RedisNodeSettings> = {},
+  settings: Partial<NodeSettings> = {},
 ): Promise<BoundedNode[]> {
   const nodes = ports.map((port) => nodeAt(port, settings));
   await Promise.all(nodes.map((node) => node.open()));

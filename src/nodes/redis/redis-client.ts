@@ -1,15 +1,6 @@
 import { type Cluster, Redis, type RedisOptions } from 'ioredis';
+import type { NodeSettings } from '../node-driver.js';
 import { isReadOnly } from './redis-errors.js';
-
-/** How a node is reached, and how long it may take. */
-export interface RedisNodeSettings {
-  /** How long one answer may take, in milliseconds. */
-  readonly nodeTimeout: number;
-  /** The name of the connections in `CLIENT LIST`. */
-  readonly connectionName: string;
-  /** Whether it is the only node: its messages then speak of Redis, and not of votes. Default: `false`. */
-  readonly isAlone?: boolean;
-}
 
 /**
  * How long a new connection may be silent before it is closed, and how long until an old one is checked again, as a
@@ -29,7 +20,7 @@ const listenAgain = (): number => 1000;
 export const RETRY_DELAY = 50;
 
 /** A connection for locks only, made from options; it connects when it is first used. */
-export function newClient(options: RedisOptions, settings: RedisNodeSettings): Redis {
+export function newClient(options: RedisOptions, settings: NodeSettings): Redis {
   return new Redis({
     connectTimeout: answerTimeout(settings),
     connectionName: connectionName(settings),
@@ -40,7 +31,7 @@ export function newClient(options: RedisOptions, settings: RedisNodeSettings): R
 }
 
 /** A connection for locks only, to the same server as a client of the application, which is left alone. */
-export function clientLike(client: Redis | Cluster, settings: RedisNodeSettings): Redis | Cluster {
+export function clientLike(client: Redis | Cluster, settings: NodeSettings): Redis | Cluster {
   const given = client.isCluster ? (client as Cluster).options.redisOptions : (client as Redis).options;
   const options = {
     ...required(given, settings),
@@ -105,16 +96,16 @@ export function isTls(client: Redis | Cluster): boolean {
 }
 
 /** How long a new connection, or a Sentinel, may take, in milliseconds. */
-function answerTimeout({ nodeTimeout }: RedisNodeSettings): number {
+function answerTimeout({ nodeTimeout }: NodeSettings): number {
   return Math.max(nodeTimeout, 1000);
 }
 
-function connectionName(settings: RedisNodeSettings): string {
+function connectionName(settings: NodeSettings): string {
   return settings.connectionName.replace(/[^\x21-\x7e]/g, '_');
 }
 
 /** The options that a node's connection needs. They replace those of the application, except a few that it may set. */
-function required(given: RedisOptions = {}, settings: RedisNodeSettings) {
+function required(given: RedisOptions = {}, settings: NodeSettings) {
   const { clientInfoTag, disableClientInfo, sentinelCommandTimeout, sentinelReconnectStrategy } = given;
   return {
     lazyConnect: true,

@@ -4,7 +4,7 @@ import { errorOf, NodeUnreachableError } from '../../errors.js';
 import { Deadline } from '../deadline.js';
 import type { JobKeyNames, JobView, Pause, Register } from '../job-view.js';
 import type { Claim, NodeReport, Vote } from '../lock-node.js';
-import type { NodeDriver, Rejection, Silence } from '../node-driver.js';
+import type { NodeDriver, NodeSettings, Rejection, Silence } from '../node-driver.js';
 import { ALONE, AMONG_OTHERS, GRACE, lastingKeys, NodeLog } from '../node-log.js';
 import type { Ending } from '../undelivered.js';
 import { addressOf, titleOf } from './address.js';
@@ -12,7 +12,7 @@ import { CLOSED, NO_MASTER } from './causes.js';
 import { inspectServer } from './inspect-server.js';
 import { AnsweredLate, RedisCommands } from './redis-commands.js';
 import { noAnswer } from './diagnosis.js';
-import { clientLike, newClient, type RedisNodeSettings } from './redis-client.js';
+import { clientLike, newClient } from './redis-client.js';
 import { RedisConnection } from './redis-connection.js';
 import {
   endOfRefusal,
@@ -36,7 +36,7 @@ export class RedisNode implements NodeDriver {
   private readonly silence: string;
   private resendLost: (which: 'all') => void = () => {};
 
-  private constructor(client: Redis | Cluster, { nodeTimeout, isAlone = false }: RedisNodeSettings) {
+  private constructor(client: Redis | Cluster, { nodeTimeout, isAlone = false }: NodeSettings) {
     this.address = addressOf(client);
     this.log = isAlone
       ? new NodeLog(titleOf(client), ALONE)
@@ -59,7 +59,7 @@ export class RedisNode implements NodeDriver {
   }
 
   /** A node whose connection is made from options, by `open` or by the first claim. */
-  static connecting(options: RedisOptions, settings: RedisNodeSettings): RedisNode {
+  static connecting(options: RedisOptions, settings: NodeSettings): RedisNode {
     return new RedisNode(newClient(options, settings), settings);
   }
 
@@ -67,7 +67,7 @@ export class RedisNode implements NodeDriver {
    * A node with a connection like that of an application's client. The client itself is left alone: it may queue
    * commands, be busy with a blocking one, or be closed before the last lock is released.
    */
-  static like(client: Redis | Cluster, settings: RedisNodeSettings): RedisNode {
+  static like(client: Redis | Cluster, settings: NodeSettings): RedisNode {
     return new RedisNode(clientLike(client, settings), settings);
   }
 
