@@ -36,10 +36,9 @@ class PendingCalls {
       end();
       return result;
     }
-    // Some thenables start their work each time `then` is called, so it must be called only once.
-    const promise = Promise.resolve(result);
-    promise.then(end, end);
-    return promise as Result;
+    // Some thenables start their work each time `then` is called, so it must be called only once. A rejection that the
+    // caller does not handle must still be reported as unhandled.
+    return Promise.resolve(result).finally(end) as Result;
   }
 }
 

@@ -1,4 +1,6 @@
-import type { SchedulerRegistry } from '@nestjs/schedule';
+import type { InstanceWrapper } from '@nestjs/core/injector/instance-wrapper.js';
+import { SchedulerRegistry } from '@nestjs/schedule';
+import type { CronJob } from 'cron';
 import { hasMethods } from '../has-methods.js';
 import type { CronOptions } from './schedule-of.js';
 
@@ -9,16 +11,32 @@ export interface Orchestrator {
   mountIntervals(): void;
 }
 
-// Recognized by their methods, not by their class: an application may have two copies of `@nestjs/schedule`.
+// Recognized by what they have, not by their class: an application may have two copies of `@nestjs/schedule`. Methods
+// alone are not enough: a service of the application may have some of the same names, or be a proxy that has any.
 
-export function isRegistry(instance: unknown): instance is SchedulerRegistry {
+export function isRegistry({ token, instance }: Pick<InstanceWrapper, 'token' | 'instance'>): boolean {
+  if (!hasMethods(instance, 'addCronJob', 'getCronJobs')) return false;
   // A mock has every method, and returns anything.
-  return (
-    hasMethods(instance, 'addCronJob', 'getCronJobs') &&
-    (instance as SchedulerRegistry).getCronJobs() instanceof Map
-  );
+  if (token === SchedulerRegistry) return (instance as SchedulerRegistry).getCronJobs() instanceof Map;
+  return ['cronJobs', 'intervals', 'timeouts'].every((field) => read(instance, field) instanceof Map);
 }
 
 export function isOrchestrator(instance: unknown): instance is Orchestrator {
-  return hasMethods(instance, 'addCron', 'addInterval', 'mountIntervals');
+  return (
+    hasMethods(instance, 'addCron', 'addInterval', 'mountIntervals') &&
+    ['schedulerRegistry', 'cronJobs', 'intervals'].every((field) => typeof read(instance, field) === 'object')
+  );
+}
+
+/** A registry takes any object that has `fireOnTick`. */
+export function isCronJob(job: unknown): job is CronJob {
+  return hasMethods(job, 'fireOnTick') && typeof read(job, 'cronTime') === 'object';
+}
+
+function read(object: unknown, key: string): unknown {
+  try {
+    return Reflect.get(object as object, key);
+  } catch {
+    return undefined;
+  }
 }

@@ -9,7 +9,7 @@ import { callbacksOf, holdDuringCallbacks } from '../schedule/cron-job-callbacks
 import { isActive, watchStarts } from '../schedule/cron-job-starts.js';
 import { CronJobTimes } from '../schedule/cron-job-times.js';
 import { CronFiring, currentFiring, fire, IntervalFiring, ManualFiring } from '../schedule/firing.js';
-import { isOrchestrator, isRegistry, type Orchestrator } from '../schedule/nest-scheduler.js';
+import { isCronJob, isOrchestrator, isRegistry, type Orchestrator } from '../schedule/nest-scheduler.js';
 import {
   type CronJobKey,
   type CronOptions,
@@ -58,7 +58,8 @@ export class SchedulerFirings {
     @Optional() registry?: SchedulerRegistry,
   ) {
     // A constructor or a factory may start a job, which can fire while providers are still being created.
-    if (isRegistry(registry)) this.watchRegistry(registry);
+    if (registry && isRegistry({ token: SchedulerRegistry, instance: registry }))
+      this.watchRegistry(registry);
     this.watchLoader(loader);
   }
 
@@ -67,10 +68,10 @@ export class SchedulerFirings {
    * any other module starts: a job that fires earlier runs on every instance.
    */
   watch(): void {
-    const instances = this.discovery.getProviders().map(({ instance }): unknown => instance);
-    this.registries = instances.filter(isRegistry);
+    const providers = this.discovery.getProviders();
+    this.registries = providers.filter(isRegistry).map(({ instance }) => instance as SchedulerRegistry);
     for (const registry of this.registries) this.watchRegistry(registry);
-    const orchestrators = instances.filter(isOrchestrator);
+    const orchestrators = providers.map(({ instance }): unknown => instance).filter(isOrchestrator);
     for (const orchestrator of orchestrators) this.watchOrchestrator(orchestrator);
     this.knowsIntervals = orchestrators.length > 0;
   }
@@ -130,6 +131,7 @@ export class SchedulerFirings {
   private *registeredFor({ name, options }: CronSchedule): Iterable<[key: string, job: CronJob]> {
     for (const registry of this.registries) {
       for (const [key, job] of registry.getCronJobs()) {
+        if (!isCronJob(job)) continue;
         if (name === undefined ? decoratedWith.get(job) === options : key === name) yield [key, job];
       }
     }
@@ -180,13 +182,15 @@ export class SchedulerFirings {
     if (this.watched.has(registry)) return;
     this.watched.add(registry);
     const add = registry.addCronJob.bind(registry);
-    registry.addCronJob = (name, job) => {
-      add(name, job);
-      this.watchCronJob(name, job);
+    registry.addCronJob = (...args) => {
+      const added = add(...args);
+      this.watchCronJob(...args);
+      return added;
     };
   }
 
   private watchCronJob(key: string, job: CronJob): void {
+    if (!isCronJob(job)) return;
     this.wrap(job);
     if (this.watched.has(job)) return;
     this.watched.add(job);
@@ -230,14 +234,14 @@ export class SchedulerFirings {
     if (wrapped.has(orchestrator)) return;
     wrapped.add(orchestrator);
     const addCron = orchestrator.addCron.bind(orchestrator);
-    orchestrator.addCron = (method, options) => {
+    orchestrator.addCron = (method, options, ...rest) => {
       const callback = (...args: unknown[]): unknown =>
         currentFiring() ? method(...args) : this.fireEarly(method, options, args);
       decoratedWith.set(callback, options);
-      addCron(callback, options);
+      return addCron(callback, options, ...rest);
     };
     const add = orchestrator.addInterval.bind(orchestrator);
-    orchestrator.addInterval = (method, every, name) =>
-      add((...args) => fire(this.ofInterval(every), () => method(...args)), every, name);
+    orchestrator.addInterval = (method, every, ...rest) =>
+      add((...args) => fire(this.ofInterval(every), () => method(...args)), every, ...rest);
   }
 }
