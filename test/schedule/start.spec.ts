@@ -124,26 +124,30 @@ describe('the start of an application with many schedules', () => {
 
 describe('a tick', () => {
   it('is computed once for a decorated method, a job that is added later, and a job in no registry', async () => {
-    const app = await start({ providers: [jobsOf([MONTHLY[0]!], exclusive)] });
+    const cronTime = '0 8 4 1 * *';
+    const app = await start({ providers: [jobsOf([cronTime], exclusive)] });
     const redlock = app.get(RedlockService);
     const ticks: (number | undefined)[] = [];
     const note = (): void => void ticks.push(redlock.current()?.tick?.getTime());
     const from = (name: string, job?: () => CronJob) => async (): Promise<void> => {
       await redlock.run(name, note, { job: job?.() });
     };
-    const spec = { cronTime: MONTHLY[0]!, timeZone: 'UTC', waitForCompletion: true };
+    const spec = { cronTime, timeZone: 'UTC', waitForCompletion: true };
     app.get(SchedulerRegistry).addCronJob('added', CronJob.from({ ...spec, onTick: from('added') }));
     const loose: CronJob = CronJob.from({ ...spec, onTick: from('loose', () => loose) });
     redlock.on('started', ({ tick }) => ticks.push(tick?.getTime()));
 
     questions.mockClear();
+    // Applications of earlier tests may still prepare their ticks.
+    const asked = (): number =>
+      questions.mock.contexts.filter((time) => (time as CronTime).source === cronTime).length;
     await fire(app, 'job 0');
-    const first = questions.mock.calls.length;
+    const first = asked();
     expect(first).toBeGreaterThan(0);
     await fire(app, 'added');
     await loose.fireOnTick();
     expect(ticks).toHaveLength(5);
     expect(new Set(ticks).size).toBe(1);
-    expect(questions.mock.calls).toHaveLength(first);
+    expect(asked()).toBe(first);
   });
 });
