@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Duration } from '../options/duration.js';
+import type { ResolvedOptions } from '../options/options.js';
 import { currentFiring, type Firing, outsideFirings } from '../schedule/firing.js';
 
 /** What a running job can learn about itself. */
@@ -49,11 +50,13 @@ export class RunScope {
   private hasEnded = false;
 
   /**
+   * @param owner Stands for the `RedlockModule` that runs it: its resolved options. Two may have one `instanceId`.
    * @param wonIn The firing in which the run was won, if any.
    * @param dead The token of the run of its tick that has died, if it is a takeover.
    */
   constructor(
     readonly run: CurrentRun,
+    readonly owner: ResolvedOptions,
     private readonly wonIn: Firing | undefined,
     readonly dead?: string,
   ) {}
@@ -101,23 +104,23 @@ export class RunScope {
 }
 
 /**
- * The runs in progress of this instance that may wait for what the caller does, the innermost first: those that it is
+ * The runs in progress of this module that may wait for what the caller does, the innermost first: those that it is
  * part of, and those that have called `RedlockService.trigger`.
  */
-export function outerRuns(instanceId: string): RunScope[] {
+export function outerRuns(owner: ResolvedOptions): RunScope[] {
   const firing = currentFiring();
   const scopes = RunScope.inProgress(firing?.kind === 'manual' ? undefined : firing);
-  return [...scopes].filter(({ run }) => run.instanceId === instanceId);
+  return [...scopes].filter((scope) => scope.owner === owner);
 }
 
 /**
- * The innermost run in progress of this instance that contains the call and has its name; `undefined` if there is none.
+ * The innermost run in progress of this module that contains the call and has its name; `undefined` if there is none.
  *
  * @param nameOfCall Computes the name of the call, which can be costly; `undefined` if it has none.
  */
-export function ownRun(instanceId: string, nameOfCall: () => string | undefined): CurrentRun | undefined {
-  for (const { run } of RunScope.inProgress(currentFiring())) {
-    if (run.instanceId === instanceId && run.name === nameOfCall()) return run;
+export function ownRun(owner: ResolvedOptions, nameOfCall: () => string | undefined): CurrentRun | undefined {
+  for (const scope of RunScope.inProgress(currentFiring())) {
+    if (scope.owner === owner && scope.run.name === nameOfCall()) return scope.run;
   }
   return undefined;
 }

@@ -76,7 +76,7 @@ export class ExclusiveJobs {
 
   /** Whether the caller is part of a run of this instance. */
   get isInRun(): boolean {
-    return outerRuns(this.options.instanceId).length > 0;
+    return outerRuns(this.options).length > 0;
   }
 
   /**
@@ -165,9 +165,9 @@ export class ExclusiveJobs {
     const routine = (): unknown => Reflect.apply(method.original, instance, args);
     const firing = currentFiring();
     if (firing?.kind === 'manual' && firing.method === method) firing.hasCalled = true;
-    const { enabled, instanceId } = this.options;
+    const { enabled } = this.options;
     // Within its own run, a method may call itself, or `super.method()`: such a call makes no claim.
-    if (!enabled || ownRun(instanceId, () => nameIfValid(method, instance, args))) return routine();
+    if (!enabled || ownRun(this.options, () => nameIfValid(method, instance, args))) return routine();
     return this.run(method, instance, args, routine);
   }
 

@@ -145,12 +145,12 @@ export class JobRunner {
 
   private acquire(request: RunRequest): Promise<Answer> {
     const { name, options, tick, past } = request;
-    const { keyPrefix, instanceId } = this.options;
+    const { keyPrefix } = this.options;
     const run = this.runOf(request);
     return this.leases.acquire(
       claimOf(keyPrefix, name, options, tick, past, run),
       settingsOf(request, run),
-      timingOf(keyPrefix, request, this.clock.now(), outerRuns(instanceId)),
+      timingOf(keyPrefix, request, this.clock.now(), outerRuns(this.options)),
     );
   }
 

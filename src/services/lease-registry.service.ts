@@ -7,6 +7,7 @@ import { type Denial, type Grant, isDown } from '../acquire/outcome.js';
 import { ShutdownError } from '../errors.js';
 import { onAbort } from '../on-abort.js';
 import type { ClaimTiming } from '../runs/claim-timing.js';
+import { KeepAlive } from '../runs/keep-alive.js';
 import { Lease } from '../runs/lease.js';
 import type { LeaseSettings } from '../runs/lease-settings.js';
 import { BusyDelay } from './busy-delay.service.js';
@@ -35,6 +36,7 @@ export class LeaseRegistry {
   private readonly held = new Set<Lease>();
   /** How many of the held leases belong to runs. */
   private running = 0;
+  private readonly keepAlive = new KeepAlive();
   /** The number of claims in progress, by their gate. */
   private readonly claims = { runs: 0, nested: 0, locks: 0 };
   /** Called when no majority of the nodes has answered a claim. */
@@ -145,6 +147,7 @@ export class LeaseRegistry {
     for (const gate of Object.values(this.closing)) gate.abort();
     for (const lease of this.held) lease.abort(new ShutdownError(lease.name, lease.run ? 'run' : 'lock'));
     await Promise.all([...this.held].map((lease) => lease.finish()));
+    this.keepAlive.stop();
   }
 
   private busyDelayOf(name: string, { buffer }: Patience): number {
@@ -157,11 +160,11 @@ export class LeaseRegistry {
   private hold(grant: Grant, settings: LeaseSettings, lock = ''): Lease {
     const lease = new Lease(grant, settings, this.clock);
     this.held.add(lease);
-    if (lease.run) this.running++;
+    if (lease.run && this.running++ === 0) this.keepAlive.begin();
     lease.onNotReleased = (error) => this.log.notReleased(lease.name, error);
     lease.onEnded = () => {
       this.held.delete(lease);
-      if (lease.run) this.running--;
+      if (lease.run && --this.running === 0) this.keepAlive.end();
       this.acquirer.freed(lock);
       this.noteEnd();
     };

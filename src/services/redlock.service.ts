@@ -116,7 +116,7 @@ export class RedlockService {
     callback('run()', 'routine', routine);
     const { job, ...checked } = checkedOptions('run()', options, this.#runChecks);
     const jobOptions = resolveJobOptions('run()', checked, this.#options.job);
-    const own = ownRun(this.#options.instanceId, () => name);
+    const own = ownRun(this.#options, () => name);
     if (own) return { ran: true, value: await routine(own) };
     const request = { name, options: jobOptions };
     const current = currentFiring();

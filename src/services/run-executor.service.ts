@@ -43,7 +43,7 @@ export class RunExecutor {
     const event = this.eventOf(request, lease.run);
     lease.onAbort = (reason) => this.aborted(reason, event);
     const run = new LeasedRun(event, lease, request.tick?.at ?? null, this.options.nodeTimeout);
-    const scope = new RunScope(run, request.firing, lease.before.dead);
+    const scope = new RunScope(run, this.options, request.firing, lease.before.dead);
     this.events.emit('started', event);
     const begin = this.clock.elapsed();
     const duration = (): number => this.clock.elapsed() - begin;

@@ -1,13 +1,14 @@
 import 'reflect-metadata';
+import { once } from 'node:events';
 import { Injectable, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { ScheduleModule } from '@nestjs/schedule';
 import { Cluster, type RedisOptions } from 'ioredis';
-import { RedlockModule, RedlockService } from '../../src/index.js';
+import { type CurrentRun, RedlockModule, RedlockService } from '../../src/index.js';
 import { TestFleet } from '../../src/testing/index.js';
 
 // node exit-process.js HOW URL (of a Sentinel group or a Cluster, the ports): an application that ends or fails; nothing
-// but what it left behind keeps the process alive.
+// but what it left behind, or a run in progress, keeps the process alive.
 const [how, url = ''] = process.argv.slice(2);
 const nodes = nodesOf(url);
 
@@ -44,6 +45,17 @@ if (how === 'a fleet that fails') {
 } else if (how === 'a fleet of twelve') {
   const fleet = await TestFleet.create(AppModule, { nodes, instances: 12 });
   await fleet.close();
+} else if (how?.startsWith('a run')) {
+  const app = await NestFactory.createApplicationContext(AppModule, { logger: false });
+  const lead = async ({ signal }: CurrentRun): Promise<void> => {
+    await once(signal, 'abort');
+    report(signal.reason);
+  };
+  await app.get(RedlockService).run('leader', lead, { maxRuntime: 1500 });
+  await app.close();
+} else if (how === 'a lock that is held') {
+  const app = await NestFactory.createApplicationContext(AppModule, { logger: false });
+  await app.get(RedlockService).lock('leader');
 } else {
   const app = NestFactory.createApplicationContext(AppModule, { logger: false, abortOnError: false });
   await app.then((context) => context.close()).catch(report);

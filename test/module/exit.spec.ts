@@ -33,6 +33,8 @@ describe('a process ends within two seconds after', () => {
     ['an application that fails', 'Error: no database'],
     ['a fleet that fails', 'Error: no database'],
     ['a fleet of twelve', ''],
+    ['a run that waits for nothing but its signal', 'RunTimeoutError'],
+    ['a lock that is held', ''],
   ])('%s, and without a warning', async (how, failure) => {
     const { printed, warned, lingered } = await endOf(how, server.it.url);
     expect(printed).toContain(failure);

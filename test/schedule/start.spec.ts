@@ -139,15 +139,15 @@ describe('a tick', () => {
 
     questions.mockClear();
     // Applications of earlier tests may still prepare their ticks.
-    const asked = (): number =>
+    const questionsAsked = (): number =>
       questions.mock.contexts.filter((time) => (time as CronTime).source === cronTime).length;
     await fire(app, 'job 0');
-    const first = asked();
+    const first = questionsAsked();
     expect(first).toBeGreaterThan(0);
     await fire(app, 'added');
     await loose.fireOnTick();
     expect(ticks).toHaveLength(5);
     expect(new Set(ticks).size).toBe(1);
-    expect(asked()).toBe(first);
+    expect(questionsAsked()).toBe(first);
   });
 });

@@ -241,3 +241,18 @@ describe('current', () => {
     expect(seen?.signal.aborted).toBe(false);
   });
 });
+
+it('a run in a run of another application excludes others, even if both instances have the same name', async () => {
+  const nodes = new MemoryNode();
+  const [api, worker, other] = (await Promise.all(
+    [
+      { keyPrefix: 'api', instanceId: 'pod-1' },
+      { keyPrefix: 'worker', instanceId: 'pod-1' },
+      { keyPrefix: 'worker', instanceId: 'pod-2' },
+    ].map(async (options) => (await start({ redlock: { nodes, ...options } })).get(RedlockService)),
+  )) as [RedlockService, RedlockService, RedlockService];
+  const lock = await other.lock('sync');
+  const outcome = await api.run('sync', () => worker.run('sync', () => 'ran'));
+  expect(outcome).toMatchObject({ ran: true, value: { ran: false, reason: 'overlap' } });
+  await lock?.release();
+});

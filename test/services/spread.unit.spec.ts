@@ -17,6 +17,7 @@ import { CLOCK } from '../../src/redlock.module-definition.js';
 import { CronFiring, fire as inFiring, IntervalFiring } from '../../src/schedule/firing.js';
 import { resolveOptions } from '../../src/options/resolve-options.js';
 import { timingOf } from '../../src/runs/claim-timing.js';
+import type { ResolvedOptions } from '../../src/options/options.js';
 import { type CurrentRun, RunScope } from '../../src/runs/run-context.js';
 import type { RunRequest } from '../../src/runs/run-request.js';
 import { CronTicks } from '../../src/schedule/cron-ticks.js';
@@ -182,7 +183,7 @@ describe('the wait before a claim', () => {
   });
 
   it('ends with the shutdown, although the claim is made inside a run', () => {
-    const outer = [new RunScope({} as CurrentRun, undefined)];
+    const outer = [new RunScope({} as CurrentRun, {} as ResolvedOptions, undefined)];
     const isNested = (spread?: number) =>
       timingOf('JOB_LOCKER', { ...request, spread }, tick.at, outer).isNested;
     expect(isNested(SPREAD)).toBe(false);
