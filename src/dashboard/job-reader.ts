@@ -130,9 +130,12 @@ export class JobReader implements OnModuleInit, OnModuleDestroy {
   }
 
   private async readFleet(): Promise<void> {
-    const answer = await this.store.ask(() => Promise.all([this.redlock.fleet(), this.redlock.health()]));
-    if (!answer) return;
-    const [fleet, health] = answer;
+    // The health is known even if no node answers.
+    const [health, listed] = await Promise.all([
+      this.redlock.health(),
+      this.store.ask(() => this.redlock.fleet()),
+    ]);
+    const fleet = listed ?? this.instances?.fleet ?? [];
     this.instances = { fleet, health, drift: shownDrift(fleet, Date.now()) };
   }
 

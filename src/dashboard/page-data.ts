@@ -82,7 +82,7 @@ export interface JobDetail {
   readonly preview: readonly number[];
 }
 
-/** The answer to `api/fleet`; `null` until a node has answered. */
+/** The answer to `api/fleet`; `null` until the nodes have been asked. */
 export interface FleetView {
   readonly fleet: readonly FleetInstance[];
   readonly health: Health;

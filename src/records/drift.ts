@@ -20,6 +20,14 @@ export function established(fleet: readonly FleetInstance[], now: number): Fleet
   return fleet.filter(({ startedAt }) => now - startedAt.getTime() >= ROLLOUT);
 }
 
+/** How long until one more instance is established, in milliseconds; `undefined` if all are. At most `ROLLOUT`. */
+export function untilEstablished(fleet: readonly FleetInstance[], now: number): number | undefined {
+  const waits = fleet
+    .map(({ startedAt }) => ROLLOUT - (now - startedAt.getTime()))
+    .filter((wait) => wait > 0);
+  return waits.length > 0 ? Math.min(ROLLOUT, ...waits) : undefined;
+}
+
 /** Disagreements with the instance that has been up longest or, on a job, with the one that has declared it longest. */
 export function driftOf(fleet: readonly FleetInstance[]): Drift[] {
   const oldestFirst = fleet.toSorted((a, b) => a.startedAt.getTime() - b.startedAt.getTime());

@@ -27,8 +27,8 @@ export interface RunRecord {
   /** How it ended. */
   readonly outcome: RecordedOutcome;
   /**
-   * The name and the first line of the error, at most 200 characters, without what looks like a secret; `null` if there
-   * was none, or with `recordErrors: false`.
+   * The name and the first line of the error, or of the reason why the run was aborted, at most 200 characters, without
+   * what looks like a secret; `null` if there was none, or with `recordErrors: false`.
    */
   readonly error: string | null;
   /**

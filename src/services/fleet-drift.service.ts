@@ -3,7 +3,7 @@ import { Acquirer } from '../acquire/acquirer.js';
 import type { Clock } from '../clock.js';
 import { JobKeys } from '../nodes/job-keys.js';
 import type { ResolvedOptions } from '../options/options.js';
-import { type Drift, driftOf, established, ROLLOUT } from '../records/drift.js';
+import { type Drift, driftOf, established, ROLLOUT, untilEstablished } from '../records/drift.js';
 import { CLOCK, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
 import { Fleet, KEPT } from './fleet.service.js';
 import { RedlockEvents } from './redlock-events.service.js';
@@ -50,10 +50,14 @@ export class FleetDrift {
       this.nextLook = this.clock.elapsed();
       return;
     }
-    const found = driftOf(established(fleet, this.clock.now()));
+    const now = this.clock.now();
+    const found = driftOf(established(fleet, now));
     const unconfirmed = found.map(({ key }) => key).filter((key) => !suspected.has(key));
-    this.suspected = unconfirmed.length > 0 ? new Set(unconfirmed) : undefined;
-    if (this.suspected) this.nextLook = this.clock.elapsed() + KEPT;
+    // Perhaps an update in progress: another look follows as soon as that is no longer an explanation.
+    const wait = driftOf(fleet).length > 0 ? untilEstablished(fleet, now) : undefined;
+    this.suspected = unconfirmed.length > 0 || wait !== undefined ? new Set(unconfirmed) : undefined;
+    if (unconfirmed.length > 0) this.nextLook = this.clock.elapsed() + KEPT;
+    else if (wait !== undefined) this.nextLook = this.clock.elapsed() + wait;
     for (const drift of found.filter(({ key }) => suspected.has(key))) {
       if (await this.isFirst(drift.key, REPORTED_FOR)) this.report(drift);
     }

@@ -12,6 +12,7 @@ import { dueAfter, dueAfterIdle, nextDue } from '../schedule/due-times.js';
 import { JobCallers } from './job-callers.service.js';
 import { JobRecords } from './job-records.service.js';
 import type { KnownJob } from './known-jobs.service.js';
+import { NodeHealthWatch } from './node-health-watch.service.js';
 
 /** How long a claim may take, in addition to its spread, before the tick counts as late, in milliseconds. */
 const TOLERANCE = 1000;
@@ -25,6 +26,7 @@ export class JobStatuses {
     @Inject(CLOCK) private readonly clock: Clock,
     private readonly callers: JobCallers,
     private readonly records: JobRecords,
+    private readonly health: NodeHealthWatch,
   ) {}
 
   /**
@@ -42,7 +44,7 @@ export class JobStatuses {
       lastTick: last === undefined ? null : new Date(last),
       lastOutcome: lastOutcome(view),
       nextTick: job ? dateOf(this.next(job, view, now)) : null,
-      overdueBy: job && due !== undefined && now - due >= toleranceOf(job) ? now - due : null,
+      overdueBy: job && due !== undefined && this.lateBy(due) >= toleranceOf(job) ? this.lateBy(due) : null,
       running: running
         ? {
             runId: running.runId,
@@ -53,6 +55,14 @@ export class JobStatuses {
         : null,
       paused,
     };
+  }
+
+  /**
+   * How late a run is now that was due at `due`, in milliseconds. If the clock of this process is ahead, the other
+   * instances may not have had to run it yet.
+   */
+  lateBy(due: number): number {
+    return this.clock.now() - this.health.clockAhead - due;
   }
 
   /**

@@ -39,6 +39,12 @@ export class NodeHealthWatch {
     return offsets.length === 0 ? null : offsets.reduce((a, b) => (Math.abs(b) > Math.abs(a) ? b : a));
   }
 
+  /** By how far the clock of this process is ahead of that of most nodes, in milliseconds; 0 if that is not known. */
+  get clockAhead(): number {
+    const offsets = [...this.offsets.values()].toSorted((a, b) => a - b);
+    return Math.max(0, -(offsets[Math.floor(offsets.length / 2)] ?? 0));
+  }
+
   /** A node has told the time. @param offset Its clock minus that of this process, in milliseconds. */
   told(node: LockNode, offset: number): void {
     this.offsets.set(node, Math.round(offset));

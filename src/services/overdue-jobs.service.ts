@@ -61,8 +61,7 @@ export class OverdueJobs {
 
   /** The jobs that are overdue now, as far as this instance knows, and by how many milliseconds. */
   get current(): OverdueJob[] {
-    const now = this.clock.now();
-    return [...this.silences].map(([name, { expected }]) => ({ name, by: now - expected }));
+    return [...this.silences].map(([name, { expected }]) => ({ name, by: this.statuses.lateBy(expected) }));
   }
 
   /** Looks for overdue jobs. Asks the nodes only about those that may be. */
@@ -148,7 +147,7 @@ export class OverdueJobs {
 
   private isLate(job: KnownJob, expected: number): boolean {
     const { overdueAfter } = job.options;
-    const late = this.clock.now() - expected;
+    const late = this.statuses.lateBy(expected);
     if (late <= (overdueAfter ?? LEAST)) return false;
     return overdueAfter !== undefined || late > 2 * (dueAfter(job, expected) - expected);
   }
@@ -167,7 +166,7 @@ export class OverdueJobs {
   }
 
   private report({ name, pattern }: KnownJob, at: number): void {
-    const by = this.clock.now() - at;
+    const by = this.statuses.lateBy(at);
     const { instanceId } = this.options;
     this.logger.warn(
       `${quoted(name)} is overdue: no instance has run it since it was due at ${new Date(at).toISOString()}, ` +

@@ -103,7 +103,8 @@ export class RunExecutor {
     ending: RoutineEnd | undefined,
   ): string {
     const outcome = aborted || !ending ? 'aborted' : ending.outcome;
-    const error = ending && 'error' in ending ? ending.error : aborted;
+    // What an aborted routine throws usually says only that it was aborted.
+    const error = aborted ?? (ending && 'error' in ending ? ending.error : undefined);
     return encodeRecord({
       runId,
       tick,

@@ -286,6 +286,15 @@ describe('the reader of the dashboard', () => {
     expect((await inTime(reader.fleet()))?.drift.map(({ isLasting }) => isLasting)).toEqual([true, true]);
   });
 
+  it('says that there is no quorum, although the instances cannot be listed', async () => {
+    redlock.instances = [instance('web-1', 1, ['redis:1'], '1')];
+    expect(await inTime(reader.fleet())).toMatchObject({ health: { quorum: true } });
+    redlock.isDown = true;
+    await vi.advanceTimersByTimeAsync(60_000);
+    const view = await inTime(reader.fleet());
+    expect(view).toMatchObject({ health: { quorum: false }, fleet: [{ instanceId: 'web-1' }] });
+  });
+
   it('does not let names of events grow without end', async () => {
     for (let count = 0; count < 10_000; count++) redlock.emit('started', { name: `tenant-${count}` });
     expect(namesOf(await overviewOf(reader))).toHaveLength(2000);

@@ -72,6 +72,18 @@ it('nothing is reported while an update may be in progress', async () => {
   expect(reports).toEqual(['new']);
 });
 
+it('a disagreement between instances that started one after another is reported soon', async () => {
+  await up('web-0', { ttl: '30s' });
+  await clock.advance(8000);
+  await up('web-1', { ttl: '40s' });
+  await clock.advance(50_000);
+  await up('web-2', { ttl: '40s' });
+  await clock.advance(9 * MINUTE + 8000);
+  expect(reports).toEqual([]);
+  await clock.advance(MINUTE);
+  expect(reports).toEqual(['web-1']);
+});
+
 it('an instance that was closed just before the look is not reported', async () => {
   const old = await up('old', { ttl: '30s' });
   // Five minutes before the other one looks, the looks of this one are over.

@@ -5,6 +5,7 @@ import { CronJob } from 'cron';
 import { describe, expect, it, vi } from 'vitest';
 import type { Clock } from '../../src/clock.js';
 import { Exclusive, MemoryNode, RedlockModule, RedlockService } from '../../src/index.js';
+import type { NodeReport } from '../../src/nodes/lock-node.js';
 import { CLOCK } from '../../src/redlock.module-definition.js';
 import { CronFiring, fire } from '../../src/schedule/firing.js';
 import { KnownJobs } from '../../src/services/known-jobs.service.js';
@@ -295,4 +296,28 @@ it('a job with a name of its own is overdue if its cron job no longer calls it, 
   tenants.splice(0, 1, 'first');
   await firings(8);
   expect(events).toEqual(['second']);
+});
+
+it('a job is not overdue to an instance whose clock is ahead of that of the nodes', async () => {
+  @Injectable()
+  class OftenJobs {
+    @Cron('*/10 * * * * *', UTC)
+    @Exclusive('report', { overdueAfter: '20s' })
+    report(): void {}
+  }
+  class NodeBehind extends MemoryNode {
+    override async open(): Promise<NodeReport> {
+      return { ...(await super.open()), clockOffset: -28_000 };
+    }
+  }
+  let now = at('09:30:05').getTime();
+  const { fleet, redlock, overdue } = await startOne(OftenJobs, new Date(now), new NodeBehind(() => now));
+  now = at('09:30:10').getTime();
+  await fleet.fire('report', new Date(now));
+  await fleet.advance('35s');
+  expect((await redlock.status('report')).overdueBy).toBeNull();
+  expect(await overdue()).toEqual([]);
+  await fleet.advance('25s');
+  expect((await redlock.status('report')).overdueBy).toBe(22_000);
+  expect((await redlock.health()).overdue).toEqual([{ name: 'report', by: 22_000 }]);
 });

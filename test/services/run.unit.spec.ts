@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { type CurrentRun, Exclusive, MemoryNode, RedlockService } from '../../src/index.js';
 import { LeaseRegistry } from '../../src/services/lease-registry.service.js';
 import { RunExecutor } from '../../src/services/run-executor.service.js';
+import { ManualClock } from '../../src/testing/manual-clock.js';
 import { byHand, close, fire, newYear, ONCE_A_YEAR, start, startFleet } from '../module/application.js';
 import { RecordingLogger } from '../module/recording-logger.js';
 
@@ -255,4 +256,16 @@ it('a run in a run of another application excludes others, even if both instance
   const outcome = await api.run('sync', () => worker.run('sync', () => 'ran'));
   expect(outcome).toMatchObject({ ran: true, value: { ran: false, reason: 'overlap' } });
   await lock?.release();
+});
+
+it('the record of an aborted run says why it was aborted, even if the routine throws something else', async () => {
+  const clock = new ManualClock();
+  const redlock = (await start({ clock, redlock: { nodes: new MemoryNode(clock.now) } })).get(RedlockService);
+  const run = redlock.run('report', ({ signal }) => pause(60_000, undefined, { signal }), {
+    maxRuntime: '2s',
+  });
+  await Promise.allSettled([run, clock.advance(2000)]);
+  expect(await redlock.history('report')).toMatchObject([
+    { outcome: 'aborted', error: expect.stringMatching(/^RunTimeoutError: /) as string },
+  ]);
 });

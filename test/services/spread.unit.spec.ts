@@ -19,6 +19,7 @@ import { resolveOptions } from '../../src/options/resolve-options.js';
 import { timingOf } from '../../src/runs/claim-timing.js';
 import type { ResolvedOptions } from '../../src/options/options.js';
 import { type CurrentRun, RunScope } from '../../src/runs/run-context.js';
+import type { NodeReport } from '../../src/nodes/lock-node.js';
 import type { RunRequest } from '../../src/runs/run-request.js';
 import { CronTicks } from '../../src/schedule/cron-ticks.js';
 import { Lifecycle } from '../../src/services/lifecycle.service.js';
@@ -30,11 +31,18 @@ const SPREAD = 30_000;
 /** The offset of the job, by its hash: instances of all versions must agree on it. */
 const OFFSET = 26_952;
 
+/** Its clock is that of the instances, although that is not the clock of the process. */
+class SharedMemory extends MemoryNode {
+  override async open(): Promise<NodeReport> {
+    return { ...(await super.open()), clockOffset: 0 };
+  }
+}
+
 let clock: ManualClock;
 let nodes: MemoryNode;
 beforeEach(() => {
   clock = new ManualClock(newYear().getTime());
-  nodes = new MemoryNode(clock.now);
+  nodes = new SharedMemory(clock.now);
 });
 
 interface JobsOf {
