@@ -44,10 +44,23 @@ export class EventMemory {
 
   private note(name: string, gap: GapTuple): void {
     this.hear(name);
-    const gaps = [...this.gapsOf(name), gap].slice(-MOST.gaps);
+    const known = this.gapsOf(name);
+    const last = known.at(-1);
+    const joined = last && joinedGap(last, gap);
+    const gaps = (joined ? [...known.slice(0, -1), joined] : [...known, gap]).slice(-MOST.gaps);
     this.gaps.delete(name);
     this.gaps.set(name, gaps);
     const [oldest = name] = this.gaps.keys();
     if (this.gaps.size > MOST.jobs) this.gaps.delete(oldest);
   }
+}
+
+/** Both gaps as one, if all of its ticks are equally far apart: an hour of pause would fill the memory otherwise. */
+function joinedGap(
+  [from, to, count, cause]: GapTuple,
+  [next, end, more, why]: GapTuple,
+): GapTuple | undefined {
+  if (more !== 1 || why !== cause || next <= to) return undefined;
+  const isEven = count === 1 || next - to === (to - from) / (count - 1);
+  return isEven ? [from, end, count + 1, cause] : undefined;
 }

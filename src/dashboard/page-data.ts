@@ -49,6 +49,8 @@ export interface ShownJob {
   readonly status?: JobStatus;
   /** Newest first. */
   readonly runs: readonly RunTuple[];
+  /** The oldest tick on record that had the schedule of the newest one; `null` if that is not known. */
+  readonly sameSince: number | null;
   /** Ticks that have passed without a record, and those to come, in order. */
   readonly ticks: readonly number[];
   readonly gaps: readonly GapTuple[];

@@ -28,9 +28,18 @@ export function shownJob({ name, info, status, records, ticks, gaps }: JobFacts,
     options: info?.options ?? null,
     status,
     runs: records.slice(0, limit).map(tupleOf),
+    sameSince: sameSince(records),
     ticks: ticks.filter((tick) => tick > since && !run.has(tick)),
     gaps,
   };
+}
+
+/** @param records Newest first. */
+function sameSince(records: readonly RunRecord[]): number | null {
+  const ticks = records.filter(({ schedule }) => schedule !== null);
+  const changed = ticks.findIndex(({ schedule }) => schedule !== ticks[0]?.schedule);
+  const oldest = ticks.at(changed === -1 ? -1 : changed - 1);
+  return oldest?.tick ? +oldest.tick : null;
 }
 
 /**

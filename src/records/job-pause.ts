@@ -5,8 +5,10 @@ import { isInForce } from '../nodes/pause-order.js';
 export interface JobPause {
   /** The name of the instance that paused it. */
   readonly by: string;
-  /** When it was paused, by the clock of that instance. */
+  /** When that was, by the clock of that instance. */
   readonly at: Date;
+  /** Since when the job has been paused: earlier than `at` if this pause has replaced another one. */
+  readonly since: Date;
   /** When it ends by itself; `null`: never. */
   readonly until: Date | null;
   /** The note that was passed to `pause`, as it is: escape it where you show it. */
@@ -57,10 +59,11 @@ export function detailOfEnd(by: string, at: number, known: Pause | undefined): s
 /** The pause that a node knows, unless it has ended. */
 export function decodePause(pause: Pause | undefined, now: number): JobPause | null {
   if (!isInForce(pause, now)) return null;
-  const { by = '', at = 0, note = null } = parsed(pause.detail);
+  const { by = '', at = 0, from = at, note = null } = parsed(pause.detail);
   return {
     by,
     at: new Date(at),
+    since: new Date(from),
     until: pause.until === undefined ? null : new Date(pause.until),
     note,
   };

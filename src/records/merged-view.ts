@@ -1,7 +1,7 @@
 import { contentOf, type TokenContent } from '../acquire/token.js';
 import type { JobView, Pause } from '../nodes/job-view.js';
 import { isInForce, newestOf } from '../nodes/pause-order.js';
-import { decodeRecord, diedWith, type StoredRecord } from './run-record.js';
+import { decodeRecord, diedWith, type RunRecord } from './run-record.js';
 
 /** What the nodes together know about a job. */
 export interface MergedView {
@@ -12,7 +12,7 @@ export interface MergedView {
   /** The pause, or end of a pause, that a majority of the nodes follows; the newest if they have not decided. */
   readonly pause: Pause | undefined;
   /** The records, newest first, and the runs that have died since. */
-  readonly records: readonly StoredRecord[];
+  readonly records: readonly RunRecord[];
 }
 
 /**
@@ -51,12 +51,12 @@ function mergedRecords(
   views: readonly JobView[],
   nodes: number,
   held: ReadonlyMap<string, unknown>,
-): StoredRecord[] {
+): RunRecord[] {
   const known = views.map(({ records }) =>
     records.map(decodeRecord).filter((record) => record !== undefined),
   );
-  const records = new Map<string, StoredRecord>();
-  const add = (record: StoredRecord): void => {
+  const records = new Map<string, RunRecord>();
+  const add = (record: RunRecord): void => {
     // A run that one node has on record as died may have been settled on another node, whose record counts.
     if ((records.get(record.runId)?.outcome ?? 'died') === 'died') records.set(record.runId, record);
   };
@@ -72,7 +72,7 @@ function mergedRecords(
     add(died);
   });
   // A minority may have granted a claim that never became a run, and may never have received its release.
-  const mayHaveRun = (record: StoredRecord): boolean => {
+  const mayHaveRun = (record: RunRecord): boolean => {
     const deny = known.filter((others) => denies(others, record)).length;
     return 2 * (nodes - deny) > nodes;
   };
@@ -82,12 +82,12 @@ function mergedRecords(
 }
 
 /** Whether a node's records show that it did not grant the claim of a run: they reach back far enough, and lack it. */
-function denies(records: readonly StoredRecord[], { runId, startedAt }: StoredRecord): boolean {
+function denies(records: readonly RunRecord[], { runId, startedAt }: RunRecord): boolean {
   return (
     !records.some((known) => known.runId === runId) && records.some((known) => known.startedAt <= startedAt)
   );
 }
 
-function newestFirst(records: ReadonlyMap<string, StoredRecord>): StoredRecord[] {
+function newestFirst(records: ReadonlyMap<string, RunRecord>): RunRecord[] {
   return [...records.values()].toSorted((a, b) => b.startedAt.getTime() - a.startedAt.getTime());
 }

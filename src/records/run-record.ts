@@ -38,11 +38,10 @@ export interface RunRecord {
   readonly trigger: Trigger;
   /** The version of nestjs-exclusive that ran it; `null` if it died. */
   readonly package: string | null;
-}
-
-/** A record, and the schedule that its tick belongs to. */
-export interface StoredRecord extends RunRecord {
-  /** See `recordedSchedule`; `null` if it is not known. */
+  /**
+   * The same in two records if the schedule, the time zone and the options that decide which ticks run were the same;
+   * `null` if the run belongs to no tick, or died.
+   */
   readonly schedule: string | null;
 }
 
@@ -66,7 +65,7 @@ const LONGEST_ERROR = 200;
 const LONGEST_READ_ERROR = 10_000;
 
 /** The text that is stored for a run. */
-export function encodeRecord(record: Omit<StoredRecord, 'package'>): string {
+export function encodeRecord(record: Omit<RunRecord, 'package'>): string {
   const stored: Stored = {
     run: record.runId,
     tick: record.tick?.getTime(),
@@ -83,7 +82,7 @@ export function encodeRecord(record: Omit<StoredRecord, 'package'>): string {
 }
 
 /** Reads a record; `undefined` for what this package has not written. */
-export function decodeRecord(text: string): StoredRecord | undefined {
+export function decodeRecord(text: string): RunRecord | undefined {
   if (text.startsWith(DIED)) return diedWith(text.slice(DIED.length));
   const stored = parsed(text);
   if (typeof stored?.run !== 'string' || typeof stored.at !== 'number') return undefined;
@@ -102,7 +101,7 @@ export function decodeRecord(text: string): StoredRecord | undefined {
 }
 
 /** The record of a run that was begun and never settled, from its token. */
-export function diedWith(token: string): StoredRecord | undefined {
+export function diedWith(token: string): RunRecord | undefined {
   const run = contentOf(token);
   if (!run) return undefined;
   return {
@@ -117,13 +116,6 @@ export function diedWith(token: string): StoredRecord | undefined {
     package: null,
     schedule: null,
   };
-}
-
-/** The record without its schedule. */
-export function runRecord(record: StoredRecord): RunRecord {
-  const copy: Partial<StoredRecord> & RunRecord = { ...record };
-  delete (copy as { schedule?: unknown }).schedule;
-  return copy;
 }
 
 /** An error for a record: its name and its first line. */

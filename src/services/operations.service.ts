@@ -13,7 +13,7 @@ import {
 import type { FleetInstance } from '../records/fleet-card.js';
 import type { Health } from '../records/health.js';
 import type { DeclaredJobInfo, JobStatus } from '../records/job-status.js';
-import { type RunRecord, runRecord } from '../records/run-record.js';
+import type { RunRecord } from '../records/run-record.js';
 import { CLOCK } from '../redlock.module-definition.js';
 import type { RunOutcome } from '../runs/run-outcome.js';
 import { upcoming } from '../schedule/due-times.js';
@@ -45,7 +45,7 @@ export class Operations {
     jobName('history()', 'name', name);
     const { limit = LARGEST_HISTORY } = checkedOptions('history()', options, HISTORY_CHECKS);
     const { records } = await this.records.view(name, limit);
-    return records.slice(0, limit).map(runRecord);
+    return records.slice(0, limit);
   }
 
   async status(name: string): Promise<JobStatus> {

@@ -10,7 +10,7 @@ import { ExclusiveJobs } from '../services/exclusive-jobs.service.js';
 import type { SkipReason } from '../runs/run-outcome.js';
 import type { MissedEvent, RunEvent } from '../events/events.js';
 import { LARGEST_HISTORY } from '../options/resolve-options.js';
-import { type RunRecord, runRecord } from '../records/run-record.js';
+import type { RunRecord } from '../records/run-record.js';
 import { JobRecords } from '../services/job-records.service.js';
 import { MissedTicks } from '../services/missed-ticks.service.js';
 import { SchedulerFirings } from '../services/scheduler-firings.service.js';
@@ -149,7 +149,7 @@ export class ScheduledMethod {
     const record = found?.records.find((each) => each.runId === runId);
     const ofJob = missed.filter((event) => event.name === name);
     return {
-      ...(record && { record: runRecord(record) }),
+      ...(record && { record }),
       ...(ofJob.length > 0 && { missed: ofJob }),
     };
   }

@@ -28,6 +28,21 @@ describe('what the events of an instance tell', () => {
     expect(memory.gapsOf('report')).toEqual([[T, T, 1, 'paused']]);
   });
 
+  it('remembers ticks that are equally far apart as one gap, if the cause is the same', () => {
+    const MINUTE = 60_000;
+    const skipped = (minutes: number, reason: 'paused' | 'overlap'): void =>
+      redlock.emit('skipped', { name: 'report', tick: new Date(T + minutes * MINUTE), reason });
+    for (let minutes = 0; minutes < 600; minutes++) skipped(minutes, 'paused');
+    skipped(600, 'overlap');
+    skipped(602, 'overlap');
+    skipped(603, 'overlap');
+    expect(memory.gapsOf('report')).toEqual([
+      [T, T + 599 * MINUTE, 600, 'paused'],
+      [T + 600 * MINUTE, T + 602 * MINUTE, 2, 'overlap'],
+      [T + 603 * MINUTE, T + 603 * MINUTE, 1, 'overlap'],
+    ]);
+  });
+
   it('keeps the newest gaps of a limited number of jobs', () => {
     skip('job-0');
     for (const name of jobs.slice(1, 2000)) skip(name);

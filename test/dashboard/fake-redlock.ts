@@ -82,7 +82,7 @@ export class FakeRedlock implements RedlockApi {
     this.done.push(['pause', name, options]);
     const at = new Date();
     const until = options.for === undefined ? null : new Date(+at + Number(options.for));
-    this.paused.set(name, { by: 'web-1:1:abc', at, until, note: options.note ?? null });
+    this.paused.set(name, { by: 'web-1:1:abc', at, since: at, until, note: options.note ?? null });
   }
 
   async resume(name: string): Promise<void> {

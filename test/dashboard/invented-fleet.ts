@@ -133,6 +133,7 @@ function jobOf(name: string, plan: Plan, now: number): FakeJob {
       outcome,
       trigger: 'schedule',
       package: '0.1.0',
+      schedule: null,
       error:
         outcome === 'failed'
           ? error
@@ -163,6 +164,7 @@ function jobOf(name: string, plan: Plan, now: number): FakeJob {
         paused: {
           by: INSTANCES[1] ?? '',
           at: new Date(now - 25 * MINUTE),
+          since: new Date(now - 25 * MINUTE),
           until: new Date(now + 95 * MINUTE),
           note: 'migration 42',
         },

@@ -16,6 +16,7 @@ export function jobOf(job: Partial<Job> = {}): Job {
     schedule,
     options,
     runs: [],
+    sameSince: null,
     ticks: [],
     gaps: [],
     status: {

@@ -3,7 +3,7 @@ import type { ModuleRef } from '@nestjs/core';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { JobReader } from '../../src/dashboard/job-reader.js';
 import type { Overview, ShownJob } from '../../src/dashboard/page-data.js';
-import type { FleetInstance } from '../../src/dashboard/redlock-data.js';
+import type { FleetInstance, RunRecord } from '../../src/dashboard/redlock-data.js';
 import { NodeUnreachableError, StoreDownError } from '../../src/errors.js';
 import { type FakeJob, FakeRedlock } from './fake-redlock.js';
 import { dailyJob, infoOf, recordOf } from './records.js';
@@ -238,6 +238,22 @@ describe('the reader of the dashboard', () => {
     expect(preview.mock.calls.filter(([, count]) => count === 10)).toHaveLength(1);
   });
 
+  it('says since when the schedule is the same', async () => {
+    const run = (minutes: number, schedule: string | null) =>
+      recordOf({ tick: new Date(T + minutes * 60_000), schedule });
+    const cases: [records: RunRecord[], since: number | null][] = [
+      [[], null],
+      [[run(3, 'a'), run(2, null), run(1, 'a')], T + 60_000],
+      [[run(4, 'b'), run(3, 'b'), run(2, 'a'), run(1, 'b')], T + 3 * 60_000],
+    ];
+    for (const [records, since] of cases) {
+      redlock.known.set('changing', { records });
+      redlock.emit('started', { name: 'changing' });
+      await vi.advanceTimersByTimeAsync(4000);
+      expect(viewOf(await overviewOf(reader), 'changing')?.sameSince).toBe(since);
+    }
+  });
+
   it('forgets the ticks before the oldest record, which may have been run', async () => {
     const next = Array.from({ length: 50 }, (_one, index) => new Date(T + (index + 1) * 10_000));
     const info = infoOf('report', { kind: 'cron', expression: '*/10 * * * * *', timeZone: null });
@@ -263,7 +279,7 @@ describe('the reader of the dashboard', () => {
       [T, T + 5, 2, 'died'],
     ]);
     for (let count = 0; count < 500; count++) {
-      redlock.emit('skipped', { name: 'report', tick: new Date(T + count), reason: 'paused' });
+      redlock.emit('skipped', { name: 'report', tick: new Date(T + count ** 2), reason: 'paused' });
       redlock.emit('drift', { name: null, message: `drift ${count}`, instances: [] });
     }
     await vi.advanceTimersByTimeAsync(4000);

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { ScheduleInfo } from '../../src/dashboard/redlock-data.js';
 import { type Job, marksOf } from '../../src/dashboard/page/model/marks.js';
+import { statisticsOf } from '../../src/dashboard/page/model/statistics.js';
 import { jobOf, optionsOf, runOf, statusOf } from './job-of.js';
 
 const MINUTE = 60_000;
@@ -111,13 +112,13 @@ describe('the marks of a job', () => {
     expect(kinds(jobOf({ runs: [runOf(T)], ticks: [T + MINUTE], ...job }))).toEqual([['ran', 0]]);
   });
 
-  it('show the gaps of events with their causes, evenly from the first to the last', () => {
+  it('show the gaps of events with their causes', () => {
     const gaps: Job['gaps'] = [
       [T, T + 2 * MINUTE, 3, 'store-down'],
       [T + 3 * MINUTE, T + 3 * MINUTE, 1, 'overlap'],
       [T + 4 * MINUTE, T + 4 * MINUTE, 1, 'paused'],
     ];
-    expect(kinds(jobOf({ gaps }))).toEqual([
+    expect(kinds(jobOf({ gaps, schedule: everyMinute }))).toEqual([
       ['missed', 0],
       ['missed', 1],
       ['missed', 2],
@@ -127,6 +128,38 @@ describe('the marks of a job', () => {
     expect(marksOf(jobOf({ gaps }), LATER)[0]?.cause).toBe('store-down');
   });
 
+  it('show a gap only at both its ends if its ticks are not equally far apart, or are many', () => {
+    const weekdays: Job['gaps'] = [[T, T + 4 * MINUTE, 3, 'unknown']];
+    expect(marksOf(jobOf({ gaps: weekdays }), LATER)).toMatchObject([
+      { kind: 'missed', at: T, count: 2 },
+      { kind: 'missed', at: T + 4 * MINUTE },
+    ]);
+    const many: Job['gaps'] = [[T, T + 999 * MINUTE, 1000, 'store-down']];
+    const job = jobOf({
+      gaps: many,
+      schedule: everyMinute,
+      runs: [runOf(T - MINUTE), runOf(T + 1000 * MINUTE)],
+    });
+    const marks = marksOf(job, T + 2000 * MINUTE);
+    expect(marks).toMatchObject([
+      { kind: 'ran' },
+      { kind: 'missed', count: 999 },
+      { kind: 'missed' },
+      { kind: 'ran' },
+    ]);
+    expect(statisticsOf(marks).missed).toBe(1000);
+  });
+
+  it('show a gap once, although its ticks were skipped one by one, too', () => {
+    const gaps: Job['gaps'] = [
+      [T, T, 1, 'paused'],
+      [T + MINUTE, T + 4 * MINUTE, 2, 'paused'],
+      [T, T + 6 * MINUTE, 4, 'paused'],
+      [T, T + 6 * MINUTE, 4, 'paused'],
+    ];
+    expect(marksOf(jobOf({ gaps }), LATER)).toMatchObject([{ at: T, count: 3 }, { at: T + 6 * MINUTE }]);
+  });
+
   it('show no gap where another instance ran the tick, nor the same gap twice', () => {
     const gap = [T, T, 1, 'overlap'] as const;
     expect(kinds(jobOf({ gaps: [gap], runs: [runOf(T)] }))).toEqual([['ran', 0]]);
@@ -134,7 +167,7 @@ describe('the marks of a job', () => {
   });
 
   it('do not let a gap of years grow them', () => {
-    expect(marksOf(jobOf({ gaps: [[T, T + 1e12, 1e9, 'unknown']] }), LATER)).toHaveLength(100);
+    expect(marksOf(jobOf({ gaps: [[T, T + 1e12, 1e9, 'unknown']] }), LATER)).toHaveLength(2);
   });
 
   it('explain a missing tick by the run that was in progress', () => {
@@ -147,7 +180,13 @@ describe('the marks of a job', () => {
   });
 
   it('explain a missing tick by the pause that lasts', () => {
-    const paused = { by: 'web-1', at: iso(T + MINUTE), until: iso(T + 3 * MINUTE), note: null };
+    const paused = {
+      by: 'web-1',
+      at: iso(T + 2 * MINUTE),
+      since: iso(T + MINUTE),
+      until: iso(T + 3 * MINUTE),
+      note: null,
+    };
     const ticks = [1, 2, 3].map((minutes) => T + minutes * MINUTE);
     expect(kinds(jobOf({ runs: [runOf(T)], ticks, status: statusOf({ paused }) }))).toEqual([
       ['ran', 0],
@@ -168,6 +207,24 @@ describe('the ticks between those on record', () => {
       ['missed', 2],
       ['ran', 3],
     ]);
+  });
+
+  it('are not inferred from runs before the schedule was changed', () => {
+    const runs = [...two, runOf(T - 9 * MINUTE)];
+    expect(kinds(jobOf({ runs, schedule: everyMinute, sameSince: T }))).toEqual([
+      ['ran', -9],
+      ['ran', 0],
+      ['missed', 1],
+      ['missed', 2],
+      ['ran', 3],
+    ]);
+  });
+
+  it('stand for each other if they are many', () => {
+    const runs = [runOf(T + 500 * MINUTE), runOf(T)];
+    const marks = marksOf(jobOf({ runs, schedule: everyMinute }), T + 600 * MINUTE);
+    expect(marks).toHaveLength(4);
+    expect(statisticsOf(marks).missed).toBe(499);
   });
 
   it('are inferred up to the next tick, leaving out what may still be claimed', () => {

@@ -34,7 +34,13 @@ describe('an answer of the server', () => {
 
   it('is ignored where another instance has answered with something newer', () => {
     const isPaused = statusOf({
-      paused: { by: 'web-1', at: new Date(T).toISOString(), until: null, note: null },
+      paused: {
+        by: 'web-1',
+        at: new Date(T).toISOString(),
+        since: new Date(T).toISOString(),
+        until: null,
+        note: null,
+      },
     });
     const rows = rowsOf(answerOf(2, jobOf({ status: isPaused })), answerOf(1, jobOf()));
     expect(rows.get('report')?.job.status?.paused).not.toBeNull();

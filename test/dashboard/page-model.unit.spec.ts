@@ -72,7 +72,7 @@ describe('the rows of the overview', () => {
     const busy = row('busy', {
       status: statusOf({
         running: { runId: 'r', instanceId: 'web-1', tick: null, startedAt: now },
-        paused: { by: 'web-1', at: now, until: null, note: null },
+        paused: { by: 'web-1', at: now, since: now, until: null, note: null },
         overdueBy: 5,
       }),
     });

@@ -16,6 +16,7 @@ export function recordOf(run: Partial<RunRecord>): RunRecord {
     error: null,
     trigger: 'schedule',
     package: '0.1.0',
+    schedule: null,
     ...run,
   };
 }

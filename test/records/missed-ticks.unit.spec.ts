@@ -22,6 +22,7 @@ function record(minute: number, changes: Partial<RunRecord> = {}): RunRecord {
     error: null,
     trigger: 'schedule',
     package: '1.0.0',
+    schedule: null,
     ...changes,
   };
 }

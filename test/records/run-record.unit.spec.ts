@@ -1,15 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { describeRun, tokensOf } from '../../src/acquire/token.js';
 import { DIED } from '../../src/nodes/job-view.js';
-import {
-  decodeRecord,
-  encodeRecord,
-  recordedError,
-  type StoredRecord,
-} from '../../src/records/run-record.js';
+import { decodeRecord, encodeRecord, recordedError, type RunRecord } from '../../src/records/run-record.js';
 import { VERSION } from '../../src/version.js';
 
-const RECORD: Omit<StoredRecord, 'package'> = {
+const RECORD: Omit<RunRecord, 'package'> = {
   runId: 'run-1',
   tick: new Date('2031-05-07T09:30:00Z'),
   instanceId: 'worker#1/2',

@@ -238,7 +238,10 @@ describe('the ticks of a pause that outlasts a deployment', () => {
     await fire('09:32:00', '09:33:00');
     await deployed?.redlock.pause('report', { for: '90s', note: 'longer' });
     await deploy('09:33:05');
-    expect((await deployed?.redlock.status('report'))?.paused).toMatchObject({ at: at('09:33:00') });
+    expect((await deployed?.redlock.status('report'))?.paused).toMatchObject({
+      at: at('09:33:00'),
+      since: at('09:31:00'),
+    });
     await fire('09:34:00');
     await deploy('09:36:05');
     await fire('09:37:00');

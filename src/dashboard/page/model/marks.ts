@@ -1,6 +1,7 @@
 // What the timeline draws of one job: its runs, and the ticks without a known run.
-import type { GapTuple, Json, ShownJob } from '../../page-data.js';
+import type { Json, ShownJob } from '../../page-data.js';
 import { regularStep } from './regular-step.js';
+import { DAY } from './units.js';
 import { inZone } from './words.js';
 
 export type Job = Json<ShownJob>;
@@ -29,12 +30,21 @@ export interface Mark {
   readonly error?: string | null;
   /** Why nobody ran it. */
   readonly cause?: string;
+  /**
+   * How many ticks it stands for, if there are more: of a gap that is long, or whose ticks are not equally far apart,
+   * only the first and the last one are drawn.
+   */
+  readonly count?: number;
 }
 
 /** A tick that is this late, in milliseconds, may still be claimed. */
 const GRACE = 15_000;
-/** A gap is drawn as this many ticks at most. */
+/** In a longer gap, not every tick is drawn. */
 const MOST_IN_GAP = 100;
+/** In a longer gap, the ticks are not even looked at one by one. */
+const MOST_INFERRED = 10_000;
+/** Neither daylight saving time nor the time without it is shorter than this. */
+const SEASON = 30 * DAY;
 
 export const KIND_OF_OUTCOME = {
   finished: 'ran',
@@ -59,11 +69,12 @@ export function marksOf(job: Job, now: number): Mark[] {
   const current = runningMark(job);
   if (current && !runs.some(({ runId }) => runId === current.runId)) runs.push(current);
   const seen = new Set(runs.map(({ at }) => at));
-  const gaps = [
-    ...explainedGaps(job.gaps),
-    ...silentGaps(job, runs, now),
-    ...inferredGaps(job, runs, now),
-  ].filter(({ at }) => !seen.has(at) && seen.add(at));
+  const told = toldGaps(job);
+  const isKnown = (at: number): boolean => seen.has(at) || told.covers(at);
+  const silent = silentGaps(job, runs, now).filter(({ at }) => !isKnown(at));
+  const gaps = [...told.marks.filter(({ at }) => !seen.has(at)), ...silent];
+  for (const { at } of silent) seen.add(at);
+  gaps.push(...inferredGaps(job, runs, now, isKnown));
   return [...runs, ...gaps.map((gap) => explained(gap, job, runs))].toSorted((a, b) => a.at - b.at);
 }
 
@@ -81,13 +92,31 @@ function runningMark({ status }: Job): Mark | undefined {
   };
 }
 
-/** The gaps that an event has told of. */
-function explainedGaps(gaps: readonly GapTuple[]): Mark[] {
-  return gaps.flatMap(([from, to, count, cause]) => {
-    const ticks = Math.min(count, MOST_IN_GAP);
-    const step = ticks > 1 ? (to - from) / (ticks - 1) : 0;
-    return Array.from({ length: ticks }, (_one, index) => gapAt(Math.round(from + index * step), cause));
-  });
+/** The gaps that events have told of, and whether a tick is in one of them. An event can tell again of the same gap. */
+function toldGaps(job: Job): { readonly marks: readonly Mark[]; readonly covers: (at: number) => boolean } {
+  const step = stepOf(job);
+  const marks = new Map<number, Mark>();
+  const ends: [from: number, to: number][] = [];
+  const covers = (at: number): boolean => marks.has(at) || ends.some(([from, to]) => from <= at && at <= to);
+  for (const [from, to, count, cause] of job.gaps.toSorted((a, b) => b[2] - a[2])) {
+    const distance = count > 1 ? (to - from) / (count - 1) : 0;
+    const isEven = count <= 2 || (step !== undefined && distance % step === 0);
+    if (isEven && count <= MOST_IN_GAP) {
+      for (let index = 0; index < count; index++) {
+        const at = from + index * distance;
+        if (!covers(at)) marks.set(at, gapAt(at, cause));
+      }
+    } else if (!covers(from) || !covers(to)) {
+      for (const mark of endsOfGap(from, to, count, cause)) marks.set(mark.at, mark);
+      ends.push([from, to]);
+    }
+  }
+  return { marks: [...marks.values()], covers };
+}
+
+/** The first tick of a gap, which stands for all but the last one, and the last one. */
+function endsOfGap(from: number, to: number, count: number, cause: string): Mark[] {
+  return [{ ...gapAt(from, cause), count: count - 1 }, gapAt(to, cause)];
 }
 
 /** The known ticks without a record. If a job has no record at all, nothing can be said about its ticks. */
@@ -103,26 +132,42 @@ function silentGaps(job: Job, runs: readonly Mark[], now: number): Mark[] {
 /**
  * The ticks that are missing between those on record, and up to the next one. With these ticks, the timeline also
  * covers the time before the dashboard was opened. They are inferred only from an expression whose ticks are all
- * equally far apart, and not across a change to or from daylight saving time.
+ * equally far apart, and not across a change to or from daylight saving time, nor from runs before the schedule was
+ * changed.
  */
-function inferredGaps(job: Job, runs: readonly Mark[], now: number): Mark[] {
-  const { schedule, status } = job;
-  const step = schedule.kind === 'cron' ? regularStep(schedule.expression) : undefined;
+function inferredGaps(
+  job: Job,
+  runs: readonly Mark[],
+  now: number,
+  isKnown: (at: number) => boolean,
+): Mark[] {
+  const { schedule, status, sameSince } = job;
+  const step = stepOf(job);
   if (step === undefined || schedule.kind !== 'cron' || !leavesRecords(job)) return [];
   const next = status?.nextTick ? [Date.parse(status.nextTick)] : [];
-  const known = [...ticksOf(runs), ...next].toSorted((a, b) => a - b);
+  const known = [...ticksOf(runs), ...next]
+    .filter((at) => at >= (sameSince ?? -Infinity))
+    .toSorted((a, b) => a - b);
   const offsetAt = (at: number): string => inZone(at, schedule.timeZone).offset;
   return known.slice(1).flatMap((to, index) => {
     const from = known[index] ?? to;
     if (to - from <= step || (to - from) % step !== 0) return [];
-    const missing = Math.min((to - from) / step - 1, MOST_IN_GAP);
-    const offset = offsetAt(from);
+    const missing = Math.min((to - from) / step - 1, MOST_INFERRED);
+    const offset = offsetAt(to);
     // In a long gap, daylight saving time may have begun and ended.
-    if (offset !== offsetAt(to) || offset !== offsetAt(from + missing * step)) return [];
-    return Array.from({ length: missing }, (_one, number) => from + (number + 1) * step)
-      .filter((at) => !isOpen(job, runs, { at, next: at + step }, now))
-      .map((at) => gapAt(at, 'unknown'));
+    for (let at = from; at < to; at += SEASON) if (offsetAt(at) !== offset) return [];
+    const times = Array.from({ length: missing }, (_one, number) => from + (number + 1) * step).filter(
+      (at) => !isKnown(at) && !isOpen(job, runs, { at, next: at + step }, now),
+    );
+    const [first = 0, last = 0] = [times[0], times.at(-1)];
+    if (times.length > MOST_IN_GAP) return endsOfGap(first, last, times.length, 'unknown');
+    return times.map((at) => gapAt(at, 'unknown'));
   });
+}
+
+/** How far apart the ticks of a job are, if that is always the same. */
+function stepOf({ schedule }: Job): number | undefined {
+  return schedule.kind === 'cron' ? regularStep(schedule.expression) : undefined;
 }
 
 /**
@@ -154,13 +199,13 @@ function explained(gap: Mark, { status }: Job, runs: readonly Mark[]): Mark {
   const paused = status?.paused;
   if (
     paused &&
-    gap.at >= Date.parse(paused.at) &&
+    gap.at >= Date.parse(paused.since) &&
     gap.at < (paused.until ? Date.parse(paused.until) : Infinity)
   ) {
-    return gapAt(gap.at, 'paused');
+    return { ...gap, ...gapAt(gap.at, 'paused') };
   }
   const isDuring = (run: Mark): boolean => (run.begin ?? Infinity) < gap.at && gap.at < endOf(run);
-  return runs.some(isDuring) ? gapAt(gap.at, 'overlap') : gap;
+  return runs.some(isDuring) ? { ...gap, ...gapAt(gap.at, 'overlap') } : gap;
 }
 
 const ticksOf = (runs: readonly Mark[]): number[] => runs.flatMap(({ at, isTick }) => (isTick ? [at] : []));

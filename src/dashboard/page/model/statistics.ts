@@ -22,7 +22,7 @@ export function statisticsOf(marks: readonly Mark[]): Statistics {
   return {
     successRate: runs.length === 0 ? null : runs.filter(({ kind }) => kind === 'ran').length / runs.length,
     p95: percentile(durations, 0.95),
-    missed: marks.filter(({ kind }) => kind === 'missed').length,
+    missed: marks.reduce((sum, { kind, count = 1 }) => (kind === 'missed' ? sum + count : sum), 0),
     runs: runs.length,
   };
 }

@@ -11,12 +11,13 @@ const CAUSES: Readonly<Record<string, string>> = {
 
 /** What is known of one mark, line by line. */
 export function factsOf(mark: Mark): string[] {
-  const { kind, at, begin, end, isTick, instance, trigger, error, cause } = mark;
+  const { kind, at, begin, end, isTick, instance, trigger, error, cause, count } = mark;
   const late = isTick && begin !== undefined ? begin - at : 0;
   const until = begin === undefined ? undefined : (end ?? (kind === 'running' ? now.peek() : undefined));
   const heading = kind === 'running' ? 'Running for' : 'Took';
   return [
     `${isTick ? 'Tick of' : 'Call at'} ${absolute(at)} (${relative(at, now.peek())})`,
+    ...(count === undefined ? [] : [`Stands for ${count} ticks`]),
     ...(instance === undefined ? [] : [`On ${instance}`]),
     ...(until === undefined || begin === undefined
       ? []
