@@ -19,9 +19,11 @@ export class EventMemory {
   constructor(redlock: RedlockApi) {
     redlock.on('started', ({ name }) => this.hear(name));
     redlock.on('skipped', ({ name, tick, reason }) => {
-      if (tick && REASONS.includes(reason)) this.note(name, [+tick, +tick, 1, reason]);
+      if (tick && REASONS.includes(reason)) this.note(name, [+tick, +tick, 1, reason, 'skipped']);
     });
-    redlock.on('missed', ({ name, from, to, count, cause }) => this.note(name, [+from, +to, count, cause]));
+    redlock.on('missed', ({ name, from, to, count, cause }) =>
+      this.note(name, [+from, +to, count, cause, 'missed']),
+    );
     redlock.on('drift', ({ name, message }) => {
       this.drift.unshift({ at: Date.now(), name, message });
       this.drift.length = Math.min(this.drift.length, MOST.drift);
@@ -56,11 +58,10 @@ export class EventMemory {
 }
 
 /** Both gaps as one, if all of its ticks are equally far apart: an hour of pause would fill the memory otherwise. */
-function joinedGap(
-  [from, to, count, cause]: GapTuple,
-  [next, end, more, why]: GapTuple,
-): GapTuple | undefined {
-  if (more !== 1 || why !== cause || next <= to) return undefined;
+function joinedGap(last: GapTuple, gap: GapTuple): GapTuple | undefined {
+  const [from, to, count, cause, told] = last;
+  const [next, , , why, how] = gap;
+  if (told === 'missed' || how === 'missed' || why !== cause || next <= to) return undefined;
   const isEven = count === 1 || next - to === (to - from) / (count - 1);
-  return isEven ? [from, end, count + 1, cause] : undefined;
+  return isEven ? [from, next, count + 1, cause, told] : undefined;
 }

@@ -135,8 +135,8 @@ export class JobReader implements OnModuleInit, OnModuleDestroy {
       this.redlock.health(),
       this.store.ask(() => this.redlock.fleet()),
     ]);
-    const fleet = listed ?? this.instances?.fleet ?? [];
-    this.instances = { fleet, health, drift: shownDrift(fleet, Date.now()) };
+    const fleet = listed ?? this.instances?.fleet;
+    if (fleet) this.instances = { fleet, health, drift: shownDrift(fleet, Date.now()) };
   }
 
   private async readJob(name: string): Promise<void> {

@@ -30,10 +30,16 @@ export type RunTuple = readonly [
 ];
 
 /**
- * Ticks that this instance skipped, or reported as missed: how many from the first to the last, and why. Another
- * instance may have run the ticks that this one skipped.
+ * Ticks that this instance skipped, or reported as missed: how many from the first to the last, and why. Those that it
+ * skipped are equally far apart, and another instance may have run them, and others in between.
  */
-export type GapTuple = readonly [from: number, to: number, count: number, cause: string];
+export type GapTuple = readonly [
+  from: number,
+  to: number,
+  count: number,
+  cause: string,
+  told: 'skipped' | 'missed',
+];
 
 /** One job in the overview and on the timeline. */
 export interface ShownJob {
@@ -84,7 +90,7 @@ export interface JobDetail {
   readonly preview: readonly number[];
 }
 
-/** The answer to `api/fleet`; `null` until the nodes have been asked. */
+/** The answer to `api/fleet`; `null` until a node has answered. The health is newer than the list if none answers now. */
 export interface FleetView {
   readonly fleet: readonly FleetInstance[];
   readonly health: Health;

@@ -61,7 +61,7 @@ export interface OverdueEvent {
   readonly instanceId: string;
   /** When the next run was due. */
   readonly expected: Date;
-  /** How long ago that was, in milliseconds. */
+  /** How late it is, in milliseconds: by the clock of the nodes if that of the instance is ahead by up to 30 seconds. */
   readonly by: number;
 }
 

@@ -14,6 +14,9 @@ const RELEASE: Ending = { kind: 'release' };
 /** How long `open` may take, in milliseconds: a store may have to be set up. */
 const OPEN_LIMIT = 30_000;
 
+/** How many unanswered extensions are remembered: a node may never answer. */
+const MOST_EXTENSIONS = 10_000;
+
 /** An extension that the node has not answered yet. */
 interface Extension {
   readonly lock: string;
@@ -96,6 +99,8 @@ export class BoundedNode implements LockNode {
     this.undelivered.cancelRelease(token);
     const extension: Extension = { lock: claim.lock, token };
     this.extensions.add(extension);
+    const [oldest = extension] = this.extensions;
+    if (this.extensions.size > MOST_EXTENSIONS) this.extensions.delete(oldest);
     const extended = this.node.extend(claim, token, ttl).finally(() => this.extensions.delete(extension));
     const answered = (isHeld: boolean): boolean => {
       if (isHeld && extension.end) void this[extension.end](claim, token).catch(() => {});
@@ -206,7 +211,9 @@ export class BoundedNode implements LockNode {
     return answer;
   }
 
-  private noteEnd({ claim, token, ending }: Undelivered): void {
+  private noteEnd({ isObsolete, claim, token, ending }: Undelivered): void {
+    // The holder has extended the claim since, so it has not ended.
+    if (isObsolete) return;
     for (const extension of this.extensions)
       if (extension.token === token && extension.lock === claim.lock) extension.end = ending.kind;
   }

@@ -65,7 +65,7 @@ export function driftOf(fleet: readonly FleetInstance[]): Drift[] {
     const what =
       methods.size > 1
         ? "is declared by different methods: if these are two applications, they take each other's ticks, so give each its own keyPrefix"
-        : 'has different schedules, time zones or options, which jobs() returns on each instance';
+        : 'has different schedules, time zones or options (compare jobs(), and TZ, on each instance)';
     const by = quoted(declared.get(name)?.by ?? '');
     found.push({
       name,

@@ -1,4 +1,5 @@
 import { clearInterval, setInterval } from 'node:timers';
+import { outsideCalls } from '../in-background.js';
 
 /** The longest interval that Node.js allows, in milliseconds. */
 const LONGEST = 2 ** 31 - 1;
@@ -11,7 +12,7 @@ export class KeepAlive {
   private timer: NodeJS.Timeout | undefined;
 
   begin(): void {
-    this.timer ??= setInterval(() => {}, LONGEST);
+    this.timer ??= outsideCalls(() => setInterval(() => {}, LONGEST));
     this.timer.ref();
   }
 

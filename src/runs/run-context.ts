@@ -50,7 +50,8 @@ export class RunScope {
   private hasEnded = false;
 
   /**
-   * @param owner Stands for the `RedlockModule` that runs it: its resolved options. Two may have one `instanceId`.
+   * @param owner The resolved options of the `RedlockModule` that runs it, which stand for that module: two modules may
+   * have one `instanceId`.
    * @param wonIn The firing in which the run was won, if any.
    * @param dead The token of the run of its tick that has died, if it is a takeover.
    */

@@ -16,8 +16,9 @@ export interface Orchestrator {
 
 export function isRegistry({ token, instance }: Pick<InstanceWrapper, 'token' | 'instance'>): boolean {
   if (!hasMethods(instance, 'addCronJob', 'getCronJobs')) return false;
-  // A mock has every method, and returns anything.
-  if (token === SchedulerRegistry) return (instance as SchedulerRegistry).getCronJobs() instanceof Map;
+  // A test may provide a mock of the registry. A mock has every method, and returns anything.
+  if (typeof token === 'function' && token.name === SchedulerRegistry.name)
+    return (instance as SchedulerRegistry).getCronJobs() instanceof Map;
   return ['cronJobs', 'intervals', 'timeouts'].every((field) => read(instance, field) instanceof Map);
 }
 

@@ -13,7 +13,7 @@ const REPORTED_FOR = 24 * 60 * 60 * 1000;
 
 /**
  * Reports what the instances of the fleet disagree on, each disagreement at most once a day. One instance looks, every
- * ten minutes.
+ * ten minutes, and once more if there is something to confirm, or when young instances have been up for ten minutes.
  */
 @Injectable()
 export class FleetDrift {
@@ -53,8 +53,9 @@ export class FleetDrift {
     const now = this.clock.now();
     const found = driftOf(established(fleet, now));
     const unconfirmed = found.map(({ key }) => key).filter((key) => !suspected.has(key));
-    // Perhaps an update in progress: another look follows as soon as that is no longer an explanation.
-    const wait = driftOf(fleet).length > 0 ? untilEstablished(fleet, now) : undefined;
+    // What only younger instances show is perhaps an update in progress: another look follows when it cannot be.
+    const isPending = driftOf(fleet).some(({ key }) => found.every((drift) => drift.key !== key));
+    const wait = isPending ? untilEstablished(fleet, now) : undefined;
     this.suspected = unconfirmed.length > 0 || wait !== undefined ? new Set(unconfirmed) : undefined;
     if (unconfirmed.length > 0) this.nextLook = this.clock.elapsed() + KEPT;
     else if (wait !== undefined) this.nextLook = this.clock.elapsed() + wait;

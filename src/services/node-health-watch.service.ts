@@ -6,6 +6,9 @@ import type { LockNode } from '../nodes/lock-node.js';
 import type { NodeHealth } from '../records/health.js';
 import { CLOCK, LOCK_NODES } from '../redlock.module-definition.js';
 
+/** How far clocks may differ, in milliseconds (see docs/guarantees.md). */
+const CLOCK_TOLERANCE = 30_000;
+
 /** Remembers how each node has answered. */
 @Injectable()
 export class NodeHealthWatch {
@@ -39,10 +42,14 @@ export class NodeHealthWatch {
     return offsets.length === 0 ? null : offsets.reduce((a, b) => (Math.abs(b) > Math.abs(a) ? b : a));
   }
 
-  /** By how far the clock of this process is ahead of that of most nodes, in milliseconds; 0 if that is not known. */
+  /**
+   * By how far the clock of this process is ahead of that of most nodes, in milliseconds; 0 if that is not known, and at
+   * most what clocks may differ by.
+   */
   get clockAhead(): number {
     const offsets = [...this.offsets.values()].toSorted((a, b) => a - b);
-    return Math.max(0, -(offsets[Math.floor(offsets.length / 2)] ?? 0));
+    const ahead = -(offsets[Math.floor(offsets.length / 2)] ?? 0);
+    return Math.min(Math.max(0, ahead), CLOCK_TOLERANCE);
   }
 
   /** A node has told the time. @param offset Its clock minus that of this process, in milliseconds. */

@@ -25,7 +25,7 @@ describe('what the events of an instance tell', () => {
   it('explains the gaps of a job, however many others ran before', () => {
     for (const name of jobs) redlock.emit('started', { name });
     skip('report');
-    expect(memory.gapsOf('report')).toEqual([[T, T, 1, 'paused']]);
+    expect(memory.gapsOf('report')).toEqual([[T, T, 1, 'paused', 'skipped']]);
   });
 
   it('remembers ticks that are equally far apart as one gap, if the cause is the same', () => {
@@ -37,9 +37,9 @@ describe('what the events of an instance tell', () => {
     skipped(602, 'overlap');
     skipped(603, 'overlap');
     expect(memory.gapsOf('report')).toEqual([
-      [T, T + 599 * MINUTE, 600, 'paused'],
-      [T + 600 * MINUTE, T + 602 * MINUTE, 2, 'overlap'],
-      [T + 603 * MINUTE, T + 603 * MINUTE, 1, 'overlap'],
+      [T, T + 599 * MINUTE, 600, 'paused', 'skipped'],
+      [T + 600 * MINUTE, T + 602 * MINUTE, 2, 'overlap', 'skipped'],
+      [T + 603 * MINUTE, T + 603 * MINUTE, 1, 'overlap', 'skipped'],
     ]);
   });
 

@@ -275,8 +275,8 @@ describe('the reader of the dashboard', () => {
     redlock.emit('skipped', { name: 'report', tick, reason: 'overlap' });
     redlock.emit('missed', { name: 'report', from: tick, to: new Date(T + 5), count: 2, cause: 'died' });
     expect(viewOf(await overviewOf(reader), 'report')?.gaps).toEqual([
-      [T, T, 1, 'overlap'],
-      [T, T + 5, 2, 'died'],
+      [T, T, 1, 'overlap', 'skipped'],
+      [T, T + 5, 2, 'died', 'missed'],
     ]);
     for (let count = 0; count < 500; count++) {
       redlock.emit('skipped', { name: 'report', tick: new Date(T + count ** 2), reason: 'paused' });

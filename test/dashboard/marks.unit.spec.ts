@@ -114,9 +114,9 @@ describe('the marks of a job', () => {
 
   it('show the gaps of events with their causes', () => {
     const gaps: Job['gaps'] = [
-      [T, T + 2 * MINUTE, 3, 'store-down'],
-      [T + 3 * MINUTE, T + 3 * MINUTE, 1, 'overlap'],
-      [T + 4 * MINUTE, T + 4 * MINUTE, 1, 'paused'],
+      [T, T + 2 * MINUTE, 3, 'store-down', 'missed'],
+      [T + 3 * MINUTE, T + 3 * MINUTE, 1, 'overlap', 'skipped'],
+      [T + 4 * MINUTE, T + 4 * MINUTE, 1, 'paused', 'skipped'],
     ];
     expect(kinds(jobOf({ gaps, schedule: everyMinute }))).toEqual([
       ['missed', 0],
@@ -128,46 +128,68 @@ describe('the marks of a job', () => {
     expect(marksOf(jobOf({ gaps }), LATER)[0]?.cause).toBe('store-down');
   });
 
-  it('show a gap only at both its ends if its ticks are not equally far apart, or are many', () => {
-    const weekdays: Job['gaps'] = [[T, T + 4 * MINUTE, 3, 'unknown']];
-    expect(marksOf(jobOf({ gaps: weekdays }), LATER)).toMatchObject([
+  it('show a gap only at both its ends if its ticks are not known', () => {
+    const gaps: Job['gaps'] = [[T, T + 4 * MINUTE, 3, 'unknown', 'missed']];
+    expect(marksOf(jobOf({ gaps }), LATER)).toMatchObject([
       { kind: 'missed', at: T, count: 2 },
       { kind: 'missed', at: T + 4 * MINUTE },
     ]);
-    const many: Job['gaps'] = [[T, T + 999 * MINUTE, 1000, 'store-down']];
-    const job = jobOf({
-      gaps: many,
-      schedule: everyMinute,
-      runs: [runOf(T - MINUTE), runOf(T + 1000 * MINUTE)],
-    });
-    const marks = marksOf(job, T + 2000 * MINUTE);
-    expect(marks).toMatchObject([
-      { kind: 'ran' },
-      { kind: 'missed', count: 999 },
-      { kind: 'missed' },
-      { kind: 'ran' },
+    const skipped: Job['gaps'] = [[T, T + 4 * MINUTE, 3, 'paused', 'skipped']];
+    expect(kinds(jobOf({ gaps: skipped }))).toEqual([
+      ['paused', 0],
+      ['paused', 2],
+      ['paused', 4],
     ]);
-    expect(statisticsOf(marks).missed).toBe(1000);
+  });
+
+  it.each([1000, 20_000])('show only the first and the last of %d ticks in a row, and count all', (count) => {
+    const gaps: Job['gaps'] = [[T, T + (count - 1) * MINUTE, count, 'store-down', 'missed']];
+    const runs = [runOf(T - MINUTE), runOf(T + count * MINUTE)];
+    const told = marksOf(jobOf({ gaps, schedule: everyMinute, runs }), T + 2 * count * MINUTE);
+    const inferred = marksOf(jobOf({ schedule: everyMinute, runs }), T + 2 * count * MINUTE);
+    for (const marks of [told, inferred]) {
+      expect(marks).toMatchObject([
+        { kind: 'ran' },
+        { kind: 'missed', at: T, count: count - 1 },
+        { kind: 'missed', at: T + (count - 1) * MINUTE },
+        { kind: 'ran' },
+      ]);
+      expect(statisticsOf(marks).missed).toBe(count);
+    }
+  });
+
+  it('count a tick that found a run in progress apart from those missed after it', () => {
+    const runs = [runOf(T, 90_000), runOf(T + 480 * MINUTE)];
+    const marks = marksOf(jobOf({ runs, schedule: everyMinute }), T + 500 * MINUTE);
+    expect(marks.map(({ kind }) => kind)).toEqual(['ran', 'overlap', 'missed', 'missed', 'ran']);
+    expect(statisticsOf(marks).missed).toBe(478);
+  });
+
+  it('leave out what another instance has run, or may have run, while this one had no quorum', () => {
+    const gaps: Job['gaps'] = [[T, T + 199 * MINUTE, 200, 'store-down', 'skipped']];
+    const runs = Array.from({ length: 50 }, (_one, index) => runOf(T + (150 + index) * MINUTE));
+    const marks = marksOf(jobOf({ gaps, runs, schedule: everyMinute }), T + 300 * MINUTE);
+    expect(new Set(marks.map(({ kind }) => kind))).toEqual(new Set(['ran']));
   });
 
   it('show a gap once, although its ticks were skipped one by one, too', () => {
     const gaps: Job['gaps'] = [
-      [T, T, 1, 'paused'],
-      [T + MINUTE, T + 4 * MINUTE, 2, 'paused'],
-      [T, T + 6 * MINUTE, 4, 'paused'],
-      [T, T + 6 * MINUTE, 4, 'paused'],
+      [T, T, 1, 'paused', 'skipped'],
+      [T + MINUTE, T + 4 * MINUTE, 2, 'paused', 'skipped'],
+      [T, T + 6 * MINUTE, 4, 'paused', 'missed'],
+      [T, T + 6 * MINUTE, 4, 'paused', 'missed'],
     ];
     expect(marksOf(jobOf({ gaps }), LATER)).toMatchObject([{ at: T, count: 3 }, { at: T + 6 * MINUTE }]);
   });
 
   it('show no gap where another instance ran the tick, nor the same gap twice', () => {
-    const gap = [T, T, 1, 'overlap'] as const;
+    const gap = [T, T, 1, 'overlap', 'missed'] as const;
     expect(kinds(jobOf({ gaps: [gap], runs: [runOf(T)] }))).toEqual([['ran', 0]]);
-    expect(kinds(jobOf({ gaps: [gap, [T, T, 1, 'unknown']] }))).toEqual([['overlap', 0]]);
+    expect(kinds(jobOf({ gaps: [gap, [T, T, 1, 'unknown', 'missed']] }))).toEqual([['overlap', 0]]);
   });
 
   it('do not let a gap of years grow them', () => {
-    expect(marksOf(jobOf({ gaps: [[T, T + 1e12, 1e9, 'unknown']] }), LATER)).toHaveLength(2);
+    expect(marksOf(jobOf({ gaps: [[T, T + 1e12, 1e9, 'unknown', 'missed']] }), LATER)).toHaveLength(2);
   });
 
   it('explain a missing tick by the run that was in progress', () => {
@@ -218,13 +240,6 @@ describe('the ticks between those on record', () => {
       ['missed', 2],
       ['ran', 3],
     ]);
-  });
-
-  it('stand for each other if they are many', () => {
-    const runs = [runOf(T + 500 * MINUTE), runOf(T)];
-    const marks = marksOf(jobOf({ runs, schedule: everyMinute }), T + 600 * MINUTE);
-    expect(marks).toHaveLength(4);
-    expect(statisticsOf(marks).missed).toBe(499);
   });
 
   it('are inferred up to the next tick, leaving out what may still be claimed', () => {

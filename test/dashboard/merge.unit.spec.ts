@@ -53,7 +53,7 @@ describe('an answer of the server', () => {
   });
 
   it('does not take away the runs and gaps that the nodes have forgotten since', () => {
-    const before = jobOf({ runs: [runOf(T)], gaps: [[T - MINUTE, T - MINUTE, 1, 'paused']] });
+    const before = jobOf({ runs: [runOf(T)], gaps: [[T - MINUTE, T - MINUTE, 1, 'paused', 'skipped']] });
     const rows = rowsOf(answerOf(1, before), answerOf(2, jobOf({ runs: [runOf(T + MINUTE)] })));
     expect(rows.get('report')?.marks.map(({ kind }) => kind)).toEqual(['paused', 'ran', 'ran']);
   });

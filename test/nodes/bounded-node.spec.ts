@@ -240,6 +240,47 @@ describe('a node of the application', () => {
     expect(release).not.toHaveBeenCalled();
   });
 
+  it('that answers a release only after the claim has been extended again does not release it once more', async () => {
+    const memory = new MemoryNode();
+    const node = around(memory);
+    const claim = claimOf(newName());
+    await memory.claim(claim, 'a', TTL);
+    const [release, extend] = [memory.release.bind(memory), memory.extend.bind(memory)];
+    vi.spyOn(memory, 'release').mockImplementation(async (...what) => {
+      const isHeld = release(...what);
+      await pause(20);
+      return isHeld;
+    });
+    vi.spyOn(memory, 'extend').mockImplementation(async (...what) => {
+      const isHeld = extend(...what);
+      await pause(40);
+      return isHeld;
+    });
+    const released = node.release(claim, 'a');
+    expect(await node.extend(claim, 'a', TTL)).toBe(true);
+    await released;
+    await pause(50);
+    expect(await memory.claim(claim, 'b', TTL)).toMatchObject({ kind: 'overlap', holder: 'a' });
+  });
+
+  it('that carries out an extension after the end of the claim is told of the end once more', async () => {
+    const memory = new MemoryNode();
+    const node = around(memory);
+    const claim = claimOf(newName());
+    await node.claim(claim, 'a', TTL);
+    const extend = memory.extend.bind(memory);
+    vi.spyOn(memory, 'extend').mockImplementation(async (...what) => {
+      await pause(20);
+      return extend(...what);
+    });
+    const extended = node.extend(claim, 'a', TTL);
+    expect(await node.release(claim, 'a')).toBe(true);
+    await extended;
+    await vi.waitFor(async () =>
+      expect(await memory.claim(claim, 'b', TTL)).toMatchObject({ kind: 'granted' }),
+    );
+  });
+
   it.each([
     ['an error', new Error('no connection'), ': no connection'],
     ['an error with a password', new Error('postgres://me:secret@db is gone'), 'postgres://*** is gone'],

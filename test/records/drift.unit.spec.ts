@@ -36,7 +36,7 @@ describe('instances drift apart', () => {
     expect(others).toEqual([]);
     expect(drift).toMatchObject({ name: 'report', instances: ['b'] });
     expect(drift?.message).toMatch(
-      /"report" has different schedules, time zones or options, which jobs\(\) returns .*: "a" differs from "b"/,
+      /"report" has different schedules, time zones or options \(compare jobs\(\), and TZ, on each instance\): "a" differs from "b"/,
     );
   });
 

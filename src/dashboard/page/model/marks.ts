@@ -31,18 +31,18 @@ export interface Mark {
   /** Why nobody ran it. */
   readonly cause?: string;
   /**
-   * How many ticks it stands for, if there are more: of a gap that is long, or whose ticks are not equally far apart,
-   * only the first and the last one are drawn.
+   * How many ticks it stands for, if there are more: of a gap that is long, or whose ticks are not known, only the first
+   * and the last one are drawn.
    */
   readonly count?: number;
 }
 
 /** A tick that is this late, in milliseconds, may still be claimed. */
 const GRACE = 15_000;
-/** In a longer gap, not every tick is drawn. */
-const MOST_IN_GAP = 100;
-/** In a longer gap, the ticks are not even looked at one by one. */
-const MOST_INFERRED = 10_000;
+/** Of more ticks in a row without a run, only the first and the last one are drawn. */
+const MOST_IN_ROW = 100;
+/** In a longer gap, the ticks are not looked at one by one. */
+const MOST_LISTED = 1000;
 /** Neither daylight saving time nor the time without it is shorter than this. */
 const SEASON = 30 * DAY;
 
@@ -69,13 +69,31 @@ export function marksOf(job: Job, now: number): Mark[] {
   const current = runningMark(job);
   if (current && !runs.some(({ runId }) => runId === current.runId)) runs.push(current);
   const seen = new Set(runs.map(({ at }) => at));
-  const told = toldGaps(job);
+  const told = toldGaps(job, runs);
   const isKnown = (at: number): boolean => seen.has(at) || told.covers(at);
   const silent = silentGaps(job, runs, now).filter(({ at }) => !isKnown(at));
   const gaps = [...told.marks.filter(({ at }) => !seen.has(at)), ...silent];
   for (const { at } of silent) seen.add(at);
   gaps.push(...inferredGaps(job, runs, now, isKnown));
-  return [...runs, ...gaps.map((gap) => explained(gap, job, runs))].toSorted((a, b) => a.at - b.at);
+  const marks = [...runs, ...gaps.map((gap) => explained(gap, job, runs))].toSorted((a, b) => a.at - b.at);
+  return folded(marks);
+}
+
+/** The same marks, with only the first and the last one of a long row of ticks that had the same fate. */
+function folded(marks: readonly Mark[]): Mark[] {
+  const rows: Mark[][] = [];
+  for (const mark of marks) {
+    const row = rows.at(-1);
+    const isAlike = row?.[0]?.kind === mark.kind && row[0].cause === mark.cause && mark.cause !== undefined;
+    if (row && isAlike) row.push(mark);
+    else rows.push([mark]);
+  }
+  return rows.flatMap((row) => {
+    const [first, last] = [row[0], row.at(-1)];
+    if (row.length <= MOST_IN_ROW || !first || !last) return row;
+    const count = row.slice(0, -1).reduce((sum, mark) => sum + (mark.count ?? 1), 0);
+    return [{ ...first, count }, last];
+  });
 }
 
 function runningMark({ status }: Job): Mark | undefined {
@@ -93,18 +111,25 @@ function runningMark({ status }: Job): Mark | undefined {
 }
 
 /** The gaps that events have told of, and whether a tick is in one of them. An event can tell again of the same gap. */
-function toldGaps(job: Job): { readonly marks: readonly Mark[]; readonly covers: (at: number) => boolean } {
+function toldGaps(
+  job: Job,
+  runs: readonly Mark[],
+): { readonly marks: readonly Mark[]; readonly covers: (at: number) => boolean } {
   const step = stepOf(job);
+  const recorded = ticksOf(runs);
+  const oldest = recorded.length > 0 ? Math.min(...recorded) : -Infinity;
   const marks = new Map<number, Mark>();
   const ends: [from: number, to: number][] = [];
   const covers = (at: number): boolean => marks.has(at) || ends.some(([from, to]) => from <= at && at <= to);
-  for (const [from, to, count, cause] of job.gaps.toSorted((a, b) => b[2] - a[2])) {
+  for (const [from, to, count, cause, told] of job.gaps.toSorted((a, b) => b[2] - a[2])) {
     const distance = count > 1 ? (to - from) / (count - 1) : 0;
-    const isEven = count <= 2 || (step !== undefined && distance % step === 0);
-    if (isEven && count <= MOST_IN_GAP) {
+    const isEven = told === 'skipped' || count <= 2 || (step !== undefined && distance % step === 0);
+    if (isEven && count <= MOST_LISTED) {
       for (let index = 0; index < count; index++) {
-        const at = from + index * distance;
-        if (!covers(at)) marks.set(at, gapAt(at, cause));
+        const mark = gapAt(from + index * distance, cause);
+        // The record of a tick that another instance has run may have been dropped.
+        const isUnsure = told === 'skipped' && mark.kind === 'missed' && mark.at < oldest;
+        if (!isUnsure && !covers(mark.at)) marks.set(mark.at, mark);
       }
     } else if (!covers(from) || !covers(to)) {
       for (const mark of endsOfGap(from, to, count, cause)) marks.set(mark.at, mark);
@@ -152,16 +177,16 @@ function inferredGaps(
   return known.slice(1).flatMap((to, index) => {
     const from = known[index] ?? to;
     if (to - from <= step || (to - from) % step !== 0) return [];
-    const missing = Math.min((to - from) / step - 1, MOST_INFERRED);
+    const missing = (to - from) / step - 1;
     const offset = offsetAt(to);
     // In a long gap, daylight saving time may have begun and ended.
     for (let at = from; at < to; at += SEASON) if (offsetAt(at) !== offset) return [];
-    const times = Array.from({ length: missing }, (_one, number) => from + (number + 1) * step).filter(
-      (at) => !isKnown(at) && !isOpen(job, runs, { at, next: at + step }, now),
-    );
-    const [first = 0, last = 0] = [times[0], times.at(-1)];
-    if (times.length > MOST_IN_GAP) return endsOfGap(first, last, times.length, 'unknown');
-    return times.map((at) => gapAt(at, 'unknown'));
+    const [first, last] = [from + step, to - step];
+    if (missing > MOST_LISTED)
+      return isKnown(first) || isKnown(last) ? [] : endsOfGap(first, last, missing, 'unknown');
+    return Array.from({ length: missing }, (_one, number) => first + number * step)
+      .filter((at) => !isKnown(at) && !isOpen(job, runs, { at, next: at + step }, now))
+      .map((at) => gapAt(at, 'unknown'));
   });
 }
 

@@ -17,10 +17,11 @@ export function merged(
     const before = all.get(job.name);
     if (before && before.readAt > readAt) continue;
     const runs = union<RunTuple>(job.runs, before?.job.runs ?? [], ([runId]) => runId);
+    // A gap grows while it lasts.
     const gaps = union<GapTuple>(
       job.gaps,
       before?.job.gaps ?? [],
-      ([from, to, , cause]) => `${from} ${to} ${cause}`,
+      ([from, , , cause, told]) => `${from} ${cause} ${told}`,
     );
     const next = { ...job, runs: runs.slice(0, MOST_RUNS), gaps: gaps.slice(0, MOST_GAPS) };
     all.set(job.name, rowOf(next, readAt));
