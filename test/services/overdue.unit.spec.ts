@@ -174,6 +174,7 @@ describe('the status of a job', () => {
       paused: {
         by: expect.any(String) as unknown,
         at: at('09:31:00'),
+        since: at('09:31:00'),
         until: at('11:31:00'),
         note: '<b>migration</b> 42',
       },
