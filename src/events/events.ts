@@ -61,7 +61,10 @@ export interface OverdueEvent {
   readonly instanceId: string;
   /** When the next run was due. */
   readonly expected: Date;
-  /** How late it is, in milliseconds: by the clock of the nodes if that of the instance is ahead by up to 30 seconds. */
+  /**
+   * How late it is, in milliseconds. If the clock of the instance is ahead of the clocks of the nodes, up to 30 seconds
+   * of that are left out.
+   */
   readonly by: number;
 }
 

@@ -33,8 +33,8 @@ export interface JobStatus {
    * How long a run has been due, in milliseconds; `null` if none is due, a run is in progress, the job is paused, or
    * this instance knows no schedule of this job, or no longer calls it. A run that died also counts as a run, unless
    * the job has `history: 0`. If runs may overlap, only runs that are settled, or that this instance has claimed or
-   * lost, are sure to count; others in progress may not be known. If the clock of this instance is ahead of that of the
-   * nodes, by up to 30 seconds, the clock of the nodes counts.
+   * lost, are sure to count; others in progress may not be known. If the clock of this instance is ahead of the clocks of
+   * the nodes, up to 30 seconds of that are left out.
    */
   readonly overdueBy: number | null;
   /** The run in progress; `null` if there is none, or if runs may overlap. */

@@ -20,7 +20,7 @@ export class KeepAlive {
     this.timer?.unref();
   }
 
-  /** Ends it, and frees what it needs. */
+  /** Ends it for good. */
   stop(): void {
     clearInterval(this.timer);
     this.timer = undefined;

@@ -53,7 +53,8 @@ export class FleetDrift {
     const now = this.clock.now();
     const found = driftOf(established(fleet, now));
     const unconfirmed = found.map(({ key }) => key).filter((key) => !suspected.has(key));
-    // What only younger instances show is perhaps an update in progress: another look follows when it cannot be.
+    // What only younger instances show may be an update in progress. Another look follows when one of them has been up
+    // for ten minutes.
     const isPending = driftOf(fleet).some(({ key }) => found.every((drift) => drift.key !== key));
     const wait = isPending ? untilEstablished(fleet, now) : undefined;
     this.suspected = unconfirmed.length > 0 || wait !== undefined ? new Set(unconfirmed) : undefined;

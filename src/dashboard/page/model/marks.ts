@@ -39,7 +39,7 @@ export interface Mark {
 
 /** A tick that is this late, in milliseconds, may still be claimed. */
 const GRACE = 15_000;
-/** Of more ticks in a row without a run, only the first and the last one are drawn. */
+/** In a longer row of ticks that had the same fate, only the first and the last one are drawn. */
 const MOST_IN_ROW = 100;
 /** In a longer gap, the ticks are not looked at one by one. */
 const MOST_LISTED = 1000;
@@ -79,7 +79,7 @@ export function marksOf(job: Job, now: number): Mark[] {
   return folded(marks);
 }
 
-/** The same marks, with only the first and the last one of a long row of ticks that had the same fate. */
+/** The same marks, with only the first and the last one of each long row of ticks that had the same fate. */
 function folded(marks: readonly Mark[]): Mark[] {
   const rows: Mark[][] = [];
   for (const mark of marks) {

@@ -17,7 +17,7 @@ export function merged(
     const before = all.get(job.name);
     if (before && before.readAt > readAt) continue;
     const runs = union<RunTuple>(job.runs, before?.job.runs ?? [], ([runId]) => runId);
-    // A gap grows while it lasts.
+    // A gap is not identified by its end, because it grows.
     const gaps = union<GapTuple>(
       job.gaps,
       before?.job.gaps ?? [],
