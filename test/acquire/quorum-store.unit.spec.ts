@@ -22,7 +22,7 @@ class SlowNode extends MemoryNode {
   isDeaf = false;
 
   constructor(
-    private readonly before: number,
+    public before: number,
     private readonly after = 0,
   ) {
     super(clock.now);
@@ -191,12 +191,25 @@ describe('a contested vote', () => {
 });
 
 describe('the lead node', () => {
-  it('is not waited for longer than 100 ms', async () => {
-    const nodes = [new SlowNode(400), memory(), memory()];
-    const claim = { ...claimOf(newName(), clock.now()), loserCounter: { key: newName(), keep: 1000 } };
-    const { answer, took } = await timed(storeOf(nodes).vote(claim, TTL), clock);
-    expect(took).toBe(100);
+  it.each([
+    [0, 200],
+    [1, 400],
+    [4, 3200],
+    [5, 3200],
+  ])('is waited for longer with each contested attempt: after %i, %i ms', async (contested, wait) => {
+    const nodes = [new SlowNode(5000), memory(), memory()];
+    const vote = storeOf(nodes).vote(claimOf(newName()), TTL, contested, true);
+    const { answer, took } = await timed(vote, clock);
+    expect(took).toBe(wait);
     await granted(answer).release();
+  });
+
+  it('is waited for for twice its latency if it is far away', async () => {
+    const lead = new SlowNode(150);
+    const store = storeOf([lead, new SlowNode(150), new SlowNode(150)]);
+    await granted(await clock.until(store.vote(claimOf(newName()), TTL))).release();
+    lead.before = 5000;
+    expect((await timed(store.vote(claimOf(newName()), TTL, 0, true), clock)).took).toBe(2 * 150 + 150);
   });
 });
 

@@ -9,7 +9,7 @@ import type { LeadVote } from './lead-vote.js';
 import type { NodeLatencies } from './node-latencies.js';
 import type { RedlockAdapter, RedlockClaim, RedlockVoter } from './redlock-adapter.js';
 import type { PauseVotes } from './pause-votes.js';
-import { stragglerGrace } from './stragglers.js';
+import { stragglerGrace } from './vote-waits.js';
 import { Tally } from './tally.js';
 
 /** After this many contested attempts, a contested vote waits even for nodes that are known to be slow. */

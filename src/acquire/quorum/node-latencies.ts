@@ -1,13 +1,8 @@
 import type { LockNode } from '../../nodes/lock-node.js';
+import { leadWait } from './vote-waits.js';
 
 /** A node that is slower than the fastest by more than this cannot be the lead node. */
 const SLOW = { factor: 4, milliseconds: 5 };
-/**
- * How long the lead node may take before the others are asked too, as a multiple of its latency, but at least this many
- * milliseconds. If nodes are far away and it had less time, contenders would not queue at the lead node after a split
- * vote, and their votes would be split again and again.
- */
-const LEAD_TIMEOUT = { factor: 2, least: 100 };
 /** The weight of a new, slower answer in a node's latency: a single slow answer may be the fault of this process. */
 const SLOWER_WEIGHT = 0.1;
 
@@ -23,10 +18,13 @@ export class NodeLatencies {
     return this.nodes.find((each) => !this.isSlow(each));
   }
 
-  /** How long to wait for the lead node before the others are asked too, in milliseconds. */
-  leadTimeout(lead: LockNode): number {
-    const latency = this.isDown(lead) ? 0 : this.of(lead);
-    return Math.max(LEAD_TIMEOUT.least, LEAD_TIMEOUT.factor * latency);
+  /**
+   * How long to wait for the lead node before the others are asked too, in milliseconds.
+   *
+   * @param contested How many attempts before this one were contested (see `Store.vote`).
+   */
+  leadWait(lead: LockNode, contested = 0): number {
+    return leadWait(this.isDown(lead) ? 0 : this.of(lead), contested);
   }
 
   /** Whether a node is much slower than the fastest one, or failed when it was last asked (unless all nodes did). */
@@ -45,7 +43,7 @@ export class NodeLatencies {
    */
   note(node: LockNode, latency: number, wasQueued = false): void {
     const before = this.of(node);
-    if (wasQueued && latency >= before && latency < this.leadTimeout(node)) return;
+    if (wasQueued && latency >= before && latency < this.leadWait(node)) return;
     const isSlower = this.latencies.has(node) && Number.isFinite(latency) && latency > before;
     this.latencies.set(node, isSlower ? before + (latency - before) * SLOWER_WEIGHT : latency);
   }

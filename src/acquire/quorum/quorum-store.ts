@@ -41,7 +41,7 @@ export class QuorumStore implements Store {
     const { adapter, nodes, latencies, clock } = this;
     const token = this.newToken(claim.run);
     const lead = (claim.loserCounter || asksLeadFirst) && this.isReached ? latencies.lead() : undefined;
-    const leadVote = lead && new LeadVote(lead, latencies.leadTimeout(lead), clock);
+    const leadVote = lead && new LeadVote(lead, latencies.leadWait(lead, contested), clock);
     const pauseVotes = claim.pause === undefined ? undefined : this.pauseVotesOf(claim.pause);
     const ballot = new Ballot(
       adapter,
