@@ -124,12 +124,13 @@ function toldGaps(
   for (const [from, to, count, cause, told] of job.gaps.toSorted((a, b) => b[2] - a[2])) {
     const distance = count > 1 ? (to - from) / (count - 1) : 0;
     const isEven = told === 'skipped' || count <= 2 || (step !== undefined && distance % step === 0);
-    if (isEven && count <= MOST_LISTED) {
-      for (let index = 0; index < count; index++) {
+    // Another instance may have run a tick that was skipped here, and its record may have been dropped since.
+    const isUnsure = told === 'skipped' && gapAt(from, cause).kind === 'missed';
+    const unlisted = isUnsure ? Math.max(0, count - MOST_LISTED) : 0;
+    if (isEven && count - unlisted <= MOST_LISTED) {
+      for (let index = unlisted; index < count; index++) {
         const mark = gapAt(from + index * distance, cause);
-        // The record of a tick that another instance has run may have been dropped.
-        const isUnsure = told === 'skipped' && mark.kind === 'missed' && mark.at < oldest;
-        if (!isUnsure && !covers(mark.at)) marks.set(mark.at, mark);
+        if (!(isUnsure && mark.at < oldest) && !covers(mark.at)) marks.set(mark.at, mark);
       }
     } else if (!covers(from) || !covers(to)) {
       for (const mark of endsOfGap(from, to, count, cause)) marks.set(mark.at, mark);
