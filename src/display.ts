@@ -13,7 +13,7 @@ const MOST_NAMES = 10;
 /** A host, perhaps with a port, or a URL without a user or password. */
 const HARMLESS = /^(\w+:\/\/)?[\w.-]+(:\d{1,5})?(\/\d*)?$|^\w+:\/\/([\w.-]+\/\w*)?$/;
 
-/** What may be a user and password in a URL; a colon that is not followed by a port stands before a password. */
+/** What may be a user and password in a URL; a colon without a port after it comes before a password. */
 const CREDENTIALS = /:\/\/(?:.*@|[^/:]*:(?!\d{1,5}\b)\S*)/s;
 
 /** Escapes line breaks, control characters, and characters that are invisible or change the direction of text. */

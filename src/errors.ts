@@ -133,13 +133,13 @@ export class NodeUnreachableError extends RedlockError {
 }
 
 /**
- * Too few nodes have answered. Thrown by a call without a quorum if `onStoreDown` is `'throw'`; by `pause` and `resume`
+ * Too many nodes failed. Thrown by a call without a quorum if `onStoreDown` is `'throw'`; by `pause` and `resume`
  * without a majority; and by `history`, `status` and `fleet` if no node answers.
  */
 export class StoreDownError extends RedlockError {
   override readonly name = 'StoreDownError';
   readonly code = 'ERR_STORE_DOWN';
-  /** The addresses of the nodes that could not be reached. */
+  /** The addresses of the nodes that failed. */
   readonly nodes: readonly string[];
 
   /** @internal */

@@ -6,8 +6,8 @@ const logger = new Logger('RedlockModule');
 
 /**
  * Calls a function in the async context in which this module was loaded: in no firing and no run, and in no request
- * unless a request has loaded the package. Work that outlives the call that has led to it needs this: a timer that sets
- * the next one would keep the context of that call.
+ * unless a request has loaded the package. Work that outlives the call that has led to it needs this: timers that set
+ * each other would keep the context of that call.
  */
 export const outsideCalls = AsyncLocalStorage.snapshot();
 

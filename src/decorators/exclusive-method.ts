@@ -6,7 +6,7 @@ export interface ExclusiveMethod {
   readonly wrapper: object;
   readonly original: (...args: never[]) => unknown;
   readonly key: string | symbol;
-  /** `undefined`: the name of the instance's class and of the method. */
+  /** `undefined`: the name of the object's class and of the method. */
   readonly name: JobName | undefined;
   readonly options: JobOptions;
 }

@@ -27,9 +27,9 @@ export interface EndedRunEvent extends RunEvent {
 /**
  * Why ticks had no complete run. `'overlap'`: an earlier run was in progress. `'paused'`: the job was paused; this
  * instance saw it, or the nodes remember it as the last pause. `'died'`: the run of the tick was begun and never
- * settled, or the tick found the lock of such a run. `'store-down'`: this instance could reach no majority of the
- * nodes. `'overload'`: there were too many claims for the nodes or for this process. `'unknown'`: this instance knows
- * of no reason, for example because no instance was up.
+ * settled, or the tick found the lock of such a run. `'store-down'`: no majority of the nodes voted. `'overload'`:
+ * there were too many claims for the nodes or for this process. `'unknown'`: this instance knows of no reason, for
+ * example because no instance was up.
  */
 export type MissedCause = 'overlap' | 'paused' | 'died' | 'store-down' | 'overload' | 'unknown';
 

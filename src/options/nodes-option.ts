@@ -5,7 +5,7 @@ import { MODULE, readOrRefuse } from '../checks.js';
 import { nodeEntry } from './node-entry.js';
 import type { NodeEntry } from './options.js';
 
-/** The entries of the option `nodes`. Throws `InvalidOptionError` if they cannot form a quorum. */
+/** The entries of the option `nodes`. Throws `InvalidOptionError` if they cannot vote together. */
 export function nodeEntries(nodes: unknown): NodeEntry[] {
   if (nodes === undefined && process.env['NODE_ENV'] === 'production') {
     throw new InvalidOptionError(

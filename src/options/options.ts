@@ -36,7 +36,7 @@ export interface RedisClient {
 }
 
 /**
- * What a job does when no majority of the nodes can be reached: `'skip'` the tick, `'run'` it anyway (on every
+ * What a job does when no majority of the nodes votes: `'skip'` the tick, `'run'` it anyway (on every
  * instance), or `'throw'` a `StoreDownError`.
  */
 export type OnStoreDown = 'skip' | 'run' | 'throw';
@@ -50,8 +50,8 @@ export type Overlap = 'skip' | 'buffer-one' | 'allow';
 /** The options of `RedlockModule.forRoot`. */
 export interface RedlockModuleOptions {
   /**
-   * Where the locks live: one node or several, or `'memory'`. Several independent nodes form a quorum: a majority of
-   * them decides, and a minority may fail. Use an odd number; replicas of one master do not count as nodes.
+   * Where the locks live: one node or several, or `'memory'`. Of several independent nodes, a majority decides, and a
+   * minority may fail. Use an odd number; replicas of one master do not count as nodes.
    *
    * Default: `'memory'`: locks are kept in the memory of this application, and do not exclude other applications (not
    * even in this process) or instances. With `NODE_ENV=production` that default is an error; set `'memory'` explicitly
@@ -76,7 +76,7 @@ export interface RedlockModuleOptions {
    */
   maxRuntime?: Duration | undefined;
   /**
-   * What to do when no majority of the nodes can be reached: `'skip'` the tick, `'run'` it anyway (on every instance),
+   * What to do when no majority of the nodes votes: `'skip'` the tick, `'run'` it anyway (on every instance),
    * or `'throw'` a `StoreDownError`. Default: `'skip'`.
    */
   onStoreDown?: OnStoreDown | undefined;
@@ -162,7 +162,7 @@ export interface JobOptions {
    * `false`.
    */
   recover?: boolean | undefined;
-  /** What this job does when no majority of the nodes can be reached. Default: the module's `onStoreDown`. */
+  /** What this job does when no majority of the nodes votes. Default: the module's `onStoreDown`. */
   onStoreDown?: OnStoreDown | undefined;
   /**
    * What to do about a tick of `@Cron` that ran on no instance, because the fleet or the nodes were down, or because

@@ -31,8 +31,8 @@ export interface JobStatus {
   readonly nextTick: Date | null;
   /**
    * How long a run has been due, in milliseconds; `null` if none is due, a run is in progress, the job is paused, or
-   * this instance knows no schedule of this job, or no longer calls it. A run that died also counts as a run, unless
-   * the job has `history: 0`. If runs may overlap, only runs that are settled, or that this instance has claimed or
+   * this instance knows no schedule of this job, or no longer calls it. A run that died also counts as a run, except
+   * with `history: 0` or `overlap: 'allow'`. If runs may overlap, only runs that are settled, or that this instance has claimed or
    * lost, are sure to count; others in progress may not be known. If the clock of this instance is ahead of the clocks of
    * the nodes, up to 30 seconds of that are left out.
    */

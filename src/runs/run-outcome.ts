@@ -3,7 +3,7 @@
  * when the run in progress ends (`overlap: 'buffer-one'`), or the votes stayed split until this instance gave up.
  * `'overlap'`: another run holds the lock. `'settled'`: the tick, a later one, or the interval has already had its run.
  * `'early'`: by the clocks of the nodes, the tick is due more than 30 seconds later than by the clock of this instance.
- * `'store-down'`: no majority of the nodes could be reached. `'overload'`: there were too many claims at once for the
+ * `'store-down'`: no majority of the nodes voted. `'overload'`: there were too many claims at once for the
  * nodes or for this process, and this claim was still undecided when the next tick was due and four times `nodeTimeout`
  * had passed. `'paused'`: the job is paused. `'shutdown'`: the application is shutting down, and the call is not part
  * of a run that the shutdown waits for.

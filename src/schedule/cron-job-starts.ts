@@ -11,7 +11,7 @@ export function isActive(job: CronJob): boolean {
  * its times are set by `setTime` while it is active.
  */
 export function watchStarts(job: CronJob, listener: () => void): void {
-  // `isActive` does not tell: at each tick, `cron` clears it, and calls `start`.
+  // Kept here, because `cron` clears `isActive` at each tick, and calls `start`.
   let isStarted = isActive(job);
   if (isStarted) listener();
   // A test may register an object that has only the methods that it needs.

@@ -220,7 +220,7 @@ export class OperatorLog {
       node instanceof BoundedNode ? node.shownKeys([last]) : quoted(last),
     );
     this.logger.warn(
-      `No tick of ${quoted(name)} is run for another ${(ahead / 1000).toFixed(0)} s: its newest settled tick is that far ` +
+      `No tick of ${quoted(name)} will run for another ${(ahead / 1000).toFixed(0)} s: its newest settled tick is that far ` +
         `ahead of the clock of the nodes, which must have been set back. To run ticks from now on, delete the key ${[...new Set(keys)].join(' or ')} on each node`,
     );
   }

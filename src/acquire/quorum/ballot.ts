@@ -31,8 +31,8 @@ export class Ballot implements Grant {
   private askedAt = 0;
 
   /**
-   * @param contested How many attempts before this one were contested: those that ended in a split vote and, after one,
-   * those that the lead node denied, except while the claim waits for a run in progress.
+   * @param contested How many attempts before this one were contested: those that ended in a split vote, and later
+   * ones that the lead node denied, except while the claim waits for a run in progress.
    * @param leadVote The vote of the lead node, if that node is asked before the others.
    * @param pauseVotes Gets each vote, also those that come too late to count.
    */

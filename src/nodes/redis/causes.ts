@@ -17,7 +17,7 @@ export const CONTESTED =
   'the servers of the Cluster do not agree which of them has the slot of its keys (MOVED): see redis-cli --cluster check';
 
 /**
- * ioredis also says so without asking any Sentinel, once it has asked the last one in its list: it begins again with the
+ * If ioredis last asked the last Sentinel in its list, it says so without asking any, and then begins again with the
  * first one.
  */
 export const NO_MASTER = 'no Sentinel names a master of that group';

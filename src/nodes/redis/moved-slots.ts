@@ -7,9 +7,9 @@ type Follow = (slot: number | string, address: string) => void;
 type NatMapper = (address: string) => { readonly host: string; readonly port: number };
 
 /**
- * Sees to it that ioredis finds its connection to the server that has a slot, also with `natMap`: for a slot that has
- * moved, it keeps the address that a server has named, but it keeps its connections by what `natMap` makes of that. So
- * it would ask any server, again and again.
+ * Sees to it that ioredis finds its connection to the server that has a slot, also with `natMap`. For a slot that has
+ * moved, ioredis stores the address that a server has named, but it stores its connections by the mapped address: it
+ * would ask any server, again and again.
  */
 export function followMoves(cluster: Cluster): void {
   const handleError = cluster.handleError.bind(cluster);

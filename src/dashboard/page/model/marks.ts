@@ -31,7 +31,7 @@ export interface Mark {
   /** Why nobody ran it. */
   readonly cause?: string;
   /**
-   * How many ticks it stands for, if there are more: of a gap that is long, or whose ticks are not known, only the first
+   * How many ticks it stands for, if more than one: of a gap that is long, or whose ticks are not known, only the first
    * and the last one are drawn.
    */
   readonly count?: number;
