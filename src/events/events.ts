@@ -70,13 +70,16 @@ export interface OverdueEvent {
 
 /** Instances of one fleet that disagree. */
 export interface DriftEvent {
-  /** The job that they disagree on; `null` if it is about the nodes. */
+  /** The job that they disagree on; `null` if it is about the nodes, or about `instanceId`. */
   readonly name: string | null;
   /** The name of this instance, which has noticed. */
   readonly instanceId: string;
   /** What they disagree on, as a sentence. */
   readonly message: string;
-  /** The instances that differ from the longest-running one (for a job: the longest-running one that declares it). */
+  /**
+   * The instances that differ from the longest-running one (for a job: the longest-running one that declares it), or
+   * whose `instanceId` another instance has, too.
+   */
   readonly instances: readonly string[];
 }
 

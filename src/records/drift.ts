@@ -6,10 +6,10 @@ export const ROLLOUT = 10 * 60 * 1000;
 
 /** A disagreement between instances. */
 export interface Drift {
-  /** The job that it is about; `null`: the nodes. */
+  /** The job that it is about; `null`: the nodes, or the names of the instances. */
   readonly name: string | null;
   readonly message: string;
-  /** The instances that do not agree with the first one. */
+  /** The instances that do not agree with the first one, or those that are not the only ones with their name. */
   readonly instances: readonly string[];
   /** Identifies the disagreement, whichever instances it is between. */
   readonly key: string;
@@ -43,6 +43,16 @@ export function driftOf(fleet: readonly FleetInstance[]): Drift[] {
       message: `The instances do not use the same nodes, so their locks may not exclude each other: ${quoted(first.instanceId)} differs from ${listed(elsewhere)}`,
       instances: elsewhere,
       key: keyOf(null, oldestFirst.map(nodesOf)),
+    });
+  }
+  const ids = oldestFirst.map(({ instanceId }) => instanceId);
+  const shared = [...new Set(ids.filter((id, index) => ids.indexOf(id) < index))];
+  if (shared.length > 0) {
+    found.push({
+      name: null,
+      message: `Several instances have the same instanceId, so records and log lines do not tell them apart: ${listed(shared)}. Give each its own, or leave the option out`,
+      instances: shared,
+      key: keyOf(null, ['instanceId']),
     });
   }
   const declared = new Map<string, { readonly by: string; readonly job: FleetJob }>();

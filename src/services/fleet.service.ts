@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { hostname } from 'node:os';
 import { Inject, Injectable } from '@nestjs/common';
 import type { Clock } from '../clock.js';
+import { uniqueId } from '../acquire/token.js';
 import { redacted } from '../display.js';
 import { StoreDownError } from '../errors.js';
 import { askAll } from '../nodes/ask-all.js';
@@ -24,8 +25,10 @@ export const KEPT = 3 * BEAT + 5000;
 export class Fleet {
   private readonly keys;
   private readonly startedAt: Date;
+  /** Not the instance id alone: another instance may have the same one by mistake. */
+  private readonly entryId;
   private card: string | undefined;
-  /** The nodes that have the card of this instance, not that of an earlier one with the same id. */
+  /** The nodes that have the card. */
   private readonly informed = new Set<LockNode>();
 
   constructor(
@@ -36,6 +39,7 @@ export class Fleet {
     private readonly health: NodeHealthWatch,
   ) {
     this.startedAt = new Date(clock.now());
+    this.entryId = `${options.instanceId}#${uniqueId()}`;
     this.keys = new JobKeys(options.keyPrefix, '').fleet;
   }
 
@@ -60,12 +64,9 @@ export class Fleet {
   async list(): Promise<FleetInstance[]> {
     const { answers, causes } = await askAll(this.nodes, (node) => node.registered(this.keys));
     if (answers.length === 0) throw new StoreDownError('', causes, 'No node could list the instances');
-    const found = new Map<string, FleetInstance>();
-    for (const text of answers.flat()) {
-      const instance = decodeCard(text);
-      if (instance) found.set(instance.instanceId, instance);
-    }
-    return [...found.values()].toSorted((a, b) => a.startedAt.getTime() - b.startedAt.getTime());
+    // The card of an instance is the same on all nodes.
+    const found = [...new Set(answers.flat())].flatMap((card) => decodeCard(card) ?? []);
+    return found.toSorted((a, b) => a.startedAt.getTime() - b.startedAt.getTime());
   }
 
   /** Renews the entry of this instance on all nodes. */
@@ -74,11 +75,10 @@ export class Fleet {
   }
 
   private async renew(node: LockNode): Promise<void> {
-    const { instanceId } = this.options;
     await this.health.measure(node, async () => {
       // A card can be long, so it is not sent again to a node that has it.
-      if (this.informed.has(node) && (await node.register(this.keys, instanceId, KEPT))) return;
-      await node.register(this.keys, instanceId, KEPT, this.card);
+      if (this.informed.has(node) && (await node.register(this.keys, this.entryId, KEPT))) return;
+      await node.register(this.keys, this.entryId, KEPT, this.card);
       if (this.card !== undefined) this.informed.add(node);
     });
   }

@@ -53,6 +53,18 @@ describe('instances drift apart', () => {
     expect(names(instance('a', 60), instance('b', 30, { nodes: ['b:2', 'a:1'] }))).toEqual([]);
   });
 
+  it('if several have the same name', () => {
+    const [drift, ...others] = driftOf([
+      instance('a', 60),
+      instance('b', 50),
+      instance('a', 30),
+      instance('a', 20),
+    ]);
+    expect(others).toEqual([]);
+    expect(drift).toMatchObject({ name: null, instances: ['a'] });
+    expect(drift?.message).toMatch(/^Several instances have the same instanceId.*: "a"\. Give each its own/);
+  });
+
   it('on the same thing whichever instances these are, and whichever is the first', () => {
     const declaring = (fingerprint: string) => ({ jobs: [job('report', fingerprint)] });
     const key = keyOf(instance('a', 60), instance('b', 30, declaring('other')));

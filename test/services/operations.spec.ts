@@ -149,7 +149,7 @@ describe('an instance', () => {
     await close(first);
     const second = (await start(named)).get(RedlockService);
     await expect
-      .poll(async () => (await second.fleet())[0]?.startedAt.getTime())
+      .poll(async () => (await second.fleet()).at(-1)?.startedAt.getTime())
       .toBeGreaterThan(before?.startedAt.getTime() ?? 0);
   });
 });

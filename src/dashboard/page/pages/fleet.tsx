@@ -121,7 +121,7 @@ function Instances({ fleet }: { fleet: readonly Json<FleetInstance>[] }) {
         <tbody>
           {fleet.map(({ instanceId, host, pid, version, startedAt, clockOffset, jobs }) => {
             return (
-              <tr key={instanceId}>
+              <tr key={`${instanceId} ${pid} ${startedAt}`}>
                 <td title={`${host}, process ${pid}`}>{instanceId}</td>
                 <td>{version}</td>
                 <td>{duration(Math.max(0, now.value - Date.parse(startedAt)))}</td>

@@ -96,8 +96,8 @@ export function Declarations({ name, view }: DeclarationsProps) {
         </tr>
       </thead>
       <tbody>
-        {cards.map(({ instanceId, version, declaredAs, fingerprint }) => (
-          <tr key={instanceId} class={isLasting && instances.includes(instanceId) ? 'odd' : ''}>
+        {cards.map(({ instanceId, version, declaredAs, fingerprint }, index) => (
+          <tr key={index} class={isLasting && instances.includes(instanceId) ? 'odd' : ''}>
             <td>
               {instanceId}{' '}
               {instances.includes(instanceId) && (
