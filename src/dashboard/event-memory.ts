@@ -24,8 +24,8 @@ export class EventMemory {
     redlock.on('missed', ({ name, from, to, count, cause }) =>
       this.note(name, [+from, +to, count, cause, 'missed']),
     );
-    redlock.on('drift', ({ name, message }) => {
-      this.drift.unshift({ at: Date.now(), name, message });
+    redlock.on('drift', ({ kind, name, message }) => {
+      this.drift.unshift({ at: Date.now(), kind, name, message });
       this.drift.length = Math.min(this.drift.length, MOST.drift);
     });
   }

@@ -1,6 +1,7 @@
 // What the server sends to the page, as JSON. Numbers that are times are milliseconds since the epoch.
 import type {
   DeclaredJobInfo,
+  DriftKind,
   FleetInstance,
   Health,
   JobStatus,
@@ -98,6 +99,7 @@ export interface FleetView {
   /** What this instance has reported, whether or not instances still disagree on it; newest first. */
   readonly reports: readonly {
     readonly at: number;
+    readonly kind: DriftKind;
     readonly name: string | null;
     readonly message: string;
   }[];
@@ -105,10 +107,14 @@ export interface FleetView {
 
 /** What instances disagree on now. */
 export interface ShownDrift {
-  /** The job that it is about; `null`: the nodes. */
+  readonly kind: DriftKind;
+  /** The job that it is about, if it is about one. */
   readonly name: string | null;
   readonly message: string;
-  /** The instances that differ from the oldest one or, about a job, from the oldest one that declares the job. */
+  /**
+   * The instances that differ from the oldest one or, about a job, from the oldest one that declares the job; or those
+   * that have the same `instanceId` as another one.
+   */
   readonly instances: readonly string[];
   /** Whether instances that have been up for ten minutes disagree on it: no update in progress explains that. */
   readonly isLasting: boolean;

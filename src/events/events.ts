@@ -70,7 +70,9 @@ export interface OverdueEvent {
 
 /** Instances of one fleet that disagree. */
 export interface DriftEvent {
-  /** The job that they disagree on; `null` if it is about the nodes, or about `instanceId`. */
+  /** What it is about: a job, the list of nodes, or an `instanceId` that several instances have. */
+  readonly kind: 'nodes' | 'instanceId' | 'job';
+  /** The job that they disagree on; `null` if it is not about a job. */
   readonly name: string | null;
   /** The name of this instance, which has noticed. */
   readonly instanceId: string;

@@ -4,12 +4,16 @@ import type { FleetInstance, FleetJob } from './fleet-card.js';
 /** How long a rolling update may take, in milliseconds: until then, its instances may disagree. */
 export const ROLLOUT = 10 * 60 * 1000;
 
+/** What instances disagree on: the list of nodes, who has which `instanceId`, or a job. */
+export type DriftKind = 'nodes' | 'instanceId' | 'job';
+
 /** A disagreement between instances. */
 export interface Drift {
-  /** The job that it is about; `null`: the nodes, or the names of the instances. */
+  readonly kind: DriftKind;
+  /** The job that it is about, if it is about one. */
   readonly name: string | null;
   readonly message: string;
-  /** The instances that do not agree with the first one, or those that are not the only ones with their name. */
+  /** The instances that differ from the first one, or that have the same `instanceId` as another one. */
   readonly instances: readonly string[];
   /** Identifies the disagreement, whichever instances it is between. */
   readonly key: string;
@@ -39,6 +43,7 @@ export function driftOf(fleet: readonly FleetInstance[]): Drift[] {
     .map(({ instanceId }) => instanceId);
   if (elsewhere.length > 0) {
     found.push({
+      kind: 'nodes',
       name: null,
       message: `The instances do not use the same nodes, so their locks may not exclude each other: ${quoted(first.instanceId)} differs from ${listed(elsewhere)}`,
       instances: elsewhere,
@@ -49,6 +54,7 @@ export function driftOf(fleet: readonly FleetInstance[]): Drift[] {
   const shared = [...new Set(ids.filter((id, index) => ids.indexOf(id) < index))];
   if (shared.length > 0) {
     found.push({
+      kind: 'instanceId',
       name: null,
       message: `Several instances have the same instanceId, so records and log lines do not tell them apart: ${listed(shared)}. Give each its own, or leave the option out`,
       instances: shared,
@@ -78,6 +84,7 @@ export function driftOf(fleet: readonly FleetInstance[]): Drift[] {
         : 'has different schedules, time zones or options (compare jobs(), and TZ, on each instance)';
     const by = quoted(declared.get(name)?.by ?? '');
     found.push({
+      kind: 'job',
       name,
       message: `Job ${quoted(name)} ${what}: ${by} differs from ${listed(instances)}`,
       instances,

@@ -65,9 +65,9 @@ export class FleetDrift {
     }
   }
 
-  private report({ name, message, instances }: Drift): void {
+  private report({ kind, name, message, instances }: Drift): void {
     this.logger.warn(message);
-    this.events.emit('drift', { name, message, instances, instanceId: this.options.instanceId });
+    this.events.emit('drift', { kind, name, message, instances, instanceId: this.options.instanceId });
   }
 
   /**

@@ -78,7 +78,7 @@ export class Heartbeat {
     this.isDown = false;
     await this.fleet.beat();
     if (!this.fleet.hasJoined) return;
-    this.isDown ||= !this.health.hasQuorum;
+    this.isDown ||= !this.health.isReached;
     this.beatAfter(this.isDown ? BEAT_WHILE_DOWN : BEAT);
     if (wasDown && !this.isDown) this.onQuorum?.();
     const now = this.clock.elapsed();

@@ -1,4 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
+import { answersOthers } from '../acquire/outcome.js';
 import type { Clock } from '../clock.js';
 import { redacted } from '../display.js';
 import { errorOf, NodeUnreachableError } from '../errors.js';
@@ -13,6 +14,8 @@ const CLOCK_TOLERANCE = 30_000;
 @Injectable()
 export class NodeHealthWatch {
   private readonly known = new Map<LockNode, NodeHealth>();
+  /** The nodes that have answered last time, or answer other commands. */
+  private readonly answering = new Set<LockNode>();
   private readonly offsets = new Map<LockNode, number>();
 
   constructor(
@@ -31,6 +34,11 @@ export class NodeHealthWatch {
   /** Whether a majority of the nodes votes. */
   get hasQuorum(): boolean {
     return 2 * this.all.filter(({ votes }) => votes).length > this.nodes.length;
+  }
+
+  /** Whether a majority of the nodes answers, even if it refuses, or is late with, what `measure` asks. */
+  get isReached(): boolean {
+    return 2 * this.answering.size > this.nodes.length;
   }
 
   /**
@@ -62,13 +70,18 @@ export class NodeHealthWatch {
     const asked = this.clock.elapsed();
     let trouble: string | null = null;
     let votes = true;
+    let answers = true;
     try {
       await ask();
     } catch (error) {
-      trouble = redacted(errorOf(error).message);
+      const cause = errorOf(error);
+      trouble = redacted(cause.message);
+      answers = answersOthers(cause);
       // In a Cluster, only the server that has the register may be dead, while jobs run on the others.
-      votes = error instanceof NodeUnreachableError && error.scope === 'lock';
+      votes = cause instanceof NodeUnreachableError && cause.scope === 'lock';
     }
+    if (answers) this.answering.add(node);
+    else this.answering.delete(node);
     const before = this.known.get(node);
     this.known.set(node, {
       address: redacted(node.address),

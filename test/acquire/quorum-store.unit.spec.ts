@@ -5,7 +5,7 @@ import { sleep } from '../../src/clock.js';
 import { NodeUnreachableError } from '../../src/errors.js';
 import type { Claim, LockNode, Vote } from '../../src/nodes/lock-node.js';
 import { MemoryNode } from '../../src/nodes/memory-node.js';
-import type { Store } from '../../src/acquire/store.js';
+import { type Store, TakenError } from '../../src/acquire/store.js';
 import { ManualClock } from '../../src/testing/manual-clock.js';
 import { claimOf, deadNode, newName, timed } from '../nodes/support.js';
 
@@ -210,6 +210,52 @@ describe('the lead node', () => {
     await granted(await clock.until(store.vote(claimOf(newName()), TTL))).release();
     lead.before = 5000;
     expect((await timed(store.vote(claimOf(newName()), TTL, 0, true), clock)).took).toBe(2 * 150 + 150);
+  });
+});
+
+describe('an extension on several nodes', () => {
+  /** A node whose answers to extensions take `delay` milliseconds. */
+  class SlowToExtend extends MemoryNode {
+    isLost = false;
+
+    constructor(private readonly delay: number) {
+      super(clock.now);
+    }
+
+    override async extend(...args: Parameters<MemoryNode['extend']>): Promise<boolean> {
+      const isHeld = !this.isLost && (await super.extend(...args));
+      if (this.delay > 0) await sleep(clock, this.delay);
+      return isHeld;
+    }
+  }
+
+  it.each([
+    ['two nodes', 2, 0],
+    ['three nodes, one of which is dead', 2, 1],
+    ['five nodes', 5, 0],
+    ['five nodes, two of which are dead', 3, 2],
+  ])(
+    'says that the lock is taken if a majority says so, whoever answers first: %s',
+    async (_which, up, dead) => {
+      const alive = Array.from({ length: up }, (_, index) => new SlowToExtend(10 * index));
+      const claim = claimOf(newName());
+      const nodes = [...alive, ...Array.from({ length: dead }, deadNode)];
+      const grant = granted(await clock.until(storeOf(nodes).vote(claim, TTL)));
+      for (const node of alive) node.isLost = true;
+      await expect(clock.until(grant.extend(TTL))).rejects.toBeInstanceOf(TakenError);
+    },
+  );
+
+  it('that takes the lock on a node that had denied it is undone if its answer comes after the release', async () => {
+    const late = new SlowToExtend(100);
+    const claim = { lock: newName() };
+    await late.claim(claim, 'a run that has died', TTL);
+    const grant = granted(await clock.until(storeOf([memory(), memory(), late]).vote(claim, TTL)));
+    await late.release(claim, 'a run that has died');
+    await grant.extend(TTL);
+    await grant.release();
+    await clock.advance(100);
+    expect(await isFree(late, claim)).toBe(true);
   });
 });
 

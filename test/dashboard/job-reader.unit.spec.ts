@@ -280,7 +280,7 @@ describe('the reader of the dashboard', () => {
     ]);
     for (let count = 0; count < 500; count++) {
       redlock.emit('skipped', { name: 'report', tick: new Date(T + count ** 2), reason: 'paused' });
-      redlock.emit('drift', { name: null, message: `drift ${count}`, instances: [] });
+      redlock.emit('drift', { kind: 'nodes', name: null, message: `drift ${count}`, instances: [] });
     }
     await vi.advanceTimersByTimeAsync(4000);
     expect(viewOf(await overviewOf(reader), 'report')?.gaps).toHaveLength(50);
@@ -295,11 +295,35 @@ describe('the reader of the dashboard', () => {
       instance('odd', 30, ['redis:2'], '1'),
     ];
     expect((await inTime(reader.fleet()))?.drift).toEqual([
-      { name: null, message: expect.stringContaining('"odd"'), instances: ['odd'], isLasting: true },
-      { name: 'report', message: expect.stringContaining('"new"'), instances: ['new'], isLasting: false },
+      {
+        kind: 'nodes',
+        name: null,
+        message: expect.stringContaining('"odd"'),
+        instances: ['odd'],
+        isLasting: true,
+      },
+      {
+        kind: 'job',
+        name: 'report',
+        message: expect.stringContaining('"new"'),
+        instances: ['new'],
+        isLasting: false,
+      },
     ]);
     await vi.advanceTimersByTimeAsync(9 * 60_000);
     expect((await inTime(reader.fleet()))?.drift.map(({ isLasting }) => isLasting)).toEqual([true, true]);
+  });
+
+  it('tells a new disagreement on the nodes from a lasting one on instanceId', async () => {
+    redlock.instances = [
+      instance('web', 60, ['redis:1'], '1'),
+      instance('web', 30, ['redis:1'], '1'),
+      instance('new', 1, ['redis:2'], '1'),
+    ];
+    expect((await inTime(reader.fleet()))?.drift).toMatchObject([
+      { kind: 'nodes', isLasting: false },
+      { kind: 'instanceId', isLasting: true },
+    ]);
   });
 
   it('says that there is no quorum, although the instances cannot be listed', async () => {

@@ -191,8 +191,8 @@ describe.skipIf(chromiumPath === undefined)('the page of the dashboard', () => {
 
   it('says what instances disagree on, without alarm while an update may be in progress', async () => {
     const page = await openPage(browser, `${url}#/fleet`);
-    redlock.emit('drift', { name: 'orders.reconcile', message: 'It was reported' });
-    redlock.emit('drift', { name: 'gone', message: 'It has ended' });
+    redlock.emit('drift', { kind: 'job', name: 'orders.reconcile', message: 'It was reported' });
+    redlock.emit('drift', { kind: 'job', name: 'gone', message: 'It has ended' });
     const drift = page.locator('ul.drift li');
     const update = /^Job "orders\.reconcile" has different .*"web-3.* differs from "web-2.*perhaps an update/;
     await drift.getByText('It has ended').waitFor({ timeout: 8000 });

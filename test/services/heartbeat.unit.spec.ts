@@ -65,12 +65,16 @@ describe('an outage', () => {
     expect(onQuorum).toHaveBeenCalledOnce();
   });
 
-  it('is over when the nodes refuse only the register', async () => {
+  it.each([
+    ['refuse only the register', 'the server of its slot is dead', 'lock'],
+    ['refuse its command', 'NOPERM', 'command'],
+    ['are late with it', 'no answer within 500 ms', 'slow'],
+  ] as const)('is over when the nodes %s', async (_what, why, scope) => {
     node.isDown = true;
     heartbeat.suspect();
     await clock.advance(5000);
     node.isDown = false;
-    node.refusal = new NodeUnreachableError('memory', 'the server of its slot is dead', 'lock');
+    node.refusal = new NodeUnreachableError('memory', why, scope);
     await clock.advance(500);
     expect(onQuorum).toHaveBeenCalledOnce();
     registers.mockClear();

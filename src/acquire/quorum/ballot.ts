@@ -12,9 +12,6 @@ import type { PauseVotes } from './pause-votes.js';
 import { stragglerGrace } from './vote-waits.js';
 import { Tally } from './tally.js';
 
-/** After this many contested attempts, a contested vote waits even for nodes that are known to be slow. */
-const WAIT_FOR_SLOW_AFTER = 4;
-
 /** One claim and the votes of all nodes on it, from the attempt to win it until it is released. */
 export class Ballot implements Grant {
   readonly kind = 'granted';
@@ -31,8 +28,7 @@ export class Ballot implements Grant {
   private askedAt = 0;
 
   /**
-   * @param contested How many attempts before this one were contested: those that ended in a split vote, and later
-   * ones that the lead node denied, except while the claim waits for a run in progress.
+   * @param contested How many attempts before this one were contested (see `Store.vote`).
    * @param leadVote The vote of the lead node, if that node is asked before the others.
    * @param pauseVotes Gets each vote, also those that come too late to count.
    */
@@ -73,16 +69,9 @@ export class Ballot implements Grant {
     if (!this.tally.isContested) return;
     const missing = this.votes.filter((each) => each.isAwaited);
     const stopWaiting = (): void => missing.forEach((each) => each.stopWaiting());
-    if (missing.every(({ node }) => this.mayBeSkipped(node))) return stopWaiting();
+    if (missing.every(({ node }) => this.latencies.maySkip(node, this.contested))) return stopWaiting();
     const grace = stragglerGrace(this.clock.elapsed() - this.askedAt, this.contested);
     this.straggling ??= this.clock.setTimeout(stopWaiting, grace).unref();
-  }
-
-  /** Whether not to wait for a node: it failed when it was last asked, or it is slow and few attempts were contested. */
-  private mayBeSkipped(node: LockNode): boolean {
-    return (
-      this.latencies.isDown(node) || (this.contested < WAIT_FOR_SLOW_AFTER && this.latencies.isSlow(node))
-    );
   }
 
   /** Resolves to the reason why the claim was not granted. */
@@ -98,6 +87,8 @@ export class Ballot implements Grant {
     try {
       await this.redlock.extend(ttl);
     } catch (error) {
+      // redlock knows that there is no majority before all nodes have answered.
+      await Promise.allSettled(this.votes.map(({ extension }) => extension));
       throw 2 * this.votes.filter(({ isTaken }) => isTaken).length > this.votes.length
         ? new TakenError()
         : error;
@@ -125,6 +116,8 @@ class NodeVote implements RedlockVoter {
   /** Whether its last answer to an extension was that another claim has or had the lock. */
   isTaken = false;
   endFailure: Error | undefined;
+  /** Its answer to the latest extension. */
+  extension: Promise<number> | undefined;
   /** When the node was asked, on the monotonic clock. */
   private askedAt = 0;
   private onGivenUp: () => void = () => {};
@@ -169,17 +162,24 @@ class NodeVote implements RedlockVoter {
     });
   }
 
-  async extend(ttl: number): Promise<number> {
+  extend(ttl: number): Promise<number> {
+    return (this.extension = this.extended(ttl));
+  }
+
+  private async extended(ttl: number): Promise<number> {
     const { claim, token } = this.ballot;
     this.isTaken = false;
     try {
       const isHeld = await this.node.extend(claim, token, ttl);
       // A node that denied the claim may grant the lock now.
       if (isHeld) this.answer = 'granted';
+      if (isHeld && this.isGivenBack) this.giveBackInBackground();
       this.isTaken = !isHeld;
       return Number(isHeld);
     } catch (error) {
-      throw errorOf(error);
+      const cause = errorOf(error);
+      if (this.answer === 'denied' && !isUnsent(cause)) this.answer = 'failed';
+      throw cause;
     }
   }
 

@@ -3,6 +3,8 @@ import { leadWait } from './vote-waits.js';
 
 /** A node that is slower than the fastest by more than this cannot be the lead node. */
 const SLOW = { factor: 4, milliseconds: 5 };
+/** After this many contested attempts, a contested vote waits even for nodes that are known to be slow. */
+const WAIT_FOR_SLOW_AFTER = 4;
 /** The weight of a new, slower answer in a node's latency: a single slow answer may be the fault of this process. */
 const SLOWER_WEIGHT = 0.1;
 
@@ -30,6 +32,11 @@ export class NodeLatencies {
   /** Whether a node is much slower than the fastest one, or failed when it was last asked (unless all nodes did). */
   isSlow(node: LockNode): boolean {
     return this.of(node) > Math.min(...this.latencies.values()) * SLOW.factor + SLOW.milliseconds;
+  }
+
+  /** Whether a contested vote does not wait for a node: it is down, or it is slow and few attempts were contested. */
+  maySkip(node: LockNode, contested: number): boolean {
+    return this.isDown(node) || (contested < WAIT_FOR_SLOW_AFTER && this.isSlow(node));
   }
 
   /** Whether a node failed when it was last asked. */

@@ -135,7 +135,7 @@ export class RedisCommands {
       // A grant now would be orphaned.
       if (asked >= until) throw new AnsweredLate();
       // Each server of a Cluster has its own clock.
-      const deadline = this.connection.client.isCluster ? 0 : this.clock.after(this.nodeTimeout);
+      const deadline = this.connection.client.isCluster ? 0 : this.clock.after(until - asked);
       const values = argumentsOf(script, claim, token, ttl, deadline);
       const reply = await this.send(script, values, script === EXTEND);
       if (!isExpired(reply)) return reply;

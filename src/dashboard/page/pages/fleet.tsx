@@ -12,7 +12,9 @@ export function FleetPage() {
   if (!answer)
     return <main>{error ? <p class="empty">{error.message}</p> : <p class="empty">Loading …</p>}</main>;
   const { fleet, health, drift } = answer;
-  const reports = answer.reports.filter(({ name }) => drift.every((present) => present.name !== name));
+  const reports = answer.reports.filter(({ kind, name }) =>
+    drift.every((present) => present.kind !== kind || present.name !== name),
+  );
   return (
     <main>
       <h1>Fleet</h1>
