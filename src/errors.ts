@@ -119,7 +119,7 @@ export class NodeUnreachableError extends RedlockError {
      * to vote at all. `'lock'`: the node refuses one lock, or a server of a Cluster is silent (for a claim: the one that
      * has the lock); the node may vote on others. `'command'`: the node refuses a command that is no vote, and may carry
      * out others. `'slow'`: only this answer is late. `'unsent'`: the command was not sent, or an inspection got no
-     * answer. If that is because a server of a Cluster is silent while others may vote, it is `'lock'` instead.
+     * answer (`'lock'` if a server of a Cluster is silent then, while others may vote).
      */
     readonly scope: 'connection' | 'server' | 'lock' | 'command' | 'slow' | 'unsent' = 'connection',
     /** What the message calls the node. */

@@ -32,7 +32,7 @@ export type RunTuple = readonly [
 
 /**
  * Ticks that this instance skipped, or reported as missed: how many from the first to the last, and why. Those that it
- * skipped are equally far apart, and another instance may have run them, and others in between.
+ * skipped are equally far apart; other instances may have run them, or ticks in between.
  */
 export type GapTuple = readonly [
   from: number,

@@ -27,9 +27,9 @@ interface Extension {
 
 /**
  * Limits the time that a node may take, whatever the node does: each answer or rejection comes within `nodeTimeout`
- * (`open` may take `OPEN_LIMIT`; `usable` may take `nodeTimeout` more). A claim that is granted late is released, and so
- * is a lock that an extension has taken again after its release. A settle or a release that was lost or rejected is sent
- * again.
+ * (`open` may take `OPEN_LIMIT`; `usable` may take `nodeTimeout` more). A claim that is granted late is released, and
+ * so is a lock that an extension has taken again after its release. A settle or a release that was lost or rejected is
+ * sent again.
  */
 export class BoundedNode implements LockNode {
   readonly address: string;

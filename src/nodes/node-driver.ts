@@ -45,7 +45,7 @@ export interface NodeDriver extends LockNode {
 }
 
 /**
- * Whether a node that did not answer a command is silent: connected, and it has answered nothing else meanwhile.
+ * Whether a node that did not answer a command is silent, that is, connected and without another answer since.
  *
  * - `'none'`: it has answered something else, or is not connected.
  * - `'complete'`: no server that is in use answers.

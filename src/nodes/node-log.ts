@@ -106,7 +106,7 @@ export class NodeLog {
    * The node cannot vote on one claim, and may vote on others.
    *
    * @param remedy What to do about it, as the end of a sentence.
-   * @param endsWith What would show that this is over. Anything but `'answer'`: a script that writes.
+   * @param endsWith What ends it: with `'answer'`, any answer; otherwise, a script that writes.
    */
   refusingClaim(claim: Claim, why: string, remedy: string, endsWith: EndOfRefusal): void {
     const identity = identityOf(claim);

@@ -16,8 +16,8 @@ export interface Undelivered {
 }
 
 /**
- * Which commands to send again: all; those that have failed or were not answered in time, except those that were last
- * sent a moment ago; or the settles, or the releases, that were rejected.
+ * Which commands to send again: all; `'failed'`: those that failed or got no answer in time, unless they were sent a
+ * moment ago; `'settle'` or `'release'`: those of this kind that were rejected.
  */
 export type Which = 'all' | 'failed' | Ending['kind'];
 

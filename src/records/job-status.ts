@@ -32,9 +32,9 @@ export interface JobStatus {
   /**
    * How long a run has been due, in milliseconds; `null` if none is due, a run is in progress, the job is paused, or
    * this instance knows no schedule of this job, or no longer calls it. A run that died also counts as a run, except
-   * with `history: 0` or `overlap: 'allow'`. If runs may overlap, only runs that are settled, or that this instance has claimed or
-   * lost, are sure to count; others in progress may not be known. If the clock of this instance is ahead of the clocks of
-   * the nodes, up to 30 seconds of that are left out.
+   * with `history: 0` or `overlap: 'allow'`. If runs may overlap, only runs that are settled, or that this instance has
+   * claimed or lost, are sure to count; others in progress may not be known. If the clock of this instance is ahead of
+   * those of the nodes, its lead is subtracted, up to 30 seconds.
    */
   readonly overdueBy: number | null;
   /** The run in progress; `null` if there is none, or if runs may overlap. */

@@ -15,7 +15,7 @@ interface Skipped {
 /** How many changes of the fate are remembered for each job. */
 const MOST = 50;
 
-/** What became of the ticks of a job on this instance since it last won one other than by a takeover. */
+/** What became of the ticks of a job on this instance since it last won one (takeovers aside). */
 export class SkippedTicks {
   private readonly ranges: Skipped[] = [];
 

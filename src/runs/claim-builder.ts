@@ -55,7 +55,7 @@ export function claimOf(
       isTakeover,
     },
     every: every ? { key: keys.every, keep: every } : undefined,
-    // A takeover must ask all nodes: the lead node may vote for a newer tick.
+    // A takeover asks all nodes: the lead node may have granted a newer tick.
     loserCounter:
       countFor && !isTakeover ? { key: keys.losers(tick?.at ?? 'every'), keep: countFor } : undefined,
   };

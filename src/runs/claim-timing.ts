@@ -14,7 +14,7 @@ export interface ClaimTiming extends Patience {
   readonly yields?: boolean;
   /** How long to keep trying while another claim holds the lock. */
   readonly wait?: number;
-  /** Whether a run in progress may wait for it, so that a shutdown waits, too. Default: `false`. */
+  /** Whether a run in progress may wait for the claim: a shutdown waits, too. Default: `false`. */
   readonly isNested?: boolean;
 }
 

@@ -32,10 +32,7 @@ export const MOCKED = Symbol('mocked');
 /** The binding of each mark. */
 const bindings = new WeakMap<symbol, Binding>();
 
-/**
- * The marks, newest first, of objects that are frozen or sealed, and of all objects with decorated methods in started
- * applications.
- */
+/** The marks of an object, newest first, if it is frozen or sealed, or if `bindAll` has bound it. */
 const marks = new WeakMap<object, readonly symbol[]>();
 
 /**

@@ -34,8 +34,8 @@ interface Candidate extends DeclaredJob {
 
 /**
  * Makes up for the latest missed tick of the jobs with `missed`. For jobs with `spread`, it also claims a tick that was
- * due before this instance was up, or before the cron job started, and whose offset has not passed yet: when it has
- * passed, the instances that are waiting to claim that tick may all be gone.
+ * due before this instance was up, or before the cron job started, and whose offset has not passed yet: by the time
+ * it has, the instances that are waiting to claim that tick may all be gone.
  */
 @Injectable()
 export class CatchUp {

@@ -30,8 +30,8 @@ export class JobProgress {
     const job = this.note(request, reason === 'elsewhere' || reason === 'settled');
     if (tick) job?.skipped.add(tick.at, reason, reason === 'overlap' ? holder : undefined);
     const run = holder === undefined ? undefined : contentOf(holder);
-    // The holder may be a catch-up by another `RedlockModule` of this application. Calls of the job go through this
-    // module, so the other one releases its claim unused: the tick has not begun.
+    // The holder may be a catch-up by another `RedlockModule` of this application. Its call of the job goes through
+    // this module, so it releases its claim unused: the tick has not begun.
     if (run?.trigger !== 'catch-up') this.lost(request, denial);
     // A lock of another program is no run.
     if (job && reason === 'overlap' && run) job.idleUntil = this.clock.now();

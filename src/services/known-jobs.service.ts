@@ -30,7 +30,7 @@ export interface KnownJob {
    * When the pause of the job ends, as far as is known; infinity if no end is known. `undefined` if it is not paused.
    */
   pausedUntil: number | undefined;
-  /** What became of the ticks of the job here since this instance last won one other than by a takeover. */
+  /** What became of the ticks of the job here since this instance last won one (takeovers aside). */
   skipped: SkippedTicks;
   /**
    * What calls the job: a cron job; the schedule of an interval; or, until a cron job has called the job, perhaps the

@@ -16,10 +16,7 @@ export function unreachable(address?: string): string {
 export const CONTESTED =
   'the servers of the Cluster do not agree which of them has the slot of its keys (MOVED): see redis-cli --cluster check';
 
-/**
- * If ioredis last asked the last Sentinel in its list, it says so without asking any, and then begins again with the
- * first one.
- */
+/** Also said without asking any, if ioredis last asked the last Sentinel in its list; it then begins with the first. */
 export const NO_MASTER = 'no Sentinel names a master of that group';
 
 /** What is known about a connection, in addition to its error. */
