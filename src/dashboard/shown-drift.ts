@@ -7,8 +7,10 @@ export function shownDrift(fleet: readonly FleetInstance[], now: number): ShownD
   const lasting = driftOf(established(fleet, now));
   const isLasting = (drift: Drift): boolean =>
     lasting.some(({ kind, name }) => kind === drift.kind && name === drift.name);
-  return driftOf(fleet).map((drift) => {
+  return driftOf(fleet).flatMap((drift) => {
     const { kind, name, message, instances } = drift;
-    return { kind, name, message, instances, isLasting: isLasting(drift) };
+    // An instance that has been restarted with its `instanceId` is listed twice for a while.
+    if (kind === 'instanceId' && !isLasting(drift)) return [];
+    return [{ kind, name, message, instances, isLasting: isLasting(drift) }];
   });
 }

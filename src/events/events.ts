@@ -1,5 +1,6 @@
 import { types } from 'node:util';
 import type { Trigger } from '../acquire/token.js';
+import type { DriftKind } from '../records/drift.js';
 import type { SkipReason } from '../runs/run-outcome.js';
 
 /** The properties of every event about one call. */
@@ -70,8 +71,8 @@ export interface OverdueEvent {
 
 /** Instances of one fleet that disagree. */
 export interface DriftEvent {
-  /** What it is about: a job, the list of nodes, or an `instanceId` that several instances have. */
-  readonly kind: 'nodes' | 'instanceId' | 'job';
+  /** What it is about: a job, the list of nodes, or an `instanceId` that several processes have. */
+  readonly kind: DriftKind;
   /** The job that they disagree on; `null` if it is not about a job. */
   readonly name: string | null;
   /** The name of this instance, which has noticed. */

@@ -4,7 +4,7 @@ import type { FleetInstance, FleetJob } from './fleet-card.js';
 /** How long a rolling update may take, in milliseconds: until then, its instances may disagree. */
 export const ROLLOUT = 10 * 60 * 1000;
 
-/** What instances disagree on: the list of nodes, who has which `instanceId`, or a job. */
+/** What instances disagree on: the list of nodes, which of them has an `instanceId`, or a job. */
 export type DriftKind = 'nodes' | 'instanceId' | 'job';
 
 /** A disagreement between instances. */
@@ -50,13 +50,12 @@ export function driftOf(fleet: readonly FleetInstance[]): Drift[] {
       key: keyOf(null, oldestFirst.map(nodesOf)),
     });
   }
-  const ids = oldestFirst.map(({ instanceId }) => instanceId);
-  const shared = [...new Set(ids.filter((id, index) => ids.indexOf(id) < index))];
+  const shared = sharedIds(oldestFirst);
   if (shared.length > 0) {
     found.push({
       kind: 'instanceId',
       name: null,
-      message: `Several instances have the same instanceId, so records and log lines do not tell them apart: ${listed(shared)}. Give each its own, or leave the option out`,
+      message: `Several processes have the same instanceId, so records and log lines do not tell them apart: ${listed(shared)}. Give each its own, or leave the option out`,
       instances: shared,
       key: keyOf(null, ['instanceId']),
     });
@@ -92,6 +91,16 @@ export function driftOf(fleet: readonly FleetInstance[]): Drift[] {
     });
   }
   return found;
+}
+
+/** Those that several processes have. In one process, an application may import the module several times. */
+function sharedIds(fleet: readonly FleetInstance[]): string[] {
+  const processes = new Map<string, Set<string>>();
+  for (const { instanceId, host, pid } of fleet) {
+    const known = processes.get(instanceId) ?? new Set();
+    processes.set(instanceId, known.add(`${pid} ${host}`));
+  }
+  return [...processes].flatMap(([instanceId, { size }]) => (size > 1 ? [instanceId] : []));
 }
 
 function keyOf(name: string | null, variants: readonly string[]): string {

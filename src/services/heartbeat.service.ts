@@ -45,7 +45,8 @@ export class Heartbeat {
     this.isDown = true;
     if (!this.timer) return;
     this.clock.clearTimeout(this.timer);
-    this.beatAfter(BEAT_WHILE_DOWN);
+    // Nodes that refuse the register may refuse the claims, too: then each look at the jobs leads here again.
+    this.beatAfter(this.health.hasQuorum ? BEAT_WHILE_DOWN : BEAT / 2);
   }
 
   /**
@@ -78,7 +79,7 @@ export class Heartbeat {
     this.isDown = false;
     await this.fleet.beat();
     if (!this.fleet.hasJoined) return;
-    this.isDown ||= !this.health.isReached;
+    this.isDown ||= !this.health.isAnswered;
     this.beatAfter(this.isDown ? BEAT_WHILE_DOWN : BEAT);
     if (wasDown && !this.isDown) this.onQuorum?.();
     const now = this.clock.elapsed();

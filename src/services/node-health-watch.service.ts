@@ -37,7 +37,7 @@ export class NodeHealthWatch {
   }
 
   /** Whether a majority of the nodes answers, even if it refuses, or is late with, what `measure` asks. */
-  get isReached(): boolean {
+  get isAnswered(): boolean {
     return 2 * this.answering.size > this.nodes.length;
   }
 

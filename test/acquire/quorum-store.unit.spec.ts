@@ -246,6 +246,42 @@ describe('an extension on several nodes', () => {
     },
   );
 
+  it.each([
+    ['a majority says that the lock is taken', true],
+    ['a majority has failed', false],
+  ])('does not wait for a hung node once it is certain that %s', async (_what, isTaken) => {
+    const alive = [new SlowToExtend(0), new SlowToExtend(0)];
+    const grant = granted(await storeOf([...alive, new SlowToExtend(5000)]).vote(claimOf(newName()), TTL));
+    for (const node of alive) {
+      node.isLost = true;
+      if (!isTaken) vi.spyOn(node, 'extend').mockRejectedValue(new Error('is down'));
+    }
+    const failure = grant.extend(TTL).then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+    const { answer, took } = await timed(failure, clock);
+    expect(answer instanceof TakenError).toBe(isTaken);
+    expect(took).toBe(0);
+  });
+
+  it('that takes the lock on a node that had denied it is undone if its answer is lost', async () => {
+    const deaf = memory();
+    const claim = { lock: newName() };
+    await deaf.claim(claim, 'a run that has died', TTL);
+    const grant = granted(await storeOf([memory(), memory(), deaf]).vote(claim, TTL));
+    await deaf.release(claim, 'a run that has died');
+    vi.spyOn(deaf, 'extend').mockImplementation(async (...args) => {
+      await MemoryNode.prototype.extend.apply(deaf, args);
+      await sleep(clock, 100);
+      throw new Error('the answer got lost');
+    });
+    await grant.extend(TTL);
+    await grant.release();
+    await clock.advance(100);
+    expect(await isFree(deaf, claim)).toBe(true);
+  });
+
   it('that takes the lock on a node that had denied it is undone if its answer comes after the release', async () => {
     const late = new SlowToExtend(100);
     const claim = { lock: newName() };

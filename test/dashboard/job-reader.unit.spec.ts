@@ -317,13 +317,19 @@ describe('the reader of the dashboard', () => {
   it('tells a new disagreement on the nodes from a lasting one on instanceId', async () => {
     redlock.instances = [
       instance('web', 60, ['redis:1'], '1'),
-      instance('web', 30, ['redis:1'], '1'),
+      { ...instance('web', 30, ['redis:1'], '1'), pid: 2 },
       instance('new', 1, ['redis:2'], '1'),
     ];
     expect((await inTime(reader.fleet()))?.drift).toMatchObject([
       { kind: 'nodes', isLasting: false },
       { kind: 'instanceId', isLasting: true },
     ]);
+  });
+
+  it('does not take an instance that has been restarted for two', async () => {
+    const before = instance('web', 60, ['redis:1'], '1');
+    redlock.instances = [before, { ...instance('web', 0, ['redis:1'], '1'), pid: 2 }];
+    expect((await inTime(reader.fleet()))?.drift).toEqual([]);
   });
 
   it('says that there is no quorum, although the instances cannot be listed', async () => {

@@ -158,6 +158,13 @@ describe('the marks of a job', () => {
     }
   });
 
+  it.each([200, 2000])('count %d ticks of an outage in which no instance had a quorum', (count) => {
+    const gaps: Job['gaps'] = [[T, T + (count - 1) * MINUTE, count, 'store-down', 'skipped']];
+    const runs = [runOf(T - MINUTE), runOf(T + count * MINUTE)];
+    const marks = marksOf(jobOf({ gaps, schedule: everyMinute, runs }), T + 2 * count * MINUTE);
+    expect(statisticsOf(marks).missed).toBe(count);
+  });
+
   it('count a tick that found a run in progress apart from those missed after it', () => {
     const runs = [runOf(T, 90_000), runOf(T + 480 * MINUTE)];
     const marks = marksOf(jobOf({ runs, schedule: everyMinute }), T + 500 * MINUTE);

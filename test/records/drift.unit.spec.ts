@@ -53,16 +53,16 @@ describe('instances drift apart', () => {
     expect(names(instance('a', 60), instance('b', 30, { nodes: ['b:2', 'a:1'] }))).toEqual([]);
   });
 
-  it('if several have the same name', () => {
+  it('if several processes have the same instanceId, but not if a process imports the module several times', () => {
     const [drift, ...others] = driftOf([
       instance('a', 60),
       instance('b', 50),
-      instance('a', 30),
-      instance('a', 20),
+      instance('a', 30, { pid: 2 }),
+      instance('b', 20),
     ]);
     expect(others).toEqual([]);
-    expect(drift).toMatchObject({ name: null, instances: ['a'] });
-    expect(drift?.message).toMatch(/^Several instances have the same instanceId.*: "a"\. Give each its own/);
+    expect(drift).toMatchObject({ kind: 'instanceId', name: null, instances: ['a'] });
+    expect(drift?.message).toMatch(/^Several processes have the same instanceId.*: "a"\. Give each its own/);
   });
 
   it('on the same thing whichever instances these are, and whichever is the first', () => {

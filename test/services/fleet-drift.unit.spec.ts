@@ -62,7 +62,7 @@ it('another disagreement of the same instances is reported on the same day', asy
   }
 });
 
-it('instances with one name are all listed, and reported', async () => {
+it('instances with one name are all listed', async () => {
   const app = await up('web', { ttl: '30s' });
   const restarted = await up('web', { ttl: '30s' });
   await clock.advance(5000);
@@ -70,10 +70,6 @@ it('instances with one name are all listed, and reported', async () => {
   await close(restarted);
   await clock.advance(20 * MINUTE);
   expect(await app.get(RedlockService).fleet()).toHaveLength(1);
-  expect(reports).toEqual([]);
-  await up('web', { ttl: '30s' });
-  await clock.advance(25 * MINUTE);
-  expect(reports).toEqual(['web']);
 });
 
 it('nothing is reported while an update may be in progress', async () => {

@@ -85,6 +85,16 @@ describe('an outage', () => {
     expect(onQuorum).toHaveBeenCalledOnce();
   });
 
+  it('that is in the permissions of the user does not make the jobs be looked at again and again', async () => {
+    node.refusal = new NodeUnreachableError('memory', 'NOPERM', 'command');
+    await clock.advance(10_000);
+    onQuorum.mockImplementation(() => heartbeat.suspect());
+    heartbeat.suspect();
+    await clock.advance(60_000);
+    expect(onQuorum.mock.calls.length).toBeLessThanOrEqual(12);
+    onQuorum.mockReset();
+  });
+
   it('makes nobody look at the jobs more often than otherwise', async () => {
     node.isDown = true;
     heartbeat.suspect();

@@ -10,7 +10,7 @@ import type { NodeLatencies } from './node-latencies.js';
 import type { RedlockAdapter, RedlockClaim, RedlockVoter } from './redlock-adapter.js';
 import type { PauseVotes } from './pause-votes.js';
 import { stragglerGrace } from './vote-waits.js';
-import { Tally } from './tally.js';
+import { isYesOfMajority, Tally } from './tally.js';
 
 /** One claim and the votes of all nodes on it, from the attempt to win it until it is released. */
 export class Ballot implements Grant {
@@ -87,11 +87,8 @@ export class Ballot implements Grant {
     try {
       await this.redlock.extend(ttl);
     } catch (error) {
-      // redlock knows that there is no majority before all nodes have answered.
-      await Promise.allSettled(this.votes.map(({ extension }) => extension));
-      throw 2 * this.votes.filter(({ isTaken }) => isTaken).length > this.votes.length
-        ? new TakenError()
-        : error;
+      // redlock rejects as soon as there can be no majority: a majority may still say that the lock is taken.
+      throw (await isYesOfMajority(this.votes.map(({ taken }) => taken))) ? new TakenError() : error;
     }
     return (this.validUntil = validUntil(askedAt, ttl));
   }
@@ -113,11 +110,9 @@ class NodeVote implements RedlockVoter {
   private isGivenBack = false;
   /** Whether its answer is no longer waited for. */
   private isGivenUp = false;
-  /** Whether its last answer to an extension was that another claim has or had the lock. */
-  isTaken = false;
+  /** Whether its answer to the latest extension is that another claim has or had the lock. Never rejects. */
+  taken: Promise<boolean> = Promise.resolve(false);
   endFailure: Error | undefined;
-  /** Its answer to the latest extension. */
-  extension: Promise<number> | undefined;
   /** When the node was asked, on the monotonic clock. */
   private askedAt = 0;
   private onGivenUp: () => void = () => {};
@@ -163,22 +158,26 @@ class NodeVote implements RedlockVoter {
   }
 
   extend(ttl: number): Promise<number> {
-    return (this.extension = this.extended(ttl));
+    const extended = this.extended(ttl);
+    this.taken = extended.then(
+      (isHeld) => isHeld === 0,
+      () => false,
+    );
+    return extended;
   }
 
   private async extended(ttl: number): Promise<number> {
     const { claim, token } = this.ballot;
-    this.isTaken = false;
     try {
       const isHeld = await this.node.extend(claim, token, ttl);
       // A node that denied the claim may grant the lock now.
       if (isHeld) this.answer = 'granted';
       if (isHeld && this.isGivenBack) this.giveBackInBackground();
-      this.isTaken = !isHeld;
       return Number(isHeld);
     } catch (error) {
       const cause = errorOf(error);
       if (this.answer === 'denied' && !isUnsent(cause)) this.answer = 'failed';
+      if (this.answer === 'failed' && this.isGivenBack) this.giveBackInBackground();
       throw cause;
     }
   }

@@ -96,6 +96,21 @@ export class Tally {
   }
 }
 
+/** Resolves to whether a majority of the answers is yes, as soon as that is certain. The answers must not reject. */
+export function isYesOfMajority(answers: readonly Promise<boolean>[]): Promise<boolean> {
+  const majority = majorityOf(answers.length);
+  let [yes, open] = [0, answers.length];
+  return new Promise((resolve) => {
+    const count = (isYes: boolean): void => {
+      open--;
+      if (isYes) yes++;
+      if (yes >= majority) resolve(true);
+      else if (yes + open < majority) resolve(false);
+    };
+    for (const answer of answers) void answer.then(count);
+  });
+}
+
 /** How many of the nodes are a majority. */
 export function majorityOf(nodes: number): number {
   return Math.floor(nodes / 2) + 1;

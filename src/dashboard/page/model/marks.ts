@@ -126,7 +126,8 @@ function toldGaps(
     const isEven = told === 'skipped' || count <= 2 || (step !== undefined && distance % step === 0);
     // Another instance may have run a tick that was skipped here, and its record may have been dropped since.
     const isUnsure = told === 'skipped' && gapAt(from, cause).kind === 'missed';
-    const unlisted = isUnsure ? Math.max(0, count - MOST_LISTED) : 0;
+    const isPartlyRun = isUnsure && recorded.some((at) => from <= at && at <= to);
+    const unlisted = isPartlyRun ? Math.max(0, count - MOST_LISTED) : 0;
     if (isEven && count - unlisted <= MOST_LISTED) {
       for (let index = unlisted; index < count; index++) {
         const mark = gapAt(from + index * distance, cause);
