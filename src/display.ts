@@ -11,7 +11,10 @@ const LONGEST_TEXT = 1000;
 const MOST_NAMES = 10;
 
 /** A host, perhaps with a port, or a URL without a user or password. */
-const HARMLESS = /^(\w+:\/\/)?[\w.-]+(:\d{1,5})?(\/\d*)?$|^\w+:\/\/([\w.-]+\/\w*)?$/;
+const HARMLESS = /^(\w+:\/\/)?[\w.-]+(:\d{1,5})?(\/\d*)?$|^\w+:\/\/$/;
+
+/** A URL that may name a database wrongly. In texts from elsewhere, such a path may be a secret. */
+const NAMED_DATABASE = /^\w+:\/\/[\w.-]+\/\w*$/;
 
 /** What may be a user and password in a URL; a colon without a port after it comes before a password. */
 const CREDENTIALS = /:\/\/(?:.*@|[^/:]*:(?!\d{1,5}\b)\S*)/s;
@@ -60,7 +63,8 @@ export function shown(value: unknown): string {
 
 /** A string where a URL is expected: shown only if no part of it can be a user name or a password. */
 export function shownUrl(text: string): string {
-  if (text.length <= LONGEST_VALUE && (HARMLESS.test(text) || text.trim() === '')) return quoted(text);
+  if (text.length <= LONGEST_VALUE && [HARMLESS, NAMED_DATABASE, /^\s*$/].some((each) => each.test(text)))
+    return quoted(text);
   const scheme = /^\s*(\w{1,20}:\/\/)/.exec(text)?.[1] ?? '';
   return `"${scheme}***"`;
 }

@@ -56,6 +56,7 @@ describe('a message', () => {
     );
     expect(redacted('{"a":1,"password":"x","b":2}')).toBe('{"a":1,"password":***,"b":2}');
     expect(redacted('GET /x?api_key=x 500')).toBe('GET /x?api_key=*** 500');
+    expect(redacted('request to https://ntfy.sh/s3cretTopic failed')).toBe('request to https://*** failed');
   });
 
   it.each([

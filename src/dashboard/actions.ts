@@ -1,7 +1,7 @@
-import { messageOf } from '../display.js';
 import { InvalidOptionError, RedlockError } from '../errors.js';
 import { checkedOptions, text } from '../checks.js';
 import { milliseconds } from '../options/duration.js';
+import { recordedError } from '../records/run-record.js';
 import type { ActionOutcome } from './page-data.js';
 import type { RedlockApi } from './redlock-api.js';
 import { within } from './within.js';
@@ -51,7 +51,7 @@ async function triggered(redlock: RedlockApi, name: string): Promise<ActionOutco
   } catch (error) {
     // A run can throw errors of this package, too.
     if (!hasBegun && error instanceof RedlockError) throw error;
-    return { name, outcome: 'failed', reason: messageOf(error) };
+    return { name, outcome: 'failed', reason: recordedError(error) };
   } finally {
     forget();
   }

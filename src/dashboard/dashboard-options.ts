@@ -1,4 +1,11 @@
-import type { CanActivate, DynamicModule, InjectionToken, ModuleMetadata, Type } from '@nestjs/common';
+import type {
+  CanActivate,
+  DynamicModule,
+  InjectionToken,
+  ModuleMetadata,
+  OptionalFactoryDependency,
+  Type,
+} from '@nestjs/common';
 import { InvalidOptionError } from '../errors.js';
 import { boolean, callback, type Check, checkedOptions, list, text } from '../checks.js';
 
@@ -30,7 +37,7 @@ export interface RedlockDashboardOptions extends RedlockDashboardMount, RedlockD
 /** Options of `RedlockDashboardModule.forRootAsync`. */
 export interface RedlockDashboardAsyncOptions extends RedlockDashboardMount {
   /** What the factory gets as arguments. Default: nothing. */
-  inject?: readonly InjectionToken[] | undefined;
+  inject?: readonly (InjectionToken | OptionalFactoryDependency)[] | undefined;
   /** Called once when the application starts. */
   useFactory: (...args: never[]) => RedlockDashboardSettings | Promise<RedlockDashboardSettings>;
 }

@@ -112,8 +112,12 @@ export class Lease {
     this.keep();
   }
 
-  /** Tells the run to stop. Also stops the renewal of the lock, unless a run with `recover` exceeds `maxRuntime`. */
+  /**
+   * Tells the run to stop, unless it has ended and only its settle is outstanding. Also stops the renewal of the lock,
+   * unless a run with `recover` exceeds `maxRuntime`.
+   */
   abort(reason: Error): void {
+    if (this.isEnded) return;
     this.clock.clearTimeout(this.limit);
     this.isCutOff ||= reason instanceof ShutdownError;
     if (this.abortReason) return this.stopRenewal();

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { isIn, matches, rowOf, sorted } from '../../src/dashboard/page/model/job-row.js';
+import { isIn, matches, rowOf, sorted, unrecordedRun } from '../../src/dashboard/page/model/job-row.js';
 import type { Job } from '../../src/dashboard/page/model/marks.js';
 import { percentile } from '../../src/dashboard/page/model/statistics.js';
 import {
@@ -10,7 +10,7 @@ import {
   zoomed,
 } from '../../src/dashboard/page/model/time-axis.js';
 import { duration, inZone, percent, relative, schedule } from '../../src/dashboard/page/model/words.js';
-import { jobOf, runOf, statusOf } from './job-of.js';
+import { jobOf, optionsOf, runOf, statusOf } from './job-of.js';
 
 const T = Date.UTC(2026, 5, 1, 12);
 const MINUTE = 60_000;
@@ -124,6 +124,38 @@ describe('words', () => {
     expect(inZone(Date.UTC(2026, 9, 25, 0, 59), 'Europe/Berlin').offset).toBe('GMT+2');
     expect(inZone(Date.UTC(2026, 9, 25, 1), 'Europe/Berlin').offset).toBe('GMT+1');
     expect(inZone(T, 'Nowhere/None').time).not.toBe('');
+  });
+
+  it('give a tick of a schedule with utcOffset its own time', () => {
+    const at = Date.UTC(2026, 0, 1, 6);
+    expect(inZone(at, 'UTC-03:30')).toEqual({
+      time: inZone(at - 3.5 * HOUR, 'UTC').time,
+      offset: 'UTC-03:30',
+    });
+    expect(inZone(at, 'UTC+00:00').time).toBe(inZone(at, 'UTC').time);
+  });
+});
+
+describe('the last run of a job', () => {
+  const lastOf = (job: Partial<Job>) => rowOf(jobOf(job), T + HOUR);
+
+  it('is the one that began last, if the tick was taken over or retried', () => {
+    const row = lastOf({
+      runs: [
+        ['r2', T, T + 60_000, 5, 'finished', 'web-2', 'recover', null],
+        ['r1', T, T + 5, null, 'died', 'web-1', 'schedule', null],
+      ],
+    });
+    expect(row.last?.runId).toBe('r2');
+    expect(isIn('failing', row)).toBe(false);
+  });
+
+  it('is never said to be none if it is only not on record', () => {
+    const status = statusOf({ lastTick: null });
+    expect(unrecordedRun(lastOf({ status }))).toBe('never');
+    expect(unrecordedRun(lastOf({ status: { ...status, lastTick: new Date(T).toISOString() } }))).toBe(T);
+    expect(unrecordedRun(lastOf({ status, options: optionsOf({ history: 0 }) }))).toBeUndefined();
+    expect(unrecordedRun(lastOf({ status: undefined }))).toBeUndefined();
   });
 });
 

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer as createHttpServer } from 'node:http';
@@ -36,8 +37,12 @@ async function guarded(): Promise<RedisServer> {
   return server;
 }
 
-/** A server that loads its data for seconds. */
-async function loading(): Promise<RedisServer> {
+/**
+ * A server that loads its data for seconds.
+ *
+ * @param delay How long each of 20,000 keys takes, in microseconds.
+ */
+async function loading(delay = 200): Promise<RedisServer> {
   const server = await started(
     '--enable-debug-command',
     'yes',
@@ -46,7 +51,7 @@ async function loading(): Promise<RedisServer> {
   );
   const client = clientOf(server);
   await client.call('DEBUG', 'POPULATE', '20000');
-  await client.config('SET', 'key-load-delay', '200');
+  await client.config('SET', 'key-load-delay', delay);
   client.call('DEBUG', 'RELOAD').catch(() => {});
   const other = clientOf(server, { enableReadyCheck: false });
   await expect.poll(() => other.info('persistence'), { timeout: 5000 }).toContain('loading:1');
@@ -198,6 +203,21 @@ describe.skipIf(findEngine().kind === 'embedded')('a server', () => {
     expect(logger.at('log').at(-1)).toMatch(/^Locks can be acquired again/);
     expect(logger.at('log').at(-2)).toMatch(/^Redis at \S+ is available again/);
   });
+});
+
+const itOnRedis = it.skipIf(findEngine().kind === 'embedded');
+
+itOnRedis('a server that has loaded its data sooner than it estimated is used at once', async () => {
+  const server = await loading(5000);
+  const logger = new RecordingLogger();
+  const redlock = (await start({ redlock: { nodes: server.url }, logger })).get(RedlockService);
+  await expect.poll(() => logger.at('warn').join('\n')).toContain('LOADING');
+  // It then estimates tens of seconds.
+  await pause(1000);
+  const admin = clientOf(server, { enableReadyCheck: false });
+  await admin.config('SET', 'key-load-delay', 0);
+  await expect.poll(() => admin.info('persistence')).toContain('loading:0');
+  await expect.poll(async () => (await redlock.run('report', () => 1)).ran, { timeout: 1500 }).toBe(true);
 });
 
 describe.skipIf(findEngine().kind === 'embedded')('TLS', () => {

@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { sleep } from '../../src/clock.js';
 import { LockLostError, MemoryNode, RedlockService } from '../../src/index.js';
 import type { Claim } from '../../src/nodes/index.js';
@@ -14,6 +14,8 @@ beforeEach(() => {
   clock = new ManualClock();
   node = new CountingNode(clock.now);
 });
+
+afterEach(() => void vi.restoreAllMocks());
 
 /** A node that counts the extensions, and takes `delay` milliseconds for each. */
 class CountingNode extends MemoryNode {
@@ -56,6 +58,23 @@ describe('the lease of a run', () => {
     expect(lost).toEqual([TTL * 0.99 - 2].map(Math.ceil));
     expect(logger.at('error')).toEqual([]);
   });
+});
+
+it('a run that has ended is not aborted while its settle is outstanding', async () => {
+  vi.spyOn(node, 'settle').mockImplementation(async (...args) => {
+    await sleep(clock, 300);
+    return MemoryNode.prototype.settle.apply(node, args);
+  });
+  const logger = new RecordingLogger();
+  const app = await start({ redlock: { nodes: node, shutdownTimeout: 100 }, logger, clock });
+  const redlock = app.get(RedlockService);
+  const events: string[] = [];
+  for (const event of ['finished', 'aborted'] as const) redlock.on(event, () => events.push(event));
+  void redlock.run('report', () => sleep(clock, 10));
+  await clock.advance(20);
+  await clock.until(app.close());
+  expect(events).toEqual(['finished']);
+  expect(logger.at('warn').join()).not.toContain('was not over');
 });
 
 describe('the lease of a lock', () => {

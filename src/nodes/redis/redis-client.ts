@@ -16,6 +16,9 @@ const REDIRECTIONS = 8;
 /** The delay before the module connects again to a Sentinel that it listens to, in milliseconds. */
 const listenAgain = (): number => 1000;
 
+/** How often a server that is loading its data is asked whether it has finished, in milliseconds. */
+const LOADING_RETRY = 500;
+
 /** The delay of the first attempt to reconnect, in milliseconds; each further one adds as much. */
 export const RETRY_DELAY = 50;
 
@@ -106,7 +109,8 @@ function connectionName(settings: NodeSettings): string {
 
 /** The options that a node's connection needs. They replace those of the application, except a few that it may set. */
 function required(given: RedisOptions = {}, settings: NodeSettings) {
-  const { clientInfoTag, disableClientInfo, sentinelCommandTimeout, sentinelReconnectStrategy } = given;
+  const { clientInfoTag, disableClientInfo, maxLoadingRetryTime } = given;
+  const { sentinelCommandTimeout, sentinelReconnectStrategy } = given;
   return {
     lazyConnect: true,
     // A command that cannot be answered now must fail at once: nothing may be queued and run late.
@@ -116,6 +120,8 @@ function required(given: RedisOptions = {}, settings: NodeSettings) {
     // Its timer would close a healthy connection after a blocked event loop: see Connections in docs/internals.md.
     socketTimeout: undefined,
     retryStrategy,
+    // ioredis would ask again only after ten seconds if the server estimates that loading takes that long.
+    maxLoadingRetryTime: Math.min(maxLoadingRetryTime || LOADING_RETRY, LOADING_RETRY),
     // ioredis would wait on a timer that keeps the process alive. It gives up instead, and the module connects again.
     sentinelRetryStrategy: () => null,
     // ioredis would wait forever for a Sentinel that hangs, and would not ask the next one.

@@ -30,6 +30,13 @@ export function rowOf(job: Job, readAt: number): JobRow {
   };
 }
 
+/** When the last run was due, if that is known although no run is on record; `'never'` if there has been none. */
+export function unrecordedRun({ job: { status, options } }: JobRow): number | 'never' | undefined {
+  if (!status) return undefined;
+  if (status.lastTick) return Date.parse(status.lastTick);
+  return options?.history === 0 ? undefined : 'never';
+}
+
 export function isIn(state: State, { job: { status }, last }: JobRow): boolean {
   switch (state) {
     case 'all':

@@ -75,8 +75,9 @@ export function marksOf(job: Job, now: number): Mark[] {
   const gaps = [...told.marks.filter(({ at }) => !seen.has(at)), ...silent];
   for (const { at } of silent) seen.add(at);
   gaps.push(...inferredGaps(job, runs, now, isKnown));
-  const marks = [...runs, ...gaps.map((gap) => explained(gap, job, runs))].toSorted((a, b) => a.at - b.at);
-  return folded(marks);
+  const marks = [...runs, ...gaps.map((gap) => explained(gap, job, runs))];
+  // A tick that was taken over or retried has several runs.
+  return folded(marks.toSorted((a, b) => a.at - b.at || (a.begin ?? 0) - (b.begin ?? 0)));
 }
 
 /** The same marks, with only the first and the last one of each long row of ticks that had the same fate. */

@@ -63,11 +63,19 @@ const SHORT = new Intl.DateTimeFormat(undefined, TO_THE_SECOND);
 /** A time for a column of times. */
 export const short = (at: number): string => SHORT.format(at);
 
+/** The time zone of a schedule with `utcOffset`, which `Intl` does not know. */
+const FIXED_ZONE = /^UTC([+-])(\d\d):(\d\d)$/;
+
 /** A tick in the time zone of its schedule, with the difference from UTC, which daylight saving time changes. */
 export function inZone(
   at: number,
   timeZone: string | null,
 ): { readonly time: string; readonly offset: string } {
+  const [, sign, hours, minutes] = FIXED_ZONE.exec(timeZone ?? '') ?? [];
+  if (timeZone !== null && sign !== undefined) {
+    const ahead = (Number(hours) * 60 + Number(minutes)) * 60_000;
+    return { time: inZone(at + (sign === '-' ? -ahead : ahead), 'UTC').time, offset: timeZone };
+  }
   const parts = zoneFormat(timeZone).formatToParts(at);
   const offset = parts.find(({ type }) => type === 'timeZoneName')?.value ?? '';
   const time = parts.map(({ type, value }) => (type === 'timeZoneName' ? '' : value)).join('');

@@ -127,7 +127,7 @@ function Instances({ fleet }: { fleet: readonly Json<FleetInstance>[] }) {
                 <td title={`${host}, process ${pid}`}>{instanceId}</td>
                 <td>{version}</td>
                 <td>{duration(Math.max(0, now.value - Date.parse(startedAt)))}</td>
-                <td class="number">{offset(clockOffset)}</td>
+                <td class="number">{offset(clockOffset && -clockOffset)}</td>
                 <td class="number">{jobs.length}</td>
                 <td class="wide">
                   <RunningJobs instanceId={instanceId} />

@@ -10,6 +10,7 @@ import { Scrolled } from '../parts/scrolled.js';
 import { LABELS, Legend, Shape } from '../parts/shapes.js';
 import { Relative } from '../parts/time.js';
 import { Timeline } from '../parts/timeline.js';
+import { Unrecorded } from '../parts/unrecorded.js';
 import { useAnswer } from '../parts/use-answer.js';
 import { fetchFleet, fetchJob } from '../server-api.js';
 import { now, overview, rows } from '../state.js';
@@ -112,9 +113,12 @@ function PauseNote({ row: { job } }: { row: JobRow }) {
   );
 }
 
-function Figures({ row: { statistics, last, next, job } }: { row: JobRow }) {
+function Figures({ row }: { row: JobRow }) {
+  const { statistics, last, next, job } = row;
   const { successRate, p95, missed, runs } = statistics;
   const running = job.status?.running;
+  // If runs may overlap, no lock tells which are in progress.
+  const idle = job.status && job.options?.overlap !== 'allow' ? 'no' : 'not known';
   const figures = [
     [
       'Next tick',
@@ -123,12 +127,12 @@ function Figures({ row: { statistics, last, next, job } }: { row: JobRow }) {
     ],
     [
       'Last run',
-      last ? relative(last.at, now.value) : 'never',
+      last ? relative(last.at, now.value) : <Unrecorded row={row} />,
       last ? `${LABELS[last.kind].toLowerCase()} on ${last.instance}` : '',
     ],
     [
       'Running',
-      running ? duration(Math.max(0, now.value - Date.parse(running.startedAt))) : 'no',
+      running ? duration(Math.max(0, now.value - Date.parse(running.startedAt))) : idle,
       running ? `on ${running.instanceId}` : '',
     ],
     ['Success', successRate === null ? '–' : percent(successRate), `of ${runs} runs`],

@@ -16,6 +16,7 @@ import { FilterInput } from '../parts/filter-input.js';
 import { RecentMarks } from '../parts/recent-marks.js';
 import { LABELS, Shape } from '../parts/shapes.js';
 import { Due, Relative } from '../parts/time.js';
+import { Unrecorded } from '../parts/unrecorded.js';
 import { useVisibleRows } from '../parts/use-visible-rows.js';
 import { jobUrl, overview, rowList } from '../state.js';
 
@@ -186,7 +187,9 @@ function cellsOf({ row, index }: RowProps) {
             </small>
           </>
         ) : (
-          <span class="muted">never</span>
+          <span class="muted">
+            <Unrecorded row={row} />
+          </span>
         )}
       </td>
       <td class="next">

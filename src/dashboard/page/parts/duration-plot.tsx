@@ -9,12 +9,21 @@ const SIZE = { height: 170, left: 76, right: 16, top: 16, bottom: 16 };
 
 /** How long the runs took, oldest first: one shape for each run, evenly spaced. */
 export function DurationPlot({ marks, p95 }: { marks: readonly Mark[]; p95: number | null }) {
-  const figure = useRef<HTMLElement>(null);
-  const width = useWidth(figure);
   const runs = marks.flatMap((mark) =>
     mark.begin === undefined || mark.end === undefined ? [] : [{ mark, length: mark.end - mark.begin }],
   );
   if (runs.length < 2) return <p class="empty">Durations appear here once two runs have ended.</p>;
+  return <Plot runs={runs} p95={p95} />;
+}
+
+interface EndedRun {
+  readonly mark: Mark;
+  readonly length: number;
+}
+
+function Plot({ runs, p95 }: { runs: readonly EndedRun[]; p95: number | null }) {
+  const figure = useRef<HTMLElement>(null);
+  const width = useWidth(figure);
   const most = niceCeiling(Math.max(...runs.map(({ length }) => length), 1));
   const x = (index: number): number =>
     SIZE.left + ((index + 0.5) / runs.length) * (width - SIZE.left - SIZE.right);
