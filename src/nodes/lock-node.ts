@@ -156,7 +156,8 @@ export interface NodeReport {
  * - **Only dead claims are taken over.** The marker of a tick records whether its claim may be taken over, and when its
  *   lease ends; otherwise an instance with other options takes over from a live one.
  * - **A renewal tells the truth.** `extend` also checks the marker and the newest settled tick; otherwise a holder
- *   whose tick was run elsewhere gets a free lock again and continues.
+ *   whose tick was run elsewhere gets a free lock again and continues. But it replaces a marker whose lease is over;
+ *   otherwise a takeover that other nodes have denied takes the node away from a run that is alive.
  * - **No tick after its successor.** `claim` refuses a tick that is not newer than the newest settled one.
  * - **No tick of a paused job.** `claim` reads the pause in the same step; a pause that is older than the known one is
  *   not written.

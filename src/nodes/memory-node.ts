@@ -33,11 +33,8 @@ function checkedClock(clock: () => number): () => number {
   const read = (): number => {
     const now: unknown = readOrRefuse(where, 'clock', clock);
     if (Number.isFinite(now)) return now as number;
-    throw new InvalidOptionError(
-      where,
-      'clock',
-      `must return milliseconds since the epoch, not ${shown(now)}`,
-    );
+    const problem = `must return milliseconds since the epoch, not ${shown(now)}`;
+    throw new InvalidOptionError(where, 'clock', problem);
   };
   read();
   return read;
@@ -218,8 +215,10 @@ export class MemoryNode implements LockNode {
   /** Whether this claim has lost what it was granted: another claim has or had it, or the tick is settled. */
   private isTaken({ lock, tick, every, mayOverlap }: Claim, token: string): boolean {
     const isOther = (key: string): boolean => (this.entries.read(key) ?? token) !== token;
-    if (isOther(lock) || (tick && isOther(tick.key))) return true;
-    if (tick?.recover && this.entries.entry(tick.key)?.isRecoverable === false) return true;
+    if (isOther(lock) || (tick && !tick.recover && isOther(tick.key))) return true;
+    const marker = tick?.recover && this.entries.entry(tick.key);
+    const isOver = marker && this.entries.left(marker) <= LAST_TICK_RETENTION;
+    if (marker && !(marker.isRecoverable && (marker.value === token || isOver))) return true;
     const last = tick ? this.settledTick(tick.last) : Number.NaN;
     const isNewerTickAllowed = mayOverlap || this.entries.read(lock) !== undefined;
     if (tick && (isNewerTickAllowed ? last === tick.at : last >= tick.at)) return true;

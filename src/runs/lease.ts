@@ -108,7 +108,6 @@ export class Lease {
       throw new LockLostError(this.name, why, cause && { cause });
     }
     if (this.isOver()) throw this.lose();
-    this.ttl = ttl;
     this.keep();
   }
 
@@ -195,7 +194,7 @@ export class Lease {
     // After a pause of the process, another claim may have had the lock, and the nodes would grant it again.
     if (this.isOver()) return void this.lose();
     try {
-      await this.extendGrant(this.ttl);
+      await this.extendGrant();
       if (this.isOver()) this.lose();
       else this.keep();
     } catch (error) {
@@ -206,12 +205,14 @@ export class Lease {
     }
   }
 
-  /** Extensions run one after another: a longer ttl must not override a shorter one that was requested later. */
-  private extendGrant(ttl: number): Promise<unknown> {
-    const next = async (): Promise<number> => {
+  /** Extensions run one after another: an earlier request must not override the ttl of a later one. */
+  private extendGrant(ttl?: number): Promise<unknown> {
+    const next = async (): Promise<void> => {
       // Checked again when its turn comes: otherwise the nodes would grant the lock once more after it has ended.
       if (this.isGivenUp) this.checkHeld();
-      return this.grant.extend(ttl);
+      const asked = ttl ?? this.ttl;
+      await this.grant.extend(asked);
+      this.ttl = asked;
     };
     const extended = this.extending ? this.extending.then(next) : next();
     const over = extended

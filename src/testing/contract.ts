@@ -359,6 +359,19 @@ export const LOCK_NODE_CONTRACT: readonly ContractCheck[] = [
     await held(job.node.extend(claim, 'a', LONG));
     about(leaseOf(await refused(job.node, claim, 'b', 'elsewhere', 'a')), LONG);
   }),
+  check('extends a tick with `recover` that was left by a released takeover', async (job, pass) => {
+    await unhurried(SHORT + 2 * TAKEOVER_WINDOW, async () => {
+      const claim = job.another().tick(0, { recover: true });
+      await granted(job.node, claim, 'a', SHORT);
+      await pass(PAST_SHORT);
+      await granted(job.node, takeoverOf(claim), 'b');
+      await notHeld(job.node.extend(claim, 'a', LONG));
+      await held(job.node.release(takeoverOf(claim), 'b'));
+      await pass(TAKEOVER_WINDOW + 100);
+      await held(job.node.extend(claim, 'a', LONG));
+      about(leaseOf(await refused(job.node, claim, 'c', 'elsewhere', 'a')), LONG);
+    });
+  }),
   check('grants no takeover once the first claim has settled the tick after all', async (job, pass) => {
     const claim = job.tick(0, { recover: true });
     await granted(job.node, claim, 'a', SHORT);

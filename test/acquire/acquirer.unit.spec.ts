@@ -92,6 +92,28 @@ describe('a tick that was begun by a majority of which only a minority is up', (
   });
 });
 
+it('a takeover that is denied leaves the nodes to the run that is alive', async () => {
+  const [first, second, third] = memoryNodes(3) as [MemoryNode, MemoryNode, MemoryNode];
+  const at = clock.now();
+  const name = newName();
+  const begun = claimOf(name, at, { recover: true });
+  const run = (await acquirerOf([first, second, third]).acquire(begun, 3000, 0, never())) as Grant;
+  // The third node is down until it considers the run dead.
+  const down = vi.spyOn(third, 'extend').mockRejectedValue(new Error('is down'));
+  for (let count = 0; count < 4; count++) {
+    await clock.advance(1000);
+    await run.extend(3000);
+  }
+  down.mockRestore();
+  const takeover = claimOf(name, at, { recover: true, isTakeover: true });
+  const answer = await clock.until(acquirerOf([first, second, third]).acquire(takeover, TTL, 0, never()));
+  expect(answer).toMatchObject({ kind: 'denied' });
+  await clock.advance(1001);
+  await run.extend(3000);
+  vi.spyOn(second, 'extend').mockRejectedValue(new Error('is down'));
+  await expect(run.extend(3000)).resolves.toBeGreaterThan(clock.elapsed());
+});
+
 it.each([
   { count: 1, what: 'a tick', at: true, run: 'run/0/1/2' },
   { count: 5, what: 'a tick', at: true, run: 'run/0/1/2' },

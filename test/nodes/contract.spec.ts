@@ -336,6 +336,12 @@ const BROKEN: Record<string, new (clock: () => number) => MemoryNode> = {
       return super.extend(wasHeld ? claim : { lock: claim.lock }, token, ttl);
     }
   },
+  'extends a tick with `recover` that was left by a released takeover': class extends OpenNode {
+    override async extend(claim: Claim, token: string, ttl: number) {
+      const marker = claim.tick && (await this.holderOf(claim.tick.key));
+      return (marker ?? token) === token && super.extend(claim, token, ttl);
+    }
+  },
   'grants no takeover once the first claim has settled the tick after all': class extends OpenNode {
     override async settle(claim: Claim, token: string) {
       return (await this.holderOf(claim.lock)) === token && super.settle(claim, token);

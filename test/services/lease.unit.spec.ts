@@ -22,9 +22,11 @@ afterEach(() => void vi.restoreAllMocks());
 class CountingNode extends MemoryNode {
   extensions = 0;
   delay = 0;
+  ttl = 0;
 
   override async extend(claim: Claim, token: string, ttl: number): Promise<boolean> {
     this.extensions++;
+    this.ttl = ttl;
     if (this.delay > 0) await sleep(clock, this.delay);
     return super.extend(claim, token, ttl);
   }
@@ -80,6 +82,18 @@ it('a run that has ended is not aborted while its settle is outstanding', async 
 });
 
 describe('the lease of a lock', () => {
+  it('keeps a shorter ttl although a renewal was due before that was answered', async () => {
+    const redlock = await newService();
+    const lock = (await clock.until(redlock.lock('shared', { ttl: 30_000 })))!;
+    node.delay = 100;
+    await clock.advance(9650);
+    await clock.until(lock.extend(TTL));
+    await clock.advance(150);
+    expect(node.extensions).toBe(2);
+    expect(node.ttl).toBe(TTL);
+    await lock.release();
+  });
+
   it('that was lost cannot be extended', async () => {
     const lock = await (await newService()).lock('report');
     node.delay = 60_000;

@@ -133,16 +133,20 @@ return last > 0 and {last} or 1
 
 /**
  * Extends the lease to one ttl from now: writes the lock again and, with `recover`, the marker of the tick. Returns 1.
- * Returns 0 if another claim has the lock or the marker of the tick, or if the tick is settled. Unless runs may
+ * Returns 0 if another claim has the lock or the marker of the tick, or if the tick is settled. But with `recover`, a
+ * marker whose lease is over does not count: a takeover that other nodes have denied may have left it. Unless runs may
  * overlap, it also returns 0 if a newer tick is settled and the lock is free, or if another run has begun the interval.
  * After the deadline, it returns `{ 'late', now }`.
  */
 export const EXTEND = script(`${ARGUMENTS}${IN_TIME}
+local function isOver(marker)
+  return string.sub(marker, -${RECOVER.length}) == '${RECOVER}' and redis.call('pttl', tickKey) <= ${LAST_TICK_RETENTION}
+end
 local holder = redis.call('get', KEYS[1])
 if holder and holder ~= token then return 0 end
 if tick > 0 then
   local marker = redis.call('get', tickKey)
-  if marker and marker ~= mark then return 0 end
+  if marker and marker ~= mark and not (recover and isOver(marker)) then return 0 end
   local last = tonumber(redis.call('get', lastKey) or 0)
   if last == tick or (last > tick and not holder and ARGV[9] == '0') then return 0 end
 end
