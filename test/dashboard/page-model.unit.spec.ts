@@ -136,9 +136,9 @@ describe('words', () => {
   });
 });
 
-describe('the last run of a job', () => {
-  const lastOf = (job: Partial<Job>) => rowOf(jobOf(job), T + HOUR);
+const lastOf = (job: Partial<Job>) => rowOf(jobOf(job), T + HOUR);
 
+describe('the last run of a job', () => {
   it('is the one that began last, if the tick was taken over or retried', () => {
     const row = lastOf({
       runs: [

@@ -203,21 +203,19 @@ describe.skipIf(findEngine().kind === 'embedded')('a server', () => {
     expect(logger.at('log').at(-1)).toMatch(/^Locks can be acquired again/);
     expect(logger.at('log').at(-2)).toMatch(/^Redis at \S+ is available again/);
   });
-});
 
-const itOnRedis = it.skipIf(findEngine().kind === 'embedded');
-
-itOnRedis('a server that has loaded its data sooner than it estimated is used at once', async () => {
-  const server = await loading(5000);
-  const logger = new RecordingLogger();
-  const redlock = (await start({ redlock: { nodes: server.url }, logger })).get(RedlockService);
-  await expect.poll(() => logger.at('warn').join('\n')).toContain('LOADING');
-  // It then estimates tens of seconds.
-  await pause(1000);
-  const admin = clientOf(server, { enableReadyCheck: false });
-  await admin.config('SET', 'key-load-delay', 0);
-  await expect.poll(() => admin.info('persistence')).toContain('loading:0');
-  await expect.poll(async () => (await redlock.run('report', () => 1)).ran, { timeout: 1500 }).toBe(true);
+  it('that has loaded its data sooner than it estimated is used at once', async () => {
+    const server = await loading(5000);
+    const logger = new RecordingLogger();
+    const redlock = (await start({ redlock: { nodes: server.url }, logger })).get(RedlockService);
+    await expect.poll(() => logger.at('warn').join('\n')).toContain('LOADING');
+    // It then estimates tens of seconds.
+    await pause(1000);
+    const admin = clientOf(server, { enableReadyCheck: false });
+    await admin.config('SET', 'key-load-delay', 0);
+    await expect.poll(() => admin.info('persistence')).toContain('loading:0');
+    await expect.poll(async () => (await redlock.run('report', () => 1)).ran, { timeout: 1500 }).toBe(true);
+  });
 });
 
 describe.skipIf(findEngine().kind === 'embedded')('TLS', () => {
