@@ -35,7 +35,21 @@ const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
  * because Node.js warns of more than ten.
  */
 const waiting = new Set<AbortController>();
-const hurryAll = (): void => waiting.forEach((hurry) => hurry.abort());
+/** How many listeners each signal had when it was last looked at. */
+const listeners = new Map<NodeJS.Signals, number>();
+
+/** Ends the waits, unless it is Nest that has sent the signal: once an application has closed, for the other listeners. */
+function hurryAll(signal: NodeJS.Signals): void {
+  const count = process.listenerCount(signal);
+  // Nest removes its own listener first.
+  const isSentByNest = count < (listeners.get(signal) ?? 0);
+  listeners.set(signal, count);
+  if (!isSentByNest) waiting.forEach((hurry) => hurry.abort());
+}
+
+function listen(): void {
+  for (const signal of SIGNALS) listeners.set(signal, process.on(signal, hurryAll).listenerCount(signal));
+}
 
 /**
  * Initialized after all other modules of the application and destroyed before them: Nest orders modules by their
@@ -175,7 +189,7 @@ export class Lifecycle implements OnModuleInit, OnApplicationShutdown {
     this.heartbeat.stop();
     this.catchUp.stop();
     const hurry = new AbortController();
-    if (waiting.size === 0) for (const signal of SIGNALS) process.on(signal, hurryAll);
+    if (waiting.size === 0) listen();
     waiting.add(hurry);
     await this.leases.claimsDecided();
     const names = this.leases.runs.map(({ name }) => name);

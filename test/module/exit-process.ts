@@ -1,5 +1,6 @@
 import 'reflect-metadata';
 import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { ScheduleModule } from '@nestjs/schedule';
@@ -28,6 +29,9 @@ class Broken {
 @Module({ imports: [ScheduleModule.forRoot(), RedlockModule.forRoot({ nodes })], providers: [Broken] })
 class AppModule {}
 
+@Module({})
+class OtherModule {}
+
 function nodesOf(urls: string): string | Cluster | RedisOptions {
   const places = urls.split(',').map((port) => ({ host: '127.0.0.1', port: Number(port) }));
   if (how?.includes('Sentinel')) return { name: 'jobs', sentinels: places };
@@ -53,6 +57,16 @@ if (how === 'a fleet that fails') {
   };
   await app.get(RedlockService).run('leader', lead, { maxRuntime: 1500 });
   await app.close();
+} else if (how === 'two applications') {
+  const other = await NestFactory.createApplicationContext(OtherModule, { logger: false });
+  const app = await NestFactory.createApplicationContext(AppModule, { logger: false });
+  for (const each of [other, app]) each.enableShutdownHooks();
+  const run = app.get(RedlockService).run('leader', async ({ signal }) => {
+    process.kill(process.pid, 'SIGTERM');
+    await sleep(1000, undefined, { signal });
+  });
+  await run.then(() => report('finished'), report);
+  await once(process, 'never');
 } else if (how === 'a lock that is held') {
   const app = await NestFactory.createApplicationContext(AppModule, { logger: false });
   await app.get(RedlockService).lock('leader');
