@@ -31,10 +31,10 @@ export const RETRY = {
    */
   buffer: { part: 1 / 8, least: 50, most: 1000, margin: 50, recounted: 8 },
   /**
-   * While no majority of the nodes votes: the delay between attempts, and how long the claim is retried, as `base` times
-   * `nodeTimeout` plus `slowness` times the duration of the slowest attempt (at most `nodeTimeout`). A connection that
-   * was cut comes back quickly. One that was dropped silently takes longer to replace, and a claim sent on it fails only
-   * then.
+   * While no majority of the nodes votes: the delay between attempts, and how long the claim is retried, as `base`
+   * times `nodeTimeout` plus `slowness` times the duration of the slowest attempt (at most `nodeTimeout`). A connection
+   * that was cut comes back quickly. One that was dropped silently takes longer to replace, and a claim sent on it
+   * fails only then.
    */
   storeDown: { delay: 25, base: 0.5, slowness: 1.5 },
   /** How long a claim is retried, at least, while the nodes are overloaded, as a multiple of `nodeTimeout`. */

@@ -4,7 +4,7 @@ import type { FleetInstance, FleetJob } from './fleet-card.js';
 /** How long a rolling update may take, in milliseconds: until then, its instances may disagree. */
 export const ROLLOUT = 10 * 60 * 1000;
 
-/** What instances disagree on: the list of nodes, which of them has an `instanceId`, or a job. */
+/** What a drift is about: the list of nodes, an `instanceId` that several processes have, or a job. */
 export type DriftKind = 'nodes' | 'instanceId' | 'job';
 
 /** A disagreement between instances. */

@@ -38,10 +38,10 @@ const waiting = new Set<AbortController>();
 /** How many listeners each signal had when it was last looked at. */
 const listeners = new Map<NodeJS.Signals, number>();
 
-/** Ends the waits, unless it is Nest that has sent the signal: once an application has closed, for the other listeners. */
+/** Ends the waits, unless Nest has sent the signal: it does so again when an application of the process has closed. */
 function hurryAll(signal: NodeJS.Signals): void {
   const count = process.listenerCount(signal);
-  // Nest removes its own listener first.
+  // Before it sends the signal, Nest removes the listener of that application.
   const isSentByNest = count < (listeners.get(signal) ?? 0);
   listeners.set(signal, count);
   if (!isSentByNest) waiting.forEach((hurry) => hurry.abort());

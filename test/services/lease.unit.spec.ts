@@ -18,7 +18,7 @@ beforeEach(() => {
 
 afterEach(() => void vi.restoreAllMocks());
 
-/** A node that counts the extensions, and takes `delay` milliseconds for each. */
+/** A node that counts the extensions, keeps the `ttl` of the latest, and takes `delay` milliseconds for each. */
 class CountingNode extends MemoryNode {
   extensions = 0;
   delay = 0;
