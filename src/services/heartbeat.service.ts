@@ -18,6 +18,8 @@ export class Heartbeat {
   private isStopped = false;
   /** When `onBeat` was last called, on the monotonic clock. */
   private calledAt = Number.NEGATIVE_INFINITY;
+  /** When `onQuorum` was last called, on the monotonic clock. */
+  private quorumAt = Number.NEGATIVE_INFINITY;
   /** Called after a beat; after the beats of the timer, at most every five seconds. */
   onBeat: (() => Promise<void>) | undefined;
   /** Called when a majority of the nodes answers again. */
@@ -45,8 +47,9 @@ export class Heartbeat {
     this.isDown = true;
     if (!this.timer) return;
     this.clock.clearTimeout(this.timer);
-    // Nodes that refuse the register may refuse the claims, too: then each look at the jobs leads here again.
-    this.beatAfter(this.health.hasQuorum ? BEAT_WHILE_DOWN : BEAT / 2);
+    // Nodes that answer the beats may refuse all claims: then each look at the jobs leads here again, at once.
+    const isAgain = this.clock.elapsed() - this.quorumAt < BEAT_WHILE_DOWN;
+    this.beatAfter(isAgain ? BEAT / 2 : BEAT_WHILE_DOWN);
   }
 
   /**
@@ -81,8 +84,11 @@ export class Heartbeat {
     if (!this.fleet.hasJoined) return;
     this.isDown ||= !this.health.isAnswered;
     this.beatAfter(this.isDown ? BEAT_WHILE_DOWN : BEAT);
-    if (wasDown && !this.isDown) this.onQuorum?.();
     const now = this.clock.elapsed();
+    if (wasDown && !this.isDown) {
+      this.quorumAt = now;
+      this.onQuorum?.();
+    }
     // `onBeat` takes time for each job: called on every beat of an outage, it would delay other work in this process.
     if (now - this.calledAt < BEAT / 2) return;
     this.calledAt = now;
