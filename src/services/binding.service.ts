@@ -108,6 +108,12 @@ export class Binding implements OnModuleInit {
     return this.filled(method, instance).then((jobs) => jobs.call(method, instance, args));
   }
 
+  /** Whether this binding, and not that of another import of the module by the application, guards this object. */
+  guards(instance: object): boolean {
+    const binding = bindingOf(instance);
+    return binding === this || !(binding instanceof Binding) || binding.application !== this.application;
+  }
+
   get isOpen(): boolean {
     return this.jobs?.isOpen ?? true;
   }

@@ -110,6 +110,7 @@ export class CatchUp {
 
   /** @param isNew Whether this instance begins only now to claim the ticks of the job. */
   private add(job: DeclaredJob, isNew: boolean): void {
+    if (!job.isOwn) return;
     const { name, schedule, options } = job;
     const { missed, spread, defaultSpread } = options;
     if (isNew) this.since.set(name, this.clock.now());

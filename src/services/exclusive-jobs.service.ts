@@ -37,6 +37,8 @@ export interface DeclaredJob extends CheckedOptions {
   readonly pattern: string | undefined;
   /** Calls the method through all its decorators, as the scheduler does. */
   readonly call: () => unknown;
+  /** Whether calls make their claims through this module: an application may import several. */
+  readonly isOwn: boolean;
 }
 
 /** A decorated method, with its provider or controller. */
@@ -130,7 +132,8 @@ export class ExclusiveJobs {
       const name = isSingle ? nameIfValid(method, instance, []) : undefined;
       if (name === undefined) continue;
       const call = (): unknown => (Reflect.get(instance, method.key) as () => unknown).call(instance);
-      yield { name, pattern: patternOf(method, instance), options, schedule, call };
+      const isOwn = this.binding.guards(instance);
+      yield { name, pattern: patternOf(method, instance), options, schedule, call, isOwn };
     }
   }
 

@@ -29,12 +29,10 @@ export class JobProgress {
     const { reason, holder, isOfOneLock } = denial;
     const job = this.note(request, reason === 'elsewhere' || reason === 'settled');
     if (tick) job?.skipped.add(tick.at, reason, reason === 'overlap' ? holder : undefined);
-    const run = holder === undefined ? undefined : contentOf(holder);
-    // The holder may be a catch-up by another `RedlockModule` of this application. Its call of the job goes through
-    // this module, so it releases its claim unused: the tick has not begun.
-    if (run?.trigger !== 'catch-up') this.lost(request, denial);
+    this.lost(request, denial);
     // A lock of another program is no run.
-    if (job && reason === 'overlap' && run) job.idleUntil = this.clock.now();
+    if (job && reason === 'overlap' && holder !== undefined && contentOf(holder))
+      job.idleUntil = this.clock.now();
     if (tick && reason === 'store-down' && isOfOneLock) this.onRefused?.(name);
     if (reason !== 'paused') return;
     // A skip does not tell when the pause ends. A known end is kept, unless it has passed.

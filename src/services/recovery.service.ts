@@ -39,8 +39,8 @@ export class Recovery {
 
   /** Starts a search for this job, if it has `recover`. */
   lookFor(job: DeclaredJob): void {
-    const { schedule, options } = job;
-    if (schedule.kind === 'cron' && options.recover) this.searchInBackground(job, schedule);
+    const { schedule, options, isOwn } = job;
+    if (isOwn && schedule.kind === 'cron' && options.recover) this.searchInBackground(job, schedule);
   }
 
   /** Resolves when no tick of the job can be taken over now, and the ticks that this instance took over have run. */
