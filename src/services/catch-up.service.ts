@@ -129,14 +129,14 @@ export class CatchUp {
     if (options.missed === undefined && !pending) return void this.candidates.delete(name);
     // While the job is paused, this view is read on each beat, without records: they may be many, and are read when the
     // pause is over.
-    const { pause: found } = await this.records.view(name, 0);
+    const { pause: found } = await this.records.quorumView(name, 0);
     const pause = decodePause(found, this.clock.now());
     this.clock.clearTimeout(this.waiting.get(name));
     this.waiting.delete(name);
     if (pause) return void this.waiting.set(name, this.lookAgain(name, pause.until?.getTime()));
     // A tick that was begun cannot be taken over once a later one is settled.
     if (options.recover) await this.recovery.search(job, schedule);
-    const view = await this.records.view(name, options.history);
+    const view = await this.records.quorumView(name, options.history);
     this.unread.delete(name);
     // Later ticks are claimed by the scheduler's calls.
     if (options.missed === undefined) this.candidates.delete(name);
@@ -157,7 +157,7 @@ export class CatchUp {
   private failed(name: string, error: unknown): void {
     if (!(error instanceof StoreDownError))
       return logFailure(`Looking for missed ticks of ${quoted(name)}`, error);
-    const denial = withoutQuorum(error.causes);
+    const denial = withoutQuorum(error.causes, this.options.nodes.length);
     const { isOfOneLock } = denial;
     // `look` is called when a quorum votes again.
     if (isDown(denial)) return this.heartbeat.suspect();

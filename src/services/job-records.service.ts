@@ -24,12 +24,27 @@ export class JobRecords {
    * @param limit The maximum number of records to read from each node.
    * @throws StoreDownError if no node answers.
    */
-  async view(name: string, limit: number): Promise<MergedView> {
+  view(name: string, limit: number): Promise<MergedView> {
+    return this.viewOf(name, limit, 1);
+  }
+
+  /**
+   * The same, for when it matters that a run is not on record: one node may have missed it, but not a majority.
+   *
+   * @throws StoreDownError if no majority of the nodes answers.
+   */
+  quorumView(name: string, limit: number): Promise<MergedView> {
+    return this.viewOf(name, limit, Math.floor(this.nodes.length / 2) + 1);
+  }
+
+  private async viewOf(name: string, limit: number, needed: number): Promise<MergedView> {
     const { lock, last, begun, records, pause } = new JobKeys(this.options.keyPrefix, name);
     const job = { lock, last, begun, records, pause };
     const { answers, causes } = await askAll(this.nodes, (node) => node.look(job, limit));
-    if (answers.length === 0)
-      throw new StoreDownError(name, causes, `No node could report on ${quoted(name)}`);
+    if (answers.length < needed) {
+      const who = needed === 1 ? 'No node' : 'No quorum of the nodes';
+      throw new StoreDownError(name, causes, `${who} could report on ${quoted(name)}`);
+    }
     return mergedView(answers, this.nodes.length, this.clock.now());
   }
 }

@@ -25,6 +25,8 @@ const WHY: Readonly<Record<Exclude<MissedCause, 'overlap' | 'paused'>, string>> 
   overload: 'there were too many claims at once for the nodes or for this process',
   unknown: 'perhaps none was up',
 };
+/** After how long the records are read again if no majority of the nodes reports on them, in milliseconds. */
+const RETRY_DELAYS = [500, 2000, 5000];
 /** The text for `'store-down'` with a single node, where 'quorum' would be confusing. */
 const NO_LOCK = 'no lock could be acquired';
 
@@ -116,12 +118,16 @@ export class MissedTicks {
     name: string,
     { history }: ResolvedJobOptions,
   ): Promise<Pick<MergedView, 'records' | 'pause'>> {
-    try {
-      // All records are read: that of the last tick tells the schedule, and plain calls and triggers may have added
-      // newer ones.
-      return await this.records.view(name, history);
-    } catch {
-      return { records: [], pause: undefined };
+    // All records are read: that of the last tick tells the schedule, and plain calls and triggers may have added newer
+    // ones.
+    for (const delay of RETRY_DELAYS) {
+      try {
+        return await this.records.quorumView(name, history);
+      } catch {
+        // An instance that has just started is busy: answers to it may be late.
+        await new Promise<void>((resolve) => void this.clock.setTimeout(resolve, delay).unref());
+      }
     }
+    return this.records.view(name, history).catch(() => ({ records: [], pause: undefined }));
   }
 }
