@@ -29,6 +29,7 @@ const WHY: Readonly<Record<Exclude<MissedCause, 'overlap' | 'paused'>, string>> 
 const RETRY_DELAYS = [500, 2000, 5000];
 /** The text for `'store-down'` with a single node, where 'quorum' would be confusing. */
 const NO_LOCK = 'no lock could be acquired';
+const NEVER = Number.NEGATIVE_INFINITY;
 
 /** Notices the ticks that had no complete run: whoever wins a tick compares it with the one that was settled before. */
 @Injectable()
@@ -51,11 +52,11 @@ export class MissedTicks {
     const { skipped } = job;
     job.skipped = new SkippedTicks();
     const begun = before.unfinished === undefined ? undefined : contentOf(before.unfinished)?.tick;
-    // If no tick was ever settled, the one that was begun is the first that can be missed.
-    const last = before.last ?? (begun === undefined ? undefined : begun - 1);
-    if (last === undefined || ticks.areConsecutive(last, tick.at)) return;
+    // The winner of a tick that was begun and not settled has compared it with the ones before.
+    const after = Math.max(before.last ?? NEVER, begun === undefined ? NEVER : begun - 1);
+    if (after === NEVER || ticks.areConsecutive(after, tick.at)) return;
     const comparison = inBackground('Looking for missed ticks', () =>
-      this.compare(job, last, tick, ticks, skipped),
+      this.compare(job, before.last, after, tick, ticks, skipped),
     );
     this.comparing.add(comparison);
     void comparison.finally(() => this.comparing.delete(comparison));
@@ -66,9 +67,14 @@ export class MissedTicks {
     await Promise.all(this.comparing);
   }
 
+  /**
+   * @param last The newest tick that is settled.
+   * @param after The ticks from then on are looked at.
+   */
   private async compare(
     { name, pattern, options, since }: KnownJob,
-    last: number,
+    last: number | undefined,
+    after: number,
     tick: Tick,
     ticks: CronTicks,
     skipped: SkippedTicks,
@@ -76,10 +82,10 @@ export class MissedTicks {
     // The search takes time, and must not delay the routine, which has just started.
     await this.clock.turn();
     const previous = ticks.timeBefore(tick.at);
-    if (previous === undefined || previous <= last) return;
-    const missed = await ticksBetween(ticks, last, tick.at, this.clock);
+    if (previous === undefined || previous <= after) return;
+    const missed = await ticksBetween(ticks, after, tick.at, this.clock);
     const { records, pause } = await this.viewOf(name, options);
-    const isLast = (record: RunRecord): boolean => record.tick?.getTime() === last;
+    const isLast = ({ tick: settled }: RunRecord): boolean => settled !== null && settled.getTime() === last;
     // The schedule may have changed, for example with a deployment.
     const isSame = records.find(isLast)?.schedule === recordedSchedule(ticks, options);
     const known = missed.filter((at) => isSame || at >= since);

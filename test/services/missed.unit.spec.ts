@@ -198,6 +198,31 @@ it.each([
   },
 );
 
+it('each tick is reported once, although every run dies', async () => {
+  let now = at('09:30:05').getTime();
+  const nodes = new MemoryNode(() => now);
+  const missed: string[] = [];
+  const gates: Gate[] = [];
+  const fireAt = async (time: string): Promise<void> => {
+    now = at(time).getTime();
+    const restarted = await startFleet({}, 1, { now: new Date(now - 5000), nodes });
+    gates.push(restarted.gate);
+    if (time !== '09:31:00') restarted.gate.close();
+    const firing = restarted.fleet.fire('report', at(time));
+    if (time === '09:31:00') await firing;
+    else await expect.poll(() => restarted.missed.length).toBeGreaterThan(0);
+    missed.push(...restarted.missed);
+  };
+  for (const time of ['09:31:00', '09:33:00', '09:34:00', '09:36:00']) await fireAt(time);
+  expect(missed).toEqual([
+    'report unknown 09:32-09:32 1',
+    'report died 09:33-09:33 1',
+    'report died 09:34-09:34 1',
+    'report unknown 09:35-09:35 1',
+  ]);
+  for (const gate of gates) gate.open();
+});
+
 describe('the ticks of a pause that outlasts a deployment', () => {
   let now = 0;
   let memory: MemoryNode;
