@@ -31,7 +31,7 @@ export async function act(redlock: RedlockApi, action: string, body: unknown): P
       await redlock.resume(name);
       return { name, outcome: 'resumed' };
     case 'trigger':
-      return within(triggered(redlock, name), PATIENCE, { name, outcome: 'running' });
+      return triggered(redlock, name);
     default:
       throw new InvalidOptionError('the dashboard', 'action', 'must be pause, resume or trigger', {
         received: action,
@@ -45,14 +45,18 @@ async function triggered(redlock: RedlockApi, name: string): Promise<ActionOutco
   const forget = redlock.on('started', (event) => {
     hasBegun ||= event.name === name && event.trigger === 'manual';
   });
-  try {
-    const run = await redlock.trigger(name);
-    return run.ran ? { name, outcome: 'finished' } : { name, outcome: 'skipped', reason: run.reason };
-  } catch (error) {
-    // A run can throw errors of this package, too.
-    if (!hasBegun && error instanceof RedlockError) throw error;
-    return { name, outcome: 'failed', reason: recordedError(error) };
-  } finally {
-    forget();
-  }
+  const outcome = async (): Promise<ActionOutcome> => {
+    try {
+      const run = await redlock.trigger(name);
+      return run.ran ? { name, outcome: 'finished' } : { name, outcome: 'skipped', reason: run.reason };
+    } catch (error) {
+      // A run can throw errors of this package, too.
+      if (!hasBegun && error instanceof RedlockError) throw error;
+      return { name, outcome: 'failed', reason: recordedError(error) };
+    } finally {
+      forget();
+    }
+  };
+  const known = await within(outcome(), PATIENCE, undefined);
+  return known ?? { name, outcome: hasBegun ? 'running' : 'waiting' };
 }

@@ -4,9 +4,10 @@ import { ModuleRef } from '@nestjs/core';
 import { sleep, systemClock } from '../clock.js';
 import { RedlockService } from '../services/redlock.service.js';
 import { EventMemory } from './event-memory.js';
-import type { FleetView, JobDetail, Overview } from './page-data.js';
+import { declarationsOf } from './declarations.js';
+import type { FleetView, JobDetail, Overview, ShownDrift } from './page-data.js';
 import type { RedlockApi } from './redlock-api.js';
-import type { DeclaredJobInfo } from './redlock-data.js';
+import type { DeclaredJobInfo, FleetInstance } from './redlock-data.js';
 import { REFRESH, SharedRead } from './shared-read.js';
 import { shownDrift } from './shown-drift.js';
 import { type JobFacts, shownJob, ticksAt } from './shown-job.js';
@@ -24,6 +25,8 @@ const PATIENCE = 400;
 const RUNS = { job: 200, overview: 20_000, least: 10 };
 const MOST_JOBS = 5000;
 const UPCOMING = 10;
+/** How long a list of the instances is good enough, in milliseconds: it can be long, and they renew their entries as often. */
+const LISTED_FOR = 9000;
 
 /** A job as it was last read. */
 interface ReadJob extends JobFacts {
@@ -47,7 +50,9 @@ export class JobReader implements OnModuleInit, OnModuleDestroy {
   private readonly known = new Map<string, ReadJob>();
   private readonly reads = new Map<string, SharedRead<void>>();
   private readonly store = new StoreAccess();
-  private instances: Omit<FleetView, 'reports'> | undefined;
+  private instances:
+    { readonly fleet: readonly FleetInstance[]; readonly drift: readonly ShownDrift[] } | undefined;
+  private listedAt = Number.NEGATIVE_INFINITY;
   private readonly fleetRead = new SharedRead(() => this.readFleet());
   private readonly sweep = new SharedRead(() => this.readAll());
 
@@ -95,12 +100,20 @@ export class JobReader implements OnModuleInit, OnModuleDestroy {
       job: shownJob({ ...job, info, records }, records.length),
       records,
       preview: hasTicks ? this.redlock.preview(name, UPCOMING).map(Number) : [],
+      declarations: this.instances ? declarationsOf(name, this.instances.fleet, this.instances.drift) : null,
     };
   }
 
   async fleet(): Promise<FleetView | null> {
     await this.fleetRead.get();
-    return this.instances ? { ...this.instances, reports: this.events.drift } : null;
+    if (!this.instances) return null;
+    const { fleet, drift } = this.instances;
+    return {
+      fleet: fleet.map(({ jobs, ...instance }) => ({ ...instance, jobs: jobs.length })),
+      health: await this.redlock.health(),
+      drift,
+      reports: this.events.drift,
+    };
   }
 
   /** Reads a job for a viewer who has just changed something. The job may never have been read before. */
@@ -130,13 +143,11 @@ export class JobReader implements OnModuleInit, OnModuleDestroy {
   }
 
   private async readFleet(): Promise<void> {
-    // The health is known even if no node answers.
-    const [health, listed] = await Promise.all([
-      this.redlock.health(),
-      this.store.ask(() => this.redlock.fleet()),
-    ]);
-    const fleet = listed ?? this.instances?.fleet;
-    if (fleet) this.instances = { fleet, health, drift: shownDrift(fleet, Date.now()) };
+    if (performance.now() - this.listedAt < LISTED_FOR) return;
+    const fleet = await this.store.ask(() => this.redlock.fleet());
+    if (!fleet) return;
+    this.listedAt = performance.now();
+    this.instances = { fleet, drift: shownDrift(fleet, Date.now()) };
   }
 
   private async readJob(name: string): Promise<void> {

@@ -50,6 +50,8 @@ export interface ShownJob {
   /** Whether the answering instance declares the job, and so can run it. */
   readonly isDeclared: boolean;
   readonly schedule: ScheduleInfo;
+  /** The time zone of its ticks: that of its schedule, or else that of the answering process. */
+  readonly zone: string;
   /** The options in force on the answering instance; `null` if it does not declare the job. */
   readonly options: DeclaredJobInfo['options'] | null;
   /** Left out if the job has not been read. */
@@ -89,11 +91,26 @@ export interface JobDetail {
   readonly job: ShownJob;
   readonly records: readonly RunRecord[];
   readonly preview: readonly number[];
+  /** Oldest instance first; `null` until a node has answered. */
+  readonly declarations: readonly Declaration[] | null;
 }
 
-/** The answer to `api/fleet`; `null` until a node has answered. The health is newer than the list if none answers now. */
+/** How one instance declares a job. */
+export interface Declaration {
+  readonly instanceId: string;
+  readonly version: string;
+  readonly declaredAs: string;
+  readonly fingerprint: string;
+  /**
+   * Whether it differs from the declaration of the oldest instance. `'lasting'`: no update in progress explains that
+   * (see `ShownDrift`).
+   */
+  readonly differs: 'no' | 'now' | 'lasting';
+}
+
+/** The answer to `api/fleet`; `null` until a node has answered. The health is newer than the list. */
 export interface FleetView {
-  readonly fleet: readonly FleetInstance[];
+  readonly fleet: readonly ShownInstance[];
   readonly health: Health;
   readonly drift: readonly ShownDrift[];
   /** What this instance has reported, whether or not instances still disagree on it; newest first. */
@@ -104,6 +121,9 @@ export interface FleetView {
     readonly message: string;
   }[];
 }
+
+/** An instance, and how many jobs it declares. */
+export type ShownInstance = Omit<FleetInstance, 'jobs'> & { readonly jobs: number };
 
 /** What instances disagree on now. */
 export interface ShownDrift {
@@ -123,6 +143,7 @@ export interface ShownDrift {
 /** The answer to an action. */
 export interface ActionOutcome {
   readonly name: string;
-  readonly outcome: 'paused' | 'resumed' | 'finished' | 'failed' | 'skipped' | 'running';
+  /** `'waiting'`: the claim has not been decided yet. */
+  readonly outcome: 'paused' | 'resumed' | 'finished' | 'failed' | 'skipped' | 'running' | 'waiting';
   readonly reason?: string;
 }

@@ -16,6 +16,9 @@ export interface JobFacts {
 
 /** A job as the overview shows it, with its newest `limit` runs. */
 export function shownJob({ name, info, status, records, ticks, gaps }: JobFacts, limit: number): ShownJob {
+  const schedule = info?.schedule ?? { kind: 'none' };
+  const zone = schedule.kind === 'cron' ? schedule.timeZone : null;
+  const shown = records.slice(0, limit);
   const run = new Set(records.map(({ tick }) => Number(tick)));
   const oldest = records.at(-1);
   // The records of earlier ticks may have been dropped to make room for newer ones.
@@ -24,11 +27,13 @@ export function shownJob({ name, info, status, records, ticks, gaps }: JobFacts,
     name,
     isPattern: info?.isPattern ?? false,
     isDeclared: info !== undefined,
-    schedule: info?.schedule ?? { kind: 'none' },
+    schedule,
+    zone: zone ?? Intl.DateTimeFormat().resolvedOptions().timeZone,
     options: info?.options ?? null,
     status,
-    runs: records.slice(0, limit).map(tupleOf),
-    sameSince: sameSince(records),
+    runs: shown.map(tupleOf),
+    // The page does not know the records that are left out: it must not take their ticks for missed ones.
+    sameSince: sameSince(shown),
     ticks: ticks.filter((tick) => tick > since && !run.has(tick)),
     gaps,
   };

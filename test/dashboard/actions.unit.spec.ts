@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { act } from '../../src/dashboard/actions.js';
+import type { RedlockApi } from '../../src/dashboard/redlock-api.js';
 import {
   Exclusive,
   InvalidOptionError,
@@ -71,6 +72,24 @@ describe('a request to run a job now', () => {
       expect(await trigger(name)).toEqual({ name, outcome: 'failed', reason });
     },
   );
+
+  it.each(['running', 'waiting'])('is answered after two seconds if the job is %s', async (outcome) => {
+    vi.useFakeTimers();
+    onTestFinished(() => void vi.useRealTimers());
+    const listeners: ((event: object) => void)[] = [];
+    const slow = {
+      on: (_event: string, listener: (event: object) => void) => {
+        listeners.push(listener);
+        return () => {};
+      },
+      trigger: () => new Promise(() => {}),
+    };
+    const answer = act(slow as unknown as RedlockApi, 'trigger', { name: 'report' });
+    for (const name of ['other', ...(outcome === 'running' ? ['report'] : [])])
+      for (const listener of listeners) listener({ name, trigger: 'manual' });
+    await vi.advanceTimersByTimeAsync(2000);
+    expect(await answer).toEqual({ name: 'report', outcome });
+  });
 
   it('has failed if the run has thrown an error that cannot be read', async () => {
     const reason = 'an error that cannot be read';

@@ -70,7 +70,7 @@ export class FakeRedlock implements RedlockApi {
 
   async fleet(): Promise<FleetInstance[]> {
     this.ask('fleet', 'fleet');
-    return this.instances;
+    return this.instances.toSorted((a, b) => +a.startedAt - +b.startedAt);
   }
 
   async health(): Promise<Health> {

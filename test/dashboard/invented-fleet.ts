@@ -133,7 +133,7 @@ function jobOf(name: string, plan: Plan, now: number): FakeJob {
       outcome,
       trigger: 'schedule',
       package: '0.1.0',
-      schedule: null,
+      schedule: 'same',
       error:
         outcome === 'failed'
           ? error

@@ -14,9 +14,10 @@ export function jobOf(job: Partial<Job> = {}): Job {
     isPattern: false,
     isDeclared: true,
     schedule,
+    zone: (job.schedule?.kind === 'cron' && job.schedule.timeZone) || 'UTC',
     options,
     runs: [],
-    sameSince: null,
+    sameSince: 0,
     ticks: [],
     gaps: [],
     status: {

@@ -2,7 +2,7 @@ import { Logger } from '@nestjs/common';
 import type { ModuleRef } from '@nestjs/core';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { JobReader } from '../../src/dashboard/job-reader.js';
-import type { Overview, ShownJob } from '../../src/dashboard/page-data.js';
+import type { JobDetail, Overview, ShownJob } from '../../src/dashboard/page-data.js';
 import type { FleetInstance, RunRecord } from '../../src/dashboard/redlock-data.js';
 import { NodeUnreachableError, StoreDownError } from '../../src/errors.js';
 import { type FakeJob, FakeRedlock } from './fake-redlock.js';
@@ -55,6 +55,9 @@ const instance = (
   jobs: [{ name: 'report', declaredAs: 'Jobs.a()', fingerprint }],
 });
 
+const differing = (detail: JobDetail | undefined) =>
+  detail?.declarations?.map(({ instanceId, differs }) => [instanceId, differs]);
+
 describe('the reader of the dashboard', () => {
   let redlock: FakeRedlock;
   let reader: JobReader;
@@ -90,7 +93,10 @@ describe('the reader of the dashboard', () => {
     expect(redlock.asked).toHaveLength(3);
     await vi.advanceTimersByTimeAsync(200);
     await overviewOf(reader);
-    expect(redlock.asked).toHaveLength(6);
+    expect(redlock.asked).toHaveLength(5);
+    await vi.advanceTimersByTimeAsync(6000);
+    await overviewOf(reader);
+    expect(asked('fleet')).toBe(2);
   });
 
   it('reads a thousand jobs a hundred in a second, and shows all of them before', async () => {
@@ -200,7 +206,7 @@ describe('the reader of the dashboard', () => {
     expect(namesOf(await overviewOf(reader))).toHaveLength(4);
     redlock.instances = [instanceWith('kept')];
     redlock.isDown = true;
-    await vi.advanceTimersByTimeAsync(4000);
+    await vi.advanceTimersByTimeAsync(10_000);
     expect(namesOf(await overviewOf(reader))).toContain('removed');
     redlock.isDown = false;
     await vi.advanceTimersByTimeAsync(4000);
@@ -252,6 +258,17 @@ describe('the reader of the dashboard', () => {
       await vi.advanceTimersByTimeAsync(4000);
       expect(viewOf(await overviewOf(reader), 'changing')?.sameSince).toBe(since);
     }
+  });
+
+  it('says so only of the runs that it sends', async () => {
+    const records = Array.from({ length: 200 }, (_one, index) =>
+      recordOf({ tick: new Date(T - index * 60_000), schedule: 'a' }),
+    );
+    for (let number = 0; number < 400; number++)
+      job(`job-${number}`, { ...dailyJob(`job-${number}`, records) });
+    await overviewOf(reader);
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(viewOf(await overviewOf(reader), 'job-399')?.sameSince).toBe(T - 49 * 60_000);
   });
 
   it('forgets the ticks before the oldest record, which may have been run', async () => {
@@ -312,6 +329,19 @@ describe('the reader of the dashboard', () => {
     ]);
     await vi.advanceTimersByTimeAsync(9 * 60_000);
     expect((await inTime(reader.fleet()))?.drift.map(({ isLasting }) => isLasting)).toEqual([true, true]);
+  });
+
+  it('says of a job which instances declare it otherwise than the oldest one', async () => {
+    job('report');
+    const young = { ...instance('web', 1, ['redis:1'], '2'), pid: 2 };
+    redlock.instances = [instance('web', 60, ['redis:1'], '1'), instance('old', 30, ['redis:1'], '1'), young];
+    expect(differing(await inTime(reader.job('report')))).toEqual([
+      ['web', 'no'],
+      ['old', 'no'],
+      ['web', 'now'],
+    ]);
+    await vi.advanceTimersByTimeAsync(9 * 60_000);
+    expect(differing(await inTime(reader.job('report')))?.[2]).toEqual(['web', 'lasting']);
   });
 
   it('tells a new disagreement on the nodes from a lasting one on instanceId', async () => {

@@ -267,6 +267,7 @@ describe('the ticks between those on record', () => {
     ['a step that the records do not keep', { schedule: { ...everyMinute, expression: '*/2 * * * *' } }],
     ['a third of the hour', { schedule: { ...everyMinute, expression: '0-23 * * * *' } }],
     ['no schedule', { schedule: { kind: 'none' } }],
+    ['runs whose schedule is not known', { schedule: everyMinute, sameSince: null }],
     ...UNTOLD.map(([what, job]): [string, Partial<Job>] => [what, { schedule: everyMinute, ...job }]),
   ])('are not inferred from %s', (_what, job) => {
     expect(kinds(jobOf({ runs: two, ...job })).map(([kind]) => kind)).toEqual(['ran', 'ran']);
@@ -294,6 +295,9 @@ describe('the ticks between those on record', () => {
     expect(marksOf(jobOf({ runs: across, schedule }), night + 300 * MINUTE)).toHaveLength(2);
     const after = [runOf(night + 240 * MINUTE), runOf(night + 120 * MINUTE)];
     expect(marksOf(jobOf({ runs: after, schedule }), night + 300 * MINUTE)).toHaveLength(5);
+    const ofTheProcess = { schedule: { ...schedule, timeZone: null }, zone: 'Europe/Berlin' };
+    expect(marksOf(jobOf({ runs: across, ...ofTheProcess }), night + 300 * MINUTE)).toHaveLength(2);
+    expect(marksOf(jobOf({ runs: after, ...ofTheProcess }), night + 300 * MINUTE)).toHaveLength(5);
   });
 
   it('are not inferred across a whole period of daylight saving time', () => {

@@ -191,7 +191,7 @@ describe.each(['Express', 'Fastify'] as const)('the dashboard on %s', (platform)
       reason: 'Error: redis://*** is wrong',
     });
     fake.outcome = new Promise(() => {});
-    expect((await act('trigger', { name: 'report' })).body).toEqual({ name: 'report', outcome: 'running' });
+    expect((await act('trigger', { name: 'report' })).body).toEqual({ name: 'report', outcome: 'waiting' });
   });
 
   it('refuses actions that it does not know, and says why', async () => {

@@ -150,6 +150,17 @@ describe('the last run of a job', () => {
     expect(isIn('failing', row)).toBe(false);
   });
 
+  it('is the one that began last, if an older tick was made up for since', () => {
+    const row = lastOf({
+      runs: [
+        ['r2', T - HOUR, T + 60_000, 5, 'failed', 'web-2', 'catch-up', null],
+        ['r1', null, T + 5, 5, 'finished', 'web-1', 'manual', null],
+      ],
+    });
+    expect(row.last).toMatchObject({ runId: 'r2', begin: T + 60_000 });
+    expect(isIn('failing', row)).toBe(true);
+  });
+
   it('is never said to be none if it is only not on record', () => {
     const status = statusOf({ lastTick: null });
     expect(unrecordedRun(lastOf({ status }))).toBe('never');

@@ -2,14 +2,16 @@
 import { type Job, type Mark, marksOf } from './marks.js';
 import { type Statistics, statisticsOf } from './statistics.js';
 
+type Run = Mark & { readonly begin: number };
+
 export interface JobRow {
   readonly name: string;
   readonly job: Job;
   readonly readAt: number;
   readonly marks: readonly Mark[];
   readonly statistics: Statistics;
-  /** The newest run that has ended. */
-  readonly last: Mark | undefined;
+  /** Of the runs that have ended, the one that began last. */
+  readonly last: Run | undefined;
   readonly next: number | null;
 }
 
@@ -25,9 +27,19 @@ export function rowOf(job: Job, readAt: number): JobRow {
     readAt,
     marks,
     statistics: statisticsOf(marks),
-    last: marks.findLast(({ begin, kind }) => begin !== undefined && kind !== 'running'),
+    last: lastOf(marks),
     next: job.status?.nextTick ? Date.parse(job.status.nextTick) : null,
   };
+}
+
+function lastOf(marks: readonly Mark[]): Run | undefined {
+  let last: Run | undefined;
+  for (const mark of marks) {
+    const { begin, kind } = mark;
+    if (begin !== undefined && kind !== 'running' && begin >= (last?.begin ?? begin))
+      last = { ...mark, begin };
+  }
+  return last;
 }
 
 /** When the last run was due, if that is known although no run is on record; `'never'` if there has been none. */
@@ -55,7 +67,7 @@ export function isIn(state: State, { job: { status }, last }: JobRow): boolean {
 /** What the overview can be sorted by. Rows without a value come last, in either direction. */
 const SORT_KEYS = {
   name: ({ name }: JobRow) => name.toLowerCase(),
-  last: ({ last }: JobRow) => last?.at ?? null,
+  last: ({ last }: JobRow) => last?.begin ?? null,
   next: ({ next }: JobRow) => next,
   success: ({ statistics }: JobRow) => statistics.successRate,
   p95: ({ statistics }: JobRow) => statistics.p95,

@@ -169,14 +169,12 @@ function inferredGaps(
   now: number,
   isKnown: (at: number) => boolean,
 ): Mark[] {
-  const { schedule, status, sameSince } = job;
+  const { zone, status, sameSince } = job;
   const step = stepOf(job);
-  if (step === undefined || schedule.kind !== 'cron' || !leavesRecords(job)) return [];
+  if (step === undefined || sameSince === null || !leavesRecords(job)) return [];
   const next = status?.nextTick ? [Date.parse(status.nextTick)] : [];
-  const known = [...ticksOf(runs), ...next]
-    .filter((at) => at >= (sameSince ?? -Infinity))
-    .toSorted((a, b) => a - b);
-  const offsetAt = (at: number): string => inZone(at, schedule.timeZone).offset;
+  const known = [...ticksOf(runs), ...next].filter((at) => at >= sameSince).toSorted((a, b) => a - b);
+  const offsetAt = (at: number): string => inZone(at, zone).offset;
   return known.slice(1).flatMap((to, index) => {
     const from = known[index] ?? to;
     if (to - from <= step || (to - from) % step !== 0) return [];

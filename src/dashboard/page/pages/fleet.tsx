@@ -1,5 +1,5 @@
-import type { Json } from '../../page-data.js';
-import type { FleetInstance, NodeHealth } from '../../redlock-data.js';
+import type { Json, ShownInstance } from '../../page-data.js';
+import type { NodeHealth } from '../../redlock-data.js';
 import { duration } from '../model/words.js';
 import { Scrolled } from '../parts/scrolled.js';
 import { Relative } from '../parts/time.js';
@@ -10,7 +10,11 @@ import { jobUrl, now, rowList } from '../state.js';
 export function FleetPage() {
   const { answer, error } = useAnswer(fetchFleet, 'fleet');
   if (!answer)
-    return <main>{error ? <p class="empty">{error.message}</p> : <p class="empty">Loading …</p>}</main>;
+    return (
+      <main>
+        <p class="empty">{error ? error.message : 'Loading …'}</p>
+      </main>
+    );
   const { fleet, health, drift } = answer;
   const reports = answer.reports.filter(({ kind, name }) =>
     drift.every((present) => present.kind !== kind || present.name !== name),
@@ -18,6 +22,7 @@ export function FleetPage() {
   return (
     <main>
       <h1>Fleet</h1>
+      {error && <p class="empty">Not up to date: {error.message}</p>}
       <section aria-labelledby="nodes">
         <h2 id="nodes">
           Nodes{' '}
@@ -101,7 +106,7 @@ function Nodes({ nodes }: { nodes: readonly Json<NodeHealth>[] }) {
   );
 }
 
-function Instances({ fleet }: { fleet: readonly Json<FleetInstance>[] }) {
+function Instances({ fleet }: { fleet: readonly Json<ShownInstance>[] }) {
   if (fleet.length === 0) return <p class="empty">No instance has registered yet.</p>;
   return (
     <Scrolled labelledBy="instances">
@@ -128,7 +133,7 @@ function Instances({ fleet }: { fleet: readonly Json<FleetInstance>[] }) {
                 <td>{version}</td>
                 <td>{duration(Math.max(0, now.value - Date.parse(startedAt)))}</td>
                 <td class="number">{offset(clockOffset && -clockOffset)}</td>
-                <td class="number">{jobs.length}</td>
+                <td class="number">{jobs}</td>
                 <td class="wide">
                   <RunningJobs instanceId={instanceId} />
                 </td>

@@ -12,15 +12,14 @@ import { Relative } from '../parts/time.js';
 import { Timeline } from '../parts/timeline.js';
 import { Unrecorded } from '../parts/unrecorded.js';
 import { useAnswer } from '../parts/use-answer.js';
-import { fetchFleet, fetchJob } from '../server-api.js';
+import { fetchJob } from '../server-api.js';
 import { now, overview, rows } from '../state.js';
 
 export function JobPage({ name }: { name: string }) {
   const { answer, error, renew } = useAnswer(() => fetchJob(name), name);
-  const fleet = useAnswer(fetchFleet, 'fleet').answer;
   const row = rows.value.get(name) ?? (answer && rowOf(answer.job, answer.readAt));
-  if (!row)
-    return <main>{error ? <p class="empty">{error.message}</p> : <p class="empty">Loading …</p>}</main>;
+  const pending = <p class="empty">{error ? error.message : 'Loading …'}</p>;
+  if (!row) return <main>{pending}</main>;
   const { statistics, job } = row;
   const { words, zone } = schedule(job.schedule);
   return (
@@ -62,14 +61,14 @@ export function JobPage({ name }: { name: string }) {
             <RunTable records={answer.records} />
           </Scrolled>
         ) : (
-          <p class="empty">Loading …</p>
+          pending
         )}
       </section>
       <div class="facts">
         <section aria-labelledby="upcoming">
           <h2 id="upcoming">Next ticks</h2>
           <Scrolled labelledBy="upcoming">
-            <Preview ticks={answer?.preview} info={job.schedule} />
+            {answer ? <Preview ticks={answer.preview} info={job.schedule} /> : pending}
           </Scrolled>
         </section>
         <section aria-labelledby="options">
@@ -82,7 +81,7 @@ export function JobPage({ name }: { name: string }) {
       <section aria-labelledby="instances">
         <h2 id="instances">On each instance</h2>
         <Scrolled labelledBy="instances">
-          <Declarations name={name} view={fleet} />
+          {answer?.declarations ? <Declarations declarations={answer.declarations} /> : pending}
         </Scrolled>
       </section>
     </main>
@@ -127,7 +126,7 @@ function Figures({ row }: { row: JobRow }) {
     ],
     [
       'Last run',
-      last ? relative(last.at, now.value) : <Unrecorded row={row} />,
+      last ? relative(last.begin, now.value) : <Unrecorded row={row} />,
       last ? `${LABELS[last.kind].toLowerCase()} on ${last.instance}` : '',
     ],
     [

@@ -176,7 +176,7 @@ function cellsOf({ row, index }: RowProps) {
           <>
             <span class="line">
               <Shape kind={last.kind} isNamed />
-              <Relative at={last.at} />
+              <Relative at={last.begin} />
             </span>
             <small class="line" title={last.error ?? undefined}>
               {last.begin !== undefined && last.end !== undefined

@@ -155,7 +155,9 @@ function inWords({ outcome, reason }: ActionOutcome): Said {
     case 'finished':
       return { text: 'It ran, and finished.', isBad: false };
     case 'running':
-      return { text: 'It has not ended yet.', isBad: false };
+      return { text: 'It runs, and has not ended yet.', isBad: false };
+    case 'waiting':
+      return { text: 'It has not begun yet. Look for the run on this page.', isBad: false };
     case 'skipped':
       return { text: `It did not run: ${reason}.`, isBad: true };
     case 'failed':

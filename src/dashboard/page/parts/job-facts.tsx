@@ -1,4 +1,4 @@
-import type { FleetView, Json } from '../../page-data.js';
+import type { Declaration, Json } from '../../page-data.js';
 import type { ScheduleInfo } from '../../redlock-data.js';
 import { absolute, due, duration, inZone } from '../model/words.js';
 import { now } from '../state.js';
@@ -7,13 +7,11 @@ import { now } from '../state.js';
 const DURATIONS = ['ttl', 'every', 'maxRuntime', 'overdueAfter', 'spread'];
 
 interface PreviewProps {
-  /** `undefined` until there is an answer. */
-  readonly ticks: readonly number[] | undefined;
+  readonly ticks: readonly number[];
   readonly info: Json<ScheduleInfo>;
 }
 
 export function Preview({ ticks, info }: PreviewProps) {
-  if (!ticks) return <p class="empty">Loading …</p>;
   if (ticks.length === 0) return <p class="empty">The instance that answered knows of none.</p>;
   const zone = info.kind === 'cron' ? info.timeZone : null;
   let before: string | undefined;
@@ -72,19 +70,8 @@ function shown(option: string, value: unknown) {
   return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
-interface DeclarationsProps {
-  readonly name: string;
-  /** `undefined` or `null` until a node has answered. */
-  readonly view: Json<FleetView | null> | undefined;
-}
-
-export function Declarations({ name, view }: DeclarationsProps) {
-  if (!view) return <p class="empty">Loading …</p>;
-  const cards = view.fleet.flatMap(({ instanceId, version, jobs }) =>
-    jobs.flatMap((job) => (job.name === name ? [{ instanceId, version, ...job }] : [])),
-  );
-  const { instances = [], isLasting } = view.drift.find((each) => each.name === name) ?? {};
-  if (cards.length === 0) return <p class="empty">No instance declares it.</p>;
+export function Declarations({ declarations }: { declarations: readonly Declaration[] }) {
+  if (declarations.length === 0) return <p class="empty">No instance declares it.</p>;
   return (
     <table>
       <thead>
@@ -96,13 +83,11 @@ export function Declarations({ name, view }: DeclarationsProps) {
         </tr>
       </thead>
       <tbody>
-        {cards.map(({ instanceId, version, declaredAs, fingerprint }, index) => (
-          <tr key={index} class={isLasting && instances.includes(instanceId) ? 'odd' : ''}>
+        {declarations.map(({ instanceId, version, declaredAs, fingerprint, differs }, index) => (
+          <tr key={index} class={differs === 'lasting' ? 'odd' : ''}>
             <td>
-              {instanceId}{' '}
-              {instances.includes(instanceId) && (
-                <span class={isLasting ? 'badge bad' : 'badge'}>{isLasting ? 'drift' : 'differs'}</span>
-              )}
+              {instanceId} {differs === 'lasting' && <span class="badge bad">drift</span>}
+              {differs === 'now' && <span class="badge">differs</span>}
             </td>
             <td>{version}</td>
             <td>
