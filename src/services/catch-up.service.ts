@@ -142,8 +142,12 @@ export class CatchUp {
     if (options.missed === undefined) this.candidates.delete(name);
     const now = this.clock.now();
     const tick = ticks.latest(now);
-    if (!tick || this.isDelayed(job, tick, now) || !this.isMissed(job, tick, view)) return;
-    if (now - tick.at > (options.missed ?? 0) && tick.at !== pending?.at) return;
+    if (!tick || this.isDelayed(job, tick, now)) return;
+    const isPending = tick.at === pending?.at;
+    if (now - tick.at > (options.missed ?? 0) && !isPending) return;
+    if (!this.isMissed(job, tick, view)) return;
+    // A run in progress when the tick was due has made the instances skip it, unless its claim was yet to come.
+    if (options.overlap === 'skip' && !isPending && wasRunning(tick, view)) return;
     const firing = (): CronFiring => this.firings.ofCron(call, ticks, tick);
     const outcome = await this.runner.runUncalled(requestOf(job, tick), firing, call);
     // Another run may hold the lock, or the clock of a node may not have reached the end of the pause.
@@ -206,26 +210,29 @@ export class CatchUp {
   }
 
   /**
-   * Whether a tick was due under the same schedule as the last one that ran, was not begun, is not left out by `every`,
-   * and was not due during a run. The nodes may have lost data: what this instance remembers counts, too.
+   * Whether a tick was due under the same schedule as the last one that ran, was not begun, and is not left out by
+   * `every`. The nodes may have lost data: what this instance remembers counts, too.
    */
   private isMissed(
     { name, options, schedule }: Candidate,
     { at }: Tick,
-    { last, running, records }: MergedView,
+    { last, records }: MergedView,
   ): boolean {
     if (last === undefined || at <= last || at < this.firings.followedSince(schedule)) return false;
     if (at <= (this.known.get(name)?.begun ?? Number.NEGATIVE_INFINITY)) return false;
     if (records.some(({ tick }) => tick?.getTime() === at)) return false;
     const newest = records.find(({ tick }) => tick?.getTime() === last);
     if (newest?.schedule !== recordedSchedule(schedule.ticks, options)) return false;
-    if (options.every !== undefined && at < newest.startedAt.getTime() + leastGap(options.every))
-      return false;
-    if (running && running.calledAt <= at) return false;
-    return !records.some(
-      ({ startedAt, duration }) => startedAt.getTime() <= at && at <= startedAt.getTime() + (duration ?? 0),
-    );
+    return options.every === undefined || at >= newest.startedAt.getTime() + leastGap(options.every);
   }
+}
+
+/** Whether a run was in progress when a tick was due. */
+function wasRunning({ at }: Tick, { running, records }: MergedView): boolean {
+  if (running && running.calledAt <= at) return true;
+  return records.some(
+    ({ startedAt, duration }) => startedAt.getTime() <= at && at <= startedAt.getTime() + (duration ?? 0),
+  );
 }
 
 /** The request to run a tick that no call by the scheduler claims. */
