@@ -30,25 +30,38 @@ import { Recovery } from './recovery.service.js';
 import { SchedulerFirings } from './scheduler-firings.service.js';
 
 const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
+/** How soon after a listener of these signals was removed a signal is taken for Nest's, in milliseconds. */
+const SENT_WITHIN = 500;
 /**
  * The shutdowns that wait for runs, of all applications in this process. They share one listener for each signal,
  * because Node.js warns of more than ten.
  */
 const waiting = new Set<AbortController>();
-/** How many listeners each signal had when it was last looked at. */
-const listeners = new Map<NodeJS.Signals, number>();
+/** When a listener of these signals was last removed, on the monotonic clock; `undefined` if a signal has come since. */
+let removedAt: number | undefined;
 
 /** Ends the waits, unless Nest has sent the signal: it does so again when an application of the process has closed. */
-function hurryAll(signal: NodeJS.Signals): void {
-  const count = process.listenerCount(signal);
+function hurryAll(): void {
   // Before it sends the signal, Nest removes the listener of that application.
-  const isSentByNest = count < (listeners.get(signal) ?? 0);
-  listeners.set(signal, count);
+  const isSentByNest = removedAt !== undefined && performance.now() - removedAt < SENT_WITHIN;
+  removedAt = undefined;
   if (!isSentByNest) waiting.forEach((hurry) => hurry.abort());
 }
 
+function noteRemoval(event: unknown): void {
+  // Noted a moment later: a listener that is called once is removed while a signal is being delivered.
+  if (SIGNALS.some((signal) => signal === event)) queueMicrotask(() => (removedAt = performance.now()));
+}
+
 function listen(): void {
-  for (const signal of SIGNALS) listeners.set(signal, process.on(signal, hurryAll).listenerCount(signal));
+  for (const signal of SIGNALS) process.on(signal, hurryAll);
+  process.on('removeListener', noteRemoval);
+}
+
+function stopListening(): void {
+  process.off('removeListener', noteRemoval);
+  for (const signal of SIGNALS) process.off(signal, hurryAll);
+  removedAt = undefined;
 }
 
 /**
@@ -200,7 +213,7 @@ export class Lifecycle implements OnModuleInit, OnApplicationShutdown {
     }
     await this.leases.drain(this.options.shutdownTimeout, hurry.signal);
     waiting.delete(hurry);
-    if (waiting.size === 0) for (const signal of SIGNALS) process.off(signal, hurryAll);
+    if (waiting.size === 0) stopListening();
   }
 
   /** Called after this hook of all other modules, because they may still release locks in it. */

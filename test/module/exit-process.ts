@@ -67,6 +67,18 @@ if (how === 'a fleet that fails') {
   });
   await run.then(() => report('finished'), report);
   await once(process, 'never');
+} else if (how === 'a signal') {
+  const app = await NestFactory.createApplicationContext(AppModule, { logger: false });
+  process.once('SIGTERM', () => {});
+  let closed: Promise<void> | undefined;
+  const run = app.get(RedlockService).run('signalled', async ({ signal }) => {
+    closed = app.close();
+    setTimeout(() => process.kill(process.pid, 'SIGTERM'), 100);
+    await once(signal, 'abort', { signal: AbortSignal.timeout(5000) });
+    report(signal.reason);
+  });
+  await run.catch(report);
+  await closed;
 } else if (how === 'a lock that is held') {
   const app = await NestFactory.createApplicationContext(AppModule, { logger: false });
   await app.get(RedlockService).lock('leader');

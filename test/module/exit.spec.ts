@@ -40,6 +40,7 @@ describe('a process ends within two seconds after', () => {
     ['a fleet of twelve', ''],
     ['a run that waits for nothing but its signal', 'RunTimeoutError'],
     ['a lock that is held', ''],
+    ['a signal', 'ShutdownError'],
   ])('%s, and without a warning', async (how, failure) => {
     const { printed, warned, lingered } = await endOf(how, server.it.url);
     expect(printed).toContain(failure);
