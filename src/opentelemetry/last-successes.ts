@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.js';
+import type { JobCallers } from '../services/job-callers.service.js';
 import type { JobRecords } from '../services/job-records.service.js';
 import type { KnownJob, KnownJobs } from '../services/known-jobs.service.js';
 import type { EndListener } from './run-ends.js';
@@ -33,6 +34,7 @@ export class LastSuccesses {
 
   constructor(
     private readonly jobs: readonly KnownJobs[],
+    private readonly callers: readonly JobCallers[],
     private readonly records: JobRecords,
     private readonly clock: Clock,
   ) {}
@@ -48,14 +50,16 @@ export class LastSuccesses {
   };
 
   /**
-   * The jobs that are on record, and how many seconds ago each last succeeded. A job without a success counts from when
+   * The jobs that are on record, without those of tenants that have left (see `JobCallers.isLeftOut`), and how many
+   * seconds ago each last succeeded. A job without a success counts from when
    * this instance first knew it. The nodes are asked only about jobs that are new, or whose newest run is not
    * known to have succeeded: another instance may have run them again.
    */
   async ages(isShown: (job: KnownJob) => boolean): Promise<{ job: KnownJob; seconds: number }[]> {
     const jobs = this.jobs
       .flatMap((known) => known.all())
-      .filter((job) => job.options.history > 0 && isShown(job));
+      .filter((job) => job.options.history > 0 && isShown(job))
+      .filter((job) => !this.callers.some((callers) => callers.isLeftOut(job)));
     // Jobs that keep failing, or cannot be read, are due again and again: they must not keep the others waiting.
     const due = jobs
       .filter((job) => this.isDue(job))

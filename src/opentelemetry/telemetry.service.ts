@@ -11,6 +11,7 @@ import type { Clock } from '../clock.js';
 import { InvalidOptionError } from '../errors.js';
 import type { ResolvedOptions } from '../options/options.js';
 import { CLOCK, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
+import { JobCallers } from '../services/job-callers.service.js';
 import { JobRecords } from '../services/job-records.service.js';
 import { KnownJobs } from '../services/known-jobs.service.js';
 import { LeaseRegistry } from '../services/lease-registry.service.js';
@@ -63,7 +64,7 @@ export class Telemetry implements OnModuleInit, OnApplicationShutdown {
       );
     }
     const metrics = new EventMetrics(this.labelOf, clock);
-    const successes = new LastSuccesses(this.all(KnownJobs), records, clock);
+    const successes = new LastSuccesses(this.all(KnownJobs), this.all(JobCallers), records, clock);
     for (const events of this.all(RedlockEvents)) {
       events.on('started', (event) => metrics.started(event));
       events.on('skipped', (event) => metrics.skipped(event));

@@ -5,7 +5,7 @@ import { decodePause, endOfPause } from '../records/job-pause.js';
 import type { JobStatus } from '../records/job-status.js';
 import type { MergedView } from '../records/merged-view.js';
 import { recordedSchedule } from '../records/recorded-schedule.js';
-import type { RecordedOutcome, RunRecord } from '../records/run-record.js';
+import type { RecordedOutcome } from '../records/run-record.js';
 import { CLOCK } from '../redlock.module-definition.js';
 import { spreadOf } from '../runs/spread.js';
 import { dueAfter, dueAfterIdle, nextDue } from '../schedule/due-times.js';
@@ -90,7 +90,11 @@ export class JobStatuses {
   }
 
   private next(job: KnownJob, view: MergedView, now: number): number {
-    if (typeof job.schedule === 'number') return dueAfter(job, newestRun(job, view) ?? job.since, now);
+    if (typeof job.schedule === 'number') {
+      const { running } = view;
+      const isCounted = running && countsForInterval(running, job.options);
+      return dueAfter(job, (isCounted ? running.calledAt : newestRun(job, view)) ?? job.since, now);
+    }
     // A job without a run is due at the next tick.
     const newest = view.running?.tick ?? view.last ?? Number.NEGATIVE_INFINITY;
     return dueAfter(job, Math.max(newest, newestDied(view), newestStart(job, view)), now);
@@ -149,7 +153,10 @@ function afterRuns({ schedule, options }: KnownJob, { records }: MergedView, due
 }
 
 /** A plain call counts for an interval only if the job sets `every`. */
-function countsForInterval({ trigger }: RunRecord, { every }: KnownJob['options']): boolean {
+function countsForInterval(
+  { trigger }: { readonly trigger: Trigger },
+  { every }: KnownJob['options'],
+): boolean {
   return trigger === 'schedule' || (trigger === 'call' && every !== undefined);
 }
 

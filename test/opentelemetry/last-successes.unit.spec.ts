@@ -190,3 +190,30 @@ it('jobs that cannot be read do not keep the others waiting, and are tried again
   await seconds();
   expect(node.reads).toBeGreaterThan(reads);
 });
+
+it('the value for a tenant that has left does not grow', async () => {
+  const tenants = new Set(['north', 'south']);
+
+  @Injectable()
+  class Imports {
+    @Cron('0 0 * * * *', byHand('imports'))
+    async all(): Promise<void> {
+      for (const tenant of tenants) await this.import(tenant);
+    }
+
+    @Exclusive((tenant: string) => `import:${tenant}`)
+    async import(_tenant: string): Promise<void> {}
+  }
+
+  const telemetry = RedlockTelemetryModule.forRoot({ tenants: true });
+  const app = await start({ clock, redlock: { nodes: node }, providers: [Imports], imports: [telemetry] });
+  await fires(app, 'imports');
+  await clock.advance(60 * MINUTE);
+  expect([await seconds('import:north'), await seconds('import:south')]).toEqual([3600, 3600]);
+  tenants.delete('north');
+  await fires(app, 'imports');
+  await clock.advance(60 * MINUTE);
+  await fires(app, 'imports');
+  // The SDK goes on exporting the value that it was last given.
+  expect([await seconds('import:north'), await seconds('import:south')]).toEqual([3600, 0]);
+});

@@ -182,6 +182,17 @@ describe('the status of a job', () => {
     expect(first?.jobs.map(({ name }) => name)).toEqual(['report', 'minute']);
   });
 
+  it('of an interval is due one interval after the beginning of a run in progress', async () => {
+    const { fleet, gate, redlock } = await startFleet();
+    await fleet.fire('minute');
+    gate.close();
+    const run = fleet.fire('minute');
+    await expect.poll(async () => (await redlock.status('minute')).running).not.toBeNull();
+    expect((await redlock.status('minute')).nextTick).toEqual(at('09:33:05'));
+    gate.open();
+    await run;
+  });
+
   it('of an interval is due one interval after its last run', async () => {
     const { fleet, redlock } = await startFleet();
     await fleet.fire('minute');
