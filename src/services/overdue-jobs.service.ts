@@ -20,6 +20,8 @@ import { RedlockEvents } from './redlock-events.service.js';
 const LEAST = 5 * 60 * 1000;
 /** How long a reported silence is remembered, in milliseconds, so that no other instance reports it: seven days. */
 const REPORTED_FOR = 7 * 24 * 60 * 60 * 1000;
+/** How many jobs are logged as overdue in one outage: without a quorum, each instance reports each of them. */
+const LOGGED_IN_OUTAGE = 20;
 /** How many jobs whose progress is not known are looked up in one round. */
 const LOOKUPS = 100;
 
@@ -46,6 +48,8 @@ export class OverdueJobs {
     { readonly progress: number; readonly idleUntil: number; readonly at: number }
   >();
   private isChecking = false;
+  /** How many reports no quorum has allowed since a quorum last answered. */
+  private reportsInOutage = 0;
 
   constructor(
     @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
@@ -161,17 +165,23 @@ export class OverdueJobs {
   private async isFirst(name: string, due: number): Promise<boolean | undefined> {
     const lock = new JobKeys(this.options.keyPrefix, name).overdue(due);
     const answer = await this.acquirer.takeOnce(lock, REPORTED_FOR);
-    if (answer.kind === 'granted' || answer.reason === 'store-down') return true;
+    const isOutage = answer.kind === 'denied' && answer.reason === 'store-down';
+    this.reportsInOutage = isOutage ? this.reportsInOutage + 1 : 0;
+    if (isOutage || answer.kind === 'granted') return true;
     return answer.holder === undefined ? undefined : false;
   }
 
   private report({ name, pattern }: KnownJob, at: number): void {
     const by = this.statuses.lateBy(at);
     const { instanceId } = this.options;
-    this.logger.warn(
-      `${quoted(name)} is overdue: no instance has run it since it was due at ${new Date(at).toISOString()}, ` +
-        `${Math.round(by / 1000)} s ago`,
-    );
+    if (this.reportsInOutage <= LOGGED_IN_OUTAGE) {
+      this.logger.warn(
+        `${quoted(name)} is overdue: no instance has run it since it was due at ${new Date(at).toISOString()}, ` +
+          `${Math.round(by / 1000)} s ago`,
+      );
+    } else if (this.reportsInOutage === LOGGED_IN_OUTAGE + 1) {
+      this.logger.warn('More jobs are overdue: health() lists all of them');
+    }
     this.events.emit('overdue', { name, pattern, instanceId, expected: new Date(at), by });
   }
 }

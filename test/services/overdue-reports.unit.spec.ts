@@ -10,6 +10,7 @@ import { Heartbeat } from '../../src/services/heartbeat.service.js';
 import { Lifecycle } from '../../src/services/lifecycle.service.js';
 import { ManualClock } from '../../src/testing/manual-clock.js';
 import { fire, start } from '../module/application.js';
+import { RecordingLogger } from '../module/recording-logger.js';
 import { Gate } from './gate.js';
 
 const MINUTE = 60_000;
@@ -55,6 +56,16 @@ class Jobs {
   @Cron('0 30,31 9 * * *', { ...WAITING, name: 'twice a day' })
   @Exclusive('twice a day', { overdueAfter: '5m' })
   twiceADay(): void {}
+}
+
+class Tenant {
+  constructor(readonly name: string) {}
+
+  @Interval(MINUTE)
+  @Exclusive(function (this: Tenant) {
+    return this.name;
+  })
+  run(): void {}
 }
 
 let clock: ManualClock;
@@ -121,6 +132,25 @@ describe('in an outage, a job', () => {
     await fireAll('report');
     node.isDown = true;
     expect(await checkAfter(10)).toEqual(['report 09:31', 'report 09:31']);
+  });
+
+  it('of many is reported, and the log names the first twenty', async () => {
+    const logger = new RecordingLogger();
+    const events: string[] = [];
+    const names = Array.from({ length: 30 }, (_one, index) => `job-${index}`);
+    const tenants = names.map((name) => ({ provide: name, useFactory: () => new Tenant(name) }));
+    const app = await start({ redlock: { nodes: node }, providers: tenants, clock, logger });
+    await app.get(Lifecycle).prepared;
+    app.get(RedlockService).on('overdue', ({ name }) => void events.push(name));
+    app.get(Heartbeat).beatByHand();
+    apps = [app];
+    node.isDown = true;
+    await checkAfter(10);
+    await checkAfter(1);
+    expect(events).toEqual(names);
+    const lines = logger.at('warn').filter((line) => line.includes('overdue'));
+    expect(lines).toHaveLength(21);
+    expect(lines[20]).toContain('More jobs are overdue: health() lists all of them');
   });
 
   it('that is paused, as the nodes have said, is not overdue', async () => {
