@@ -1,6 +1,6 @@
 import { InvalidOptionError, RedlockError } from '../errors.js';
 import { checkedOptions, text } from '../checks.js';
-import { milliseconds } from '../options/duration.js';
+import { longMilliseconds } from '../options/duration.js';
 import { recordedError } from '../records/run-record.js';
 import type { ActionOutcome } from './page-data.js';
 import type { RedlockApi } from './redlock-api.js';
@@ -12,7 +12,7 @@ const PATIENCE = 2000;
 const NOT_PARSED =
   'of the request was not parsed: is a JSON body parser active for this path (bodyParser: false turns it off)?';
 
-const CHECKS = { name: text('report'), for: milliseconds, note: text('migration 42') };
+const CHECKS = { name: text('report'), for: longMilliseconds, note: text('migration 42') };
 
 /**
  * Does what a button of the page asks for. Throws what the service throws, except what a run of the job has thrown:

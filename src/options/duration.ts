@@ -9,8 +9,9 @@ export type DurationUnit =
   | ('d' | 'day' | 'days' | 'w' | 'week' | 'weeks');
 
 /**
- * Milliseconds, or a string such as `'500ms'`, `'30s'`, `'10m'` or `'1h'`: from one millisecond to 24 days. Anything
- * else is refused with an `InvalidOptionError`.
+ * Milliseconds, or a string such as `'500ms'`, `'30s'`, `'10m'` or `'1h'`: from one millisecond to 24 days or, for
+ * `overdueAfter`, `missed.within`, `for` of a pause and `TestFleet.advance`, 366 days. Anything else is refused with an
+ * `InvalidOptionError`.
  */
 export type Duration = number | `${number}${DurationUnit}` | `${number} ${DurationUnit}`;
 
@@ -33,15 +34,22 @@ export function ttlCheck(nodeTimeout: number): Check<number> {
 export const LONGEST_TIMER = 2 ** 31 - 1;
 
 /** Checks a duration, and returns it in whole milliseconds. */
-export const milliseconds: Check<number> = (where, option, value) => {
-  const hasUnit = typeof value !== 'string' || /[a-z]$/i.test(value);
-  const length = typeof value === 'string' ? parse(value) : value;
-  if (hasUnit && typeof length === 'number' && length >= 1 && length <= LONGEST_TIMER)
-    return Math.round(length);
-  throw new InvalidOptionError(
-    where,
-    option,
-    "must be a number of milliseconds, or a duration with its unit, such as '500ms', '30s' or '10m', from 1 ms to 24 days",
-    { received: value },
-  );
-};
+export const milliseconds = durationUpTo(LONGEST_TIMER, '24 days');
+
+/** The same, for a duration that no timer waits for. */
+export const longMilliseconds = durationUpTo(366 * 24 * 60 * 60 * 1000, '366 days');
+
+function durationUpTo(longest: number, inWords: string): Check<number> {
+  return (where, option, value) => {
+    const hasUnit = typeof value !== 'string' || /[a-z]$/i.test(value);
+    const length = typeof value === 'string' ? parse(value) : value;
+    if (hasUnit && typeof length === 'number' && length >= 1 && length <= longest) return Math.round(length);
+    throw new InvalidOptionError(
+      where,
+      option,
+      "must be a number of milliseconds, or a duration with its unit, such as '500ms', '30s' or '10m', from 1 ms to " +
+        inWords,
+      { received: value },
+    );
+  };
+}

@@ -13,7 +13,7 @@ import {
   text,
   wholeNumber,
 } from '../checks.js';
-import { milliseconds, ttlCheck } from './duration.js';
+import { longMilliseconds, milliseconds, ttlCheck } from './duration.js';
 import { nodeEntries } from './nodes-option.js';
 import type { JobOptions, RedlockModuleOptions, ResolvedJobOptions, ResolvedOptions } from './options.js';
 
@@ -55,7 +55,7 @@ const missed: Check<number | undefined> = (where, option, value) => {
   if (value === 'once') return Number.POSITIVE_INFINITY;
   if (typeof value === 'object' && value !== null) {
     const { within } = checkedOptions(where, value, {
-      within: (_where, _option, duration) => milliseconds(where, `${option}.within`, duration),
+      within: (_where, _option, duration) => longMilliseconds(where, `${option}.within`, duration),
     });
     if (within !== undefined) return within;
   }
@@ -82,7 +82,7 @@ const MODULE_CHECKS = {
   shutdownTimeout: milliseconds,
   history: historySize,
   recordErrors: boolean,
-  overdueAfter: milliseconds,
+  overdueAfter: longMilliseconds,
   enabled: boolean,
   instanceId,
 } satisfies Record<keyof RedlockModuleOptions, Check<unknown>>;
@@ -136,7 +136,7 @@ export function jobChecks(nodeTimeout: number) {
     onStoreDown,
     missed,
     history: historySize,
-    overdueAfter: milliseconds,
+    overdueAfter: longMilliseconds,
     spread: milliseconds,
   } satisfies Record<keyof JobOptions, Check<unknown>>;
 }

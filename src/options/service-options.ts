@@ -2,7 +2,7 @@ import type { CronJob } from 'cron';
 import { InvalidOptionError } from '../errors.js';
 import { EVENT_NAMES } from '../events/channels.js';
 import { type Check, oneOf, text } from '../checks.js';
-import { type Duration, milliseconds, ttlCheck } from './duration.js';
+import { type Duration, longMilliseconds, milliseconds, ttlCheck } from './duration.js';
 import type { JobOptions } from './options.js';
 import { historySize, jobChecks } from './resolve-options.js';
 
@@ -54,7 +54,7 @@ const note: Check<string> = (where, option, value) => {
   throw new InvalidOptionError(where, option, `must not be longer than ${LONGEST_NOTE} characters`);
 };
 
-export const PAUSE_CHECKS = { for: milliseconds, note } satisfies ChecksOf<PauseOptions>;
+export const PAUSE_CHECKS = { for: longMilliseconds, note } satisfies ChecksOf<PauseOptions>;
 
 export const HISTORY_CHECKS = { limit: historySize } satisfies ChecksOf<HistoryOptions>;
 

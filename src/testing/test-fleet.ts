@@ -4,7 +4,7 @@ import { systemClock } from '../clock.js';
 import { listed, shown } from '../display.js';
 import { InvalidOptionError } from '../errors.js';
 import { readOrRefuse } from '../checks.js';
-import { type Duration, milliseconds } from '../options/duration.js';
+import { type Duration, longMilliseconds } from '../options/duration.js';
 import { MemoryNode } from '../nodes/memory-node.js';
 import type { NodeReport } from '../nodes/lock-node.js';
 import { checkedFleetOptions, fleetTime, isModule, type TestFleetOptions } from './fleet-options.js';
@@ -93,11 +93,11 @@ export class TestFleet {
    * Lets time pass without firing anything: runs in progress renew their locks, or reach their `maxRuntime`, ticks with
    * `recover` are taken over, and jobs that are overdue are noticed (the event `overdue`).
    *
-   * @param duration Milliseconds, or a string such as `'10m'`; at most 24 days.
+   * @param duration Milliseconds, or a string such as `'10m'`; at most 366 days.
    * @throws InvalidOptionError for anything else.
    */
   async advance(duration: Duration): Promise<void> {
-    const step = milliseconds('TestFleet.advance()', 'duration', duration);
+    const step = longMilliseconds('TestFleet.advance()', 'duration', duration);
     this.target = this.reached + step;
     // A firing that has just begun comes first.
     await this.moving;

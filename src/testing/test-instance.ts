@@ -84,6 +84,7 @@ export class TestInstance {
       await app.close().catch(() => {});
       throw error;
     }
+    closeOnce(app);
     for (const heartbeat of everyOf(app, Heartbeat)) heartbeat.beatByHand();
     for (const { prepared } of everyOf(app, Lifecycle)) await prepared;
     return new TestInstance(app, index);
@@ -143,4 +144,11 @@ export class TestInstance {
       yield { method, instance, name: nameIfValid(method, instance, []), place };
     }
   }
+}
+
+/** A test may close an instance before the fleet does, and Nest would call the hooks of the application again. */
+function closeOnce(app: TestingModule): void {
+  const close = app.close.bind(app);
+  let closed: Promise<void> | undefined;
+  app.close = (signal) => (closed ??= close(signal));
 }

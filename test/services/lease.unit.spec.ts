@@ -1,13 +1,17 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { sleep } from '../../src/clock.js';
-import { LockLostError, MemoryNode, RedlockService } from '../../src/index.js';
+import { type CurrentRun, LockLostError, MemoryNode, RedlockService } from '../../src/index.js';
 import type { Claim } from '../../src/nodes/index.js';
 import { ManualClock } from '../../src/testing/manual-clock.js';
 import { start } from '../module/application.js';
 import { RecordingLogger } from '../module/recording-logger.js';
 
 const TTL = 1500;
+
+const listenTwentyTimes = ({ signal }: CurrentRun): void => {
+  for (let count = 0; count < 20; count++) signal.addEventListener('abort', () => count);
+};
 
 let clock: ManualClock;
 let node: CountingNode;
@@ -43,6 +47,17 @@ describe('the lease of a run', () => {
     expect(node.extensions).toBe(5);
     await clock.advance(10 * TTL);
     expect(node.extensions).toBe(5);
+  });
+
+  it('has a signal that many operations may listen to without a warning', async () => {
+    const redlock = await newService();
+    const warnings: string[] = [];
+    const note = ({ message }: Error): void => void warnings.push(message);
+    process.on('warning', note);
+    await clock.until(redlock.run('report', listenTwentyTimes));
+    await new Promise((resolve) => void setImmediate(resolve));
+    process.off('warning', note);
+    expect(warnings).toEqual([]);
   });
 
   it('is lost if it is renewed too late, and the late answers do no harm', async () => {

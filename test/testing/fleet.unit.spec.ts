@@ -294,6 +294,22 @@ describe('the instances', () => {
     }
   });
 
+  it('that the test has closed are not closed again with the fleet', async () => {
+    const closed: string[] = [];
+    @Injectable()
+    class Pool {
+      onModuleDestroy(): void {
+        closed.push('pool');
+      }
+    }
+    @Module({ imports: [ScheduleModule.forRoot(), RedlockModule.forRoot()], providers: [Pool] })
+    class PoolModule {}
+    const fleet = await TestFleet.create(PoolModule, { instances: 2 });
+    await fleet.instances[0]!.close();
+    await fleet.close();
+    expect(closed).toHaveLength(2);
+  });
+
   it('that have started are closed when another one cannot start', async () => {
     const closed: number[] = [];
     const fault = new Error('No disk');
