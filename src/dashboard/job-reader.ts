@@ -25,7 +25,10 @@ const PATIENCE = 400;
 const RUNS = { job: 200, overview: 20_000, least: 10 };
 const MOST_JOBS = 5000;
 const UPCOMING = 10;
-/** How long a list of the instances is good enough, in milliseconds: it can be long, and they renew their entries as often. */
+/**
+ * How long a list of the instances is reused, in milliseconds. It can be long, and the instances renew their entries no
+ * more often.
+ */
 const LISTED_FOR = 9000;
 
 /** A job as it was last read. */
@@ -53,6 +56,7 @@ export class JobReader implements OnModuleInit, OnModuleDestroy {
   private instances:
     { readonly fleet: readonly FleetInstance[]; readonly drift: readonly ShownDrift[] } | undefined;
   private listedAt = Number.NEGATIVE_INFINITY;
+  private readonly health = new SharedRead(() => this.redlock.health());
   private readonly fleetRead = new SharedRead(() => this.readFleet());
   private readonly sweep = new SharedRead(() => this.readAll());
 
@@ -110,7 +114,7 @@ export class JobReader implements OnModuleInit, OnModuleDestroy {
     const { fleet, drift } = this.instances;
     return {
       fleet: fleet.map(({ jobs, ...instance }) => ({ ...instance, jobs: jobs.length })),
-      health: await this.redlock.health(),
+      health: await this.health.get(),
       drift,
       reports: this.events.drift,
     };

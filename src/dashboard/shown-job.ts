@@ -3,6 +3,7 @@ import type { DeclaredJobInfo, JobStatus, RunRecord } from './redlock-data.js';
 
 /** How many past ticks to remember. */
 const MOST_PASSED = 100;
+const PROCESS_ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone;
 
 /** What is known of a job. */
 export interface JobFacts {
@@ -28,7 +29,7 @@ export function shownJob({ name, info, status, records, ticks, gaps }: JobFacts,
     isPattern: info?.isPattern ?? false,
     isDeclared: info !== undefined,
     schedule,
-    zone: zone ?? Intl.DateTimeFormat().resolvedOptions().timeZone,
+    zone: zone ?? PROCESS_ZONE,
     options: info?.options ?? null,
     status,
     runs: shown.map(tupleOf),

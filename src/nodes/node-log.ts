@@ -125,7 +125,7 @@ export class NodeLog {
   /** The server has settled a run, and refuses its record. @param remedy See `refusingClaim`. */
   unrecorded(claim: Claim, why: string, remedy: string): void {
     // What has no remedy in the keys of a job, such as a missing permission, is the same for all jobs.
-    if (!this.hourly.isDue(remedy === '' ? why : identityOf(claim))) return;
+    if (!this.hourly.isDue('refused', remedy === '' ? why : identityOf(claim))) return;
     logger.warn(
       `${this.title} settled a run of ${nameOf(claim)}, but did not complete its record: ${redacted(why)}${remedy} (logged once an hour)`,
     );

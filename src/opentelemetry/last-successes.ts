@@ -51,9 +51,9 @@ export class LastSuccesses {
 
   /**
    * The jobs that are on record, without those of tenants that have left (see `JobCallers.isLeftOut`), and how many
-   * seconds ago each last succeeded. A job without a success counts from when
-   * this instance first knew it. The nodes are asked only about jobs that are new, or whose newest run is not
-   * known to have succeeded: another instance may have run them again.
+   * seconds ago each last succeeded. A job without a success counts from when this instance first knew it. The nodes
+   * are asked only about jobs that are new, or whose newest run is not known to have succeeded: another instance may
+   * have run them again.
    */
   async ages(isShown: (job: KnownJob) => boolean): Promise<{ job: KnownJob; seconds: number }[]> {
     const jobs = this.jobs

@@ -146,8 +146,8 @@ export class CatchUp {
     const isPending = tick.at === pending?.at;
     if (now - tick.at > (options.missed ?? 0) && !isPending) return;
     if (!this.isMissed(job, tick, view)) return;
-    // A run in progress when the tick was due has made the instances skip it, unless its claim was yet to come.
-    if (options.overlap === 'skip' && !isPending && wasRunning(tick, view)) return;
+    // A run in progress when the tick was to be claimed has made the instances skip it.
+    if (options.overlap === 'skip' && !isPending && wasRunning(this.claimTime(job, tick), view)) return;
     const firing = (): CronFiring => this.firings.ofCron(call, ticks, tick);
     const outcome = await this.runner.runUncalled(requestOf(job, tick), firing, call);
     // Another run may hold the lock, or the clock of a node may not have reached the end of the pause.
@@ -185,7 +185,12 @@ export class CatchUp {
     const now = this.clock.now();
     const tick = job.schedule.ticks.latest(now);
     if (!tick || this.wasClaiming(job, tick)) return undefined;
-    return spreadDelay(this.options.keyPrefix, requestOf(job, tick), now) > 0 ? tick : undefined;
+    return now < this.claimTime(job, tick) ? tick : undefined;
+  }
+
+  /** When a tick is claimed: with `spread`, later than it is due. In milliseconds since the epoch. */
+  private claimTime(job: Candidate, tick: Tick): number {
+    return tick.at + spreadDelay(this.options.keyPrefix, requestOf(job, tick), tick.at);
   }
 
   /** Whether this instance was claiming the ticks of the job when this one was due. */
@@ -198,8 +203,7 @@ export class CatchUp {
    * still waiting to claim it (`spread`).
    */
   private isDelayed(job: Candidate, tick: Tick, now: number): boolean {
-    if (!this.wasClaiming(job, tick)) return false;
-    return spreadDelay(this.options.keyPrefix, requestOf(job, tick), now) > 0;
+    return this.wasClaiming(job, tick) && now < this.claimTime(job, tick);
   }
 
   /** Looks again at the time `at`, such as when a pause ends by itself. */
@@ -227,8 +231,8 @@ export class CatchUp {
   }
 }
 
-/** Whether a run was in progress when a tick was due. */
-function wasRunning({ at }: Tick, { running, records }: MergedView): boolean {
+/** Whether a run was in progress at a time, in milliseconds since the epoch. */
+function wasRunning(at: number, { running, records }: MergedView): boolean {
   if (running && running.calledAt <= at) return true;
   return records.some(
     ({ startedAt, duration }) => startedAt.getTime() <= at && at <= startedAt.getTime() + (duration ?? 0),

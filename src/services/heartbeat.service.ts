@@ -1,7 +1,8 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Clock, Timer } from '../clock.js';
 import { inBackground } from '../in-background.js';
-import { CLOCK } from '../redlock.module-definition.js';
+import type { ResolvedOptions } from '../options/options.js';
+import { CLOCK, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
 import { BEAT, Fleet } from './fleet.service.js';
 import { NodeHealthWatch } from './node-health-watch.service.js';
 
@@ -26,6 +27,7 @@ export class Heartbeat {
   onQuorum: (() => void) | undefined;
 
   constructor(
+    @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
     @Inject(CLOCK) private readonly clock: Clock,
     private readonly fleet: Fleet,
     private readonly health: NodeHealthWatch,
@@ -47,8 +49,9 @@ export class Heartbeat {
     this.isDown = true;
     if (!this.timer) return;
     this.clock.clearTimeout(this.timer);
-    // Nodes that answer the beats may refuse all claims: then each look at the jobs leads here again, at once.
-    const isAgain = this.clock.elapsed() - this.quorumAt < BEAT_WHILE_DOWN;
+    // Nodes that answer the beats may refuse all claims: then each look at the jobs leads here again, within moments.
+    const isAgain =
+      this.clock.elapsed() - this.quorumAt < Math.max(BEAT_WHILE_DOWN, this.options.nodeTimeout);
     this.beatAfter(isAgain ? BEAT / 2 : BEAT_WHILE_DOWN);
   }
 

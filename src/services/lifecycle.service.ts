@@ -30,38 +30,41 @@ import { Recovery } from './recovery.service.js';
 import { SchedulerFirings } from './scheduler-firings.service.js';
 
 const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
-/** How soon after a listener of these signals was removed a signal is taken for Nest's, in milliseconds. */
+/** A signal this soon after Nest has removed a listener of it is taken for one that Nest has sent, in milliseconds. */
 const SENT_WITHIN = 500;
 /**
  * The shutdowns that wait for runs, of all applications in this process. They share one listener for each signal,
  * because Node.js warns of more than ten.
  */
 const waiting = new Set<AbortController>();
-/** When a listener of these signals was last removed, on the monotonic clock; `undefined` if a signal has come since. */
-let removedAt: number | undefined;
+/** When listeners of each signal were removed, on the monotonic clock, for which no signal has come yet. */
+const removals = new Map<unknown, number[]>();
 
 /** Ends the waits, unless Nest has sent the signal: it does so again when an application of the process has closed. */
-function hurryAll(): void {
+function hurryAll(signal: NodeJS.Signals): void {
   // Before it sends the signal, Nest removes the listener of that application.
-  const isSentByNest = removedAt !== undefined && performance.now() - removedAt < SENT_WITHIN;
-  removedAt = undefined;
-  if (!isSentByNest) waiting.forEach((hurry) => hurry.abort());
+  const recent = (removals.get(signal) ?? []).filter((at) => performance.now() - at < SENT_WITHIN);
+  removals.set(signal, recent.slice(1));
+  if (recent.length === 0) waiting.forEach((hurry) => hurry.abort());
 }
 
 function noteRemoval(event: unknown): void {
   // Noted a moment later: a listener that is called once is removed while a signal is being delivered.
-  if (SIGNALS.some((signal) => signal === event)) queueMicrotask(() => (removedAt = performance.now()));
+  queueMicrotask(() => removals.get(event)?.push(performance.now()));
 }
 
 function listen(): void {
-  for (const signal of SIGNALS) process.on(signal, hurryAll);
+  for (const signal of SIGNALS) {
+    process.on(signal, hurryAll);
+    removals.set(signal, []);
+  }
   process.on('removeListener', noteRemoval);
 }
 
 function stopListening(): void {
   process.off('removeListener', noteRemoval);
   for (const signal of SIGNALS) process.off(signal, hurryAll);
-  removedAt = undefined;
+  removals.clear();
 }
 
 /**

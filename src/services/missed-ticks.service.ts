@@ -17,6 +17,7 @@ import type { RunRequest } from '../runs/run-request.js';
 import type { CronTicks, Tick } from '../schedule/cron-ticks.js';
 import { JobRecords } from './job-records.service.js';
 import type { KnownJob } from './known-jobs.service.js';
+import { LeaseRegistry } from './lease-registry.service.js';
 import { RedlockEvents } from './redlock-events.service.js';
 
 const WHY: Readonly<Record<Exclude<MissedCause, 'overlap' | 'paused'>, string>> = {
@@ -26,10 +27,9 @@ const WHY: Readonly<Record<Exclude<MissedCause, 'overlap' | 'paused'>, string>> 
   unknown: 'perhaps none was up',
 };
 /** After how long the records are read again if no majority of the nodes reports on them, in milliseconds. */
-const RETRY_DELAYS = [500, 2000, 5000];
+const RETRY_DELAYS = [500, 2000];
 /** The text for `'store-down'` with a single node, where 'quorum' would be confusing. */
 const NO_LOCK = 'no lock could be acquired';
-const NEVER = Number.NEGATIVE_INFINITY;
 
 /** Notices the ticks that had no complete run: whoever wins a tick compares it with the one that was settled before. */
 @Injectable()
@@ -42,6 +42,7 @@ export class MissedTicks {
     @Inject(CLOCK) private readonly clock: Clock,
     private readonly records: JobRecords,
     private readonly events: RedlockEvents,
+    private readonly leases: LeaseRegistry,
   ) {}
 
   /** This instance has won a call. `job` is `undefined` if the job has no schedule. */
@@ -52,11 +53,11 @@ export class MissedTicks {
     const { skipped } = job;
     job.skipped = new SkippedTicks();
     const begun = before.unfinished === undefined ? undefined : contentOf(before.unfinished)?.tick;
-    // The winner of a tick that was begun and not settled has compared it with the ones before.
-    const after = Math.max(before.last ?? NEVER, begun === undefined ? NEVER : begun - 1);
-    if (after === NEVER || ticks.areConsecutive(after, tick.at)) return;
+    // If no tick was ever settled, the one that was begun is the first that can be missed.
+    const last = before.last ?? (begun === undefined ? undefined : begun - 1);
+    if (last === undefined || ticks.areConsecutive(last, tick.at)) return;
     const comparison = inBackground('Looking for missed ticks', () =>
-      this.compare(job, before.last, after, tick, ticks, skipped),
+      this.compare(job, last, tick, ticks, skipped),
     );
     this.comparing.add(comparison);
     void comparison.finally(() => this.comparing.delete(comparison));
@@ -67,14 +68,9 @@ export class MissedTicks {
     await Promise.all(this.comparing);
   }
 
-  /**
-   * @param last The newest tick that is settled.
-   * @param after The ticks from then on are looked at.
-   */
   private async compare(
     { name, pattern, options, since }: KnownJob,
-    last: number | undefined,
-    after: number,
+    last: number,
     tick: Tick,
     ticks: CronTicks,
     skipped: SkippedTicks,
@@ -82,13 +78,18 @@ export class MissedTicks {
     // The search takes time, and must not delay the routine, which has just started.
     await this.clock.turn();
     const previous = ticks.timeBefore(tick.at);
-    if (previous === undefined || previous <= after) return;
-    const missed = await ticksBetween(ticks, after, tick.at, this.clock);
-    const { records, pause } = await this.viewOf(name, options);
-    const isLast = ({ tick: settled }: RunRecord): boolean => settled !== null && settled.getTime() === last;
+    if (previous === undefined || previous <= last) return;
+    const missed = await ticksBetween(ticks, last, tick.at, this.clock);
+    const view = await this.viewOf(name, options);
+    if (!view) return;
+    const { records, pause } = view;
+    const isLast = (record: RunRecord): boolean => record.tick?.getTime() === last;
     // The schedule may have changed, for example with a deployment.
     const isSame = records.find(isLast)?.schedule === recordedSchedule(ticks, options);
-    const known = missed.filter((at) => isSame || at >= since);
+    // Whoever won the tick of a run that died has looked at the ticks before it.
+    const died = records.map((run) => (run.outcome === 'died' && run.tick ? run.tick.getTime() : last));
+    const first = Math.max(...died.filter((at) => at < tick.at));
+    const known = missed.filter((at) => at >= first && (isSame || at >= since));
     const ignored = ignoredCauses(options);
     const paused = pausedTime(pause, this.clock.now());
     const evidence: Evidence = { skipped, records, paused, ignored };
@@ -120,10 +121,11 @@ export class MissedTicks {
     this.logger.warn(`${what} of ${quoted(name)} ${fate}: ${why}`);
   }
 
+  /** @returns `undefined` if the application is closed. */
   private async viewOf(
     name: string,
     { history }: ResolvedJobOptions,
-  ): Promise<Pick<MergedView, 'records' | 'pause'>> {
+  ): Promise<Pick<MergedView, 'records' | 'pause'> | undefined> {
     // All records are read: that of the last tick tells the schedule, and plain calls and triggers may have added newer
     // ones.
     for (const delay of RETRY_DELAYS) {
@@ -132,6 +134,7 @@ export class MissedTicks {
       } catch {
         // An instance that has just started is busy: answers to it may be late.
         await new Promise<void>((resolve) => void this.clock.setTimeout(resolve, delay).unref());
+        if (this.leases.isClosed) return undefined;
       }
     }
     return this.records.view(name, history).catch(() => ({ records: [], pause: undefined }));

@@ -5,7 +5,7 @@ import { JobKeys } from '../nodes/job-keys.js';
 import type { LockNode } from '../nodes/lock-node.js';
 import { instanceOf } from '../acquire/token.js';
 import { quoted, redacted } from '../display.js';
-import { Hourly, REMEMBERED, REPEAT_AFTER } from '../hourly.js';
+import { Hourly, MOST_REPORTS, REPEAT_AFTER } from '../hourly.js';
 import { NodeUnreachableError } from '../errors.js';
 import { CLOCK, LOCK_NODES, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
 import type { ResolvedOptions } from '../options/options.js';
@@ -195,7 +195,7 @@ export class OperatorLog {
     const skipped = this.outage?.skipped;
     if (!skipped) return;
     const before = skipped.get(name) ?? 0;
-    if (before === 0 && skipped.size >= REMEMBERED) return;
+    if (before === 0 && skipped.size >= MOST_REPORTS) return;
     skipped.set(name, before + 1);
     if (before > 0 || skipped.size > MOST_NAMED + 1) return;
     if (skipped.size === MOST_NAMED + 1) {
@@ -227,7 +227,7 @@ export class OperatorLog {
 
   /** Whether a job may be reported for a reason again. */
   private mayReport(reason: string, name: string): boolean {
-    return this.hourly.isDue(`${reason} ${name}`);
+    return this.hourly.isDue(reason, name);
   }
 }
 

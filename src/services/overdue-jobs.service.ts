@@ -14,6 +14,7 @@ import { JobRecords } from './job-records.service.js';
 import { JobStatuses, newestKnown, newestRun, RECORDS } from './job-statuses.service.js';
 import { type KnownJob, KnownJobs } from './known-jobs.service.js';
 import { LeaseRegistry } from './lease-registry.service.js';
+import { NodeHealthWatch } from './node-health-watch.service.js';
 import { RedlockEvents } from './redlock-events.service.js';
 
 /** How late a job must at least be to count as overdue, in milliseconds, unless `overdueAfter` is set. */
@@ -48,7 +49,7 @@ export class OverdueJobs {
     { readonly progress: number; readonly idleUntil: number; readonly at: number }
   >();
   private isChecking = false;
-  /** How many reports no quorum has allowed since a quorum last answered. */
+  /** How many jobs this instance has reported in the present outage. */
   private reportsInOutage = 0;
 
   constructor(
@@ -61,6 +62,7 @@ export class OverdueJobs {
     private readonly callers: JobCallers,
     private readonly leases: LeaseRegistry,
     private readonly events: RedlockEvents,
+    private readonly health: NodeHealthWatch,
   ) {}
 
   /** The jobs that are overdue now, as far as this instance knows, and by how many milliseconds. */
@@ -81,6 +83,7 @@ export class OverdueJobs {
 
   private async checkAll(): Promise<void> {
     let lookups = LOOKUPS;
+    if (this.health.hasQuorum) this.reportsInOutage = 0;
     for (const name of this.silences.keys()) if (!this.jobs.get(name)) this.silences.delete(name);
     for (const job of this.jobs.all()) {
       if (this.callers.isStopped(job) || this.callers.isLeftOut(job)) {
@@ -166,7 +169,7 @@ export class OverdueJobs {
     const lock = new JobKeys(this.options.keyPrefix, name).overdue(due);
     const answer = await this.acquirer.takeOnce(lock, REPORTED_FOR);
     const isOutage = answer.kind === 'denied' && answer.reason === 'store-down';
-    this.reportsInOutage = isOutage ? this.reportsInOutage + 1 : 0;
+    if (isOutage) this.reportsInOutage++;
     if (isOutage || answer.kind === 'granted') return true;
     return answer.holder === undefined ? undefined : false;
   }

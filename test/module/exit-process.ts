@@ -57,10 +57,11 @@ if (how === 'a fleet that fails') {
   };
   await app.get(RedlockService).run('leader', lead, { maxRuntime: 1500 });
   await app.close();
-} else if (how === 'two applications') {
+} else if (how === 'three applications') {
   const other = await NestFactory.createApplicationContext(OtherModule, { logger: false });
+  const third = await NestFactory.createApplicationContext(OtherModule, { logger: false });
   const app = await NestFactory.createApplicationContext(AppModule, { logger: false });
-  for (const each of [other, app]) each.enableShutdownHooks();
+  for (const each of [other, third, app]) each.enableShutdownHooks();
   const run = app.get(RedlockService).run('leader', async ({ signal }) => {
     process.kill(process.pid, 'SIGTERM');
     await sleep(1000, undefined, { signal });

@@ -28,7 +28,7 @@ async function endOf(
 }
 
 it('a run is not hurried by the signal that Nest sends again for another application of the process', async () => {
-  const ended = promisify(execFile)(process.execPath, [PROGRAM, 'two applications', server.it.url]);
+  const ended = promisify(execFile)(process.execPath, [PROGRAM, 'three applications', server.it.url]);
   await expect(ended).rejects.toMatchObject({ signal: 'SIGTERM', stdout: 'finished\n' });
 });
 

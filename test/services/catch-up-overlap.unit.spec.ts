@@ -135,3 +135,45 @@ it('a tick that is yet to be claimed (spread) is claimed, although a run was in 
   await to('10:20:00');
   expect(runs).toEqual(['10:08: 10:00 catch-up']);
 });
+
+describe('a run in progress when a tick was to be claimed (spread), and not when it was due, is what counts:', () => {
+  const options: JobOptions = { spread: '10m', missed: 'once' };
+  /** Runs the tick of nine o'clock, and then the job once more from `begin` to `end`. */
+  const runBetween = async (begin: string, end: string): Promise<TestingModule> => {
+    const app = await startWith(options);
+    await clock.until(fire(app, 'e'));
+    await to(begin);
+    gate.close();
+    const run = app.get(RedlockService).trigger('e');
+    await to(end);
+    gate.open();
+    await clock.until(run);
+    return app;
+  };
+
+  it('a tick that was missed in an outage is made up for, although a run had been in progress before', async () => {
+    const app = await runBetween('09:59:00', '10:05:00');
+    node.isDown = true;
+    await to('10:08:16');
+    await clock.until(
+      app
+        .get(RedlockService)
+        .lock('other')
+        .catch(() => {}),
+    );
+    runs = [];
+    node.isDown = false;
+    await to('10:12:00');
+    expect(runs).toEqual(['10:08: 10:00 catch-up']);
+  });
+
+  it('a tick that was skipped because of a run is not run when the job is resumed', async () => {
+    const app = await runBetween('10:05:00', '10:20:00');
+    const redlock = app.get(RedlockService);
+    await clock.until(redlock.pause('e'));
+    await clock.until(redlock.resume('e'));
+    runs = [];
+    await to('10:30:00');
+    expect(runs).toEqual([]);
+  });
+});

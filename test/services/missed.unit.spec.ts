@@ -10,6 +10,8 @@ import {
   RedlockService,
 } from '../../src/index.js';
 import { TestFleet, type TestFleetOptions } from '../../src/testing/index.js';
+import { JobKeys } from '../../src/nodes/job-keys.js';
+import { claimOf } from '../nodes/support.js';
 import { closeAfterTest, closeNow } from '../close-after-test.js';
 import { Gate } from './gate.js';
 
@@ -224,6 +226,24 @@ it('each tick is reported once, although every run dies', async () => {
     'report unknown 09:35-09:35 1',
   ]);
   for (const gate of gates) gate.open();
+});
+
+it('ticks are reported although a minority has granted one of them, and has got no release', async () => {
+  let now = at('09:30:05').getTime();
+  const nodes = Array.from({ length: 3 }, () => new MemoryNode(() => now));
+  const fireAt = async (fleet: TestFleet, time: string): Promise<void> => {
+    now = at(time).getTime();
+    await fleet.fire('report', at(time));
+  };
+  const { fleet, missed } = await startFleet({}, 1, { now: new Date(now), nodes });
+  await fireAt(fleet, '09:31:00');
+  now = at('09:34:00').getTime();
+  const { begun, records } = new JobKeys('JOB_LOCKER', 'report');
+  const claim = { ...claimOf('report', now), history: { begun, records, limit: 50, keep: 3_600_000 } };
+  expect(await nodes[0]!.claim(claim, `gone#run/0/${now}/${now}/1`, 1000)).toMatchObject({ kind: 'granted' });
+  now += 1000;
+  await fireAt(fleet, '09:36:00');
+  await expect.poll(() => missed).toEqual(['report unknown 09:32-09:35 4']);
 });
 
 describe('the ticks of a pause that outlasts a deployment', () => {

@@ -151,6 +151,16 @@ describe('in an outage, a job', () => {
     const lines = logger.at('warn').filter((line) => line.includes('overdue'));
     expect(lines).toHaveLength(21);
     expect(lines[20]).toContain('More jobs are overdue: health() lists all of them');
+    node.isDown = false;
+    for (const name of names) {
+      const firing = new IntervalFiring(MINUTE, clock.now(), clock);
+      await clock.until(inFiring(firing, async () => app.get<Tenant>(name).run()));
+    }
+    await checkAfter(0);
+    node.isDown = true;
+    await checkAfter(10);
+    expect(events).toHaveLength(60);
+    expect(logger.at('warn').filter((line) => line.includes('overdue'))).toHaveLength(42);
   });
 
   it('that is paused, as the nodes have said, is not overdue', async () => {

@@ -155,7 +155,7 @@ function inWords({ outcome, reason }: ActionOutcome): Said {
     case 'finished':
       return { text: 'It ran, and finished.', isBad: false };
     case 'running':
-      return { text: 'It runs, and has not ended yet.', isBad: false };
+      return { text: 'It is still running.', isBad: false };
     case 'waiting':
       return { text: 'It has not begun yet. Look for the run on this page.', isBad: false };
     case 'skipped':
