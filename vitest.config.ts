@@ -38,7 +38,8 @@ const lane = (
 });
 
 const UNIT = ['test/**/*.unit.spec.ts'];
-const SYSTEM = ['test/fleet/**/*.spec.ts', 'test/chaos/**/*.spec.ts'];
+const CROWDS = ['test/fleet/crowd.spec.ts', 'test/chaos/**/*.spec.ts'];
+const SYSTEM = ['test/fleet/**/*.spec.ts', ...CROWDS];
 const PAGES = ['test/docs/**/*.spec.ts', 'test/dashboard/**/*.spec.ts'];
 const PACKAGE = ['test/consumer/**/*.spec.ts', 'test/examples/**/*.spec.ts'];
 
@@ -49,11 +50,12 @@ export default defineConfig({
       // Importing NestJS takes longer than these tests: the files of a worker share its modules.
       lane('unit', 0, { isolate: false, pool: 'threads', maxWorkers: 2 }, UNIT),
       // These mostly wait for timers.
-      lane('redis', 1, { maxWorkers: 3 }, ['test/**/*.spec.ts'], [...UNIT, ...SYSTEM, ...PAGES, ...PACKAGE]),
-      // Fleets of processes and installations need the machine for themselves.
-      lane('system', 2, { maxWorkers: 1 }, SYSTEM, UNIT),
-      lane('pages', 3, { maxWorkers: 2, globalSetup: 'test/build-page.ts' }, PAGES, UNIT),
-      lane('package', 3, { maxWorkers: 2, globalSetup: 'test/pack.ts' }, PACKAGE),
+      lane('redis', 1, { maxWorkers: 4 }, ['test/**/*.spec.ts'], [...UNIT, ...SYSTEM, ...PAGES, ...PACKAGE]),
+      // Fleets of processes, and installations, need much of the machine, and crowds of processes all of it.
+      lane('system', 2, { maxWorkers: 2 }, SYSTEM, [...UNIT, ...CROWDS]),
+      lane('crowds', 3, { maxWorkers: 1 }, CROWDS),
+      lane('pages', 4, { maxWorkers: 2, globalSetup: 'test/build-page.ts' }, PAGES, UNIT),
+      lane('package', 4, { maxWorkers: 2, globalSetup: 'test/pack.ts' }, PACKAGE),
     ],
   },
 });
