@@ -13,7 +13,7 @@ const MOST_NAMES = 10;
 /** A host, perhaps with a port, or a URL without a user or password. */
 const HARMLESS = /^(\w+:\/\/)?[\w.-]+(:\d{1,5})?(\/\d*)?$|^\w+:\/\/$/;
 
-/** A URL that may name a database wrongly. In texts from elsewhere, such a path may be a secret. */
+/** A URL, perhaps with a word in place of a database number. In texts from elsewhere, that word may be a secret. */
 const NAMED_DATABASE = /^\w+:\/\/[\w.-]+\/\w*$/;
 
 /** What may be a user and password in a URL; a colon without a port after it comes before a password. */

@@ -1,6 +1,6 @@
 /** The minimum time between two reports of the same thing, in milliseconds: one hour. */
 export const REPEAT_AFTER = 60 * 60 * 1000;
-/** How many things of a kind are reported in an hour, at most: any number of jobs must fill neither memory nor log. */
+/** How many things of a kind are reported in an hour, at most, so that many jobs fill neither memory nor log. */
 export const MOST_REPORTS = 1000;
 
 /** What may be logged once an hour. */
@@ -11,7 +11,7 @@ export class Hourly {
   /** @param elapsed The time on a monotonic clock, in milliseconds. */
   constructor(private readonly elapsed: () => number) {}
 
-  /** Whether a thing of a kind may be reported, which counts as a report. Many of one kind do not hide another. */
+  /** Whether a thing of a kind may be reported; if so, it counts as reported. Each kind has a limit of its own. */
   isDue(kind: string, thing = ''): boolean {
     const now = this.elapsed();
     const reported = this.reported.get(kind) ?? new Map<string, number>();

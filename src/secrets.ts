@@ -12,7 +12,7 @@ const QUOTE = String.raw`\\*["'${'`'}]`;
 const LABEL =
   `(?:${NAME})${MORE}(?:${QUOTE})?\\s*[=:]|` +
   `(?:${UNCLEAR})${MORE}(?:${QUOTE}\\s*[=:]|=|:(?=\\s*${QUOTE}\\w))`;
-/** A quoted string (perhaps unclosed), `{…}`, `[…]`, or a word, with a scheme before it or cookie pairs after it. */
+/** A quoted string (perhaps unclosed), `{…}`, `[…]`, or a word, perhaps after a scheme or before cookie pairs. */
 const VALUE =
   String.raw`\\*"(?:\\.|[^"\\])*"?|\\*'(?:\\.|[^'\\])*'?|\{[^{}]*\}?|\[[^[\]]*\]?|` +
   String.raw`(?:(?:basic|bearer|digest|token)\s+)?\S+(?:(?<=;)\s+[^\s=]+=\S+)*`;

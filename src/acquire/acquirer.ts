@@ -74,7 +74,7 @@ export class Acquirer {
           const slot = this.backpressure.enter(signal, time.until);
           failed = slot && (await slot);
           hasSlot = !failed;
-          // The wait for a slot counts only if votes fail, from then on.
+          // A wait for a slot counts only from the first failed vote on.
           time.leaveOut((failed?.since ?? clock.elapsed()) - queuedAt);
           if (slot && hasSlot && (signal.aborted || clock.elapsed() >= time.until)) return OVERLOAD;
         }

@@ -46,9 +46,9 @@ export class Elapsed {
   }
 
   /**
-   * The claim waits for `delay` because the tick is not due yet by the clocks of the nodes. That does not count: the
-   * clock of this instance is ahead. `total` counts it, because a claim must not wait for a run beyond the next tick by
-   * this clock (see `RETRY.buffer`).
+   * The claim waits for `delay` because the tick is not due yet by the clocks of the nodes: the clock of this instance
+   * is ahead. `elapsed` leaves that out. `total` counts it: by that clock, a claim must not wait for a run beyond the
+   * next tick (see `RETRY.buffer`).
    */
   waitUntilDue(delay: number, now: number): void {
     this.leaveOut(delay);

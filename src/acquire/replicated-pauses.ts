@@ -41,8 +41,8 @@ export class ReplicatedPauses {
   /**
    * Tells the nodes the newest value that is known: asks all nodes, takes the newest value in the first answers of a
    * majority, and writes it to each node that knows none or an older one. Resolves when a majority has the value, or no
-   * more answers come. It does not wait for the other nodes: if one of them is silent, the next tick could become due
-   * before the claim that needs the repair is made again.
+   * more answers come. It does not wait for the other nodes: a silent one could delay the claim that needs the repair
+   * past the next tick.
    *
    * @param isPaused What a majority has decided, if it has. A value that says otherwise is not written: a majority has
    * lost that value, and one node must not bring it back.

@@ -33,8 +33,8 @@ export const RETRY = {
   /**
    * While no majority of the nodes votes: the delay between attempts, and how long the claim is retried, as `base`
    * times `nodeTimeout` plus `slowness` times the duration of the slowest attempt (at most `nodeTimeout`). A connection
-   * that was cut comes back quickly. One that was dropped silently takes longer to replace, and a claim sent on it
-   * fails only then.
+   * that was cut comes back quickly. One that was dropped silently takes longer: a claim sent on it fails only after
+   * `nodeTimeout`.
    */
   storeDown: { delay: 25, base: 0.5, slowness: 1.5 },
   /** How long a claim is retried, at least, while the nodes are overloaded, as a multiple of `nodeTimeout`. */
@@ -55,8 +55,8 @@ export interface Progress {
   /** How many attempts before this one were contested (see `Store.vote`). */
   readonly contested: number;
   /**
-   * Time since the first attempt, except waits for a slot, for the tick to become due, or, if it is buffered, for a run
-   * in progress.
+   * Time since the first attempt, except waits for a slot (until votes fail), for the tick to become due, or, if it is
+   * buffered, for a run in progress.
    */
   readonly elapsed: number;
   /** How long the acquisition has waited for the tick to become due. */

@@ -88,7 +88,7 @@ function mounted(
   inject: NonNullable<RedlockDashboardAsyncOptions['inject']>,
   create: (...args: never[]) => RedlockDashboardSettings | Promise<RedlockDashboardSettings>,
 ): DynamicModule {
-  // Classes of its own, because path and guards are metadata of the class.
+  // Subclasses for each page, because path and guards are metadata of the class.
   class MountedDashboard extends DashboardController {}
   class MountedRest extends RestController {}
   // In this order: `MountedRest` matches all other paths.

@@ -25,10 +25,7 @@ const PATIENCE = 400;
 const RUNS = { job: 200, overview: 20_000, least: 10 };
 const MOST_JOBS = 5000;
 const UPCOMING = 10;
-/**
- * How long a list of the instances is reused, in milliseconds. It can be long, and the instances renew their entries no
- * more often.
- */
+/** How long a list of the instances is reused, in milliseconds. It can be long; entries are renewed less often. */
 const LISTED_FOR = 9000;
 
 /** A job as it was last read. */
@@ -123,7 +120,7 @@ export class JobReader implements OnModuleInit, OnModuleDestroy {
   /** Reads a job for a viewer who has just changed something. The job may never have been read before. */
   async renew(name: string): Promise<void> {
     this.updateNames();
-    // Perhaps another instance has told the viewer of this job.
+    // The viewer may know this job from another instance.
     if (!this.known.has(name)) this.events.hear(name);
     await this.read(name).renewed();
   }

@@ -3,7 +3,7 @@ import { Answers } from './answers.js';
 
 /**
  * All other paths below that of the page. Fastify does not route the path of the page with a trailing slash to `page`,
- * so this controller answers each path that ends with a slash with the page.
+ * so this controller serves the page at each path that ends with a slash.
  */
 export class RestController {
   constructor(@Inject(Answers) private readonly answers: Answers) {}

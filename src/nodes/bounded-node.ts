@@ -151,7 +151,7 @@ export class BoundedNode implements LockNode {
   async close(): Promise<void> {
     this.node.log.close();
     this.isClosing = true;
-    // The node may accept now what it has rejected. Then wait: a settle may still be in flight over a new connection.
+    // The node may now accept what it rejected. Waits, because a settle may be in flight over a new connection.
     for (const kind of ENDINGS) this.resend(kind);
     await this.atMost(this.undelivered.whenEmpty());
     for (const each of this.retries) each.stop();

@@ -28,7 +28,7 @@ export class Deadline {
 
   /**
    * Resolves to what `read` returns for the reply, or rejects with what `failed` returns for a rejection, if that comes
-   * in time. Both are called however late it comes.
+   * in time. A late one is passed to them, too.
    *
    * @param late Returns what to reject with if no reply came in time. Default: that of the constructor.
    */

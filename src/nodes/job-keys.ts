@@ -4,8 +4,8 @@ import type { Register } from './job-view.js';
 /** The Redis keys of one job, all in one Cluster slot. */
 export class JobKeys {
   /**
-   * The lock. It is the same key, byte for byte, that the recipe in docs/from-the-recipe.md uses, such as
-   * `JOB_LOCKER_report`: old and new instances exclude each other.
+   * The lock. Unless the name has a stray brace, it is exactly the key that the recipe in docs/from-the-recipe.md uses,
+   * such as `JOB_LOCKER_report`: old and new instances exclude each other.
    */
   readonly lock: string;
   /** What comes before and after the kind, such as `last`, in the keys that `other` makes. */

@@ -25,7 +25,7 @@ export const AMONG_OTHERS: Wording = {
   fails: 'cannot vote',
   works: 'votes again',
   refuses: 'cannot vote on',
-  refusesMore: 'cannot vote on more jobs, which the log does not name',
+  refusesMore: 'also cannot vote on other jobs, which the log does not name',
   grants: 'votes on',
 };
 
@@ -34,7 +34,7 @@ export const ALONE: Wording = {
   fails: 'is unavailable',
   works: 'is available again',
   refuses: 'cannot grant the lock of',
-  refusesMore: 'cannot grant the locks of more jobs, which the log does not name',
+  refusesMore: 'also cannot grant the locks of other jobs, which the log does not name',
   grants: 'can grant the lock of',
 };
 
@@ -47,7 +47,7 @@ export class NodeLog {
   /** The timer that logs trouble that has just begun. */
   private warning: NodeJS.Timeout | undefined;
   private isClosed = false;
-  /** The claims on which the node cannot vote, while it votes on others: when each was last refused, and until what. */
+  /** The claims that the node cannot vote on, though it votes on others: when each was last refused, what ends it. */
   private readonly refused = new Map<string, { readonly at: number; readonly ends: EndOfRefusal }>();
   private readonly hourly = new Hourly(() => performance.now());
 
@@ -66,7 +66,7 @@ export class NodeLog {
     if (!this.refusal) this.recovered();
   }
 
-  /** The node has answered. A refusal is over only when the server does again what it refused. */
+  /** The node has answered. That ends a refusal only if `done` shows that it is over. */
   answered(claim: Claim, done: Done): void {
     if (!this.refusal || this.refusal.isOverAfter(done)) this.recovered();
     if (this.refused.size === 0) return;
@@ -124,7 +124,7 @@ export class NodeLog {
 
   /** The server has settled a run, and refuses its record. @param remedy See `refusingClaim`. */
   unrecorded(claim: Claim, why: string, remedy: string): void {
-    // What has no remedy in the keys of a job, such as a missing permission, is the same for all jobs.
+    // A problem outside the keys of a job, such as a missing permission, is the same for all jobs.
     if (!this.hourly.isDue('refused', remedy === '' ? why : identityOf(claim))) return;
     logger.warn(
       `${this.title} settled a run of ${nameOf(claim)}, but did not complete its record: ${redacted(why)}${remedy} (logged once an hour)`,

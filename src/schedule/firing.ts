@@ -97,7 +97,7 @@ export class CronFiring {
     );
   }
 
-  /** Whether its calls have ended, and no late instance could still claim this tick. */
+  /** Whether its calls have ended, and it has a tick that no late instance could still claim. */
   get isOver(): boolean {
     if (this.calls.arePending || !this.tick) return false;
     return this.clock.now() > Math.max(this.tick.at, this.firedAt) + this.tick.keep;

@@ -202,8 +202,8 @@ export class ExclusiveJobs {
       return { name, pattern, options: { ...options, every: undefined }, firing, trigger: 'manual' };
     }
     if (schedule.kind !== 'interval') return { name, pattern, options };
-    // If the scheduler's calls cannot be told apart, every call counts as one: as plain calls, the scheduler's would
-    // run on every instance.
+    // If the scheduler's calls cannot be recognized, every call counts as one of them: as plain calls, they would run
+    // on every instance.
     if (!firing && this.firings.recognizesIntervals) return { name, pattern, options };
     const spread = firing && spreadOf(where, options, firing);
     const every = options.every ?? schedule.every;

@@ -34,7 +34,7 @@ export interface KnownJob {
   skipped: SkippedTicks;
   /**
    * What calls the job: a cron job; the schedule of an interval; or, until a cron job has called the job, perhaps the
-   * function that a catch-up has called. `undefined` if that is not known.
+   * function that was called in its place. `undefined` if that is not known.
    */
   source: object | undefined;
   /**

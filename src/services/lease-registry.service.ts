@@ -145,7 +145,7 @@ export class LeaseRegistry {
   /** At the very end: releases the remaining locks, and acquires no more. */
   async end(): Promise<void> {
     for (const gate of Object.values(this.closing)) gate.abort();
-    // What they are granted must be released before the connections close.
+    // Locks that are won now must be released before the connections close.
     while (this.claims.locks > 0) await this.nextEnd();
     for (const lease of this.held) lease.abort(new ShutdownError(lease.name, lease.run ? 'run' : 'lock'));
     await Promise.all([...this.held].map((lease) => lease.finish()));

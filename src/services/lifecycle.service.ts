@@ -30,17 +30,17 @@ import { Recovery } from './recovery.service.js';
 import { SchedulerFirings } from './scheduler-firings.service.js';
 
 const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
-/** A signal this soon after Nest has removed a listener of it is taken for one that Nest has sent, in milliseconds. */
+/** For this many milliseconds after Nest removes a listener for a signal, that signal counts as sent by Nest. */
 const SENT_WITHIN = 500;
 /**
  * The shutdowns that wait for runs, of all applications in this process. They share one listener for each signal,
  * because Node.js warns of more than ten.
  */
 const waiting = new Set<AbortController>();
-/** When listeners of each signal were removed, on the monotonic clock, for which no signal has come yet. */
+/** When listeners for each signal were removed with no such signal since (times on the monotonic clock). */
 const removals = new Map<unknown, number[]>();
 
-/** Ends the waits, unless Nest has sent the signal: it does so again when an application of the process has closed. */
+/** Ends the waits, unless Nest sent the signal, as it does each time an application of the process has closed. */
 function hurryAll(signal: NodeJS.Signals): void {
   // Before it sends the signal, Nest removes the listener of that application.
   const recent = (removals.get(signal) ?? []).filter((at) => performance.now() - at < SENT_WITHIN);

@@ -3,7 +3,7 @@ import { ALONE, NodeLog } from '../../src/nodes/node-log.js';
 import { claimOf, LogSpy } from './support.js';
 
 const HOUR = 60 * 60 * 1000;
-const MORE = expect.stringContaining('more jobs, which the log does not name') as string;
+const MORE = expect.stringContaining('other jobs, which the log does not name') as string;
 
 let log: LogSpy;
 let node: NodeLog;

@@ -1,7 +1,7 @@
 import type { LockNode } from '../../nodes/lock-node.js';
 import { leadWait } from './vote-waits.js';
 
-/** A node that is slower than the fastest by more than this cannot be the lead node. */
+/** The latency of the lead node is at most `factor` times the lowest one plus `milliseconds`. */
 const SLOW = { factor: 4, milliseconds: 5 };
 /** After this many contested attempts, a contested vote waits even for nodes that are known to be slow. */
 const WAIT_FOR_SLOW_AFTER = 4;

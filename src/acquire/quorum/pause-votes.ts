@@ -13,7 +13,7 @@ export class PauseVotes {
   ) {}
 
   add(vote: Vote): void {
-    // A node that says `settled` or `early` has not looked.
+    // A node that says `settled` or `early` has not read the pause.
     if (vote.kind === 'settled' || vote.kind === 'early') return;
     if (vote.kind === 'paused') this.paused++;
     else this.unpaused++;

@@ -17,8 +17,8 @@ export class QuorumStore implements Store {
   private readonly pauses: ReplicatedPauses;
   /**
    * `false` if the nodes were down (see `isDown`) at the last vote that did not end at the lead node. Then the lead
-   * node is not asked first: an instance that is cut off cannot win. Its claim at the lead node would take a low rank,
-   * which should go to an instance that can win.
+   * node is not asked first: an instance that is cut off cannot win. Its claim at the lead node would take an early
+   * rank, which should go to an instance that can win.
    */
   private isReached = true;
 

@@ -16,7 +16,7 @@ export function unreachable(address?: string): string {
 export const CONTESTED =
   'the servers of the Cluster do not agree which of them has the slot of its keys (MOVED): see redis-cli --cluster check';
 
-/** Also said without asking any, if ioredis last asked the last Sentinel in its list; it then begins with the first. */
+/** ioredis also says so without asking any, if it last asked the last one in its list: its next attempt starts over. */
 export const NO_MASTER = 'no Sentinel names a master of that group';
 
 /** What is known about a connection, in addition to its error. */

@@ -3,10 +3,10 @@ import { CONTESTED, unreachable } from './causes.js';
 import { isOfMovingSlot, perhapsCarriedOut, Unserved } from './redis-errors.js';
 
 /**
- * Sees to it that a command which ioredis gives up is rejected with the error that says most. ioredis redirects or
- * repeats it while the servers of a Cluster refuse it or cannot be reached. In the end it rejects with the last of these
- * errors, and it depends on chance which one that is: if a server has died, a random other one names it (MOVED), then
- * the connection to it fails, then another one is asked.
+ * Makes a command that ioredis gives up reject with the error that says most. ioredis redirects or repeats a command
+ * while the servers of a Cluster refuse it or cannot be reached. In the end, it rejects with the last error, and chance
+ * decides which one that is: if a server has died, a random other one names it (MOVED), then the connection to it
+ * fails, then another one is asked.
  */
 export function tellWhyGivenUp(cluster: Cluster): void {
   const handleError = cluster.handleError.bind(cluster);

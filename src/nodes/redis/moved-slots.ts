@@ -8,8 +8,8 @@ type NatMapper = (address: string) => { readonly host: string; readonly port: nu
 
 /**
  * Sees to it that ioredis finds its connection to the server that has a slot, also with `natMap`. For a slot that has
- * moved, ioredis stores the address that a server has named, but it stores its connections by the mapped address: it
- * would ask any server, again and again.
+ * moved, ioredis stores the address that a server has named, but it stores its connections by the mapped address:
+ * without a match, it would ask a random server each time.
  */
 export function followMoves(cluster: Cluster): void {
   const handleError = cluster.handleError.bind(cluster);

@@ -100,7 +100,7 @@ export class RedisCommands {
 
   /**
    * Fast path: a free lock needs only SET NX, which makes a lock cycle 5 to 7 % faster than the script (npm run bench).
-   * If the lock is taken, CLAIM tells who holds it. If the server refuses SET, but may answer, CLAIM is tried as well.
+   * If the lock is taken, CLAIM tells who holds it. If the server may be refusing only SET, CLAIM is tried, too.
    *
    * @returns `undefined` if the server refuses SET.
    */

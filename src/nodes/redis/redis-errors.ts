@@ -7,7 +7,7 @@ export const refusedSteps = new WeakMap<Error, Step>();
 /** A command that was never sent, or one of an inspection that got no answer in time: neither needs a release. */
 export class NotSent extends Error {}
 
-/** A command that got no answer from any server of a Cluster, nor a reason why. They may answer other commands. */
+/** A command that the servers of a Cluster only redirected, or did not answer. They may answer other commands. */
 export class Unserved extends Error {}
 
 /** Refusals of a command that an earlier server of a Cluster may have carried out: its answer was lost. */

@@ -159,7 +159,7 @@ export class RedisNode implements NodeDriver {
       if (claim && !isLate) log.refusingClaim(claim, why, this.remedyOf(claim, error), endOfRefusal(error));
       return rejection(why, scope);
     }
-    // A close is logged when it happens. Without trouble, the connection has been replaced, because it was silent.
+    // A close is logged when it happens. If the log has no trouble, the silent connection has been replaced.
     if (why === CLOSED) {
       const isReplaced = !this.connection.client.isCluster;
       return rejection(log.trouble ?? (isReplaced ? this.silence : why), 'connection');

@@ -45,7 +45,7 @@ function prepareMember(server: Redis): void {
   };
 }
 
-/** Prepares the connections to the Sentinels: those that ask for the master, and those that listen to a failover. */
+/** Prepares the connections to the Sentinels: those that ask for the master, and those that listen for failovers. */
 function prepareSentinels(server: Redis): void {
   const connector = connectorOf(server);
   const connect = connector.connectToSentinel?.bind(connector);

@@ -29,8 +29,8 @@ export async function afterTimeout(limit: number): Promise<void> {
 }
 
 /**
- * Opens a second connection to a server. Resolves to it as soon as it is ready. If it is not ready when `isOver`
- * resolves, resolves to why it was refused, or to neither if the server was silent.
+ * Opens a second connection to a server, and resolves to it once it is ready. If `isOver` resolves first, resolves to
+ * why the connection was refused, or to neither if the server was silent.
  */
 export async function openSecond(
   first: Redis,

@@ -111,7 +111,7 @@ function runningMark({ status }: Job): Mark | undefined {
   };
 }
 
-/** The gaps that events have told of, and whether a tick is in one of them. An event can tell again of the same gap. */
+/** The gaps that events have reported, and whether a tick is in one of them. Events can report a gap twice. */
 function toldGaps(
   job: Job,
   runs: readonly Mark[],
