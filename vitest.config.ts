@@ -54,8 +54,8 @@ export default defineConfig({
       // Fleets of processes, and installations, need much of the machine, and crowds of processes all of it.
       lane('system', 2, { maxWorkers: 2 }, SYSTEM, [...UNIT, ...CROWDS]),
       lane('crowds', 3, { maxWorkers: 1 }, CROWDS),
-      lane('pages', 4, { maxWorkers: 2, globalSetup: 'test/build-page.ts' }, PAGES, UNIT),
-      lane('package', 4, { maxWorkers: 2, globalSetup: 'test/pack.ts' }, PACKAGE),
+      lane('pages', 4, { maxWorkers: 3, globalSetup: 'test/build-page.ts' }, PAGES, UNIT),
+      lane('package', 4, { maxWorkers: 3, globalSetup: 'test/pack.ts' }, PACKAGE),
     ],
   },
 });

@@ -83,9 +83,10 @@ export class RunScope {
     return context.getStore()?.run;
   }
 
-  /** Whether the caller is part of a run of this firing. */
+  /** Whether the caller is part of a run of this firing, perhaps through another run inside it. */
   static wasWonIn(firing: Firing): boolean {
-    return context.getStore()?.wonIn === firing;
+    for (let scope = context.getStore(); scope; scope = scope.outer) if (scope.wonIn === firing) return true;
+    return false;
   }
 
   /**

@@ -2,6 +2,8 @@ import { createHash } from 'node:crypto';
 import { InvalidOptionError } from '../errors.js';
 import type { ResolvedJobOptions } from '../options/options.js';
 import { periodOf, type Schedule } from '../schedule/schedule-of.js';
+import type { CronFiring, IntervalFiring } from '../schedule/firing.js';
+import { RunScope } from './run-context.js';
 import type { RunRequest } from './run-request.js';
 
 /**
@@ -25,6 +27,15 @@ export function spreadOf(
     `must be shorter than the period of the schedule, which is taken as ${schedule.period} ms`,
     { received: spread },
   );
+}
+
+/** The same for a call in a firing. Inside a run of that firing, it is `undefined`, because such a call does not wait. */
+export function spreadIn(
+  where: string,
+  options: ResolvedJobOptions,
+  firing: CronFiring | IntervalFiring,
+): number | undefined {
+  return RunScope.wasWonIn(firing) ? undefined : spreadOf(where, options, firing);
 }
 
 /** Throws `InvalidOptionError` if the job sets a `spread` that its schedule does not allow. */

@@ -18,7 +18,7 @@ import { currentFiring } from '../schedule/firing.js';
 import { type Schedule, scheduleOf } from '../schedule/schedule-of.js';
 import type { RunRequest } from '../runs/run-request.js';
 import { checkForSchedule } from '../runs/schedule-checks.js';
-import { spreadOf } from '../runs/spread.js';
+import { spreadIn } from '../runs/spread.js';
 import { JobRunner } from './job-runner.service.js';
 import { outerRuns, ownRun } from '../runs/run-context.js';
 import { Binding } from './binding.service.js';
@@ -196,7 +196,7 @@ export class ExclusiveJobs {
     const firing = currentFiring();
     const where = whereOf(method, instance);
     if (firing?.kind === 'cron') {
-      return { name, pattern, options, firing, spread: spreadOf(where, options, firing) };
+      return { name, pattern, options, firing, spread: spreadIn(where, options, firing) };
     }
     if (firing?.kind === 'manual') {
       return { name, pattern, options: { ...options, every: undefined }, firing, trigger: 'manual' };
@@ -205,7 +205,7 @@ export class ExclusiveJobs {
     // If the scheduler's calls cannot be recognized, every call counts as one of them: as plain calls, they would run
     // on every instance.
     if (!firing && this.firings.recognizesIntervals) return { name, pattern, options };
-    const spread = firing && spreadOf(where, options, firing);
+    const spread = firing && spreadIn(where, options, firing);
     const every = options.every ?? schedule.every;
     const trigger = firing ? undefined : 'schedule';
     return { name, pattern, options: { ...options, every }, firing, spread, trigger };

@@ -68,10 +68,11 @@ export class JobProgress {
 
   /** Returns the job of a request, and notes how far it has come. */
   private note(request: RunRequest, hasProgressed: boolean): KnownJob | undefined {
-    const { tick, firing } = request;
+    const { tick, firing, past } = request;
     const schedule = this.scheduleOf(request);
-    if (schedule === undefined) return undefined;
+    if (schedule === undefined || this.isOfAnother(request)) return undefined;
     const job = this.jobs.add(request, schedule);
+    job.isInner = past === 'run here';
     if (firing?.kind === 'cron') this.callers.called(job, firing, groupOf(request));
     else if (request.source) job.source = request.source;
     const at = tick?.at ?? this.clock.now();
@@ -81,6 +82,15 @@ export class JobProgress {
       if (!['call', 'manual'].includes(triggerOf(request))) job.pausedUntil = undefined;
     }
     return job;
+  }
+
+  /** Whether a call says nothing about the schedule of its job: it is made in a run, or a firing, of another one. */
+  private isOfAnother({ name, firing, ticks, past }: RunRequest): boolean {
+    const declared = this.jobs.declaredAs(name);
+    if (!declared || firing?.kind !== 'cron') return false;
+    if (past === 'run here') return true;
+    const isOwn = declared.schedule === ticks || declared.source === firing.source;
+    return !isOwn && !this.callers.isStopped(declared);
   }
 
   private scheduleOf({ name, options, ticks, firing }: RunRequest): CronTicks | number | undefined {

@@ -73,7 +73,7 @@ export class JobStatuses {
     const resumed = endOfPause(view.pause, this.clock.now()) ?? Number.NEGATIVE_INFINITY;
     const idleUntil = Math.max(resumed, job.idleUntil ?? Number.NEGATIVE_INFINITY);
     const due = afterRuns(job, view, dueAfterIdle(job, this.lastOf(job, view), idleUntil));
-    return Number.isFinite(due) && !this.callers.isLeftOut(job) ? due : undefined;
+    return Number.isFinite(due) && !job.isInner && !this.callers.isLeftOut(job) ? due : undefined;
   }
 
   /** The time that the next run is counted from: the newest run, or when the job became known. */

@@ -37,6 +37,8 @@ export interface KnownJob {
    * function that was called in its place. `undefined` if that is not known.
    */
   source: object | undefined;
+  /** Whether it was last called inside a run. Only the winner of that run calls it, so its silence means nothing. */
+  isInner: boolean;
   /**
    * The newest firing that has called the job, and the group of the job; `undefined` without a group (see
    * `JobCallers`).
@@ -76,6 +78,11 @@ export class KnownJobs {
     return this.declared.get(name) ?? this.called.get(name);
   }
 
+  /** The job of that name, if this instance declares it. */
+  declaredAs(name: string): KnownJob | undefined {
+    return this.declared.get(name);
+  }
+
   /**
    * The jobs that are known now, as a copy: a caller may await between two jobs, and calls meanwhile reorder the maps.
    */
@@ -107,6 +114,7 @@ export class KnownJobs {
       pausedUntil: undefined,
       skipped: new SkippedTicks(),
       source: undefined,
+      isInner: false,
       calledIn: undefined,
     };
     jobs.set(name, job);

@@ -86,7 +86,7 @@ export class OverdueJobs {
     if (this.health.hasQuorum) this.reportsInOutage = 0;
     for (const name of this.silences.keys()) if (!this.jobs.get(name)) this.silences.delete(name);
     for (const job of this.jobs.all()) {
-      if (this.callers.isStopped(job) || this.callers.isLeftOut(job)) {
+      if (job.isInner || this.callers.isStopped(job) || this.callers.isLeftOut(job)) {
         // If the job is called again, its ticks count from then on.
         job.idleUntil = this.clock.now();
         this.silences.delete(job.name);

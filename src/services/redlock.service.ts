@@ -29,7 +29,7 @@ import { LeaseRegistry } from './lease-registry.service.js';
 import type { RedlockEventMap, RedlockListener } from '../events/events.js';
 import { Operations } from './operations.service.js';
 import { RedlockEvents } from './redlock-events.service.js';
-import { spreadOf } from '../runs/spread.js';
+import { spreadIn, spreadOf } from '../runs/spread.js';
 import { type CurrentRun, ownRun, RunScope } from '../runs/run-context.js';
 import { SchedulerFirings } from './scheduler-firings.service.js';
 
@@ -122,7 +122,7 @@ export class RedlockService {
     const current = currentFiring();
     const firing = current?.kind === 'cron' ? current : undefined;
     if (!job || firing?.source === job) {
-      const spread = firing && spreadOf('run()', jobOptions, firing);
+      const spread = firing && spreadIn('run()', jobOptions, firing);
       return this.#runner.run({ ...request, firing, spread }, routine);
     }
     const ticks = this.#firings.ticks.of(job.cronTime);

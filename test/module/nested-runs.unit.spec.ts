@@ -281,3 +281,60 @@ describe('while the shutdown waits for a run,', () => {
     ]);
   });
 });
+
+describe('a call inside a run of its firing', () => {
+  @Injectable()
+  class Nested {
+    constructor(
+      private readonly redlock: RedlockService,
+      private readonly registry: SchedulerRegistry,
+    ) {}
+
+    @Cron(ONCE_A_YEAR, byHand('calls inner'))
+    async callsInner(): Promise<void> {
+      await this.inner();
+    }
+
+    @Cron(ONCE_A_YEAR, byHand('calls outer'))
+    async callsOuter(): Promise<void> {
+      await this.outer();
+    }
+
+    @Exclusive('outer')
+    async outer(): Promise<void> {
+      // A run that belongs to another cron job is in between.
+      await this.redlock.run('between', () => this.inner(), { job: this.registry.getCronJob('spread') });
+    }
+
+    @Exclusive('inner')
+    async inner(): Promise<void> {
+      events.push('inner');
+    }
+
+    @Cron('0 */6 * * *', byHand('spread'))
+    @Exclusive('spread', { spread: '2h' })
+    async spread(): Promise<void> {
+      events.push('spread');
+    }
+
+    @Cron('0 * * * *', byHand('hourly'))
+    @Exclusive('hourly')
+    async hourly(): Promise<void> {
+      await this.spread();
+    }
+  }
+  Reflect.defineMetadata('design:paramtypes', [RedlockService, SchedulerRegistry], Nested);
+
+  it('claims only the lock, also through a run that belongs to another cron job', async () => {
+    const app = await start({ providers: [Nested] });
+    await fire(app, 'calls inner');
+    await fire(app, 'calls outer');
+    expect(events).toEqual(['inner', 'inner']);
+  });
+
+  it('does not wait, and so may have a spread that is longer than the period of the outer job', async () => {
+    const app = await start({ providers: [Nested] });
+    await fire(app, 'hourly');
+    expect(events).toEqual(['spread']);
+  });
+});
