@@ -7,7 +7,7 @@ export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, OPTIONS_TYPE, ASYN
     .setFactoryMethodName('createRedlockOptions')
     .setExtras<RedlockModuleExtras>({ isGlobal: true }, (definition, { isGlobal }) => ({
       ...definition,
-      global: isGlobal,
+      global: isGlobal ?? true,
     }))
     .build();
 

@@ -12,10 +12,14 @@ const QUOTE = String.raw`\\*["'${'`'}]`;
 const LABEL =
   `(?:${NAME})${MORE}(?:${QUOTE})?\\s*[=:]|` +
   `(?:${UNCLEAR})${MORE}(?:${QUOTE}\\s*[=:]|=|:(?=\\s*${QUOTE}\\w))`;
-/** A quoted string (perhaps unclosed), `{…}`, `[…]`, or a word, perhaps after a scheme or before cookie pairs. */
+const QUOTED = String.raw`\\*"(?:\\.|[^"\\])*"?|\\*'(?:\\.|[^'\\])*'?`;
+/**
+ * A quoted string (perhaps unclosed), `{…}` or `[…]` (with all that follows, if there is another one inside), or a word,
+ * perhaps after a scheme or before cookie pairs.
+ */
 const VALUE =
-  String.raw`\\*"(?:\\.|[^"\\])*"?|\\*'(?:\\.|[^'\\])*'?|\{[^{}]*\}?|\[[^[\]]*\]?|` +
-  String.raw`(?:(?:basic|bearer|digest|token)\s+)?\S+(?:(?<=;)\s+[^\s=]+=\S+)*`;
+  String.raw`${QUOTED}|\{[^{}]*(?:\}|\{[^]*)?|\[[^[\]]*(?:\]|\[[^]*)?|` +
+  String.raw`(?:(?:basic|bearer|digest|token)\s+)?\S+(?:(?<=;)\s+[^\s=]+=(?:${QUOTED}|\S+))*`;
 
 const LABELS = new RegExp(LABEL, 'i');
 const LABELLED = new RegExp(`((?:${LABEL})[=>]*\\s*)(?:${VALUE})`, 'gi');
@@ -27,8 +31,11 @@ const LABELLED = new RegExp(`((?:${LABEL})[=>]*\\s*)(?:${VALUE})`, 'gi');
 const BEFORE_SECRET_OR_WORD =
   String.raw`\b(?:[Bb]asic|BASIC|[Bb]earer|BEARER)|` +
   `(?:[Aa]uth|AUTH|[Ss]ession|SESSION|[Tt]oken|TOKEN)${MORE}\\s*[=:]`;
-const LIKELY = new RegExp(
-  String.raw`((?:${BEFORE_SECRET_OR_WORD})\s+)(?=[\w.~+/=-]*(?:\d|[a-z][A-Z]|\w[.~+/=]\w)|[\w.~+/=-]{16})\S+`,
+const LOOKS_SECRET = String.raw`(?=[\w.~+/=-]*(?:\d|[a-z][A-Z]|\w[.~+/=]\w)|[\w.~+/=-]{16})\S+`;
+const LIKELY = new RegExp(String.raw`((?:${BEFORE_SECRET_OR_WORD})\s+)${LOOKS_SECRET}`, 'g');
+/** A scheme of its own, and what may be a secret. */
+const AUTHORIZED = new RegExp(
+  String.raw`((?:[Aa]uthorization|AUTHORIZATION)["']?\s*[=:]\s*["']?)[\w-]+\s+${LOOKS_SECRET}`,
   'g',
 );
 
@@ -37,7 +44,11 @@ const KNOWN = /\b(?:A[KS]IA[A-Z\d]{16}\b|eyJ[\w-]{5,}\.[\w.-]+)/g;
 
 /** The text with `***` in place of each secret that has a name before it, or a known form. */
 export function withoutSecrets(text: string): string {
-  return text.replace(LABELLED, '$1***').replace(LIKELY, '$1***').replace(KNOWN, '***');
+  return text
+    .replace(AUTHORIZED, '$1***')
+    .replace(LABELLED, '$1***')
+    .replace(LIKELY, '$1***')
+    .replace(KNOWN, '***');
 }
 
 /** Whether `withoutSecrets` would replace something, or the text ends with a label such as `password=`. */

@@ -38,6 +38,11 @@ describe('a message', () => {
     `Set-Cookie: sid=${SECRET}; Path=/; HttpOnly`,
     `Cookie: a=1; sid=${SECRET}; b=2`,
     `credentials: ${SECRET}`,
+    `session=1; password="correct ${SECRET} staple"`,
+    JSON.stringify({ credentials: { aws: { id: 'x', key: SECRET } } }),
+    JSON.stringify({ secrets: [[SECRET]] }),
+    `Authorization: ApiKey ${SECRET}`,
+    JSON.stringify({ authorization: `SSWS ${SECRET}` }),
     `credentials: { user: "me", key: "a ${SECRET}" }`,
   ])('does not show the secret in it: %s', (message) => {
     expect(redacted(message)).toContain('***');

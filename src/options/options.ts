@@ -112,7 +112,7 @@ export interface RedlockModuleOptions {
 /** Accepted by `forRoot` and `forRootAsync` in addition to the options. All are optional. */
 export interface RedlockModuleExtras {
   /** `false`: the module is available only to modules that import it. Default: `true`. */
-  isGlobal: boolean;
+  isGlobal: boolean | undefined;
 }
 
 /** The interface of a class that creates the options, for `forRootAsync({ useClass })` and `useExisting`. */

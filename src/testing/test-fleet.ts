@@ -133,14 +133,12 @@ export class TestFleet {
     }
     const methods = this.methodsOf(job);
     const now = this.reached;
-    const next = Math.max(
-      ...methods.filter(({ isScheduled }) => isScheduled).map((method) => method.next(now)),
-    );
     if (at && at.getTime() < now) {
       const right = `must not be before ${new Date(now).toISOString()}, the time of the fleet`;
       throw new InvalidOptionError(FIRE, 'at', right, { received: at });
     }
-    this.target = at ? at.getTime() : next;
+    const scheduled = methods.filter(({ isScheduled }) => isScheduled);
+    this.target = at ? at.getTime() : Math.max(...scheduled.map((method) => method.next(now)));
     const duration = this.target - this.clock.now();
     if (duration > 0) await (this.moving = this.clock.advance(duration));
     const first = this.firings++ % methods.length;

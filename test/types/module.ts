@@ -60,6 +60,7 @@ export function taken(): void {
     instanceId: 'worker-1',
   });
   RedlockModule.forRootAsync({ useFactory: () => ({ nodes }), isGlobal: false });
+  RedlockModule.forRootAsync({ useFactory: () => ({ nodes }), isGlobal: undefined });
   RedlockModule.forRootAsync({ useFactory: async () => ({ nodes }) });
   RedlockModule.forRootAsync({ inject: ['URL'], useFactory: (url: string) => ({ nodes: url }) });
   RedlockModule.forRootAsync({ useClass: Factory });
