@@ -39,7 +39,6 @@ function nodesOf(urls: string): string | Cluster | RedisOptions {
   return new Cluster(places, {
     lazyConnect: true,
     slotsRefreshInterval: 60_000,
-    clusterNodeRetryStrategy: () => 500,
   });
 }
 

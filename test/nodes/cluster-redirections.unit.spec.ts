@@ -67,10 +67,4 @@ describe('ioredis gives a command up', () => {
     expect(perhapsCarriedOut.has(outcomeOf(OOM)!)).toBe(false);
     expect(perhapsCarriedOut.has(outcomeOf(CLOSED, OOM)!)).toBe(true);
   });
-
-  it('only after it was sent again, also if a connection is about to be made again', () => {
-    const closed = 'Reached the max retries per request limit (which is 0). Refer to "maxRetriesPerRequest"';
-    expect(outcomeOf(closed)).toBeUndefined();
-    expect(outcomeOf(closed, MOVED, closed)).toMatchObject({ message: unreachable('10.1.1.2:6379') });
-  });
 });

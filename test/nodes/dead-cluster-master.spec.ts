@@ -24,7 +24,7 @@ async function useCluster(...settings: string[]): Promise<void> {
 }
 
 async function opened(nodeTimeout: number, options: ClusterOptions = {}): Promise<BoundedNode> {
-  const seeds = masters.map(({ server: { port } }) => ({ host: '127.0.0.1', port }));
+  const seeds = masters.map(({ server: { port } }) => ({ host: 'localhost', port }));
   const client = new Cluster(seeds, { lazyConnect: true, ...options });
   const node = nodeOf(client, { nodeTimeout, isAlone: true });
   onTestFinished(() => node.close());
@@ -55,7 +55,6 @@ describe.skipIf(findEngine().kind === 'embedded')('a master of a Cluster', () =>
       2000,
       { retryDelayOnFailover: 0, retryDelayOnClusterDown: 0 },
     ],
-    ['whose servers are connected to again', 500, { clusterNodeRetryStrategy: () => 50 }],
   ])(
     'that has died is said to be unreachable, once for each job, until its replica has taken over: a Cluster %s',
     { timeout: 90_000 },
@@ -121,4 +120,19 @@ describe.skipIf(findEngine().kind === 'embedded')('a master of a Cluster', () =>
       ]);
     },
   );
+
+  it('is looked up by its name once all of them have died, also with a clusterNodeRetryStrategy', async () => {
+    await useCluster(...NOTICED);
+    let lookups = 0;
+    await opened(500, {
+      clusterNodeRetryStrategy: () => 50,
+      dnsLookup: (host, done) => {
+        lookups++;
+        done(null, host === 'localhost' ? '127.0.0.1' : host);
+      },
+    });
+    await Promise.all(masters.map(({ server }) => server.kill()));
+    lookups = 0;
+    await vi.waitFor(() => expect(lookups).toBeGreaterThan(0), 10_000);
+  });
 });

@@ -12,8 +12,7 @@ export function tellWhyGivenUp(cluster: Cluster): void {
   const handleError = cluster.handleError.bind(cluster);
   /** The errors of each command, by the object that ioredis keeps for it. */
   const errorsOf = new WeakMap<object, Error[]>();
-  cluster.handleError = (given, command, handlers: { maxRedirections(error: Error): void }) => {
-    const error = asClosed(given);
+  cluster.handleError = (error, command, handlers: { maxRedirections(error: Error): void }) => {
     const errors = [...(errorsOf.get(command) ?? []), error];
     errorsOf.set(command, errors);
     const noted = (told: Error): Error => {
@@ -48,12 +47,4 @@ function isClosed({ message }: Error): boolean {
 /** Whether ioredis would not have sent the command again after this error. */
 function isFinal(error: Error): boolean {
   return !isClosed(error) && !/^(MOVED|ASK|TRYAGAIN|CLUSTERDOWN) /.test(error.message);
-}
-
-/**
- * With a `clusterNodeRetryStrategy`, ioredis has another message for a closed connection, and does not recognize it: it
- * would give up at once.
- */
-function asClosed(error: Error): Error {
-  return error.message.startsWith('Reached the max retries per request') ? new Error(CLOSED) : error;
 }

@@ -60,6 +60,8 @@ export function clientLike(client: Redis | Cluster, settings: NodeSettings): Red
     scripts: undefined,
     himportFieldsets: undefined,
     clusterRetryStrategy: retryStrategy,
+    // ioredis would connect to the old addresses of all servers forever, and never look up the names of the Cluster.
+    clusterNodeRetryStrategy: null,
     // So that ioredis gives up in time while a slot moves, or while a server cannot be reached.
     maxRedirections: REDIRECTIONS,
     retryDelayOnTryAgain: redirectionDelay,

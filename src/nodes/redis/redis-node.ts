@@ -176,6 +176,7 @@ export class RedisNode implements NodeDriver {
   private silent(why: string): Error {
     const silence = this.connection.unanswered();
     if (silence === 'complete') this.log.troubled(why, GRACE);
+    if (silence === 'none' && this.connection.isReady) return new AnsweredLate();
     return silence.endsWith('in part') ? new Unserved(why) : new NotSent(why);
   }
 

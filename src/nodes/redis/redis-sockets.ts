@@ -61,11 +61,16 @@ function prepareSentinels(server: Redis): void {
   };
 }
 
+/** After how long a connection on which nothing is sent is probed, in milliseconds. */
+const KEEP_ALIVE = 10_000;
+
 function prepareListening(sentinel: Redis): void {
   catchRejections(sentinel, 'subscribe');
   // ioredis subscribes once, and drops that command if many attempts to connect to the Sentinel fail, or (ioredis 6) if
   // the Sentinel hangs during one.
   sentinel.on('ready', () => void sentinel.subscribe('+switch-master'));
+  // Nothing else is sent on this connection: without it, a network that drops the connection goes unnoticed for hours.
+  sentinel.on('connect', () => void sentinel.stream.setKeepAlive(true, KEEP_ALIVE));
   prepare(sentinel);
 }
 
