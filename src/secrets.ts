@@ -19,7 +19,7 @@ const QUOTED = String.raw`\\*"(?:\\.|[^"\\])*"?|\\*'(?:\\.|[^'\\])*'?`;
  */
 const VALUE =
   String.raw`${QUOTED}|\{[^{}]*(?:\}|\{[^]*)?|\[[^[\]]*(?:\]|\[[^]*)?|` +
-  String.raw`(?:(?:basic|bearer|digest|token)\s+)?\S+(?:(?<=;)\s+[^\s=]+=(?:${QUOTED}|\S+))*`;
+  String.raw`(?:(?:basic|bearer|digest|token)\s+)?\S+(?:(?<=;)\s+[^\s=]+=(?:(?:${QUOTED})\S*|\S+))*`;
 
 const LABELS = new RegExp(LABEL, 'i');
 const LABELLED = new RegExp(`((?:${LABEL})[=>]*\\s*)(?:${VALUE})`, 'gi');
@@ -31,11 +31,11 @@ const LABELLED = new RegExp(`((?:${LABEL})[=>]*\\s*)(?:${VALUE})`, 'gi');
 const BEFORE_SECRET_OR_WORD =
   String.raw`\b(?:[Bb]asic|BASIC|[Bb]earer|BEARER)|` +
   `(?:[Aa]uth|AUTH|[Ss]ession|SESSION|[Tt]oken|TOKEN)${MORE}\\s*[=:]`;
-const LOOKS_SECRET = String.raw`(?=[\w.~+/=-]*(?:\d|[a-z][A-Z]|\w[.~+/=]\w)|[\w.~+/=-]{16})\S+`;
-const LIKELY = new RegExp(String.raw`((?:${BEFORE_SECRET_OR_WORD})\s+)${LOOKS_SECRET}`, 'g');
-/** A scheme of its own, and what may be a secret. */
+const LOOKS_SECRET = String.raw`(?=[\w.~+/=-]*(?:\d|[a-z][A-Z]|\w[.~+/=]\w)|[\w.~+/=-]{16})`;
+const LIKELY = new RegExp(String.raw`((?:${BEFORE_SECRET_OR_WORD})\s+)${LOOKS_SECRET}\S+`, 'g');
+/** What follows a scheme that `LABELLED` does not know, and has replaced in place of the secret. */
 const AUTHORIZED = new RegExp(
-  String.raw`((?:[Aa]uthorization|AUTHORIZATION)["']?\s*[=:]\s*["']?)[\w-]+\s+${LOOKS_SECRET}`,
+  String.raw`((?:[Aa]uthorization|AUTHORIZATION)["']?\s*[=:]\s*\*{3})\s+${LOOKS_SECRET}[^\s,;"']+`,
   'g',
 );
 
@@ -45,8 +45,8 @@ const KNOWN = /\b(?:A[KS]IA[A-Z\d]{16}\b|eyJ[\w-]{5,}\.[\w.-]+)/g;
 /** The text with `***` in place of each secret that has a name before it, or a known form. */
 export function withoutSecrets(text: string): string {
   return text
-    .replace(AUTHORIZED, '$1***')
     .replace(LABELLED, '$1***')
+    .replace(AUTHORIZED, '$1')
     .replace(LIKELY, '$1***')
     .replace(KNOWN, '***');
 }

@@ -42,6 +42,10 @@ describe('a message', () => {
     JSON.stringify({ credentials: { aws: { id: 'x', key: SECRET } } }),
     JSON.stringify({ secrets: [[SECRET]] }),
     `Authorization: ApiKey ${SECRET}`,
+    `{ authorization: 'Bearer abc123def', cookie: 'sid=${SECRET}' }`,
+    `{ authorization: 'Bearer abc123def', password: '${SECRET}' }`,
+    `Authorization: none x1,password="correct ${SECRET} staple"`,
+    `Cookie: a=1; b="x"; sid=${SECRET}`,
     JSON.stringify({ authorization: `SSWS ${SECRET}` }),
     `credentials: { user: "me", key: "a ${SECRET}" }`,
   ])('does not show the secret in it: %s', (message) => {

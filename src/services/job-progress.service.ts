@@ -3,6 +3,7 @@ import type { Denial } from '../acquire/outcome.js';
 import { contentOf } from '../acquire/token.js';
 import type { Clock } from '../clock.js';
 import { CLOCK } from '../redlock.module-definition.js';
+import { RunScope } from '../runs/run-context.js';
 import { type RunRequest, triggerOf } from '../runs/run-request.js';
 import type { CronTicks } from '../schedule/cron-ticks.js';
 import { intervalOf } from '../schedule/due-times.js';
@@ -70,9 +71,11 @@ export class JobProgress {
   private note(request: RunRequest, hasProgressed: boolean): KnownJob | undefined {
     const { tick, firing, past } = request;
     const schedule = this.scheduleOf(request);
-    if (schedule === undefined || this.isOfAnother(request)) return undefined;
+    // Only the winner of the outer run makes such a call, so it says nothing about a schedule that the job declares.
+    const isInner = past === 'run here' && firing !== undefined && RunScope.wasWonIn(firing);
+    if (schedule === undefined || (isInner && this.jobs.isDeclared(request.name))) return undefined;
     const job = this.jobs.add(request, schedule);
-    job.isInner = past === 'run here';
+    job.isInner = isInner;
     if (firing?.kind === 'cron') this.callers.called(job, firing, groupOf(request));
     else if (request.source) job.source = request.source;
     const at = tick?.at ?? this.clock.now();
@@ -82,15 +85,6 @@ export class JobProgress {
       if (!['call', 'manual'].includes(triggerOf(request))) job.pausedUntil = undefined;
     }
     return job;
-  }
-
-  /** Whether a call says nothing about the schedule of its job: it is made in a run, or a firing, of another one. */
-  private isOfAnother({ name, firing, ticks, past }: RunRequest): boolean {
-    const declared = this.jobs.declaredAs(name);
-    if (!declared || firing?.kind !== 'cron') return false;
-    if (past === 'run here') return true;
-    const isOwn = declared.schedule === ticks || declared.source === firing.source;
-    return !isOwn && !this.callers.isStopped(declared);
   }
 
   private scheduleOf({ name, options, ticks, firing }: RunRequest): CronTicks | number | undefined {

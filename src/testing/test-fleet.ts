@@ -121,8 +121,8 @@ export class TestFleet {
    * are omitted: their scheduler would not fire the job, for example because its cron job was stopped there, or their
    * previous call is in progress, with `waitForCompletion`.
    * @throws InvalidOptionError for a job that does not exist, for a job with `@Cron` or `@Interval` that no scheduler
-   * would fire, for a schedule that has ended, and for an `at` in the past, or more than eight years after the date of
-   * this machine.
+   * would fire, for a schedule that has ended, unless `at` is given, and for an `at` in the past, or more than eight
+   * years after the date of this machine.
    */
   async fire(job: string, at?: Date): Promise<FiredRun[]> {
     if (at !== undefined) fleetTime(FIRE, 'at', at);
