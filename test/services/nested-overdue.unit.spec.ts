@@ -23,7 +23,8 @@ class Jobs {
 
   @Cron('0 * * * * *', { timeZone: 'UTC', name: 'twice' })
   async twice(): Promise<void> {
-    for (let call = 0; calls && call < 2; call++) await this.redlock.run('twice', () => {});
+    if (!calls) return;
+    for (let call = 0; call < 2; call++) await this.redlock.run('twice', () => {});
   }
 
   @Exclusive('cleanup')
