@@ -29,7 +29,7 @@ export function spreadOf(
   );
 }
 
-/** The same for a call in a firing. Inside a run of that firing, it is `undefined`, because such a call does not wait. */
+/** The same for a call in a firing; `undefined` inside a run of that firing, because such a call does not wait. */
 export function spreadIn(
   where: string,
   options: ResolvedJobOptions,
