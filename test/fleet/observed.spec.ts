@@ -29,8 +29,13 @@ class Observed {
     const child = fork(PROGRAM, { env: { ...process.env, OBSERVED: JSON.stringify(spec) }, execArgv: [] });
     endings.push(() => child.kill('SIGKILL'));
     const observed = new Observed(spec.instanceId, child);
-    child.on('message', (message) => void log.push(message as ObservedMessage));
-    await once(child, 'message');
+    const ready = new Promise<void>((resolve) => {
+      child.on('message', (message: ObservedMessage) => {
+        log.push(message);
+        if (message.event === 'ready') resolve();
+      });
+    });
+    await ready;
     return observed;
   }
 

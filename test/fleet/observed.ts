@@ -32,6 +32,15 @@ let work = 50;
 
 @Injectable()
 class Jobs {
+  /** The events are listened to from here, because a tick can be due while the application is still starting. */
+  constructor(redlock: RedlockService) {
+    redlock.on('started', ({ tick }) => tell({ event: 'started', tick: tick?.getTime() ?? 0 }));
+    redlock.on('overdue', ({ expected }) => tell({ event: 'overdue', from: expected.getTime() }));
+    redlock.on('missed', ({ from, to, count, cause }) =>
+      tell({ event: 'missed', from: from.getTime(), to: to.getTime(), count, cause }),
+    );
+  }
+
   @Cron('* * * * * *', { timeZone: 'UTC' })
   @Exclusive('report', { ttl: '2s', overdueAfter: '3s' })
   async report(): Promise<void> {
@@ -48,13 +57,7 @@ class Jobs {
 })
 class AppModule {}
 
-const app = await NestFactory.createApplicationContext(AppModule, { logger: ['error'] });
-const redlock = app.get(RedlockService);
-redlock.on('started', ({ tick }) => tell({ event: 'started', tick: tick?.getTime() ?? 0 }));
-redlock.on('overdue', ({ expected }) => tell({ event: 'overdue', from: expected.getTime() }));
-redlock.on('missed', ({ from, to, count, cause }) =>
-  tell({ event: 'missed', from: from.getTime(), to: to.getTime(), count, cause }),
-);
+await NestFactory.createApplicationContext(AppModule, { logger: ['error'] });
 process.on('message', (message) => void (work = Number(message)));
 process.once('disconnect', () => process.exit());
 tell({ event: 'ready' });
