@@ -83,7 +83,7 @@ export class OverdueJobs {
 
   private async checkAll(): Promise<void> {
     let lookups = LOOKUPS;
-    if (this.health.hasQuorum) this.reportsInOutage = 0;
+    if (this.health.isAnswered) this.reportsInOutage = 0;
     for (const name of this.silences.keys()) if (!this.jobs.get(name)) this.silences.delete(name);
     for (const job of this.jobs.all()) {
       if (job.isInner || this.callers.isStopped(job) || this.callers.isLeftOut(job)) {
@@ -170,6 +170,7 @@ export class OverdueJobs {
     const answer = await this.acquirer.takeOnce(lock, REPORTED_FOR);
     const isOutage = answer.kind === 'denied' && answer.reason === 'store-down';
     if (isOutage) this.reportsInOutage++;
+    else if (answer.kind === 'granted') this.reportsInOutage = 0;
     if (isOutage || answer.kind === 'granted') return true;
     return answer.holder === undefined ? undefined : false;
   }

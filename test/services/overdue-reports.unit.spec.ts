@@ -22,6 +22,7 @@ type LookArguments = Parameters<MemoryNode['look']>;
 class FaultyNode extends MemoryNode {
   isSlow = false;
   isDown = false;
+  isRegisterRefused = false;
   claims = 0;
 
   override claim(...args: ClaimArguments): ReturnType<MemoryNode['claim']> {
@@ -29,6 +30,11 @@ class FaultyNode extends MemoryNode {
     if (this.isDown) return Promise.reject(new Error('down'));
     if (!this.isSlow) return super.claim(...args);
     return Promise.reject(new NodeUnreachableError('memory', 'is slow', 'slow'));
+  }
+
+  override register(...args: Parameters<MemoryNode['register']>): ReturnType<MemoryNode['register']> {
+    if (!this.isRegisterRefused) return super.register(...args);
+    return Promise.reject(new NodeUnreachableError('memory', 'NOPERM', 'command'));
   }
 
   override look(...args: LookArguments): ReturnType<MemoryNode['look']> {
@@ -134,7 +140,11 @@ describe('in an outage, a job', () => {
     expect(await checkAfter(10)).toEqual(['report 09:31', 'report 09:31']);
   });
 
-  it('of many is reported, and the log names the first twenty', async () => {
+  it.each([
+    ['', false],
+    [', also to a user who may not write the register', true],
+  ])('of many is reported, and the log names the first twenty%s', async (_to, isRefused) => {
+    node.isRegisterRefused = isRefused;
     const logger = new RecordingLogger();
     const events: string[] = [];
     const names = Array.from({ length: 30 }, (_one, index) => `job-${index}`);
