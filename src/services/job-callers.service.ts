@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { CronFiring } from '../schedule/firing.js';
+import type { CronFiring, Firing } from '../schedule/firing.js';
 import type { KnownJob } from './known-jobs.service.js';
 import { SchedulerFirings } from './scheduler-firings.service.js';
 
@@ -47,6 +47,12 @@ export class JobCallers {
     }
     const current = { firing, groups: new Set([group]), last: job.name };
     this.firings.set(source, [...withoutOutdated(known), current]);
+  }
+
+  /** Whether a firing is that of another cron job than the one that still calls this job on its schedule. */
+  isOutsider(job: KnownJob, firing: Firing | undefined): boolean {
+    if (firing?.kind !== 'cron' || !job.source || firing.ticks === job.schedule) return false;
+    return !this.isStopped(job) && !this.scheduler.areOfOneMethod(job.source, firing.source);
   }
 
   /** Whether the source of the job is stopped, or now has another schedule. */

@@ -71,9 +71,11 @@ export class JobProgress {
   private note(request: RunRequest, hasProgressed: boolean): KnownJob | undefined {
     const { tick, firing, past } = request;
     const schedule = this.scheduleOf(request);
-    // Only the winner of the outer run makes such a call, so it says nothing about a schedule that the job declares.
     const isInner = past === 'run here' && firing !== undefined && RunScope.wasWonIn(firing);
-    if (schedule === undefined || (isInner && this.jobs.isDeclared(request.name))) return undefined;
+    // Calls inside a run, and calls by another cron job, say nothing about a schedule that the job declares.
+    const declared = this.jobs.declaredAs(request.name);
+    if (schedule === undefined || (declared && (isInner || this.callers.isOutsider(declared, firing))))
+      return undefined;
     const job = this.jobs.add(request, schedule);
     job.isInner = isInner;
     if (firing?.kind === 'cron') this.callers.called(job, firing, groupOf(request));

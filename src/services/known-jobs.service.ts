@@ -78,9 +78,9 @@ export class KnownJobs {
     return this.declared.get(name) ?? this.called.get(name);
   }
 
-  /** Whether this instance declares a job of that name, with a schedule. */
-  isDeclared(name: string): boolean {
-    return this.declared.has(name);
+  /** The job of that name, if this instance declares it with a schedule. */
+  declaredAs(name: string): KnownJob | undefined {
+    return this.declared.get(name);
   }
 
   /**

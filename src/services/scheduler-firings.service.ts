@@ -47,7 +47,8 @@ export class SchedulerFirings {
   /** The times of the cron jobs of decorated methods. */
   private readonly times = new CronJobTimes(this.ticks);
   private registries: readonly SchedulerRegistry[] = [];
-  private knowsIntervals = false;
+  /** Whether a call of an `@Interval` method outside a firing is certain to be a plain call. */
+  recognizesIntervals = false;
 
   constructor(
     @Inject(CLOCK) private readonly clock: Clock,
@@ -73,17 +74,12 @@ export class SchedulerFirings {
     for (const registry of this.registries) this.watchRegistry(registry);
     const orchestrators = providers.map(({ instance }): unknown => instance).filter(isOrchestrator);
     for (const orchestrator of orchestrators) this.watchOrchestrator(orchestrator);
-    this.knowsIntervals = orchestrators.length > 0;
+    this.recognizesIntervals = orchestrators.length > 0;
   }
 
   /** Whether the application has a scheduler. */
   get hasScheduler(): boolean {
     return this.registries.length > 0;
-  }
-
-  /** Whether a call of an `@Interval` method outside a firing is certain to be a plain call. */
-  get recognizesIntervals(): boolean {
-    return this.knowsIntervals;
   }
 
   /** Whether the scheduler calls a decorated method, at the times that its decorator sets. */
@@ -143,6 +139,11 @@ export class SchedulerFirings {
     if (!('cronTime' in source) || typeof schedule === 'number') return true;
     const job = source as CronJob;
     return isActive(job) && this.ticks.of(job.cronTime).fingerprint === schedule.fingerprint;
+  }
+
+  /** Whether both sources are cron jobs of one decorated method, perhaps on different objects. */
+  areOfOneMethod(a: object, b: object): boolean {
+    return a === b || (decoratedWith.has(a) && decoratedWith.get(a) === decoratedWith.get(b));
   }
 
   /** The call of a cron job of this application. */

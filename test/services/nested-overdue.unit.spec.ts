@@ -1,5 +1,5 @@
 import { Injectable, Module } from '@nestjs/common';
-import { Cron, ScheduleModule, SchedulerRegistry } from '@nestjs/schedule';
+import { Cron, Interval, ScheduleModule, SchedulerRegistry } from '@nestjs/schedule';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { Exclusive, RedlockModule, RedlockService } from '../../src/index.js';
 import { TestFleet } from '../../src/testing/index.js';
@@ -33,6 +33,21 @@ class Jobs {
   @Cron('0 0 6 * * *', { timeZone: 'UTC' })
   @Exclusive('daily')
   async daily(): Promise<void> {}
+
+  @Cron('0 0 6 * * *', { timeZone: 'UTC' })
+  @Exclusive('report')
+  async report(): Promise<void> {}
+
+  @Interval(8 * 60 * 60 * 1000)
+  @Exclusive('sweep')
+  async sweep(): Promise<void> {}
+
+  @Cron('0 * * * * *', { timeZone: 'UTC', name: 'unguarded' })
+  async unguarded(): Promise<void> {
+    if (!calls) return;
+    await this.report();
+    await this.sweep();
+  }
 }
 
 @Module({ imports: [ScheduleModule.forRoot(), RedlockModule.forRoot()], providers: [Jobs] })
@@ -94,4 +109,17 @@ it('a job that a cron job calls twice is overdue once it is not called any more'
   calls = false;
   await fireFor(10);
   expect(overdue).toEqual(['twice']);
+});
+
+it('a job that another cron job calls, outside any run, keeps its own schedule, and is not overdue once it is not called', async () => {
+  const { instances } = fleet;
+  for (const app of instances) await app.get(SchedulerRegistry).getCronJob('unguarded').fireOnTick();
+  calls = false;
+  await fireFor(20);
+  expect(overdue).toEqual([]);
+  const [first] = instances;
+  const redlock = first!.get(RedlockService);
+  expect(redlock.preview('report', 1)).toEqual([new Date('2031-05-08T06:00:00Z')]);
+  expect(redlock.preview('sweep', 1)[0]!.getTime()).toBeGreaterThan(Date.parse('2031-05-07T16:00:00Z'));
+  expect((await redlock.history('report')).map(({ trigger }) => trigger)).toEqual(['schedule']);
 });
