@@ -30,8 +30,15 @@ interface CheckedOptions {
   readonly schedule: Schedule;
 }
 
+/** A decorated method, with its provider or controller. */
+interface FoundMethod extends MethodOfObject {
+  readonly instance: object;
+  /** Whether there is one object. If there is one per request or consumer, `instance` has not been constructed. */
+  readonly isSingle: boolean;
+}
+
 /** A job that an instance declares. */
-export interface DeclaredJob extends CheckedOptions {
+export interface DeclaredJob extends FoundMethod, CheckedOptions {
   readonly name: string;
   /** The pattern that stands for the job names of the method, if they depend on the call. */
   readonly pattern: string | undefined;
@@ -39,13 +46,6 @@ export interface DeclaredJob extends CheckedOptions {
   readonly call: () => unknown;
   /** Whether calls make their claims through this module: an application may import several. */
   readonly isOwn: boolean;
-}
-
-/** A decorated method, with its provider or controller. */
-interface FoundMethod extends MethodOfObject {
-  readonly instance: object;
-  /** Whether there is one object. If there is one per request or consumer, `instance` has not been constructed. */
-  readonly isSingle: boolean;
 }
 
 /** The decorated methods of the application: checks them at startup, and turns their calls into runs. */
@@ -128,12 +128,13 @@ export class ExclusiveJobs {
 
   /** The decorated methods that can be called, and have a name when they are called without arguments. */
   *declared(): Iterable<DeclaredJob> {
-    for (const { method, instance, isSingle, options, schedule } of this.valid()) {
+    for (const found of this.valid()) {
+      const { method, instance, isSingle } = found;
       const name = isSingle ? nameIfValid(method, instance, []) : undefined;
       if (name === undefined) continue;
       const call = (): unknown => (Reflect.get(instance, method.key) as () => unknown).call(instance);
       const isOwn = this.binding.guards(instance);
-      yield { name, pattern: patternOf(method, instance), options, schedule, call, isOwn };
+      yield { ...found, name, pattern: patternOf(method, instance), call, isOwn };
     }
   }
 
@@ -168,9 +169,8 @@ export class ExclusiveJobs {
     const routine = (): unknown => Reflect.apply(method.original, instance, args);
     const firing = currentFiring();
     if (firing?.kind === 'manual' && firing.method === method) firing.hasCalled = true;
-    const { enabled } = this.options;
     // Within its own run, a method may call itself, or `super.method()`: such a call makes no claim.
-    if (!enabled || ownRun(this.options, () => nameIfValid(method, instance, args))) return routine();
+    if (!this.isEnabled || ownRun(this.options, () => nameIfValid(method, instance, args))) return routine();
     return this.run(method, instance, args, routine);
   }
 

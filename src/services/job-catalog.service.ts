@@ -1,5 +1,6 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { Clock } from '../clock.js';
+import { quoted } from '../display.js';
 import { placeOf } from '../decorators/exclusive-method.js';
 import { nameIfValid, nameOf, patternOf } from '../decorators/job-name.js';
 import { InvalidOptionError } from '../errors.js';
@@ -19,6 +20,8 @@ import { SchedulerFirings } from './scheduler-firings.service.js';
 /** The decorated methods of this instance, for those who look at them, or call them by the name of their job. */
 @Injectable()
 export class JobCatalog {
+  private readonly logger = new Logger('RedlockModule');
+
   constructor(
     private readonly jobs: ExclusiveJobs,
     private readonly known: KnownJobs,
@@ -88,13 +91,29 @@ export class JobCatalog {
 
   /**
    * Remembers the schedules that the scheduler of this instance follows, one per turn, because parsing each of them
-   * takes time.
+   * takes time. Warns of computed names that two of them share.
    */
   async noteSchedules(): Promise<void> {
+    const scheduled = new Map<string, DeclaredJob>();
     for (const job of this.jobs.declared()) {
       await this.clock.turn();
       this.note(job);
+      if (!job.isOwn || !this.firings.sourceOf(job.schedule)) continue;
+      const other = scheduled.get(job.name);
+      scheduled.set(job.name, job);
+      if (other) this.warnOfShared(job, other);
     }
+  }
+
+  /** Warns if two scheduled jobs share a computed name. `ReservedNames` has refused fixed names that are shared. */
+  private warnOfShared({ name, pattern, instance }: DeclaredJob, other: DeclaredJob): void {
+    const computed = pattern ?? other.pattern;
+    // One object may have two tokens.
+    if (computed === undefined || (instance === other.instance && pattern === other.pattern)) return;
+    this.logger.warn(
+      `The name function of ${computed} returns ${quoted(name)}, which another scheduled job has, too, so the two take ` +
+        "each other's ticks: return a name that no other job has",
+    );
   }
 
   /** Remembers the schedule of a job, if the scheduler of this instance follows it. */
