@@ -12,7 +12,7 @@ export const RETRY = {
    * lock of an instance that has died.
    */
   askAllEvery: 4,
-  /** The mean delay while `lock()` waits for a lock that is held. */
+  /** The mean delay while `lock()` waits for a lock that is held, and after an answer that came too late. */
   wait: 100,
   /**
    * If a tick finds an earlier run of its job in progress: the mean delay between attempts, and how long it waits for

@@ -57,6 +57,6 @@ async function triggered(redlock: RedlockApi, name: string): Promise<ActionOutco
       forget();
     }
   };
-  const known = await within(outcome(), PATIENCE, undefined);
+  const known = await within(outcome(), PATIENCE);
   return known ?? { name, outcome: hasBegun ? 'running' : 'waiting' };
 }

@@ -70,7 +70,7 @@ export class JobReader implements OnModuleInit, OnModuleDestroy {
 
   /** @param since The cursors of the answers that the page has got, from this instance and perhaps from others. */
   async overview(since: string, actions: boolean): Promise<string> {
-    await within(this.sweep.get(), PATIENCE, undefined);
+    await within(this.sweep.get(), PATIENCE);
     const seen = Number(new RegExp(`${this.id}\\.(\\d+)`).exec(since)?.[1] ?? -1);
     const { changes, store } = this;
     const cursor = `${this.id}.${changes}`;
@@ -94,11 +94,11 @@ export class JobReader implements OnModuleInit, OnModuleDestroy {
     await this.read(name).get();
     const known = this.known.get(name);
     if (!known) return undefined;
-    const { info, records, readAt, ...job } = known;
+    const { info, records, readAt } = known;
     const hasTicks = info && !info.isPattern && info.schedule.kind === 'cron';
     return {
       readAt,
-      job: shownJob({ ...job, info, records }, records.length),
+      job: shownJob(known, records.length),
       records,
       preview: hasTicks ? this.redlock.preview(name, UPCOMING).map(Number) : [],
       declarations: this.instances ? declarationsOf(name, this.instances.fleet, this.instances.drift) : null,

@@ -64,12 +64,7 @@ export class BoundedNode implements LockNode {
   }
 
   claim(claim: Claim, token: string, ttl: number): Promise<Vote> {
-    const usable = this.node.usable();
-    if (!usable) return this.claimNow(claim, token, ttl);
-    return usable.then(
-      () => this.claimNow(claim, token, ttl),
-      (error: unknown) => Promise.reject(this.node.rejected(error).cause),
-    );
+    return this.onceUsable(() => this.claimNow(claim, token, ttl));
   }
 
   private claimNow(claim: Claim, token: string, ttl: number): Promise<Vote> {
@@ -159,13 +154,15 @@ export class BoundedNode implements LockNode {
     this.deadline.stop();
   }
 
-  private async read<Answer>(ask: () => Promise<Answer>): Promise<Answer> {
-    try {
-      await this.node.usable();
-    } catch (error) {
-      throw this.node.rejected(error).cause;
-    }
-    return this.inTime(ask(), (answer) => answer, true);
+  private read<Answer>(ask: () => Promise<Answer>): Promise<Answer> {
+    return this.onceUsable(() => this.inTime(ask(), (answer) => answer, true));
+  }
+
+  /** Asks once it is known whether commands can be sent: at once, if it is known now. */
+  private onceUsable<Answer>(ask: () => Promise<Answer>): Promise<Answer> {
+    const usable = this.node.usable();
+    if (!usable) return ask();
+    return usable.then(ask, (error: unknown) => Promise.reject(this.node.rejected(error).cause));
   }
 
   private inTime<Answer>(

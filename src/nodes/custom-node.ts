@@ -24,19 +24,19 @@ export class CustomNode implements NodeDriver {
   }
 
   async claim(claim: Claim, token: string, ttl: number): Promise<Vote> {
-    return this.voted(claim, await this.node.claim(claim, token, ttl));
+    return this.voted(await this.node.claim(claim, token, ttl));
   }
 
   async extend(claim: Claim, token: string, ttl: number): Promise<boolean> {
-    return this.voted(claim, await this.node.extend(claim, token, ttl));
+    return this.voted(await this.node.extend(claim, token, ttl));
   }
 
   async settle(claim: Claim, token: string, record?: string): Promise<boolean> {
-    return this.voted(claim, await this.node.settle(claim, token, record));
+    return this.voted(await this.node.settle(claim, token, record));
   }
 
   async release(claim: Claim, token: string): Promise<boolean> {
-    return this.voted(claim, await this.node.release(claim, token));
+    return this.voted(await this.node.release(claim, token));
   }
 
   resend(ending: Ending, claim: Claim, token: string): Promise<boolean> {
@@ -88,9 +88,8 @@ export class CustomNode implements NodeDriver {
     return this.lastAnswer < performance.now() - this.nodeTimeout ? 'complete' : 'none';
   }
 
-  private voted<Answer>(claim: Claim, answer: Answer): Answer {
-    // A custom node is never logged as refusing, so it does not matter what is passed here.
-    this.log.answered(claim, { step: 'settle', wrote: true });
+  private voted<Answer>(answer: Answer): Answer {
+    this.log.connected();
     return this.answered(answer);
   }
 

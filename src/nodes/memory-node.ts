@@ -238,8 +238,9 @@ export class MemoryNode implements LockNode {
     lease?: number,
   ): Conflict {
     if (!counter) return { kind, holder, lease };
-    const rank = Number(this.entries.read(counter.key) ?? 0) + 1;
-    this.entries.write(counter.key, String(rank), counter.keep);
+    const counted = this.entries.entry(counter.key);
+    const rank = Number(counted?.value ?? 0) + 1;
+    this.entries.write(counter.key, String(rank), counted ? this.entries.left(counted) : counter.keep);
     return { kind, holder, lease, rank };
   }
 

@@ -21,7 +21,7 @@ interface Wording {
 }
 
 /** The words for a node among several: they speak of votes. */
-export const AMONG_OTHERS: Wording = {
+const AMONG_OTHERS: Wording = {
   fails: 'cannot vote',
   works: 'votes again',
   refuses: 'cannot vote on',
@@ -61,7 +61,7 @@ export class NodeLog {
     this.title = redacted(title);
   }
 
-  /** The node has a connection again. What the server refused before, it may refuse again. */
+  /** The node has a connection, or answers, again. What the server refused before, it may refuse again. */
   connected(): void {
     if (!this.refusal) this.recovered();
   }

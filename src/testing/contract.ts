@@ -22,8 +22,6 @@ import {
 } from './contract-check.js';
 import { KNOWLEDGE_CHECKS } from './contract-of-knowledge.js';
 
-export type { ContractCheck, ContractSubject } from './contract-check.js';
-
 /**
  * The contract of `LockNode` as a list of checks, for authors of their own nodes; needs no test framework. Each check
  * uses unique names, so all of them can share one store and run at the same time. Each takes at most 3 seconds,
@@ -100,9 +98,12 @@ export const LOCK_NODE_CONTRACT: readonly ContractCheck[] = [
 
     const brief = job.another();
     await granted(job.node, brief.every(), 'a');
-    await ranked(job.node, brief.ranked(brief.every(), SHORT), 'b', 1);
+    await ranked(job.node, brief.ranked(brief.every(), 2 * SHORT), 'b', 1);
+    await pass(SHORT);
+    await ranked(job.node, brief.ranked(brief.every(), 2 * SHORT), 'c', 2);
+    // A later loser does not let the counter live longer.
     await pass(PAST_SHORT);
-    await ranked(job.node, brief.ranked(brief.every(), SHORT), 'c', 1);
+    await ranked(job.node, brief.ranked(brief.every(), 2 * SHORT), 'd', 1);
   }),
 
   // The same token means yes.

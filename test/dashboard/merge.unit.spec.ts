@@ -8,16 +8,11 @@ const T = Date.UTC(2026, 5, 1, 12);
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 
-const answerOf = (readAt: number, ...jobs: Job[]): Json<Overview> => ({
-  now: T + HOUR,
-  refresh: 3000,
-  actions: false,
-  cursor: 'a.1',
-  trouble: null,
-  jobs: jobs.map((job) => [readAt, job]),
-});
+type Jobs = Json<Overview>['jobs'];
 
-const rowsOf = (...answers: Json<Overview>[]) =>
+const answerOf = (readAt: number, ...jobs: Job[]): Jobs => jobs.map((job) => [readAt, job]);
+
+const rowsOf = (...answers: Jobs[]) =>
   answers.reduce((rows, one) => merged(rows, one), merged(new Map(), answerOf(0)));
 
 describe('an answer of the server', () => {

@@ -41,3 +41,9 @@ it.each([
   answerWith(answer);
   await expect(perform('pause', { name: 'report' })).rejects.toMatchObject({ mayBeDone });
 });
+
+it('without an answer, it is not known either, and the message is the same in all browsers', async () => {
+  vi.stubGlobal('fetch', () => Promise.reject(new TypeError('Failed to fetch')));
+  const failure = { message: 'The server does not answer.', mayBeDone: true };
+  await expect(perform('pause', { name: 'report' })).rejects.toMatchObject(failure);
+});

@@ -183,13 +183,12 @@ class NodeVote implements RedlockVoter {
   }
 
   async end(): Promise<number> {
-    const { claim, token, settles, validUntil: wonUntil } = this.ballot;
+    const { settles, validUntil: wonUntil } = this.ballot;
     try {
       // redlock knows the outcome before all nodes have answered.
       if (this.answer === 'asked' && wonUntil > 0) return Number(await this.endBehindClaim());
-      if (settles) return Number(await this.node.settle(claim, token, settles.record));
-      this.isGivenBack = true;
-      if (this.answer === 'granted') return Number(await this.node.release(claim, token));
+      if (!settles) this.isGivenBack = true;
+      if (settles || this.answer === 'granted') return Number(await this.giveBack());
       // The node may have granted the claim anyway.
       if (this.answer === 'failed') this.giveBackInBackground();
       return 0;

@@ -5,7 +5,7 @@ const API = new URL('../api/', import.meta.url);
 /** Longer than the server waits for anything with the default `nodeTimeout`, in milliseconds. */
 const TIMEOUT = 15_000;
 
-/** The server has answered, but not with what was asked for. */
+/** The server has not answered with what was asked for. */
 export class RefusedError extends Error {
   constructor(
     message: string,
@@ -34,7 +34,11 @@ export const perform = (action: Action, body: object): Promise<ActionOutcome> =>
   });
 
 async function ask<T>(path: string, init: RequestInit = {}): Promise<T> {
-  const answer = await fetch(new URL(path, API), { signal: AbortSignal.timeout(TIMEOUT), ...init });
+  const answer = await fetch(new URL(path, API), { signal: AbortSignal.timeout(TIMEOUT), ...init }).catch(
+    () => {
+      throw new RefusedError('The server does not answer.', true);
+    },
+  );
   const body = await answer.json().catch(() => undefined);
   if (answer.ok && body !== undefined) return body as T;
   const { status, redirected } = answer;

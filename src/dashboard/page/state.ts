@@ -3,7 +3,7 @@ import { computed, effect, signal } from '@preact/signals';
 import type { Json, Overview } from '../page-data.js';
 import type { JobRow } from './model/job-row.js';
 import { cursorsWith, merged } from './model/merge.js';
-import { fetchOverview, RefusedError } from './server-api.js';
+import { fetchOverview } from './server-api.js';
 
 /** How long to wait after a failure, in milliseconds. */
 const RETRY = 4000;
@@ -53,13 +53,12 @@ export async function poll(): Promise<void> {
     const { jobs, ...answer } = await fetchOverview(cursors);
     clockAhead = answer.now - Date.now();
     cursors = cursorsWith(cursors, answer.cursor);
-    rows.value = merged(rows.value, { ...answer, jobs });
+    rows.value = merged(rows.value, jobs);
     overview.value = answer;
     failure.value = undefined;
     pause = answer.refresh;
   } catch (error) {
-    const message = error instanceof RefusedError ? error.message : 'The server does not answer.';
-    failure.value = { message, since: failure.value?.since ?? serverNow() };
+    failure.value = { message: (error as Error).message, since: failure.value?.since ?? serverNow() };
   }
   clearTimeout(polling);
   if (!document.hidden) polling = setTimeout(poll, pause);

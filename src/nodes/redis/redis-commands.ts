@@ -46,7 +46,7 @@ export class RedisCommands {
   async claim(claim: Claim, token: string, ttl: number): Promise<Vote> {
     const until = performance.now() + this.nodeTimeout;
     const set = isLockOnly(claim) ? await this.setLock(claim, token, ttl) : undefined;
-    const vote = set === 'granted' ? GRANTED : voteOf(await this.ask(CLAIM, claim, token, ttl, until));
+    const vote = voteOf(set === 'granted' ? 1 : await this.ask(CLAIM, claim, token, ttl, until));
     const step = set === 'granted' ? undefined : 'claim';
     const wrote = set !== undefined || vote.kind === 'granted' || ('rank' in vote && vote.rank !== undefined);
     this.log.answered(claim, { step, wrote });
@@ -183,5 +183,3 @@ function stepOf(script: Script): Step {
 function forgottenAt({ until }: Pause): number {
   return until === undefined ? 0 : until + PAUSE_RETENTION;
 }
-
-const GRANTED: Vote = { kind: 'granted' };

@@ -76,17 +76,16 @@ export class RedisConnection {
     return current.isCluster || (current as Redis).stream.writable;
   }
 
-  /** Whether it is still unknown if the connection works: the first one is being made, or a command got no answer. */
-  get isUncertain(): boolean {
-    return this.suspicion !== undefined || this.isNew;
-  }
-
-  /** Waits until it is known whether a connection can be used. Rejects if none is ready in time, or none answers. */
-  async usable(): Promise<void> {
+  /**
+   * Waits until it is known whether a connection can be used, while the first one is being made, or after a command got
+   * no answer; otherwise `undefined`. Rejects if none is ready in time, or none answers.
+   */
+  usable(): Promise<void> | undefined {
     const { suspicion } = this;
-    if (!suspicion) return this.connected();
-    await suspicion.over;
-    if (suspicion.noneAnswered) throw new NotSent(noAnswer(this.limit));
+    if (!suspicion) return this.isNew ? this.connected() : undefined;
+    return suspicion.over.then(() => {
+      if (suspicion.noneAnswered) throw new NotSent(noAnswer(this.limit));
+    });
   }
 
   /** Waits until the connection can be used, at most as long as one answer may take. Rejects with what prevents it. */

@@ -5,7 +5,7 @@ import { Deadline } from '../deadline.js';
 import type { JobKeyNames, JobView, Pause, Register } from '../job-view.js';
 import type { Claim, NodeReport, Vote } from '../lock-node.js';
 import type { NodeDriver, NodeSettings, Rejection, Silence } from '../node-driver.js';
-import { ALONE, AMONG_OTHERS, GRACE, lastingKeys, NodeLog } from '../node-log.js';
+import { ALONE, GRACE, lastingKeys, NodeLog } from '../node-log.js';
 import type { Ending } from '../undelivered.js';
 import { addressOf, titleOf } from './address.js';
 import { CLOSED, NO_MASTER } from './causes.js';
@@ -38,11 +38,9 @@ export class RedisNode implements NodeDriver {
 
   private constructor(client: Redis | Cluster, { nodeTimeout, isAlone = false }: NodeSettings) {
     this.address = addressOf(client);
-    this.log = isAlone
-      ? new NodeLog(titleOf(client), ALONE)
-      : new NodeLog(`Node ${this.address}`, AMONG_OTHERS);
+    this.log = isAlone ? new NodeLog(titleOf(client), ALONE) : new NodeLog(`Node ${this.address}`);
     this.silence = noAnswer(nodeTimeout);
-    this.inspection = new Deadline(nodeTimeout, () => this.silent(this.silence));
+    this.inspection = new Deadline(nodeTimeout, () => this.silent());
     this.connection = new RedisConnection(client, nodeTimeout, {
       onReady: () => this.onReady(),
       onTrouble: (what) => {
@@ -135,7 +133,7 @@ export class RedisNode implements NodeDriver {
   }
 
   usable(): Promise<void> | undefined {
-    return this.connection.isUncertain ? this.connection.usable() : undefined;
+    return this.connection.usable();
   }
 
   unanswered(claim?: Claim): Silence {
@@ -173,7 +171,8 @@ export class RedisNode implements NodeDriver {
     this.log.unrecorded(claim, this.connection.diagnosis.of(error), this.remedyOf(claim, error));
   }
 
-  private silent(why: string): Error {
+  private silent(): Error {
+    const why = this.silence;
     const silence = this.connection.unanswered();
     if (silence === 'complete') this.log.troubled(why, GRACE);
     if (silence === 'none' && this.connection.isReady) return new AnsweredLate();

@@ -6,14 +6,14 @@ import { type JobRow, rowOf } from './job-row.js';
 const MOST_RUNS = 500;
 const MOST_GAPS = 200;
 
-/** The rows with what an answer has changed. An older answer, of another instance, does not overwrite a newer one. */
+/** The rows with the jobs of an answer. An older answer, of another instance, does not overwrite a newer one. */
 export function merged(
   rows: ReadonlyMap<string, JobRow>,
-  answer: Json<Overview>,
+  jobs: Json<Overview>['jobs'],
 ): ReadonlyMap<string, JobRow> {
-  if (answer.jobs.length === 0) return rows;
+  if (jobs.length === 0) return rows;
   const all = new Map(rows);
-  for (const [readAt, job] of answer.jobs) {
+  for (const [readAt, job] of jobs) {
     const before = all.get(job.name);
     if (before && before.readAt > readAt) continue;
     const runs = union<RunTuple>(job.runs, before?.job.runs ?? [], ([runId]) => runId);

@@ -1,5 +1,4 @@
 import { type JobRow, rowOf } from '../model/job-row.js';
-import { KINDS } from '../model/marks.js';
 import { absolute, due, duration, percent, relative, schedule, short } from '../model/words.js';
 import { Actions } from '../parts/actions.js';
 import { Badges } from '../parts/badges.js';
@@ -48,7 +47,7 @@ export function JobPage({ name }: { name: string }) {
       <section aria-labelledby="ticks">
         <h2 id="ticks">Ticks</h2>
         <Timeline rows={[row]} initial={spanOf(row)} isNamed={false} />
-        <Legend kinds={KINDS} />
+        <Legend />
       </section>
       <section aria-labelledby="durations">
         <h2 id="durations">Durations</h2>

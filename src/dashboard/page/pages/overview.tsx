@@ -179,9 +179,7 @@ function cellsOf({ row, index }: RowProps) {
               <Relative at={last.begin} />
             </span>
             <small class="line" title={last.error ?? undefined}>
-              {last.begin !== undefined && last.end !== undefined
-                ? duration(last.end - last.begin)
-                : LABELS[last.kind]}
+              {last.end === undefined ? LABELS[last.kind] : duration(last.end - last.begin)}
               {' · '}
               {last.instance}
             </small>

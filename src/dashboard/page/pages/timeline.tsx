@@ -1,6 +1,5 @@
 import { useComputed, useSignal } from '@preact/signals';
 import { type JobRow, matches, sorted } from '../model/job-row.js';
-import { KINDS } from '../model/marks.js';
 import { firstLength } from '../model/time-axis.js';
 import { FilterInput } from '../parts/filter-input.js';
 import { Legend } from '../parts/shapes.js';
@@ -22,7 +21,7 @@ export function TimelinePage() {
     <main class="timeline-page">
       <h1 class="hidden">Timeline</h1>
       <div class="toolbar">
-        <Legend kinds={KINDS} />
+        <Legend />
         <FilterInput filter={filter} />
       </div>
       {rows.value.length > 0 ? (

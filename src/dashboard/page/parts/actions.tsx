@@ -138,11 +138,9 @@ async function outcomeOf(action: Action, body: object): Promise<Said> {
   try {
     return inWords(await perform(action, body));
   } catch (error) {
-    const isAnswer = error instanceof RefusedError;
-    const reason = isAnswer ? error.message : 'The server does not answer.';
-    const isRefused = isAnswer && !error.mayBeDone;
-    const what = isRefused ? 'not done.' : `it is not known whether this was done. ${TRACES[action]}`;
-    return { text: `${TITLES[action]}: ${what} ${reason}`, isBad: true };
+    const { message, mayBeDone } = error as RefusedError;
+    const what = mayBeDone ? `it is not known whether this was done. ${TRACES[action]}` : 'not done.';
+    return { text: `${TITLES[action]}: ${what} ${message}`, isBad: true };
   }
 }
 

@@ -1,5 +1,5 @@
 // One shape and one colour for each outcome, for the canvas and for the page.
-import type { MarkKind } from '../model/marks.js';
+import { KINDS, type MarkKind } from '../model/marks.js';
 
 /** Paths in a square of 12 by 12. The shapes differ in form, size or filling, too, not only in colour. */
 export const SHAPES: Readonly<Record<MarkKind, { readonly path: string; readonly isFilled: boolean }>> = {
@@ -55,10 +55,10 @@ export function Shape({ kind, isNamed = false }: { kind: MarkKind; isNamed?: boo
   );
 }
 
-export function Legend({ kinds }: { kinds: readonly MarkKind[] }) {
+export function Legend() {
   return (
     <ul class="legend" aria-label="Legend">
-      {kinds.map((kind) => (
+      {KINDS.map((kind) => (
         <li key={kind} title={MEANINGS[kind]}>
           <Shape kind={kind} />
           {LABELS[kind]}

@@ -53,8 +53,13 @@ export function Timeline({ rows, initial, isNamed }: TimelineProps) {
   };
   /** Zooms around `center`, or, while the view follows the time, around the present. */
   const zoom = (factor: number, center?: number): void => {
-    if (end.value === undefined) length.value = zoomedLength(spanNow(), factor);
-    else show(zoomed(spanNow(), factor, center));
+    const wanted = zoomed(spanNow(), factor, center);
+    if (end.value === undefined) length.value = wanted.to - wanted.from;
+    else show(wanted);
+  };
+  const pan = ({ from, to }: Span, pixels: number): void => {
+    const by = (pixels / (place.value.width - place.value.left)) * (to - from);
+    show({ from: from + by, to: to + by });
   };
 
   useLayoutEffect(() => {
@@ -84,8 +89,7 @@ export function Timeline({ rows, initial, isNamed }: TimelineProps) {
       event.preventDefault();
       const scene = sceneNow();
       if (!isPan) return zoom(1.0015 ** event.deltaY, timeAt(scene, event.offsetX));
-      const by = ((event.deltaX || event.deltaY) / place.value.width) * length.value;
-      return show({ from: scene.span.from + by, to: scene.span.to + by });
+      return pan(scene.span, event.deltaX || event.deltaY);
     };
     current?.addEventListener('wheel', onWheel, { passive: false });
     return () => current?.removeEventListener('wheel', onWheel);
@@ -121,8 +125,7 @@ export function Timeline({ rows, initial, isNamed }: TimelineProps) {
   const onPointerMove = (event: PointerEvent): void => {
     if (!drag.current) return void (active.value = activeAt(sceneNow(), event.offsetX, event.offsetY));
     const { x, span } = drag.current;
-    const by = ((x - event.offsetX) / (place.value.width - place.value.left)) * (span.to - span.from);
-    if (Math.abs(x - event.offsetX) > 3) show({ from: span.from + by, to: span.to + by });
+    if (Math.abs(x - event.offsetX) > 3) pan(span, x - event.offsetX);
   };
   const onPointerDown = (event: PointerEvent): void => {
     if (event.button !== 0) return;
@@ -168,11 +171,6 @@ export function Timeline({ rows, initial, isNamed }: TimelineProps) {
       </p>
     </div>
   );
-}
-
-function zoomedLength(span: Span, factor: number): number {
-  const { from, to } = zoomed(span, factor);
-  return to - from;
 }
 
 function spoken({ name, mark }: Active): string {
