@@ -57,7 +57,7 @@ export function driftOf(fleet: readonly FleetInstance[]): Drift[] {
       name: null,
       message: `Several processes have the same instanceId, so records and log lines do not tell them apart: ${listed(shared)}. Give each its own, or leave the option out`,
       instances: shared,
-      key: keyOf(null, ['instanceId']),
+      key: keyOf(null, ['instanceId', ...shared]),
     });
   }
   const declared = new Map<string, { readonly by: string; readonly job: FleetJob }>();

@@ -27,9 +27,9 @@ export interface Evidence {
   /** The newest records of the job. */
   readonly records: readonly RunRecord[];
   /** When the job was paused for the last time. */
-  readonly paused?: PausedTime;
+  readonly paused: PausedTime | undefined;
   /** The causes that, for this job, do not show that a tick was missed: ticks with these causes are left out. */
-  readonly ignored?: readonly MissedCause[];
+  readonly ignored: readonly MissedCause[];
 }
 
 /**
@@ -66,7 +66,7 @@ export function groupedByCause(missed: readonly number[], evidence: Evidence): M
   const died = evidence.records.filter(({ outcome }) => outcome === 'died');
   for (const tick of missed) {
     const cause = causeOf(tick, evidence, died);
-    if (cause === undefined || evidence.ignored?.includes(cause)) {
+    if (cause === undefined || evidence.ignored.includes(cause)) {
       // A group must not span a tick that has run.
       group = undefined;
     } else if (group?.cause === cause) {

@@ -2,12 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { JobKeys } from '../nodes/job-keys.js';
 import type { Claim } from '../nodes/lock-node.js';
 import { type ClaimedRun, describeRun } from '../acquire/token.js';
-import type { ResolvedJobOptions } from '../options/options.js';
-import type { Tick } from '../schedule/cron-ticks.js';
 import { leastGap } from '../schedule/due-times.js';
-
-/** What is known about the past of a tick: see `RunRequest.past`. */
-export type Past = 'perhaps begun' | 'run here';
+import type { RunRequest } from './run-request.js';
 
 /** How long the losers of a tick are counted, in milliseconds; those of an interval, at most this long. */
 const LOSER_COUNTER_TTL = 10_000;
@@ -19,12 +15,10 @@ const RECORDS_KEPT = 30 * 24 * 60 * 60 * 1000;
 /** The claim for one call of a job. */
 export function claimOf(
   keyPrefix: string,
-  name: string,
-  { overlap, recover, every: period, history: limit }: ResolvedJobOptions,
-  tick: Tick | undefined,
-  past: Past | undefined,
+  { name, options, tick, past }: RunRequest,
   run: ClaimedRun,
 ): Claim {
+  const { overlap, recover, every: period, history: limit } = options;
   const keys = new JobKeys(keyPrefix, name);
   const mayOverlap = overlap === 'allow';
   const lock = mayOverlap ? keys.run(tick && past === undefined ? String(tick.at) : randomUUID()) : keys.lock;

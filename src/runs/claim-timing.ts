@@ -28,7 +28,7 @@ export function timingOf(
   keyPrefix: string,
   request: RunRequest,
   now: number,
-  outer: readonly RunScope[] = [],
+  outer: readonly RunScope[],
 ): ClaimTiming {
   const { tick, firing, past, options } = request;
   const delay = spreadDelay(keyPrefix, request, now);

@@ -2,7 +2,6 @@ import type { ResolvedJobOptions } from '../options/options.js';
 import type { Firing } from '../schedule/firing.js';
 import type { Trigger } from '../acquire/token.js';
 import type { CronTicks, Tick } from '../schedule/cron-ticks.js';
-import type { Past } from './claim-builder.js';
 
 /** One call of a job. */
 export interface RunRequest {
@@ -26,7 +25,7 @@ export interface RunRequest {
    * What is known about the tick. `'perhaps begun'`: another instance may have begun it, and its lease may have ended.
    * `'run here'`: this instance has begun it earlier in the same firing, so only the lock is claimed.
    */
-  readonly past?: Past;
+  readonly past?: 'perhaps begun' | 'run here';
 }
 
 /** What started a run. */

@@ -5,20 +5,11 @@ import { type ExclusiveMethod, methodsOf, placeOf } from '../decorators/exclusiv
 import { InvalidOptionError } from '../errors.js';
 import { MODULE } from '../checks.js';
 import { currentFiring } from '../schedule/firing.js';
+import type { ExclusiveJobs } from './exclusive-jobs.service.js';
 import { SchedulerFirings } from './scheduler-firings.service.js';
 
-/**
- * Turns the calls of decorated methods into runs. An interface: the class that implements it depends on the options,
- * and `Binding` must not.
- */
-interface Jobs {
-  readonly isEnabled: boolean;
-  /** Whether shutdown has not begun. */
-  readonly isOpen: boolean;
-  /** Whether the caller is part of a run of this instance. */
-  readonly isInRun: boolean;
-  call(method: ExclusiveMethod, instance: object, args: never[]): unknown;
-}
+/** What a binding needs of `ExclusiveJobs`, which is created later: its class depends on the options. */
+type Jobs = Pick<ExclusiveJobs, 'isEnabled' | 'isOpen' | 'isInRun' | 'call'>;
 
 /** How long a call waits for the options before the log says so, in milliseconds. */
 const PATIENCE = 5000;
@@ -72,6 +63,7 @@ export class Binding implements OnModuleInit {
    * called.
    */
   onModuleInit(): void {
+    this.firings.onLoad.push(() => this.bindAll());
     if (this.jobs) return;
     throw new InvalidOptionError(
       MODULE,
@@ -81,9 +73,8 @@ export class Binding implements OnModuleInit {
     );
   }
 
-  /** Binds all objects with decorated methods, and later those of each module that is loaded. */
+  /** Binds all objects with decorated methods. */
   bindAll(): void {
-    this.firings.onLoad = () => this.bindAll();
     for (const wrapper of [...this.discovery.getProviders(), ...this.discovery.getControllers()]) {
       const instance = wrapper.instance as object;
       if (methodsOf(instance).length > 0 && !this.bound.has(instance)) this.bind(instance);

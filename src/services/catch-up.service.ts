@@ -51,7 +51,6 @@ export class CatchUp {
   private readonly waiting = new Map<string, Timer | undefined>();
   /** The jobs that the nodes cannot vote or report on, although they do so on others. The log has a line on each. */
   private readonly unread = new Set<string>();
-  private isStopped = false;
 
   constructor(
     @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
@@ -103,7 +102,6 @@ export class CatchUp {
 
   /** At shutdown: a pause can last for weeks, and the timer for its end would keep the application in memory. */
   stop(): void {
-    this.isStopped = true;
     for (const timer of this.waiting.values()) this.clock.clearTimeout(timer);
     this.waiting.clear();
   }
@@ -208,7 +206,7 @@ export class CatchUp {
 
   /** Looks again at the time `at`, such as when a pause ends by itself. */
   private lookAgain(name: string, at: number | undefined): Timer | undefined {
-    if (at === undefined || this.isStopped) return undefined;
+    if (at === undefined || !this.jobs.isOpen) return undefined;
     const delay = Math.min(at - this.clock.now() + 1, LONGEST_TIMER);
     return this.clock.setTimeout(() => this.lookFor(name), delay).unref();
   }

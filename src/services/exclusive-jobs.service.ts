@@ -8,9 +8,8 @@ import {
 } from '../decorators/exclusive-method.js';
 import { nameIfValid, nameOf, patternOf } from '../decorators/job-name.js';
 import { ReservedNames } from '../decorators/reserved-names.js';
-import type { Clock } from '../clock.js';
 import { listed } from '../display.js';
-import { CLOCK, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
+import { RESOLVED_OPTIONS } from '../redlock.module-definition.js';
 import type { ResolvedJobOptions, ResolvedOptions } from '../options/options.js';
 import { checkedOptions } from '../checks.js';
 import { jobChecks, resolveJobOptions } from '../options/resolve-options.js';
@@ -57,7 +56,6 @@ export class ExclusiveJobs {
 
   constructor(
     @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
-    @Inject(CLOCK) private readonly clock: Clock,
     private readonly runner: JobRunner,
     private readonly leases: LeaseRegistry,
     private readonly firings: SchedulerFirings,
@@ -114,16 +112,6 @@ export class ExclusiveJobs {
     if (overridden.length > 0)
       this.logger.log(`Not guarding ${listed(overridden)}: overridden without @Exclusive`);
     return [...names];
-  }
-
-  /** Prepares the ticks of all mounted schedules, in turns. A job that fires earlier computes its own. */
-  async prepareTicks(): Promise<void> {
-    for (const { method, instance } of this.all()) {
-      const schedule = this.scheduleOf(method, instance);
-      if (schedule.kind !== 'cron') continue;
-      await this.clock.turn();
-      if (this.firings.isMounted(schedule)) schedule.ticks.prepareSoon(this.clock);
-    }
   }
 
   /** The decorated methods that can be called, and have a name when they are called without arguments. */

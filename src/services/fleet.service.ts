@@ -43,9 +43,10 @@ export class Fleet {
     this.keys = new JobKeys(options.keyPrefix, '').fleet;
   }
 
-  /** From now on, each beat registers this instance. */
+  /** From now on, each beat registers this instance, with the jobs that it declares now. */
   join(): void {
     this.card = encodeCard(this.self());
+    this.informed.clear();
   }
 
   leave(): void {

@@ -16,7 +16,6 @@ export class Heartbeat {
   /** Set when no majority of the nodes has answered, until a majority answers again. */
   private isDown = false;
   private isTimed = true;
-  private isStopped = false;
   /** When `onBeat` was last called, on the monotonic clock. */
   private calledAt = Number.NEGATIVE_INFINITY;
   /** When `onQuorum` was last called, on the monotonic clock. */
@@ -35,7 +34,6 @@ export class Heartbeat {
 
   /** Registers this instance now, and again with each beat. */
   start(): void {
-    if (this.isStopped) return;
     this.fleet.join();
     void inBackground('Registering this instance', () => this.beatAndRepeat());
   }
@@ -66,10 +64,14 @@ export class Heartbeat {
   }
 
   stop(): void {
-    this.isStopped = true;
     this.clock.clearTimeout(this.timer);
     this.timer = undefined;
     this.fleet.leave();
+  }
+
+  /** This instance declares more jobs than before: the next beat says so. */
+  jobsLoaded(): void {
+    if (this.fleet.hasJoined) this.fleet.join();
   }
 
   /** Renews the entry, and then calls `onBeat`. */

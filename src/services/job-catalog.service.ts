@@ -91,7 +91,7 @@ export class JobCatalog {
 
   /**
    * Remembers the schedules that the scheduler of this instance follows, one per turn, because parsing each of them
-   * takes time. Warns of computed names that two of them share.
+   * takes time, and prepares their ticks. Warns of computed names that two of them share.
    */
   async noteSchedules(): Promise<void> {
     const scheduled = new Map<string, DeclaredJob>();
@@ -116,12 +116,15 @@ export class JobCatalog {
     );
   }
 
-  /** Remembers the schedule of a job, if the scheduler of this instance follows it. */
+  /** Remembers the schedule of a job, if the scheduler of this instance follows it, and prepares its ticks. */
   note(job: DeclaredJob): void {
     const { options, schedule } = job;
     const source = this.firings.sourceOf(schedule);
     if (!source) return;
-    if (schedule.kind === 'cron') this.known.declare(job, schedule.ticks).source = source;
+    if (schedule.kind === 'cron') {
+      this.known.declare(job, schedule.ticks).source = source;
+      schedule.ticks.prepareSoon(this.clock);
+    }
     if (schedule.kind === 'interval')
       this.known.declare(job, intervalOf(schedule.every, options.every)).source = source;
   }

@@ -66,17 +66,19 @@ export class JobRunner {
   async run<T>(request: RunRequest, routine: (run: CurrentRun) => T): Promise<RunOutcome<Awaited<T>>> {
     const { firing, name } = request;
     if (!firing) return this.conclude(await this.acquire(request), request, routine);
-    const inTick =
-      firing.kind === 'cron' ? { ...request, tick: firing.tick, ticks: firing.ticks } : { ...request };
+    const inTick = firing.kind === 'cron' ? { ...request, tick: firing.tick, ticks: firing.ticks } : request;
     // A call inside a run of this firing belongs to that run: no other instance makes it.
     if (RunScope.wasWonIn(firing)) return this.runAgain(inTick, routine);
     const claims = this.claimsOf(firing);
-    const known = claims.get(name);
-    if (known?.isUsed) {
+    let known = claims.get(name);
+    while (known?.isUsed) {
       const answer = await known.answer;
       if (answer instanceof Lease) return this.runAgain(inTick, routine);
-      // The answer leaves open who won, so this call claims the same tick again.
       if (!isWinnerUnknown(answer)) return { ran: false, reason: answer.reason };
+      const newest = claims.get(name);
+      // The answer leaves open who won: this call claims the same tick again, unless another call has done so meanwhile.
+      if (newest === known) break;
+      known = newest;
     }
     const claim = known && !known.isUsed ? known : { answer: this.acquire(inTick), isUsed: true };
     claim.isUsed = true;
@@ -97,7 +99,7 @@ export class JobRunner {
     firing: () => Firing,
     method: () => unknown,
   ): Promise<'unbegun' | 'unknown' | 'done with'> {
-    const { name, tick } = request;
+    const { name } = request;
     const answer = await this.acquire(request);
     if (!(answer instanceof Lease)) {
       this.progress.lost(request, answer);
@@ -107,7 +109,6 @@ export class JobRunner {
       this.takeovers.watch(request, answer, () => this.takeOverUncalled(takeover, firing, method));
       return 'done with';
     }
-    if (tick && request.past) this.log.takenOver(name, tick, answer.before.dead);
     const claim: FiringClaim = { answer: Promise.resolve(answer), isUsed: false };
     const now = firing();
     this.claimsOf(now).set(name, claim);
@@ -144,11 +145,10 @@ export class JobRunner {
   }
 
   private acquire(request: RunRequest): Promise<Answer> {
-    const { name, options, tick, past } = request;
     const { keyPrefix } = this.options;
     const run = this.runOf(request);
     return this.leases.acquire(
-      claimOf(keyPrefix, name, options, tick, past, run),
+      claimOf(keyPrefix, request, run),
       settingsOf(request, run),
       timingOf(keyPrefix, request, this.clock.now(), outerRuns(this.options)),
     );
@@ -161,7 +161,7 @@ export class JobRunner {
   ): Promise<RunOutcome<Awaited<T>>> {
     const { name, options, tick, past } = request;
     if (answer instanceof Lease) {
-      if (past === 'perhaps begun' && tick) this.log.takenOver(name, tick, answer.before.dead);
+      if (tick && answer.run?.trigger === 'recover') this.log.takenOver(name, tick, answer.before.dead);
       const value = this.executor.execute(answer, request, routine);
       // The routine starts first: bookkeeping must not delay it.
       const job = this.progress.won(request);

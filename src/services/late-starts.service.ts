@@ -68,6 +68,5 @@ export class LateStarts {
     this.catalog.note(job);
     this.recovery.lookFor(job);
     this.catchUp.started(job);
-    schedule.ticks.prepareSoon(this.clock);
   }
 }

@@ -187,13 +187,13 @@ export class Lifecycle implements OnModuleInit, OnApplicationShutdown {
     this.progress.onRefused = (name) => this.catchUp.refused(name);
     this.pauses.onChange = (name) => outsideCalls(() => this.catchUp.lookFor(name));
     this.firings.onStart = (keys) => this.lateStarts.add(keys);
+    this.firings.onLoad.push(() => this.heartbeat.jobsLoaded());
     this.prepared = inBackground('Preparing the schedules', () => this.prepare());
   }
 
   private async prepare(): Promise<void> {
     await this.catalog.noteSchedules();
-    this.heartbeat.start();
-    await this.jobs.prepareTicks();
+    if (this.isInUse) this.heartbeat.start();
   }
 
   /**

@@ -131,27 +131,27 @@ export class OperatorLog {
         return this.skippedInOutage(name, what, denial.causes);
       case 'overlap':
         // A plain call that finds the lock held is the normal case.
-        if (!tick || !this.mayReport('overlap', name)) return;
+        if (!tick || !this.hourly.isDue('overlap', name)) return;
         return this.logger.warn(
-          `${what} was not run: an earlier run${heldBy(denial.holder)} still holds the lock. ${COUNT_ALL}`,
+          `${what} was not run: an earlier run${instanceIn(denial.holder, 'on')} still holds the lock. ${COUNT_ALL}`,
         );
       case 'overload':
-        if (this.mayReport('overload', name)) this.overloaded(what);
+        if (this.hourly.isDue('overload', name)) this.overloaded(what);
         return;
       case 'early':
-        if (!this.mayReport('early', name)) return;
+        if (!this.hourly.isDue('early', name)) return;
         return this.logger.warn(
           `${what} was not run: by the clocks of the nodes it is not due yet, 30 s after it was due by the clock of this ` +
             'instance. Synchronize the clocks (NTP)',
         );
       case 'settled':
-        if (denial.ahead !== undefined && this.mayReport('ahead', name))
+        if (denial.ahead !== undefined && this.hourly.isDue('ahead', name))
           this.clockSetBack(name, denial.ahead);
         return;
       case 'shutdown':
         // Another instance runs the tick, or the next interval; the caller of `trigger` gets the reason. Only a call
         // outside a firing would be lost unnoticed.
-        if (!isInFiring && this.mayReport('shutdown', name))
+        if (!isInFiring && this.hourly.isDue('shutdown', name))
           this.logger.warn(`${what} was not run: the application is shutting down`);
         return;
       default:
@@ -161,7 +161,7 @@ export class OperatorLog {
   /** A lock was not given back: that of a run that has ended, or one from `lock()`. */
   notReleased(name: string, error: Error): void {
     const isGone = error instanceof NotHeldError;
-    if (!this.mayReport(isGone ? 'gone' : 'not released', name)) return;
+    if (!this.hourly.isDue(isGone ? 'gone' : 'not released', name)) return;
     const problem = isGone
       ? 'was already gone when it was released: something has deleted it, such as an eviction policy of the server'
       : `could not be released, and ends with its lease at the latest: ${redacted(error.message)}`;
@@ -170,7 +170,9 @@ export class OperatorLog {
 
   /** This instance runs a tick again. @param dead The token of the claim with which the tick was begun. */
   takenOver(name: string, tick: Tick, dead: string | undefined): void {
-    this.logger.log(`Takes over the tick of ${timeOf(tick)} of ${quoted(name)}${from(dead)}`);
+    this.logger.log(
+      `Takes over the tick of ${timeOf(tick)} of ${quoted(name)}${instanceIn(dead, 'from', ', which did not finish it')}`,
+    );
   }
 
   /** Names only the first jobs of each hour, because an overload affects many. */
@@ -208,7 +210,7 @@ export class OperatorLog {
 
   /** The nodes still vote on other jobs. */
   private skippedAlone(name: string, what: string, causes: readonly Error[]): void {
-    if (!this.mayReport('refused', name)) return;
+    if (!this.hourly.isDue('refused', name)) return;
     this.logger.warn(
       `${what} was not run by this instance: ${this.words.missingForOne}. ${messagesOf(causes)} (logged once an hour)`,
     );
@@ -224,11 +226,6 @@ export class OperatorLog {
         `ahead of the clock of the nodes, which must have been set back. To run ticks from now on, delete the key ${[...new Set(keys)].join(' or ')} on each node`,
     );
   }
-
-  /** Whether a job may be reported for a reason again. */
-  private mayReport(reason: string, name: string): boolean {
-    return this.hourly.isDue(reason, name);
-  }
 }
 
 function messagesOf(causes: readonly Error[]): string {
@@ -239,12 +236,8 @@ function timeOf({ at }: Tick): string {
   return new Date(at).toISOString();
 }
 
-function heldBy(token: string | undefined): string {
+/** Names the instance of a token, if it is known. */
+function instanceIn(token: string | undefined, before: string, after = ''): string {
   const instance = token === undefined ? '' : instanceOf(token);
-  return instance === '' ? '' : ` on ${quoted(instance)}`;
-}
-
-function from(token: string | undefined): string {
-  const instance = token === undefined ? '' : instanceOf(token);
-  return instance === '' ? '' : ` from ${quoted(instance)}, which did not finish it`;
+  return instance === '' ? '' : ` ${before} ${quoted(instance)}${after}`;
 }

@@ -104,7 +104,7 @@ export class RunExecutor {
   ): string {
     const outcome = aborted || !ending ? 'aborted' : ending.outcome;
     // What an aborted routine throws usually says only that it was aborted.
-    const error = aborted ?? (ending && 'error' in ending ? ending.error : undefined);
+    const error = aborted ?? ending?.error;
     return encodeRecord({
       runId,
       tick,

@@ -41,7 +41,7 @@ export class SchedulerFirings {
    */
   onStart: (keys: readonly CronJobKey[]) => void = () => {};
   /** Called when a module has been loaded that the application did not have before. */
-  onLoad: () => void = () => {};
+  readonly onLoad: (() => void)[] = [];
   /** The registries and cron jobs that this object watches; one application may have several `SchedulerFirings`. */
   private readonly watched = new WeakSet<object>();
   /** The times of the cron jobs of decorated methods. */
@@ -172,7 +172,7 @@ export class SchedulerFirings {
       // Nest loads a module once, although `load` may be called for each request.
       if ([...this.application.keys()].some((module) => !known.has(module))) {
         this.watch();
-        this.onLoad();
+        for (const callback of this.onLoad) callback();
       }
       return loaded;
     };

@@ -41,7 +41,8 @@ function causes(
   minutes: readonly number[],
   evidence: Partial<Parameters<typeof groupedByCause>[1]>,
 ): string[] {
-  const all = { skipped: new SkippedTicks(), records: [], ...evidence };
+  const none = { skipped: new SkippedTicks(), records: [], paused: undefined, ignored: [] };
+  const all = { ...none, ...evidence };
   return groupedByCause(minutes.map(at), all).map(
     ({ from, to, count, cause }) => `${cause} ${(from - at(0)) / MINUTE}-${(to - at(0)) / MINUTE} ${count}`,
   );

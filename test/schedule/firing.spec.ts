@@ -456,6 +456,33 @@ describe('a decorator above @Exclusive that tries again', () => {
     await fire(app, 'patient');
     expect(runs).toEqual(['patient']);
   });
+
+  it('claims the tick once for several calls at the same time, also after a store that was down', async () => {
+    let runs = 0;
+    @Injectable()
+    class Several {
+      @calling((method) => Promise.all([method(), method(), method()]))
+      @Exclusive('several', { overlap: 'allow' })
+      async several(): Promise<void> {
+        runs++;
+      }
+
+      @Cron(ONCE_A_YEAR, byHand('several'))
+      async all(): Promise<void> {
+        await this.several();
+      }
+    }
+    const app = await start({ redlock: onRedis(), providers: [Several] });
+    let skipped = 0;
+    app.get(RedlockService).on('skipped', () => {
+      skipped++;
+      void client.config('SET', 'maxmemory', '0');
+    });
+    await client.config('SET', 'maxmemory', '1');
+    await fire(app, 'several');
+    // Only the first call was lost to the outage.
+    expect([runs, skipped]).toEqual([2, 1]);
+  });
 });
 
 describe('intervals', () => {

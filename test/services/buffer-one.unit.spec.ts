@@ -259,7 +259,7 @@ describe('how long a claim waits for a run in progress', () => {
   const tick = { at: START, next: START + 10 * SECOND, keep: 60 * SECOND };
   const request = { name: 'report', options, tick };
   const after = (late: number, changes: Partial<RunRequest> = {}) =>
-    timingOf('JOB_LOCKER', { ...request, ...changes }, START + late).buffer;
+    timingOf('JOB_LOCKER', { ...request, ...changes }, START + late, []).buffer;
 
   it.each<[string, number | undefined, number | undefined]>([
     ['until the next tick is almost due', after(0), 9950],

@@ -288,7 +288,7 @@ describe('a claim yields to instances that are less busy', () => {
   const tick = { at: NEW_YEAR, next: NEW_YEAR + 60_000, keep: 60_000 };
   const options = { ...resolveOptions({ nodes: 'memory' }).job, every: undefined };
   const yields = (changes: Partial<RunRequest>) =>
-    timingOf('JOB_LOCKER', { name: 'report', options, tick, ...changes }, NEW_YEAR).yields;
+    timingOf('JOB_LOCKER', { name: 'report', options, tick, ...changes }, NEW_YEAR, []).yields;
 
   it.each<[string, Partial<RunRequest>, boolean]>([
     ['for a tick', {}, true],

@@ -8,6 +8,7 @@ import { expect, it, vi } from 'vitest';
 import { Exclusive, InvalidOptionError, MemoryNode, RedlockModule, RedlockService } from '../../src/index.js';
 import { CronFiring, currentFiring } from '../../src/schedule/firing.js';
 import { SchedulerFirings } from '../../src/services/scheduler-firings.service.js';
+import { ManualClock } from '../../src/testing/manual-clock.js';
 import { closeAfterTest } from '../close-after-test.js';
 import { byHand, newYear, ONCE_A_YEAR, start } from '../module/application.js';
 import { RecordingLogger } from '../module/recording-logger.js';
@@ -50,6 +51,18 @@ it('a job of a lazy module with invalid options is refused when it is called, an
   expect(await redlock.trigger('lazy')).toEqual({ ran: true, value: 'worked' });
   await expect(redlock.trigger('wrong')).rejects.toThrow(InvalidOptionError);
   await expect(redlock.trigger('wrong')).rejects.toThrow('@Exclusive on Lazy.wrong: ttl must be at least');
+});
+
+it('a job of a lazy module is listed for the fleet', async () => {
+  const clock = new ManualClock(Date.UTC(2031, 4, 7, 10));
+  const app = await start({ clock, redlock: { nodes: new MemoryNode(clock.now) }, providers: [Jobs] });
+  const declared = async (): Promise<string[][]> =>
+    (await app.get(RedlockService).fleet()).map(({ jobs }) => jobs.map(({ name }) => name));
+  await clock.advance(1000);
+  expect(await declared()).toEqual([['eager']]);
+  await app.get(LazyModuleLoader).load(() => LazyModule);
+  await clock.advance(10_000);
+  expect(await declared()).toEqual([['eager', 'lazy']]);
 });
 
 it('an object that a factory of a lazy module returns is guarded', async () => {

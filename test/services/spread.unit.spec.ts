@@ -172,7 +172,7 @@ describe('the wait before a claim', () => {
   const options = { ...resolveOptions({ nodes: 'memory' }).job, every: undefined };
   const request = { name: 'report', options, spread: SPREAD, tick };
   const at = (late: number, changes: Partial<RunRequest> = {}, prefix = 'JOB_LOCKER') =>
-    timingOf(prefix, { ...request, ...changes }, tick.at + late).delay;
+    timingOf(prefix, { ...request, ...changes }, tick.at + late, []).delay;
 
   it.each<[string, number | undefined, number]>([
     ['lasts until the offset of the job', at(0), OFFSET],
