@@ -13,6 +13,6 @@ export function severalCopies(): string | undefined {
   return (
     `${copies} copies of nestjs-exclusive are loaded. The RedlockModule of one copy does not guard the methods that another ` +
     'copy decorates: install the package once (npm ls nestjs-exclusive, or pnpm why, shows where it is). A test that ' +
-    'resets its modules loads one more copy, too: let it import the whole application again'
+    'resets its modules loads another copy, too: make it import the whole application again'
   );
 }

@@ -5,9 +5,9 @@ import { messageOf } from './display.js';
 const logger = new Logger('RedlockModule');
 
 /**
- * Calls a function in the async context in which this module was loaded: in no firing and no run, and in no request
- * unless a request has loaded the package. Work that outlives the call that has led to it needs this: timers that set
- * each other would keep the context of that call.
+ * Calls a function in the async context in which this module was loaded: outside any firing, run and request (unless a
+ * request loaded the package). Work that outlives the call that led to it needs this: otherwise, timers that set each
+ * other would keep the context of that call.
  */
 export const outsideCalls = AsyncLocalStorage.snapshot();
 

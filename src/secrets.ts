@@ -33,7 +33,7 @@ const BEFORE_SECRET_OR_WORD =
   `(?:[Aa]uth|AUTH|[Ss]ession|SESSION|[Tt]oken|TOKEN)${MORE}\\s*[=:]`;
 const LOOKS_SECRET = String.raw`(?=[\w.~+/=-]*(?:\d|[a-z][A-Z]|\w[.~+/=]\w)|[\w.~+/=-]{16})`;
 const LIKELY = new RegExp(String.raw`((?:${BEFORE_SECRET_OR_WORD})\s+)${LOOKS_SECRET}\S+`, 'g');
-/** What follows a scheme that `LABELLED` does not know, and has replaced in place of the secret. */
+/** The secret after a scheme that `LABELLED` does not know: `LABELLED` has replaced only the scheme. */
 const AUTHORIZED = new RegExp(
   String.raw`((?:[Aa]uthorization|AUTHORIZATION)["']?\s*[=:]\s*\*{3})\s+${LOOKS_SECRET}[^\s,;"']+`,
   'g',

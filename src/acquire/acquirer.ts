@@ -134,7 +134,7 @@ export class Acquirer {
   }
 }
 
-/** Only the first losers wait for the run in progress. For the others, the tick counts as run elsewhere. */
+/** Only the first losers wait for the run in progress. For the others, the tick counts as having run elsewhere. */
 function leftToOthers(denial: Denial): Denial {
   return isBackup(denial) ? denial : { ...denial, reason: 'elsewhere' };
 }

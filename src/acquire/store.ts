@@ -8,8 +8,8 @@ export interface Store {
    * late, or whose answer is lost, is released in the background.
    *
    * @param ttl The lease, in milliseconds.
-   * @param contested How many attempts before this one were contested: split votes and, after the first of these, what
-   * the lead node denied, except while the claim waits for a run in progress.
+   * @param contested How many attempts before this one were contested: those that split the vote and, once there has
+   * been one, those that the lead node denied, unless the claim was then waiting for a run in progress.
    * @param asksLeadFirst Whether to ask the lead node first, and the other nodes only if it does not deny the claim.
    */
   vote(claim: Claim, ttl: number, contested?: number, asksLeadFirst?: boolean): Promise<VoteResult>;

@@ -1,6 +1,9 @@
 import { randomBytes } from 'node:crypto';
 
-/** What started a run. `'call'`: a plain call, or a later call in a firing that `trigger` did not begin. */
+/**
+ * What started a run. `'call'`: a plain call, or a call after the first one in a firing, unless `trigger` began that
+ * firing.
+ */
 export type Trigger = 'schedule' | 'recover' | 'catch-up' | 'manual' | 'call';
 
 /** The run that a claim is for, as its token describes it. Times are in milliseconds since the epoch. */

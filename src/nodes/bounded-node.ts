@@ -191,7 +191,7 @@ export class BoundedNode implements LockNode {
     return this.deliver(command, this.node.resend(ending, claim, token), true);
   }
 
-  /** Sees to it that a command arrives: without an answer, or refused for now, it is resent for up to a minute. */
+  /** Makes sure that a command arrives: without an answer, or refused for now, it is sent again for up to a minute. */
   private deliver(command: Undelivered, sent: Promise<boolean>, mayStillVote = false): Promise<boolean> {
     const arrived = (isHeld: boolean): boolean => {
       this.undelivered.forget(command);

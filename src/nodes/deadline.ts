@@ -27,8 +27,8 @@ export class Deadline {
   ) {}
 
   /**
-   * Resolves to what `read` returns for the reply, or rejects with what `failed` returns for a rejection, if that comes
-   * in time. A late one is passed to them, too.
+   * Resolves to what `read` returns for the reply, or rejects with what `failed` returns for an error, if either comes
+   * in time. `read` and `failed` are also called for a reply or an error that comes too late.
    *
    * @param late Returns what to reject with if no reply came in time. Default: that of the constructor.
    */

@@ -93,7 +93,7 @@ export class JobProgress {
     if (ticks) return ticks;
     const { every } = options;
     if (firing?.kind === 'interval') return intervalOf(firing.period, every);
-    // A plain call with `every` counts for the interval of a job that has a schedule, but gives a job no schedule.
+    // A plain call with `every` counts for the interval of a job that has one, and gives none to other jobs.
     const known = this.jobs.get(name);
     if (typeof known?.schedule !== 'number' || every === undefined) return undefined;
     return (known.options.every ?? known.schedule) === every ? known.schedule : undefined;

@@ -58,8 +58,8 @@ export class JobStatuses {
   }
 
   /**
-   * How late a run is now that was due at `due`, in milliseconds. If the clock of this process is ahead, the other
-   * instances may not have had to run it yet.
+   * How late a run that was due at `due` is now, in milliseconds. If the clock of this process is ahead of those of the
+   * nodes, its lead is subtracted: by the other clocks, the run may not be due yet.
    */
   lateBy(due: number): number {
     return this.clock.now() - this.health.clockAhead - due;

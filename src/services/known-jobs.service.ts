@@ -18,7 +18,7 @@ export interface KnownJob {
   /** Since when this instance has known the job with this schedule. */
   readonly since: number;
   /**
-   * The newest tick, or start, that this instance counts as run on some instance; `since` if the nodes knew of no run.
+   * The newest tick, or start, that this instance counts as having run on some instance; `since` if the nodes knew of no run.
    * `undefined` if nothing is known yet.
    */
   progress: number | undefined;

@@ -14,6 +14,7 @@ import { inBackground, outsideCalls } from '../in-background.js';
 import { MODULE } from '../checks.js';
 import { isSameStore } from '../options/nodes-option.js';
 import { RESOLVED_OPTIONS } from '../redlock.module-definition.js';
+import { awaitSecondSignal } from '../second-signal.js';
 import type { ResolvedOptions } from '../options/options.js';
 import { CatchUp } from './catch-up.service.js';
 import { ExclusiveJobs } from './exclusive-jobs.service.js';
@@ -28,44 +29,6 @@ import { OverdueJobs } from './overdue-jobs.service.js';
 import { Pauses } from './pauses.service.js';
 import { Recovery } from './recovery.service.js';
 import { SchedulerFirings } from './scheduler-firings.service.js';
-
-const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
-/** For this many milliseconds after Nest removes a listener for a signal, that signal counts as sent by Nest. */
-const SENT_WITHIN = 500;
-/**
- * The shutdowns that wait for runs, of all applications in this process. They share one listener for each signal,
- * because Node.js warns of more than ten.
- */
-const waiting = new Set<AbortController>();
-/** When listeners for each signal were removed with no such signal since (times on the monotonic clock). */
-const removals = new Map<unknown, number[]>();
-
-/** Ends the waits, unless Nest sent the signal, as it does each time an application of the process has closed. */
-function hurryAll(signal: NodeJS.Signals): void {
-  // Before it sends the signal, Nest removes the listener of that application.
-  const recent = (removals.get(signal) ?? []).filter((at) => performance.now() - at < SENT_WITHIN);
-  removals.set(signal, recent.slice(1));
-  if (recent.length === 0) waiting.forEach((hurry) => hurry.abort());
-}
-
-function noteRemoval(event: unknown): void {
-  // Noted a moment later: a listener that is called once is removed while a signal is being delivered.
-  queueMicrotask(() => removals.get(event)?.push(performance.now()));
-}
-
-function listen(): void {
-  for (const signal of SIGNALS) {
-    process.on(signal, hurryAll);
-    removals.set(signal, []);
-  }
-  process.on('removeListener', noteRemoval);
-}
-
-function stopListening(): void {
-  process.off('removeListener', noteRemoval);
-  for (const signal of SIGNALS) process.off(signal, hurryAll);
-  removals.clear();
-}
 
 /**
  * Initialized after all other modules of the application and destroyed before them: Nest orders modules by their
@@ -204,9 +167,7 @@ export class Lifecycle implements OnModuleInit, OnApplicationShutdown {
     this.leases.close();
     this.heartbeat.stop();
     this.catchUp.stop();
-    const hurry = new AbortController();
-    if (waiting.size === 0) listen();
-    waiting.add(hurry);
+    const { hurry, stopListening } = awaitSecondSignal();
     await this.leases.claimsDecided();
     const names = this.leases.runs.map(({ name }) => name);
     if (names.length > 0) {
@@ -214,9 +175,8 @@ export class Lifecycle implements OnModuleInit, OnApplicationShutdown {
         `Waiting up to ${this.options.shutdownTimeout} ms for runs in progress: ${listed(names)}`,
       );
     }
-    await this.leases.drain(this.options.shutdownTimeout, hurry.signal);
-    waiting.delete(hurry);
-    if (waiting.size === 0) stopListening();
+    await this.leases.drain(this.options.shutdownTimeout, hurry);
+    stopListening();
   }
 
   /** Called after this hook of all other modules, because they may still release locks in it. */

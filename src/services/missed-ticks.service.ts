@@ -22,7 +22,7 @@ import { RedlockEvents } from './redlock-events.service.js';
 
 const WHY: Readonly<Record<Exclude<MissedCause, 'overlap' | 'paused'>, string>> = {
   died: 'a run begun then or earlier never finished, probably because its process ended',
-  'store-down': 'no quorum of the nodes voted',
+  'store-down': 'there was no quorum of the nodes',
   overload: 'there were too many claims at once for the nodes or for this process',
   unknown: 'perhaps none was up',
 };

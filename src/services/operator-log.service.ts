@@ -23,10 +23,10 @@ const COUNT_ALL = 'Logged once an hour for each job; to count every skip, listen
 
 /** What the log says of several nodes. */
 const QUORUM = {
-  lost: 'No quorum of the nodes votes',
-  missing: 'no quorum of the nodes votes',
-  missingForOne: 'no quorum of the nodes votes on it',
-  reached: 'A quorum of the nodes votes again',
+  lost: 'There is no quorum of the nodes',
+  missing: 'there was no quorum of the nodes',
+  missingForOne: 'there was no quorum of the nodes for it',
+  reached: 'There is a quorum of the nodes again',
 };
 /** What the log says of a single node, for which 'quorum' and 'vote' would be confusing. */
 const SINGLE: typeof QUORUM = {

@@ -24,7 +24,7 @@ class FailingNode extends MemoryNode {
 
 it.each([
   [1, 'no lock could be acquired'],
-  [3, 'no quorum of the nodes voted'],
+  [3, 'there was no quorum of the nodes'],
 ])('the log says of %i nodes that were down at a tick: %s', async (count, why) => {
   const clock = new ManualClock();
   const nodes = Array.from({ length: count }, () => new FailingNode(clock.now));

@@ -14,9 +14,12 @@ export function unreachable(address?: string): string {
 
 /** Each server of a Cluster says that another one has the slot. */
 export const CONTESTED =
-  'the servers of the Cluster do not agree which of them has the slot of its keys (MOVED): see redis-cli --cluster check';
+  'the servers of the Cluster do not agree on which of them has the slot of its keys (MOVED): see redis-cli --cluster check';
 
-/** ioredis also says so without asking any, if it last asked the last one in its list: its next attempt starts over. */
+/**
+ * ioredis reports this without asking a Sentinel, too, if the one that it asked last is the last in its list: its next
+ * attempt starts again with the first one.
+ */
 export const NO_MASTER = 'no Sentinel names a master of that group';
 
 /** What is known about a connection, in addition to its error. */
@@ -43,7 +46,7 @@ const CAUSES: readonly [message: RegExp, cause: string][] = [
   ],
   [
     /^LOADING.*/s,
-    'it is loading its data into memory (LOADING): wait, it is used as soon as it has finished',
+    'it is loading its data into memory (LOADING): wait; it will be used as soon as it has finished',
   ],
   [
     /^ERR (max number of clients).*/s,

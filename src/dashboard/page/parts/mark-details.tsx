@@ -5,7 +5,7 @@ import { LABELS, Shape } from './shapes.js';
 
 const CAUSES: Readonly<Record<string, string>> = {
   died: 'a run begun then or earlier died',
-  'store-down': 'no quorum of the nodes could be reached',
+  'store-down': 'there was no quorum of the nodes',
   overload: 'too many claims at once',
 };
 
