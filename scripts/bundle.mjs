@@ -35,7 +35,9 @@ const [scripts] = await build([
     output: {
       dir: 'dist',
       chunkFileNames: ({ isDynamicEntry }) => (isDynamicEntry ? 'dashboard/[name].js' : 'shared/[hash].js'),
-      minify: { compress: { target: 'es2022', keepNames }, mangle: { keepNames } },
+      // `super()` must be a statement of its own, not part of a sequence: otherwise TypeScript, which ts-jest runs on this
+      // code, puts the fields of a class before it if the target is lower than ES2022.
+      minify: { compress: { target: 'es2022', keepNames, sequences: false }, mangle: { keepNames } },
     },
   },
   {

@@ -1,8 +1,13 @@
+import { InvalidOptionError, RedlockModule } from 'nestjs-exclusive';
 import { TestFleet } from 'nestjs-exclusive/testing';
 import { AppModule } from './app.module';
 import { Ledger } from './ledger';
 
 describe('Jobs', () => {
+  it('refuse wrong options with an error that Jest recognizes', () => {
+    expect(() => RedlockModule.forRoot({ nodes: 'memory', ttl: '1s' })).toThrow(InvalidOptionError);
+  });
+
   it('runs each tick once', async () => {
     const ledger = { note: jest.fn() };
     const fleet = await TestFleet.create(AppModule, {
