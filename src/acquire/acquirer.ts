@@ -84,7 +84,11 @@ export class Acquirer {
           failed?.denial ?? this.noted(await this.store.vote(asked, ttl, contested, asksLeadFirst), sentAt);
         if (result.kind === 'granted') return result;
         const now = clock.elapsed();
-        took = Math.max(took, failed?.took ?? now - sentAt);
+        const lasted = now - sentAt;
+        // An attempt outlasts its lease in a process that has stood still: what was granted came too late. It is claimed
+        // again, but not without end.
+        if (result.kind === 'split' && lasted >= ttl && attempt === 0) time.leaveOut(lasted);
+        else took = Math.max(took, failed?.took ?? lasted);
         const progress = { ...about, ...time.at(now), result, attempt, contested, took };
         const delay = nextDelay(progress, Math.random());
         isBuffered = waitsForRun(progress);

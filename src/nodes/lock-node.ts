@@ -39,7 +39,7 @@ export interface History {
   readonly records: string;
   /** How many records are kept. */
   readonly limit: number;
-  /** How long both keys live after they were last written, in milliseconds. */
+  /** How long both keys, and `TickClaim.last`, live after they were last written, in milliseconds. */
   readonly keep: number;
 }
 
@@ -55,7 +55,10 @@ export interface Marker {
 export interface TickClaim extends Marker {
   /** The nominal time of the tick, in milliseconds since the epoch: its identity, the same on all instances. */
   readonly at: number;
-  /** The key that holds the newest settled tick of the job. */
+  /**
+   * The key that holds the newest settled tick of the job. After the settle, it lives as long as the records of the job
+   * (`History.keep`), but at least as long as the marker and `LAST_TICK_RETENTION`.
+   */
   readonly last: string;
   /**
    * Whether another claim of this tick may take it over once the lease has ended. The marker records this, and outlives
@@ -103,7 +106,7 @@ export type Vote =
       readonly kind: 'unbegun';
     }
   | {
-      /** By the node's clock, the tick is not due yet. */
+      /** By the node's clock, the tick is not due yet. A takeover of such a tick is `'unbegun'`. */
       readonly kind: 'early';
       /** How long until it is due, in milliseconds. */
       readonly wait: number;
@@ -225,7 +228,7 @@ export const EARLY_CLAIM_TOLERANCE = 500;
 export const TAKEOVER_WINDOW = 1000;
 
 /**
- * How long `TickClaim.last` outlives the marker of its tick, in milliseconds, and how long the marker of a tick with
- * `recover` outlives its lease: one day. An instance that starts within that time learns that the tick was begun.
+ * How long `TickClaim.last` outlives the marker of its tick at least, in milliseconds, and how long the marker of a tick
+ * with `recover` outlives its lease: one day. An instance that starts within that time learns that the tick was begun.
  */
 export const LAST_TICK_RETENTION = 24 * 60 * 60 * 1000;

@@ -90,7 +90,8 @@ export class MemoryNode implements LockNode {
     if (tick && (this.entries.read(tick.key) ?? token) === token) {
       this.entries.write(tick.key, token, tick.keep);
       if (!(this.settledTick(tick.last) >= tick.at)) {
-        this.entries.write(tick.last, String(tick.at), tick.keep + LAST_TICK_RETENTION);
+        const keep = Math.max(tick.keep + LAST_TICK_RETENTION, history?.keep ?? 0);
+        this.entries.write(tick.last, String(tick.at), keep);
       }
     }
     return Promise.resolve(held);
@@ -160,7 +161,8 @@ export class MemoryNode implements LockNode {
       if (last >= tick.at)
         return ahead > EARLY_CLAIM_TOLERANCE ? { kind: 'settled', ahead } : { kind: 'settled' };
       const wait = tick.at - this.now();
-      if (wait > EARLY_CLAIM_TOLERANCE) return { kind: 'early', wait };
+      const isUnbegun = tick.isTakeover && !tick.isBegunElsewhere && !this.entries.entry(tick.key);
+      if (wait > EARLY_CLAIM_TOLERANCE) return isUnbegun ? { kind: 'unbegun' } : { kind: 'early', wait };
     }
     const isPaused = pause !== undefined && isInForce(this.pauseAt(pause), this.now());
     if (isPaused && holder !== token) return { kind: 'paused' };
@@ -231,12 +233,7 @@ export class MemoryNode implements LockNode {
     if (tick?.recover) this.entries.write(tick.key, token, ttl + LAST_TICK_RETENTION, true);
   }
 
-  private conflict(
-    kind: Conflict['kind'],
-    holder: string,
-    counter: Marker | undefined,
-    lease?: number,
-  ): Conflict {
+  private conflict(kind: Conflict['kind'], holder: string, counter?: Marker, lease?: number): Conflict {
     if (!counter) return { kind, holder, lease };
     const counted = this.entries.entry(counter.key);
     const rank = Number(counted?.value ?? 0) + 1;

@@ -4,7 +4,7 @@ import type { ResolvedJobOptions } from '../options/options.js';
 import type { MissedCause } from '../events/events.js';
 import type { CronTicks } from '../schedule/cron-ticks.js';
 import type { PausedTime } from './job-pause.js';
-import type { RunRecord } from './run-record.js';
+import { isRunOf, type RunRecord } from './run-record.js';
 import type { SkippedTicks } from './skipped-ticks.js';
 
 /** How many missed ticks are counted, at most. Older ones are left out. */
@@ -88,7 +88,7 @@ function causeOf(
 ): MissedCause | undefined {
   const skip = skipped.at(tick);
   const holder = skip?.holder === undefined ? undefined : contentOf(skip.holder)?.runId;
-  if (died.some((run) => run.tick?.getTime() === tick || run.runId === holder)) return 'died';
+  if (died.some((run) => isRunOf(tick, run) || run.runId === holder)) return 'died';
   const isPaused = paused !== undefined && paused.from <= tick && tick <= paused.to;
   switch (skip?.fate) {
     case 'unguarded':

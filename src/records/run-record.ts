@@ -59,6 +59,14 @@ interface Stored {
   readonly schedule?: string;
 }
 
+/**
+ * Whether this is the record of the run of a tick. A later call in a firing has the tick of that firing, too: inside a
+ * run of another job, that is the tick of the other job.
+ */
+export function isRunOf(tick: number, { tick: recorded, trigger }: RunRecord): boolean {
+  return recorded?.getTime() === tick && trigger !== 'call';
+}
+
 /** The maximum length of an error, in characters. */
 const LONGEST_ERROR = 200;
 /** How much of an error is looked at, in characters. */

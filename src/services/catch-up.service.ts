@@ -7,6 +7,7 @@ import { logFailure } from '../in-background.js';
 import { decodePause } from '../records/job-pause.js';
 import type { MergedView } from '../records/merged-view.js';
 import { recordedSchedule } from '../records/recorded-schedule.js';
+import { isRunOf } from '../records/run-record.js';
 import { CLOCK, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
 import { LONGEST_TIMER } from '../options/duration.js';
 import type { ResolvedOptions } from '../options/options.js';
@@ -222,8 +223,8 @@ export class CatchUp {
   ): boolean {
     if (last === undefined || at <= last || at < this.firings.followedSince(schedule)) return false;
     if (at <= (this.known.get(name)?.begun ?? Number.NEGATIVE_INFINITY)) return false;
-    if (records.some(({ tick }) => tick?.getTime() === at)) return false;
-    const newest = records.find(({ tick }) => tick?.getTime() === last);
+    if (records.some((record) => isRunOf(at, record))) return false;
+    const newest = records.find((record) => isRunOf(last, record));
     if (newest?.schedule !== recordedSchedule(schedule.ticks, options)) return false;
     return options.every === undefined || at >= newest.startedAt.getTime() + leastGap(options.every);
   }

@@ -60,11 +60,15 @@ export class JobProgress {
     if (request.tick) job?.skipped.add(request.tick.at, 'unguarded');
   }
 
-  /** This instance has won a call. Returns the job of the call; `undefined` if the job has no schedule. */
-  won(request: RunRequest): KnownJob | undefined {
+  /**
+   * This instance has won a call. Returns the job of the call, and the newest tick that was known to have begun before;
+   * `undefined` if the job has no schedule.
+   */
+  won(request: RunRequest): { readonly job: KnownJob; readonly begunBefore: number | undefined } | undefined {
     const job = this.note(request, true);
+    const begunBefore = job?.begun;
     begin(job, request);
-    return job;
+    return job && { job, begunBefore };
   }
 
   /** Returns the job of a request, and notes how far it has come. */

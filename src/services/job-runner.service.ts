@@ -164,8 +164,8 @@ export class JobRunner {
       if (tick && answer.run?.trigger === 'recover') this.log.takenOver(name, tick, answer.before.dead);
       const value = this.executor.execute(answer, request, routine);
       // The routine starts first: bookkeeping must not delay it.
-      const job = this.progress.won(request);
-      this.missed.won(job, request, answer);
+      const known = this.progress.won(request);
+      if (known) this.missed.won(known, request, answer);
       return { ran: true, value: await value };
     }
     const isStoreDown = answer.reason === 'store-down';

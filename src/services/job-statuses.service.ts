@@ -5,7 +5,7 @@ import { decodePause, endOfPause } from '../records/job-pause.js';
 import type { JobStatus } from '../records/job-status.js';
 import type { MergedView } from '../records/merged-view.js';
 import { recordedSchedule } from '../records/recorded-schedule.js';
-import type { RecordedOutcome } from '../records/run-record.js';
+import { isRunOf, type RecordedOutcome } from '../records/run-record.js';
 import { CLOCK } from '../redlock.module-definition.js';
 import { spreadOf } from '../runs/spread.js';
 import { dueAfter, dueAfterIdle, nextDue } from '../schedule/due-times.js';
@@ -82,7 +82,7 @@ export class JobStatuses {
     const { last, records } = view;
     if (typeof schedule === 'number' || options.overlap === 'allow')
       return Math.max(newestRun(job, view) ?? since, progress);
-    const newest = records.find(({ tick }) => tick !== null && tick.getTime() === last);
+    const newest = last === undefined ? undefined : records.find((record) => isRunOf(last, record));
     // The schedule is known to be the same only if the newest tick has a record that says so. A new job has none.
     const isSame = newest?.schedule === recordedSchedule(schedule, options);
     const counted = last !== undefined && isSame ? last : Math.max(since, last ?? since);

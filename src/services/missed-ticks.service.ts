@@ -8,7 +8,7 @@ import { pausedTime } from '../records/job-pause.js';
 import type { MergedView } from '../records/merged-view.js';
 import { type Evidence, groupedByCause, ignoredCauses, ticksBetween } from '../records/missed-ticks.js';
 import { recordedSchedule } from '../records/recorded-schedule.js';
-import type { RunRecord } from '../records/run-record.js';
+import { isRunOf } from '../records/run-record.js';
 import { SkippedTicks } from '../records/skipped-ticks.js';
 import { CLOCK, RESOLVED_OPTIONS } from '../redlock.module-definition.js';
 import type { Lease } from '../runs/lease.js';
@@ -45,9 +45,13 @@ export class MissedTicks {
     private readonly leases: LeaseRegistry,
   ) {}
 
-  /** This instance has won a call. `job` is `undefined` if the job has no schedule. */
-  won(job: KnownJob | undefined, { tick, ticks, past }: RunRequest, { before, run }: Lease): void {
-    if (!tick || !ticks || !job || past === 'run here') return;
+  /** This instance has won a call. @param known What `JobProgress.won` returns. */
+  won(
+    { job, begunBefore }: { readonly job: KnownJob; readonly begunBefore: number | undefined },
+    { tick, ticks, past }: RunRequest,
+    { before, run }: Lease,
+  ): void {
+    if (!tick || !ticks || past === 'run here') return;
     // A takeover is of an older tick: what became of the ticks since then is compared when a newer one is won.
     if (run?.trigger === 'recover') return;
     const { skipped } = job;
@@ -55,9 +59,11 @@ export class MissedTicks {
     const begun = before.unfinished === undefined ? undefined : contentOf(before.unfinished)?.tick;
     // If no tick was ever settled, the one that was begun is the first that can be missed.
     const last = before.last ?? (begun === undefined ? undefined : begun - 1);
-    if (last === undefined || ticks.areConsecutive(last, tick.at)) return;
+    // If runs may overlap, an earlier one may be in progress: whoever won its tick has looked at the ticks before it.
+    const after = job.options.overlap === 'allow' ? Math.max(last ?? 0, begunBefore ?? 0) : last;
+    if (last === undefined || after === undefined || ticks.areConsecutive(after, tick.at)) return;
     const comparison = inBackground('Looking for missed ticks', () =>
-      this.compare(job, last, tick, ticks, skipped),
+      this.compare(job, { last, after }, tick, ticks, skipped),
     );
     this.comparing.add(comparison);
     void comparison.finally(() => this.comparing.delete(comparison));
@@ -68,9 +74,10 @@ export class MissedTicks {
     await Promise.all(this.comparing);
   }
 
+  /** @param range `last`: the newest settled tick; `after`: the tick after which to look for missed ones. */
   private async compare(
     { name, pattern, options, since }: KnownJob,
-    last: number,
+    { last, after }: { readonly last: number; readonly after: number },
     tick: Tick,
     ticks: CronTicks,
     skipped: SkippedTicks,
@@ -78,17 +85,18 @@ export class MissedTicks {
     // The search takes time, and must not delay the routine, which has just started.
     await this.clock.turn();
     const previous = ticks.timeBefore(tick.at);
-    if (previous === undefined || previous <= last) return;
-    const missed = await ticksBetween(ticks, last, tick.at, this.clock);
+    if (previous === undefined || previous <= after) return;
+    const missed = await ticksBetween(ticks, after, tick.at, this.clock);
     const view = await this.viewOf(name, options);
     if (!view) return;
     const { records, pause } = view;
-    const isLast = (record: RunRecord): boolean => record.tick?.getTime() === last;
+    const newest = records.find((record) => isRunOf(last, record));
     // The schedule may have changed, for example with a deployment.
-    const isSame = records.find(isLast)?.schedule === recordedSchedule(ticks, options);
+    const isSame = newest?.schedule === recordedSchedule(ticks, options);
     // Whoever won the tick of a run that died has looked at the ticks before it.
-    const died = records.map((run) => (run.outcome === 'died' && run.tick ? run.tick.getTime() : last));
-    const first = Math.max(...died.filter((at) => at < tick.at));
+    const died = records.filter(({ outcome, trigger }) => outcome === 'died' && trigger !== 'call');
+    const begun = died.map((run) => run.tick?.getTime() ?? last).filter((at) => at < tick.at);
+    const first = Math.max(last, ...begun);
     const known = missed.filter((at) => at >= first && (isSame || at >= since));
     const ignored = ignoredCauses(options);
     const paused = pausedTime(pause, this.clock.now());

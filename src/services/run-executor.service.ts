@@ -45,6 +45,8 @@ export class RunExecutor {
     const run = new LeasedRun(event, lease, request.tick?.at ?? null, this.options.nodeTimeout);
     const scope = new RunScope(run, this.options, request.firing, lease.before.dead);
     this.events.emit('started', event);
+    // A decorator above `@Exclusive` may have waited since the claim was won.
+    if (lease.aborted) this.aborted(lease.aborted, event);
     const begin = this.clock.elapsed();
     const duration = (): number => this.clock.elapsed() - begin;
     let ending: RoutineEnd | undefined;

@@ -254,6 +254,9 @@ export const LOCK_NODE_CONTRACT: readonly ContractCheck[] = [
     about('wait' in vote ? vote.wait : undefined, LONG);
     await granted(job.node, job.plain(), 'b');
   }),
+  check('does not let a takeover wait for a tick that is not due', async (job) => {
+    await votes(job.node, takeoverOf(job.tick(LONG)), 'a', 'unbegun');
+  }),
   check('grants a tick shortly before it is due', async (job, pass) => {
     await granted(job.node, job.tick(EARLY_CLAIM_TOLERANCE / 2), 'a');
     const soon = job.another();

@@ -311,6 +311,24 @@ it('a plain call whose votes remain split finds another run', async () => {
   expect(answer).toMatchObject({ kind: 'denied', reason: 'overlap' });
 });
 
+it('a tick is claimed again by a process that stood still until its lease was over', async () => {
+  const node = new MemoryNode(clock.now);
+  const claim = claimOf(newName(), clock.now());
+  const frozen = Object.assign(Object.create(node) as MemoryNode, {
+    claim: vi.fn(async (...args: Parameters<MemoryNode['claim']>) => {
+      const vote = await node.claim(...args);
+      if (frozen.claim.mock.calls.length === 1) await sleep(clock, TTL + 1);
+      return vote;
+    }),
+  });
+  const untilNext = 10 * TTL;
+  const answer = acquirerOf([frozen]).acquire(claim, TTL, 0, never(), { untilNext });
+  await clock.advance(1);
+  const other = await acquirerOf([node]).acquire(claim, TTL, 0, never(), { untilNext });
+  expect(other).toMatchObject({ kind: 'denied', reason: 'elsewhere' });
+  expect(await clock.until(answer)).toMatchObject({ kind: 'granted' });
+});
+
 it('a split vote is repeated until exactly one contender has won', async () => {
   for (let round = 0; round < 20; round++) {
     const nodes = memoryNodes(5);

@@ -2,6 +2,7 @@ import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   type Claim,
+  EARLY_CLAIM_TOLERANCE,
   LAST_TICK_RETENTION,
   type LockNode,
   TAKEOVER_WINDOW,
@@ -252,6 +253,14 @@ const BROKEN: Record<string, new (clock: () => number) => MemoryNode> = {
     override async claim(claim: Claim, token: string, ttl: number) {
       const vote = await super.claim(claim, token, ttl);
       return vote.kind === 'early' ? { ...vote, wait: Math.ceil(vote.wait / 1000) } : vote;
+    }
+  },
+  'does not let a takeover wait for a tick that is not due': class extends MemoryNode {
+    override async claim(claim: Claim, token: string, ttl: number) {
+      const vote = await super.claim(claim, token, ttl);
+      return vote.kind === 'unbegun' && (claim.tick?.at ?? 0) > Date.now() + EARLY_CLAIM_TOLERANCE
+        ? { kind: 'early' as const, wait: 1000 }
+        : vote;
     }
   },
   'grants a tick shortly before it is due': class extends MemoryNode {

@@ -8,6 +8,7 @@ import { Acquirer } from '../../src/acquire/acquirer.js';
 import { systemClock } from '../../src/clock.js';
 import type { Vote } from '../../src/nodes/lock-node.js';
 import type { ServerClock } from '../../src/nodes/redis/server-clock.js';
+import { JobKeys } from '../../src/nodes/job-keys.js';
 import { nodeEntries } from '../../src/options/nodes-option.js';
 import { createStore } from '../../src/acquire/create-store.js';
 import type { BoundedNode } from '../../src/nodes/bounded-node.js';
@@ -31,6 +32,7 @@ const isEmbedded = findEngine().kind === 'embedded';
 const TTL = 30_000;
 /** What a busy machine may add to a duration, in milliseconds. */
 const BUSY = 1000;
+const DAY = 86_400_000;
 
 let server: RedisServer;
 let client: Redis;
@@ -55,6 +57,20 @@ beforeEach(() => {
 afterEach(async () => {
   for (const cleanUp of cleanUps.toReversed()) await cleanUp();
   log.restore();
+});
+
+it.each([
+  ['as long as the records of the job', 30 * DAY, 30 * DAY],
+  ['at least a day longer than the marker of the tick', 1000, DAY + 60_000],
+])('the newest settled tick is remembered %s', async (_howLong, keep, expected) => {
+  const node = await open(nodeAt(server, { nodeTimeout: 500 }));
+  const { records } = new JobKeys('JOB_LOCKER', name);
+  const claim = { ...claimOf(name, Date.now()), history: { records, limit: 1, keep } };
+  await node.claim(claim, 'a', TTL);
+  await node.settle(claim, 'a', 'a record');
+  const left = await client.pttl(claim.tick?.last ?? '');
+  expect(left).toBeGreaterThan(expected - BUSY);
+  expect(left).toBeLessThanOrEqual(expected);
 });
 
 describe('a server that hangs', () => {

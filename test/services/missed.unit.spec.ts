@@ -1,6 +1,6 @@
 import { Injectable, Module, type Type } from '@nestjs/common';
 import { Cron, ScheduleModule } from '@nestjs/schedule';
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import {
   Exclusive,
   type JobOptions,
@@ -26,6 +26,10 @@ function application(gate: Gate, options: JobOptions): Type {
     async report(): Promise<void> {
       await gate.until;
     }
+
+    @Cron('0 0 * * 1', { timeZone: 'UTC' })
+    @Exclusive('weekly')
+    async weekly(): Promise<void> {}
   }
   @Module({ imports: [ScheduleModule.forRoot(), RedlockModule.forRoot()], providers: [Jobs] })
   class AppModule {}
@@ -96,6 +100,29 @@ describe('the instance that wins a tick', () => {
     await first;
     await fleet.fire('report', at('09:34:00'));
     expect(missed).toEqual(['report overlap 09:32-09:33 2']);
+  });
+
+  it('notices a tick of a weekly job, a week later', async () => {
+    const fleet = await startFleet({}, 2, { now: new Date('2031-05-04T23:00:00Z') });
+    await fleet.fleet.fire('weekly', new Date('2031-05-05T00:00:00Z'));
+    await fleet.fleet.fire('weekly', new Date('2031-05-19T00:00:00Z'));
+    expect(fleet.missed).toEqual(['weekly unknown 00:00-00:00 1']);
+  });
+
+  it('reports them once, although the next runs overlap', async () => {
+    const { fleet, gate, missed, redlock } = await startFleet({ overlap: 'allow', ttl: '10m' });
+    await fleet.fire('report', at('09:31:00'));
+    await redlock.pause('report');
+    await fleet.fire('report', at('09:32:00'));
+    await fleet.fire('report', at('09:33:00'));
+    await redlock.resume('report');
+    gate.close();
+    const runs = ['09:34:00', '09:35:00', '09:36:00'].map((time) => fleet.fire('report', at(time)));
+    await vi.waitFor(() => expect(missed).toEqual(['report paused 09:32-09:33 2']));
+    gate.open();
+    await Promise.all(runs);
+    await fleet.fire('report', at('09:37:00'));
+    expect(missed).toEqual(['report paused 09:32-09:33 2']);
   });
 
   it.each<[string, JobOptions]>([

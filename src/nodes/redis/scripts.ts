@@ -87,7 +87,10 @@ local last = 0
 if tick > 0 then
   last = tonumber(redis.call('get', lastKey) or 0)
   if last >= tick then return {'settled', last - now > ${EARLY_CLAIM_TOLERANCE} and last - now or 0} end
-  if tick - now > ${EARLY_CLAIM_TOLERANCE} then return {'early', tick - now} end
+  if tick - now > ${EARLY_CLAIM_TOLERANCE} then
+    if mode == 2 and not redis.call('get', tickKey) then return {'unbegun'} end
+    return {'early', tick - now}
+  end
 end
 local holder = redis.call('get', KEYS[1])
 if pauseKey and holder ~= token then
@@ -170,7 +173,8 @@ local marker = tick > 0 and redis.call('get', tickKey)
 if tick > 0 and (not marker or marker == mark or marker == token) then
   redis.call('set', tickKey, token, 'PX', keep)
   local last = redis.call('get', lastKey)
-  if not last or tonumber(last) < tick then redis.call('set', lastKey, ARGV[3], 'PX', keep + ${LAST_TICK_RETENTION}) end
+  local keepLast = math.max(keep + ${LAST_TICK_RETENTION}, limit > 0 and remember or 0)
+  if not last or tonumber(last) < tick then redis.call('set', lastKey, ARGV[3], 'PX', keepLast) end
 end
 if begunKey and redis.call('get', begunKey) == token then redis.call('del', begunKey) end
 local what = limit > 0 and ARGV[13]
