@@ -314,12 +314,11 @@ it('a plain call whose votes remain split finds another run', async () => {
 it('a tick is claimed again by a process that stood still until its lease was over', async () => {
   const node = new MemoryNode(clock.now);
   const claim = claimOf(newName(), clock.now());
-  const frozen = Object.assign(Object.create(node) as MemoryNode, {
-    claim: vi.fn(async (...args: Parameters<MemoryNode['claim']>) => {
-      const vote = await node.claim(...args);
-      if (frozen.claim.mock.calls.length === 1) await sleep(clock, TTL + 1);
-      return vote;
-    }),
+  const frozen = Object.create(node) as MemoryNode;
+  vi.spyOn(frozen, 'claim').mockImplementationOnce(async (...args) => {
+    const vote = await node.claim(...args);
+    await sleep(clock, TTL + 1);
+    return vote;
   });
   const untilNext = 10 * TTL;
   const answer = acquirerOf([frozen]).acquire(claim, TTL, 0, never(), { untilNext });
