@@ -32,10 +32,11 @@ export class ReplicatedPauses {
     key: string,
     valueAfter: (known: Pause | undefined) => Omit<Pause, 'version'>,
   ): Promise<void> {
-    const known = newestOf(await this.askMajority(name, (node) => node.pause(key)));
+    const what = `${valueAfter(undefined).isPaused ? 'pause' : 'resume'} ${quoted(name)}`;
+    const known = newestOf(await this.askMajority(what, name, (node) => node.pause(key)));
     const version = Math.max(this.clock.now(), 1 + (known?.version ?? 0));
     const pause: Pause = { ...valueAfter(known), version };
-    await this.askMajority(name, (node) => node.pause(key, pause));
+    await this.askMajority(what, name, (node) => node.pause(key, pause));
   }
 
   /**
@@ -62,6 +63,7 @@ export class ReplicatedPauses {
   }
 
   private async askMajority<Answer>(
+    what: string,
     name: string,
     ask: (node: LockNode) => Promise<Answer>,
   ): Promise<Answer[]> {
@@ -70,7 +72,7 @@ export class ReplicatedPauses {
     throw new StoreDownError(
       name,
       causes,
-      `Could not pause or resume ${quoted(name)} on a majority of the nodes`,
+      `Could not ${what} on a majority of the nodes (it may take effect later nevertheless)`,
     );
   }
 }

@@ -1,6 +1,6 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { Clock } from '../clock.js';
-import { quoted } from '../display.js';
+import { listed, quoted } from '../display.js';
 import { placeOf } from '../decorators/exclusive-method.js';
 import { nameIfValid, nameOf, patternOf } from '../decorators/job-name.js';
 import { InvalidOptionError } from '../errors.js';
@@ -81,10 +81,12 @@ export class JobCatalog {
         { received: name },
       );
     }
+    const declared = listed(this.list().map((job) => job.name)) || 'no job';
     throw new InvalidOptionError(
       'trigger()',
       'name',
-      'must be that of a job that this instance declares with @Exclusive; if the name depends on arguments, pass them, too',
+      `must be that of a job that this instance declares with @Exclusive (${declared}); if the name depends on arguments, ` +
+        'pass them, too',
       { received: name },
     );
   }

@@ -3,7 +3,7 @@ import type { Clock } from '../clock.js';
 import { BoundedNode } from '../nodes/bounded-node.js';
 import { JobKeys } from '../nodes/job-keys.js';
 import type { LockNode } from '../nodes/lock-node.js';
-import { instanceOf } from '../acquire/token.js';
+import { contentOf, instanceOf } from '../acquire/token.js';
 import { quoted, redacted } from '../display.js';
 import { Hourly, MOST_REPORTS, REPEAT_AFTER } from '../hourly.js';
 import { NodeUnreachableError } from '../errors.js';
@@ -133,7 +133,8 @@ export class OperatorLog {
         // A plain call that finds the lock held is the normal case.
         if (!tick || !this.hourly.isDue('overlap', name)) return;
         return this.logger.warn(
-          `${what} was not run: an earlier run${instanceIn(denial.holder, 'on')} still holds the lock. ${COUNT_ALL}`,
+          `${what} was not run: an earlier run${instanceIn(denial.holder, 'on')}${sinceWhen(denial.holder)} still holds ` +
+            `the lock. ${COUNT_ALL}`,
         );
       case 'overload':
         if (this.hourly.isDue('overload', name)) this.overloaded(what);
@@ -234,6 +235,12 @@ function messagesOf(causes: readonly Error[]): string {
 
 function timeOf({ at }: Tick): string {
   return new Date(at).toISOString();
+}
+
+/** When the run of a token was called, if that is known. */
+function sinceWhen(token = ''): string {
+  const run = contentOf(token);
+  return run ? `, called at ${new Date(run.calledAt).toISOString()},` : '';
 }
 
 /** Names the instance of a token, if it is known. */
