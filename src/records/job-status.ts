@@ -98,6 +98,6 @@ export interface DeclaredJobOptions {
   readonly spread: number | null;
   /** How many runs are kept on record. */
   readonly history: number;
-  /** How late it must be to be overdue. */
+  /** How late it must be to be overdue; `null`: two periods, but at least five minutes. */
   readonly overdueAfter: number | null;
 }

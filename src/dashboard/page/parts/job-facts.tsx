@@ -64,6 +64,7 @@ export function OptionTable({ options }: { options: Readonly<Record<string, unkn
 }
 
 function shown(option: string, value: unknown) {
+  if (value === null && option === 'overdueAfter') return 'two periods, at least 5 min';
   if (value === null || value === undefined) return <span class="muted">not set</span>;
   if (typeof value === 'number' && option === 'missed') return `within ${duration(value)}`;
   if (typeof value === 'number' && DURATIONS.includes(option)) return duration(value);
