@@ -86,8 +86,9 @@ export class Acquirer {
         const now = clock.elapsed();
         const lasted = now - sentAt;
         // An attempt outlasts its lease in a process that has stood still: what was granted came too late. It is claimed
-        // again, but not without end.
-        if (result.kind === 'split' && lasted >= ttl && attempt === 0) time.leaveOut(lasted);
+        // again, but not once the next tick is due.
+        if (result.kind === 'split' && lasted >= ttl && attempt === 0 && now < time.until)
+          time.leaveOut(lasted);
         else took = Math.max(took, failed?.took ?? lasted);
         const progress = { ...about, ...time.at(now), result, attempt, contested, took };
         const delay = nextDelay(progress, Math.random());

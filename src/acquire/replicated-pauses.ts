@@ -32,11 +32,11 @@ export class ReplicatedPauses {
     key: string,
     valueAfter: (known: Pause | undefined) => Omit<Pause, 'version'>,
   ): Promise<void> {
-    const what = `${valueAfter(undefined).isPaused ? 'pause' : 'resume'} ${quoted(name)}`;
+    const what = `${valueAfter(undefined).isPaused ? 'pause' : 'resume'} ${quoted(name)} on a majority of the nodes`;
     const known = newestOf(await this.askMajority(what, name, (node) => node.pause(key)));
     const version = Math.max(this.clock.now(), 1 + (known?.version ?? 0));
     const pause: Pause = { ...valueAfter(known), version };
-    await this.askMajority(what, name, (node) => node.pause(key, pause));
+    await this.askMajority(`${what}: it may take effect later`, name, (node) => node.pause(key, pause));
   }
 
   /**
@@ -69,11 +69,7 @@ export class ReplicatedPauses {
   ): Promise<Answer[]> {
     const { answers, causes } = await askAll(this.nodes, ask);
     if (answers.length >= majorityOf(this.nodes.length)) return answers;
-    throw new StoreDownError(
-      name,
-      causes,
-      `Could not ${what} on a majority of the nodes (it may take effect later nevertheless)`,
-    );
+    throw new StoreDownError(name, causes, `Could not ${what}`);
   }
 }
 

@@ -20,7 +20,8 @@ export function shownJob({ name, info, status, records, ticks, gaps }: JobFacts,
   const schedule = info?.schedule ?? { kind: 'none' };
   const zone = schedule.kind === 'cron' ? schedule.timeZone : null;
   const shown = records.slice(0, limit);
-  const run = new Set(records.map(({ tick }) => Number(tick)));
+  // A later call in a firing may have the tick of another job.
+  const run = new Set(records.map(({ tick, trigger }) => (trigger === 'call' ? Number.NaN : Number(tick))));
   const oldest = records.at(-1);
   // The records of earlier ticks may have been dropped to make room for newer ones.
   const since = oldest ? Number(oldest.tick ?? oldest.startedAt) : Number.NEGATIVE_INFINITY;

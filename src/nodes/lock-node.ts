@@ -106,7 +106,10 @@ export type Vote =
       readonly kind: 'unbegun';
     }
   | {
-      /** By the node's clock, the tick is not due yet. A takeover of such a tick is `'unbegun'`. */
+      /**
+       * By the node's clock, the tick is not due yet. If this is a takeover, and the node does not know that the tick was
+       * begun, it votes `'unbegun'` instead, unless `isBegunElsewhere`.
+       */
       readonly kind: 'early';
       /** How long until it is due, in milliseconds. */
       readonly wait: number;

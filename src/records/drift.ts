@@ -15,7 +15,7 @@ export interface Drift {
   readonly message: string;
   /** The instances that differ from the first one, or that have the same `instanceId` as another one. */
   readonly instances: readonly string[];
-  /** Identifies the disagreement, whichever instances it is between. */
+  /** Identifies the disagreement: for a job or the nodes, whichever instances it is between. */
   readonly key: string;
 }
 

@@ -79,8 +79,10 @@ export class Fleet {
     await this.health.measure(node, async () => {
       // A card can be long, so it is not sent again to a node that has it.
       if (this.informed.has(node) && (await node.register(this.keys, this.entryId, KEPT))) return;
-      await node.register(this.keys, this.entryId, KEPT, this.card);
-      if (this.card !== undefined) this.informed.add(node);
+      const { card } = this;
+      await node.register(this.keys, this.entryId, KEPT, card);
+      // The jobs may have changed meanwhile.
+      if (card !== undefined && card === this.card) this.informed.add(node);
     });
   }
 

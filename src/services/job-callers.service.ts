@@ -49,10 +49,13 @@ export class JobCallers {
     this.firings.set(source, [...withoutOutdated(known), current]);
   }
 
-  /** Whether a firing is that of another cron job than the one that still calls this job on its schedule. */
-  isOutsider(job: KnownJob, firing: Firing | undefined): boolean {
-    if (firing?.kind !== 'cron' || !job.source || firing.ticks === job.schedule) return false;
-    return !this.isStopped(job) && !this.scheduler.areOfOneMethod(job.source, firing.source);
+  /** Whether a firing is that of another cron job than the one that the decorator of this job has made, and that runs. */
+  isOutsider({ schedule, declaredSource }: KnownJob, firing: Firing | undefined): boolean {
+    if (firing?.kind !== 'cron' || !declaredSource || firing.ticks === schedule) return false;
+    // With several imports of the module, each has objects of its own for one schedule.
+    if (typeof schedule !== 'number' && firing.ticks.fingerprint === schedule.fingerprint) return false;
+    const { scheduler } = this;
+    return scheduler.isRunning(declaredSource) && !scheduler.areOfOneMethod(declaredSource, firing.source);
   }
 
   /** Whether the source of the job is stopped, or now has another schedule. */

@@ -97,38 +97,41 @@ export class JobCatalog {
    */
   async noteSchedules(): Promise<void> {
     const scheduled = new Map<string, DeclaredJob>();
+    const shared = new Set<string>();
     for (const job of this.jobs.declared()) {
       await this.clock.turn();
       this.note(job);
       if (!job.isOwn || !this.firings.sourceOf(job.schedule)) continue;
       const other = scheduled.get(job.name);
       scheduled.set(job.name, job);
-      if (other) this.warnOfShared(job, other);
+      if (other && !shared.has(job.name) && this.warnOfShared(job, other)) shared.add(job.name);
     }
   }
 
   /** Warns if two scheduled jobs share a computed name. `ReservedNames` has refused fixed names that are shared. */
-  private warnOfShared({ name, pattern, instance }: DeclaredJob, other: DeclaredJob): void {
+  private warnOfShared({ name, pattern, instance }: DeclaredJob, other: DeclaredJob): boolean {
     const computed = pattern ?? other.pattern;
     // One object may have two tokens.
-    if (computed === undefined || (instance === other.instance && pattern === other.pattern)) return;
+    if (computed === undefined || (instance === other.instance && pattern === other.pattern)) return false;
     this.logger.warn(
       `The name function of ${computed} returns ${quoted(name)}, which another scheduled job has, too, so the two take ` +
         "each other's ticks: return a name that no other job has",
     );
+    return true;
   }
 
   /** Remembers the schedule of a job, if the scheduler of this instance follows it, and prepares its ticks. */
   note(job: DeclaredJob): void {
     const { options, schedule } = job;
     const source = this.firings.sourceOf(schedule);
-    if (!source) return;
-    if (schedule.kind === 'cron') {
-      this.known.declare(job, schedule.ticks).source = source;
-      schedule.ticks.prepareSoon(this.clock);
-    }
-    if (schedule.kind === 'interval')
-      this.known.declare(job, intervalOf(schedule.every, options.every)).source = source;
+    if (!source || (schedule.kind !== 'cron' && schedule.kind !== 'interval')) return;
+    const known = this.known.declare(
+      job,
+      schedule.kind === 'cron' ? schedule.ticks : intervalOf(schedule.every, options.every),
+    );
+    known.source = source;
+    known.declaredSource = source;
+    if (schedule.kind === 'cron') schedule.ticks.prepareSoon(this.clock);
   }
 
   /** The job of that name, if this instance follows its schedule. */

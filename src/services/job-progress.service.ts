@@ -49,8 +49,12 @@ export class JobProgress {
     // the run of this tick.
     const run = holder === undefined || isUnsure ? undefined : contentOf(holder);
     const isOthers = reason === 'elsewhere' && run !== undefined && run.tick === tick?.at;
-    if (isOthers || (reason === 'settled' && holder === undefined && !isUnbegun))
-      begin(this.jobs.get(name), request);
+    if (!isOthers && !(reason === 'settled' && holder === undefined && !isUnbegun)) return;
+    const job = this.jobs.get(name);
+    if (!job || !tick || this.callers.isOutsider(job, request.firing)) return;
+    begin(job, request);
+    // The winner compares it.
+    job.compared = Math.max(job.compared ?? tick.at, tick.at);
   }
 
   /** This instance runs a call although no quorum votes. */
@@ -60,15 +64,11 @@ export class JobProgress {
     if (request.tick) job?.skipped.add(request.tick.at, 'unguarded');
   }
 
-  /**
-   * This instance has won a call. Returns the job of the call, and the newest tick that was known to have begun before;
-   * `undefined` if the job has no schedule.
-   */
-  won(request: RunRequest): { readonly job: KnownJob; readonly begunBefore: number | undefined } | undefined {
+  /** This instance has won a call. Returns the job of the call; `undefined` if the job has no schedule. */
+  won(request: RunRequest): KnownJob | undefined {
     const job = this.note(request, true);
-    const begunBefore = job?.begun;
     begin(job, request);
-    return job && { job, begunBefore };
+    return job;
   }
 
   /** Returns the job of a request, and notes how far it has come. */

@@ -70,15 +70,15 @@ export class JobRunner {
     // A call inside a run of this firing belongs to that run: no other instance makes it.
     if (RunScope.wasWonIn(firing)) return this.runAgain(inTick, routine);
     const claims = this.claimsOf(firing);
-    let known = claims.get(name);
-    while (known?.isUsed) {
-      const answer = await known.answer;
+    const known = claims.get(name);
+    if (known?.isUsed) {
+      let answer = await known.answer;
+      // If it leaves open who won, the tick is claimed again: by the first of the calls that waited, for all of them.
+      const newest = claims.get(name) ?? known;
+      if (newest !== known) answer = await newest.answer;
       if (answer instanceof Lease) return this.runAgain(inTick, routine);
       if (!isWinnerUnknown(answer)) return { ran: false, reason: answer.reason };
-      const newest = claims.get(name);
-      // The answer leaves open who won: this call claims the same tick again, unless another call has done so meanwhile.
-      if (newest === known) break;
-      known = newest;
+      if (newest !== known) return this.conclude(answer, inTick, routine);
     }
     const claim = known && !known.isUsed ? known : { answer: this.acquire(inTick), isUsed: true };
     claim.isUsed = true;
@@ -164,8 +164,8 @@ export class JobRunner {
       if (tick && answer.run?.trigger === 'recover') this.log.takenOver(name, tick, answer.before.dead);
       const value = this.executor.execute(answer, request, routine);
       // The routine starts first: bookkeeping must not delay it.
-      const known = this.progress.won(request);
-      if (known) this.missed.won(known, request, answer);
+      const job = this.progress.won(request);
+      if (job) this.missed.won(job, request, answer);
       return { ran: true, value: await value };
     }
     const isStoreDown = answer.reason === 'store-down';

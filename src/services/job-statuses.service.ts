@@ -134,7 +134,7 @@ function lastOutcome({ records, last = Number.NEGATIVE_INFINITY }: MergedView): 
 
 /** The newest tick whose run died: it has been run, although it is not settled. Milliseconds since the epoch. */
 function newestDied({ records }: MergedView): number {
-  const died = records.filter(({ outcome }) => outcome === 'died');
+  const died = records.filter(({ outcome, trigger }) => outcome === 'died' && trigger !== 'call');
   return Math.max(...died.map(({ tick }) => tick?.getTime() ?? Number.NEGATIVE_INFINITY));
 }
 

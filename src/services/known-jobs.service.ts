@@ -24,6 +24,8 @@ export interface KnownJob {
   progress: number | undefined;
   /** The newest tick that is known here to have begun on some instance, even if the nodes have forgotten it since. */
   begun: number | undefined;
+  /** The newest tick that is known here to have been compared with the ticks before it (see `MissedTicks`). */
+  compared: number | undefined;
   /** Until when the job was paused, a run was in progress, or nothing called the job here, as far as is known. */
   idleUntil: number | undefined;
   /**
@@ -32,6 +34,8 @@ export interface KnownJob {
   pausedUntil: number | undefined;
   /** What became of the ticks of the job here since this instance last won one (takeovers aside). */
   skipped: SkippedTicks;
+  /** What the decorator of the job has made to call it: a cron job, or the schedule of an interval. */
+  declaredSource: object | undefined;
   /**
    * What calls the job: a cron job; the schedule of an interval; or, until a cron job has called the job, perhaps the
    * function that was called in its place. `undefined` if that is not known.
@@ -110,9 +114,11 @@ export class KnownJobs {
       since: this.clock.now(),
       progress: undefined,
       begun: undefined,
+      compared: undefined,
       idleUntil: undefined,
       pausedUntil: undefined,
       skipped: new SkippedTicks(),
+      declaredSource: known?.declaredSource,
       source: undefined,
       isInner: false,
       calledIn: undefined,

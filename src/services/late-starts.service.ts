@@ -64,7 +64,7 @@ export class LateStarts {
 
   private lookAt(job: DeclaredJob): void {
     const { schedule } = job;
-    if (schedule.kind !== 'cron' || !this.firings.isMounted(schedule)) return;
+    if (schedule.kind !== 'cron' || !this.firings.sourceOf(schedule)) return;
     this.catalog.note(job);
     this.recovery.lookFor(job);
     this.catchUp.started(job);

@@ -45,22 +45,20 @@ export class MissedTicks {
     private readonly leases: LeaseRegistry,
   ) {}
 
-  /** This instance has won a call. @param known What `JobProgress.won` returns. */
-  won(
-    { job, begunBefore }: { readonly job: KnownJob; readonly begunBefore: number | undefined },
-    { tick, ticks, past }: RunRequest,
-    { before, run }: Lease,
-  ): void {
+  /** This instance has won a call of a job with a schedule. */
+  won(job: KnownJob, { tick, ticks, past }: RunRequest, { before, run }: Lease): void {
     if (!tick || !ticks || past === 'run here') return;
     // A takeover is of an older tick: what became of the ticks since then is compared when a newer one is won.
     if (run?.trigger === 'recover') return;
-    const { skipped } = job;
+    const { skipped, compared = 0 } = job;
     job.skipped = new SkippedTicks();
-    const begun = before.unfinished === undefined ? undefined : contentOf(before.unfinished)?.tick;
+    job.compared = tick.at;
+    const unfinished = before.unfinished === undefined ? undefined : contentOf(before.unfinished);
+    const begun = unfinished?.trigger === 'call' ? undefined : unfinished?.tick;
     // If no tick was ever settled, the one that was begun is the first that can be missed.
     const last = before.last ?? (begun === undefined ? undefined : begun - 1);
-    // If runs may overlap, an earlier one may be in progress: whoever won its tick has looked at the ticks before it.
-    const after = job.options.overlap === 'allow' ? Math.max(last ?? 0, begunBefore ?? 0) : last;
+    // If runs may overlap, an earlier one may be in progress: whoever won its tick has compared it.
+    const after = job.options.overlap === 'allow' ? Math.max(last ?? 0, compared) : last;
     if (last === undefined || after === undefined || ticks.areConsecutive(after, tick.at)) return;
     const comparison = inBackground('Looking for missed ticks', () =>
       this.compare(job, { last, after }, tick, ticks, skipped),

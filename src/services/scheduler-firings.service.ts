@@ -82,11 +82,6 @@ export class SchedulerFirings {
     return this.registries.length > 0;
   }
 
-  /** Whether the scheduler calls a decorated method, at the times that its decorator sets. */
-  isMounted(schedule: Schedule): boolean {
-    return this.sourceOf(schedule) !== undefined;
-  }
-
   /**
    * What calls a decorated method at the times that its decorator sets: a started cron job; for a registered interval,
    * its `Schedule` object stands for the caller. Intervals without a name cannot be told apart.
@@ -135,10 +130,15 @@ export class SchedulerFirings {
 
   /** Whether a source (a cron job, or the schedule of an interval) is still active, on the same schedule. */
   follows(source: object, schedule: CronTicks | number): boolean {
-    if ('every' in source) return this.isMounted(source as IntervalSchedule);
+    if (!this.isRunning(source)) return false;
     if (!('cronTime' in source) || typeof schedule === 'number') return true;
-    const job = source as CronJob;
-    return isActive(job) && this.ticks.of(job.cronTime).fingerprint === schedule.fingerprint;
+    return this.ticks.of((source as CronJob).cronTime).fingerprint === schedule.fingerprint;
+  }
+
+  /** Whether a source is still active, on whatever schedule. */
+  isRunning(source: object): boolean {
+    if ('every' in source) return this.sourceOf(source as IntervalSchedule) !== undefined;
+    return !('cronTime' in source) || isActive(source as CronJob);
   }
 
   /** Whether both sources are cron jobs of one decorated method, perhaps on different objects. */

@@ -73,7 +73,7 @@ export class ScheduledMethod {
   get isScheduled(): boolean {
     const { schedule } = this;
     if (schedule.kind === 'cron') return this.caller() !== undefined;
-    return schedule.kind !== 'interval' || this.firings.isMounted(schedule);
+    return schedule.kind !== 'interval' || this.firings.sourceOf(schedule) !== undefined;
   }
 
   /**

@@ -20,10 +20,11 @@ const JOBS: readonly JobSpec[] = [
 
 /** What can be printed on a busy machine, and is not about any tick: a late timer, and nodes that come and go. */
 const OTHER_LINES =
-  /^\[Cron\] Missed|(votes|is available) again|[Qq]uorum of the nodes votes|No lock can be acquired|Locks can be acquired/;
+  /^\[Cron\] Missed|(votes|is available) again|There is (?:no|a) quorum of the nodes|by this instance: there was no quorum of the nodes|No lock can be acquired|Locks can be acquired/;
 
 /** What is printed of a tick that nobody runs, as the run before it is not over. */
-const OVERLAP_LINE = /The tick of \S+ of "long" was not run: an earlier run on \S+ called at \S+ still holds the lock/;
+const OVERLAP_LINE =
+  /The tick of \S+ of "long" was not run: an earlier run on \S+ called at \S+ still holds the lock/;
 
 /** What is printed of ticks that were due before the instance was up. */
 const BEFORE_START = /ticks?,? (?:of|from .+ to) (\S+Z),? of "\w+" ran on no instance: perhaps none was up/;

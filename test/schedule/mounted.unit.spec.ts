@@ -19,7 +19,7 @@ class Jobs {
 function mounted(app: TestingModule): string[] {
   const firings = app.get(SchedulerFirings);
   return [...app.get(ExclusiveJobs).declared()]
-    .filter(({ schedule }) => schedule.kind === 'cron' && firings.isMounted(schedule))
+    .filter(({ schedule }) => schedule.kind === 'cron' && firings.sourceOf(schedule))
     .map(({ name }) => name);
 }
 

@@ -211,7 +211,7 @@ describe('when setTime gives a cron job other times, and its own ones again', ()
 describe('the jobs that are looked at', () => {
   it('are those of the cron jobs that have started', async () => {
     const app = await startWith({});
-    const looks = vi.spyOn(app.get(SchedulerFirings), 'isMounted');
+    const looks = vi.spyOn(app.get(SchedulerFirings), 'sourceOf');
     const own = new CronJob(EVERY_TEN_MINUTES, () => {});
     app.get(SchedulerRegistry).addCronJob('own', own);
     own.start();

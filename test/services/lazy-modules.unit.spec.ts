@@ -65,6 +65,24 @@ it('a job of a lazy module is listed for the fleet', async () => {
   expect(await declared()).toEqual([['eager', 'lazy']]);
 });
 
+it('is listed although the module is loaded while a node is told of the jobs before', async () => {
+  const clock = new ManualClock(Date.UTC(2031, 4, 7, 10));
+  const nodes = new MemoryNode(clock.now);
+  const told: (() => void)[] = [];
+  const register = nodes.register.bind(nodes);
+  vi.spyOn(nodes, 'register').mockImplementationOnce(async (...args) => {
+    await new Promise<void>((resolve) => told.push(resolve));
+    return register(...args);
+  });
+  const app = await start({ clock, redlock: { nodes }, providers: [Jobs] });
+  await clock.advance(10);
+  await app.get(LazyModuleLoader).load(() => LazyModule);
+  for (const answer of told) answer();
+  await clock.advance(20_000);
+  const [instance] = await app.get(RedlockService).fleet();
+  expect([told.length, instance?.jobs.map(({ name }) => name)]).toEqual([1, ['eager', 'lazy']]);
+});
+
 it('an object that a factory of a lazy module returns is guarded', async () => {
   class Made {
     constructor(readonly redlock: RedlockService) {}

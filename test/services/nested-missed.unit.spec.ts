@@ -4,7 +4,10 @@ import type { TestingModule } from '@nestjs/testing';
 import { beforeEach, expect, it } from 'vitest';
 import { Exclusive, type JobOptions, MemoryNode, RedlockService } from '../../src/index.js';
 import { ManualClock } from '../../src/testing/manual-clock.js';
+import { describeRun, tokensOf } from '../../src/acquire/token.js';
+import { JobKeys } from '../../src/nodes/job-keys.js';
 import { close, fire, start } from '../module/application.js';
+import { claimOf } from '../nodes/support.js';
 
 const may = (day: number, hour: number, minute = 0): number => Date.UTC(2031, 4, day, hour, minute);
 
@@ -58,4 +61,16 @@ it('its missed tick is reported', async () => {
   await clock.until(fire(app, 'daily'));
   await clock.advance(1000);
   expect(missed).toEqual([['daily', new Date(may(8, 6)), 1]]);
+});
+
+it('it is overdue, although a call inside a run of the other has died since', async () => {
+  const startAt = await runBoth({});
+  await clock.advance(may(8, 10) - clock.now());
+  const { begun, records } = new JobKeys('JOB_LOCKER', 'daily');
+  const call = { runId: 'dead', trigger: 'call', calledAt: may(8, 10), tick: may(8, 10) } as const;
+  const claim = { ...claimOf('daily'), history: { begun, records, limit: 50, keep: 1e9 } };
+  await nodes.claim(claim, tokensOf('dead')(describeRun(call)), 1000);
+  const app = await startAt(may(8, 11));
+  const { overdueBy } = await app.get(RedlockService).status('daily');
+  expect(overdueBy).toBe(may(8, 11) - may(8, 6));
 });

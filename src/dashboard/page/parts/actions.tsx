@@ -138,8 +138,9 @@ async function outcomeOf(action: Action, body: object): Promise<Said> {
   try {
     return inWords(await perform(action, body));
   } catch (error) {
-    const { message, mayBeDone } = error as RefusedError;
-    const what = mayBeDone ? `it is not known whether this was done. ${TRACES[action]}` : 'not done.';
+    const { message } = error as Error;
+    const isRefused = error instanceof RefusedError && !error.mayBeDone;
+    const what = isRefused ? 'not done.' : `it is not known whether this was done. ${TRACES[action]}`;
     return { text: `${TITLES[action]}: ${what} ${message}`, isBad: true };
   }
 }
