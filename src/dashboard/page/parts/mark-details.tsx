@@ -9,6 +9,10 @@ const CAUSES: Readonly<Record<string, string>> = {
   overload: 'too many claims at once',
 };
 
+/** Events are not kept: an instance knows only those since its start. */
+const NO_CAUSE =
+  'Cause not known: no run is on record, and the instance that answered has heard no event about it';
+
 /** What is known of one mark, line by line. */
 export function factsOf(mark: Mark): string[] {
   const { kind, at, begin, end, isTick, instance, trigger, error, cause, count } = mark;
@@ -24,7 +28,7 @@ export function factsOf(mark: Mark): string[] {
       : [`${heading} ${duration(Math.max(0, until - begin))}`]),
     ...(late >= 1000 ? [`Began ${duration(late)} late`] : []),
     ...(trigger === undefined || trigger === 'schedule' ? [] : [`Trigger: ${trigger}`]),
-    ...(kind === 'missed' && cause !== undefined ? [`Cause: ${CAUSES[cause] ?? cause}`] : []),
+    ...(kind === 'missed' ? [cause === undefined ? NO_CAUSE : `Cause: ${CAUSES[cause] ?? cause}`] : []),
     ...(error ? [error] : []),
   ];
 }
