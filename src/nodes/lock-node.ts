@@ -167,8 +167,8 @@ export interface NodeReport {
  * - **No tick after its successor.** `claim` refuses a tick that is not newer than the newest settled one.
  * - **No tick of a paused job.** `claim` reads the pause in the same step; a pause that is older than the known one is
  *   not written.
- * - **No tick before its time**, by the node's clock; otherwise an instance whose clock is ahead runs a tick that makes
- *   earlier ticks, still due elsewhere, too old.
+ * - **No tick before its time**, by the node's clock; otherwise an instance whose clock is ahead runs a tick early, and
+ *   earlier ticks that are still due elsewhere are then refused as too old.
  *
  * Time limits are not part of the contract, because the module applies them to every node. An answer that takes longer
  * than `nodeTimeout` counts as missing; a claim that is granted too late is released; a settle or a release that was

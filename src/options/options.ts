@@ -169,7 +169,7 @@ export interface JobOptions {
    * the job was paused. `'skip'`: nothing. `'once'`: if the latest tick is such a tick, it is run as soon as possible.
    * `{ within }`: the same, but only if it was due no longer ago than that. Does not apply to ticks that found an
    * earlier run in progress, nor to a job or a schedule that has just been deployed for the first time, nor if the last
-   * run is more than a day and a period ago. Default: `'skip'`.
+   * run is more than a month ago, or two periods if that is longer. Default: `'skip'`.
    */
   missed?: 'skip' | 'once' | MissedWithin | undefined;
   /** How many runs of this job are kept on record; `0`: none. Default: the module's `history`. */

@@ -39,8 +39,8 @@ export interface RunRecord {
   /** The version of nestjs-exclusive that ran it; `null` if it died. */
   readonly package: string | null;
   /**
-   * The same in two records if the schedule, the time zone and the options that decide which ticks run were the same;
-   * `null` if the run belongs to no tick, or died.
+   * The same in two records if both runs had the same schedule, the same time zone, and the same values of the options
+   * that decide which ticks run; `null` if the run belongs to no tick, or died.
    */
   readonly schedule: string | null;
 }

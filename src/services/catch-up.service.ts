@@ -35,8 +35,8 @@ interface Candidate extends DeclaredJob {
 
 /**
  * Makes up for the latest missed tick of the jobs with `missed`. For jobs with `spread`, it also claims a tick that was
- * due before this instance was up, or before the cron job started, and whose offset has not passed yet: by the time
- * it has, the instances that are waiting to claim that tick may all be gone.
+ * due before this instance was up, or before the cron job started, and whose offset has not passed yet: when it
+ * has passed, the instances that are waiting to claim that tick may all be gone.
  */
 @Injectable()
 export class CatchUp {
@@ -145,7 +145,7 @@ export class CatchUp {
     const isPending = tick.at === pending?.at;
     if (now - tick.at > (options.missed ?? 0) && !isPending) return;
     if (!this.isMissed(job, tick, view)) return;
-    // A run in progress when the tick was to be claimed has made the instances skip it.
+    // If a run was in progress when the tick was to be claimed, the instances have skipped the tick because of it.
     if (options.overlap === 'skip' && !isPending && wasRunning(this.claimTime(job, tick), view)) return;
     const firing = (): CronFiring => this.firings.ofCron(call, ticks, tick);
     const outcome = await this.runner.runUncalled(requestOf(job, tick), firing, call);

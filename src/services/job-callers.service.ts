@@ -49,7 +49,10 @@ export class JobCallers {
     this.firings.set(source, [...withoutOutdated(known), current]);
   }
 
-  /** Whether a firing is that of another cron job than the one that the decorator of this job has made, and that runs. */
+  /**
+   * Whether a firing comes from a cron job other than the one that the decorator of this job has made, while the latter
+   * is running.
+   */
   isOutsider({ schedule, declaredSource }: KnownJob, firing: Firing | undefined): boolean {
     if (firing?.kind !== 'cron' || !declaredSource || firing.ticks === schedule) return false;
     // With several imports of the module, each has objects of its own for one schedule.

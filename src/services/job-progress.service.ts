@@ -97,7 +97,7 @@ export class JobProgress {
     if (ticks) return ticks;
     const { every } = options;
     if (firing?.kind === 'interval') return intervalOf(firing.period, every);
-    // A plain call with `every` counts for the interval of a job that has one, and gives none to other jobs.
+    // If a job has an interval, a plain call with the same `every` counts for it. Other jobs get none from such a call.
     const known = this.jobs.get(name);
     if (typeof known?.schedule !== 'number' || every === undefined) return undefined;
     return (known.options.every ?? known.schedule) === every ? known.schedule : undefined;

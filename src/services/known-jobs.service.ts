@@ -37,8 +37,8 @@ export interface KnownJob {
   /** What the decorator of the job has made to call it: a cron job, or the schedule of an interval. */
   declaredSource: object | undefined;
   /**
-   * What calls the job: a cron job; the schedule of an interval; or, until a cron job has called the job, perhaps the
-   * function that was called in its place. `undefined` if that is not known.
+   * What calls the job: a cron job, or the schedule of an interval. Until a cron job has called the job, this may be the
+   * function that was called in place of the cron job. `undefined` if that is not known.
    */
   source: object | undefined;
   /** Whether it was last called inside a run. Only the winner of that run calls it, so its silence means nothing. */

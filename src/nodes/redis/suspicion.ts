@@ -29,8 +29,9 @@ export async function afterTimeout(limit: number): Promise<void> {
 }
 
 /**
- * Opens a second connection to a server, and resolves to it once it is ready. If `isOver` resolves first, resolves to
- * why the connection was refused, or to neither if the server was silent.
+ * Opens a second connection to a server. Once it is ready, resolves to it, as `fresh`. If `isOver` resolves first,
+ * resolves to the reason why the connection was refused, as `refusal`, or to an empty object if the server was silent, or
+ * if only the ready check failed.
  */
 export async function openSecond(
   first: Redis,
