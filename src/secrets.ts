@@ -5,7 +5,7 @@ const NAME =
   '(?<!by|com|over|sur|tres|under)pass(?:code|phrase|wd|word)?|pwd|secrets?|cookies?|credentials?|authorization|' +
   '(?:access|account|api|private|secret|signing)[-_ ]?key';
 /** The same, but only before `=`, or if name or value is quoted: `token:` may begin a host, a job name or prose. */
-const UNCLEAR = 'auth|session|token';
+const UNCLEAR = 'auth|session|signature|token';
 const MORE = String.raw`(?:[-_]?(?:hash|id|key|\d+))?`;
 const QUOTE = String.raw`\\*["'${'`'}]`;
 
@@ -39,19 +39,24 @@ const AUTHORIZED = new RegExp(
   'g',
 );
 
-/** The id of an access key of AWS, or a JSON Web Token. */
-const KNOWN = /\b(?:A[KS]IA[A-Z\d]{16}\b|eyJ[\w-]{5,}\.[\w.-]+)/g;
+/** Right after a colon, only what is long and has a digit: `session:cleanup` and `redis-session:6379` are no secrets. */
+const TIGHT = new RegExp(String.raw`((?:${UNCLEAR})${MORE}:)(?=[\w.~+/=-]*\d)[\w.~+/=-]{16,}`, 'gi');
+
+/** A private key in PEM, the id of an access key of AWS, or a JSON Web Token. */
+const KNOWN =
+  /-----BEGIN [A-Z ]*-----[^]*?(?:-----END [A-Z ]*-----|$)|\b(?:A[KS]IA[A-Z\d]{16}\b|eyJ[\w-]{5,}\.[\w.-]+)/g;
 
 /** The text with `***` in place of each secret that has a name before it, or a known form. */
 export function withoutSecrets(text: string): string {
   return text
+    .replace(KNOWN, '***')
     .replace(LABELLED, '$1***')
     .replace(AUTHORIZED, '$1')
     .replace(LIKELY, '$1***')
-    .replace(KNOWN, '***');
+    .replace(TIGHT, '$1***');
 }
 
 /** Whether `withoutSecrets` would replace something, or the text ends with a label such as `password=`. */
 export function namesSecret(text: string): boolean {
-  return [LABELS, LIKELY, KNOWN].some((pattern) => text.search(pattern) >= 0);
+  return [LABELS, LIKELY, TIGHT, KNOWN].some((pattern) => text.search(pattern) >= 0);
 }

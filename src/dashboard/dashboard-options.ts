@@ -61,9 +61,14 @@ const guardsCheck: Check<RedlockDashboardMount['guards']> = (where, option, valu
   list(where, option, value).map((guard, index) => {
     const instance = typeof guard === 'function' ? (guard.prototype as unknown) : guard;
     if (typeof Reflect.get(Object(instance), 'canActivate') === 'function') return guard as CanActivate;
-    throw new InvalidOptionError(where, `${option}[${index}]`, 'must be a guard, or the class of one', {
-      received: guard,
-    });
+    throw new InvalidOptionError(
+      where,
+      `${option}[${index}]`,
+      'must be a guard, or the class of one (with the method canActivate)',
+      {
+        received: guard,
+      },
+    );
   });
 
 const SETTINGS = { actions: boolean, public: boolean };

@@ -35,9 +35,12 @@ export class EventMemory {
     return this.heard;
   }
 
-  /** Remembers a name. */
+  /** Remembers a name. The one that has gone longest without an event is forgotten first. */
   hear(name: string): void {
-    if (this.heard.size < MOST.names) this.heard.add(name);
+    this.heard.delete(name);
+    this.heard.add(name);
+    const [oldest = name] = this.heard;
+    if (this.heard.size > MOST.names) this.heard.delete(oldest);
   }
 
   gapsOf(name: string): readonly GapTuple[] {

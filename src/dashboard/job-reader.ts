@@ -10,7 +10,7 @@ import type { RedlockApi } from './redlock-api.js';
 import type { DeclaredJobInfo, FleetInstance } from './redlock-data.js';
 import { REFRESH, SharedRead } from './shared-read.js';
 import { shownDrift } from './shown-drift.js';
-import { type JobFacts, shownJob, ticksAt } from './shown-job.js';
+import { type JobFacts, shownJob, ticksAt, timesAfterRun } from './shown-job.js';
 import { StoreAccess } from './store-access.js';
 import { within } from './within.js';
 
@@ -161,7 +161,9 @@ export class JobReader implements OnModuleInit, OnModuleDestroy {
     const [status, records] = answer;
     const now = Date.now();
     const next = status.nextTick ? +status.nextTick : undefined;
-    const ticks = ticksAt(now, known.get(name)?.ticks ?? [], next, () => redlock.preview(name, UPCOMING));
+    const ticks =
+      timesAfterRun(this.declared.get(name), next, UPCOMING) ??
+      ticksAt(now, known.get(name)?.ticks ?? [], next, () => redlock.preview(name, UPCOMING));
     this.remember({ name, status, records, ticks, readAt: now });
   }
 

@@ -1,3 +1,4 @@
+import { intervalOf } from '../schedule/due-times.js';
 import type { GapTuple, RunTuple, ShownJob } from './page-data.js';
 import type { DeclaredJobInfo, JobStatus, RunRecord } from './redlock-data.js';
 
@@ -72,6 +73,24 @@ export function ticksAt(
           .map(Number)
           .filter((tick) => tick > now)),
   ];
+}
+
+/**
+ * The next `amount` times of a job that is due a while after its last run (`@Interval`, `every`), or only the next one if
+ * the others cannot be told; `undefined` for a job with fixed ticks.
+ */
+export function timesAfterRun(
+  info: DeclaredJobInfo | undefined,
+  next: number | undefined,
+  amount: number,
+): number[] | undefined {
+  const { schedule, options } = info ?? {};
+  const every = options?.every ?? undefined;
+  if (schedule?.kind !== 'interval' && every === undefined) return undefined;
+  if (next === undefined) return [];
+  if (schedule?.kind !== 'interval') return [next];
+  const period = intervalOf(schedule.every, every);
+  return Array.from({ length: amount }, (_, index) => next + index * period);
 }
 
 function tupleOf(record: RunRecord): RunTuple {

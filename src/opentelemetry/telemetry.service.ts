@@ -63,6 +63,14 @@ export class Telemetry implements OnModuleInit, OnApplicationShutdown {
         'of AppModule must contain RedlockModule.forRoot(...)',
       );
     }
+    const executors = this.all(RunExecutor);
+    if (executors.some(({ around }) => around)) {
+      throw new InvalidOptionError(
+        TELEMETRY,
+        'imports',
+        'must contain it once: with two, each run would be counted twice',
+      );
+    }
     const metrics = new EventMetrics(this.labelOf, clock);
     const successes = new LastSuccesses(this.all(KnownJobs), this.all(JobCallers), records, clock);
     for (const events of this.all(RedlockEvents)) {
@@ -71,7 +79,7 @@ export class Telemetry implements OnModuleInit, OnApplicationShutdown {
       events.on('missed', (event) => metrics.missed(event));
       this.ends.push(new RunEnds(events, clock, [metrics.ended, successes.ended, this.spans.end]));
     }
-    for (const executor of this.all(RunExecutor)) executor.around = this.spans.around;
+    for (const executor of executors) executor.around = this.spans.around;
     const leases = this.all(LeaseRegistry);
     // Nothing would stop the metrics of an application that has been closed while it starts.
     if (leases.some(({ isClosed }) => isClosed)) return;

@@ -89,11 +89,14 @@ export function encodeRecord(record: Omit<RunRecord, 'package'>): string {
   return JSON.stringify(stored);
 }
 
-/** Reads a record; `undefined` for what this package has not written. */
+const OUTCOMES: readonly unknown[] = ['finished', 'failed', 'aborted'] satisfies Stored['outcome'][];
+
+/** Reads a record; `undefined` for what this package has not written, or only a later version of it. */
 export function decodeRecord(text: string): RunRecord | undefined {
   if (text.startsWith(DIED)) return diedWith(text.slice(DIED.length));
   const stored = parsed(text);
-  if (typeof stored?.run !== 'string' || typeof stored.at !== 'number') return undefined;
+  if (typeof stored?.run !== 'string' || typeof stored.at !== 'number' || !OUTCOMES.includes(stored.outcome))
+    return undefined;
   return {
     runId: stored.run,
     tick: stored.tick === undefined ? null : new Date(stored.tick),

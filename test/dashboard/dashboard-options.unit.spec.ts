@@ -31,7 +31,10 @@ describe('the options of the dashboard', () => {
     ],
     [{ path: '/' }, 'path must be a path without parameters'],
     [{ guards: Guard }, 'guards must be an array'],
-    [{ guards: [Guard, {}] }, 'guards[1] must be a guard, or the class of one; received an object'],
+    [
+      { guards: [Guard, {}] },
+      'guards[1] must be a guard, or the class of one (with the method canActivate); received an object',
+    ],
     [{ guards: [RedlockDashboardModule] }, 'guards[0] must be a guard'],
     [{ actions: 'yes' }, 'actions must be true or false; received "yes"'],
     [{ readOnly: true }, 'unknown option "readOnly" (known options: path, guards, imports, actions, public)'],

@@ -28,6 +28,14 @@ describe('what the events of an instance tell', () => {
     expect(memory.gapsOf('report')).toEqual([[T, T, 1, 'paused', 'skipped']]);
   });
 
+  it('names the newest jobs, however many others ran before', () => {
+    for (const name of jobs) redlock.emit('started', { name });
+    expect([...memory.names]).toEqual(jobs.slice(1000));
+    redlock.emit('started', { name: 'job-1000' });
+    redlock.emit('started', { name: 'report' });
+    expect([...memory.names].slice(-2)).toEqual(['job-1000', 'report']);
+  });
+
   it('remembers ticks that are equally far apart as one gap, if the cause is the same', () => {
     const MINUTE = 60_000;
     const skipped = (minutes: number, reason: 'paused' | 'overlap'): void =>

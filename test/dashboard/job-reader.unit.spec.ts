@@ -244,6 +244,17 @@ describe('the reader of the dashboard', () => {
     expect(preview.mock.calls.filter(([, count]) => count === 10)).toHaveLength(1);
   });
 
+  it.each([
+    ['an interval', { kind: 'interval', every: 600_000 }, null, [4, 14, 24]],
+    ['a cron job with `every`', { kind: 'cron', expression: '* * * * *', timeZone: null }, 3_600_000, [4]],
+  ] as const)('counts the times of %s from its last run', async (_of, schedule, every, minutes) => {
+    const info = infoOf('report', schedule);
+    const nextTick = new Date(T + 4 * 60_000);
+    job('report', { info: { ...info, options: { ...info.options, every } }, status: { nextTick } });
+    const ticks = viewOf(await overviewOf(reader), 'report')?.ticks;
+    expect(ticks?.slice(0, 3)).toEqual(minutes.map((minute) => T + minute * 60_000));
+  });
+
   it('says since when the schedule is the same', async () => {
     const run = (minutes: number, schedule: string | null) =>
       recordOf({ tick: new Date(T + minutes * 60_000), schedule });

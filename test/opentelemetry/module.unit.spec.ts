@@ -38,6 +38,11 @@ it('an application without RedlockModule does not start, and is told what is mis
   );
 });
 
+it('an application does not start if it would count each run twice', async () => {
+  const imports = [RedlockTelemetryModule.forRoot(), RedlockTelemetryModule.forRoot()];
+  await expect(start({ imports })).rejects.toThrow('RedlockTelemetryModule: imports must contain it once');
+});
+
 it('follows a RedlockModule that is not global, whatever the order of the imports', async () => {
   const redlock = RedlockModule.forRoot({ nodes: 'memory', isGlobal: false });
   const app = await start({ redlock: null, imports: [RedlockTelemetryModule.forRoot(), redlock] });

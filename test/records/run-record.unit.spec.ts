@@ -48,7 +48,7 @@ describe('a run record', () => {
     });
   });
 
-  it.each(['', 'null', '7', '{}', '{"run":1}', '[', `${DIED}another package`])(
+  it.each(['', 'null', '7', '{}', '{"run":1}', '{"run":"x","at":1}', '[', `${DIED}another package`])(
     'is not what something else has written: %s',
     (text) => expect(decodeRecord(text)).toBeUndefined(),
   );
