@@ -63,7 +63,7 @@ it('its missed tick is reported', async () => {
   expect(missed).toEqual([['daily', new Date(may(8, 6)), 1]]);
 });
 
-it('it is overdue, although a call inside a run of the other has died since', async () => {
+it('the job is overdue, although a call inside a run of the other has died since', async () => {
   const startAt = await runBoth({});
   await clock.advance(may(8, 10) - clock.now());
   const { begun, records } = new JobKeys('JOB_LOCKER', 'daily');

@@ -5,7 +5,8 @@ import { Exclusive, RedlockService } from '../../src/index.js';
 import { ManualClock } from '../../src/testing/manual-clock.js';
 import { fire, start } from '../module/application.js';
 
-const at = (day: number, time: string): Date => new Date(`2031-05-0${day}T${time}:00Z`);
+const at = (day: number, time: string): Date =>
+  new Date(`2031-05-${String(day).padStart(2, '0')}T${time}:00Z`);
 const timeZone = 'UTC';
 
 class Jobs {
@@ -25,6 +26,7 @@ it('a cron job whose times were changed keeps them, although another cron job ca
   const redlock = app.get(RedlockService);
   await clock.idle();
   app.get(SchedulerRegistry).getCronJob('daily').setTime(new CronTime('0 0 7 * * *', timeZone));
+  const nextTicks: (Date | undefined)[] = [];
   for (const [day, time, job] of [
     [7, '06:05', 'outsider'],
     [7, '07:00', 'daily'],
@@ -34,9 +36,7 @@ it('a cron job whose times were changed keeps them, although another cron job ca
     await clock.advance(at(day, time).getTime() - clock.now());
     await clock.until(fire(app, job));
     await clock.idle();
-    if (job === 'daily')
-      expect(redlock.preview('daily', 1)).toEqual(
-        [at(day, '07:00').getTime() + 86_400_000].map((next) => new Date(next)),
-      );
+    nextTicks.push(redlock.preview('daily', 1)[0]);
   }
+  expect(nextTicks).toEqual([undefined, at(8, '07:00'), at(8, '07:00'), at(10, '07:00')]);
 });
