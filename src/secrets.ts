@@ -30,7 +30,7 @@ const LABELLED = new RegExp(`((?:${LABEL})[=>]*\\s*)(?:${VALUE})`, 'gi');
  */
 const BEFORE_SECRET_OR_WORD =
   String.raw`\b(?:[Bb]asic|BASIC|[Bb]earer|BEARER)|` +
-  `(?:[Aa]uth|AUTH|[Ss]ession|SESSION|[Tt]oken|TOKEN)${MORE}\\s*[=:]`;
+  `(?:[Aa]uth|AUTH|[Ss]ession|SESSION|[Ss]ignature|SIGNATURE|[Tt]oken|TOKEN)${MORE}\\s*[=:]`;
 const LOOKS_SECRET = String.raw`(?=[\w.~+/=-]*(?:\d|[a-z][A-Z]|\w[.~+/=]\w)|[\w.~+/=-]{16})`;
 const LIKELY = new RegExp(String.raw`((?:${BEFORE_SECRET_OR_WORD})\s+)${LOOKS_SECRET}\S+`, 'g');
 /** The secret after a scheme that `LABELLED` does not know: `LABELLED` has replaced only the scheme. */
@@ -40,23 +40,25 @@ const AUTHORIZED = new RegExp(
 );
 
 /** Right after a colon, only what is long and has a digit: `session:cleanup` and `redis-session:6379` are no secrets. */
-const TIGHT = new RegExp(String.raw`((?:${UNCLEAR})${MORE}:)(?=[\w.~+/=-]*\d)[\w.~+/=-]{16,}`, 'gi');
+const TIGHT = new RegExp(String.raw`((?:${UNCLEAR})${MORE}:)(?=[\w.~+/=]*\d)[\w.~+/=]{16}\S*`, 'gi');
 
-/** A private key in PEM, the id of an access key of AWS, or a JSON Web Token. */
-const KNOWN =
-  /-----BEGIN [A-Z ]*-----[^]*?(?:-----END [A-Z ]*-----|$)|\b(?:A[KS]IA[A-Z\d]{16}\b|eyJ[\w-]{5,}\.[\w.-]+)/g;
+/** A private key in PEM, perhaps cut off. */
+const PEM = /-----BEGIN [A-Z ]*PRIVATE KEY-----(?:[\w+/=\\\s]*-----END [A-Z ]*-----|[\w+/=\\\s]*)/g;
+/** The id of an access key of AWS, or a JSON Web Token. */
+const KNOWN = /\bA[KS]IA[A-Z\d]{16}\b|(?<![\w-])eyJ[\w-]{5,}\.[\w.-]+/g;
 
 /** The text with `***` in place of each secret that has a name before it, or a known form. */
 export function withoutSecrets(text: string): string {
   return text
-    .replace(KNOWN, '***')
+    .replace(PEM, '***')
     .replace(LABELLED, '$1***')
     .replace(AUTHORIZED, '$1')
     .replace(LIKELY, '$1***')
-    .replace(TIGHT, '$1***');
+    .replace(TIGHT, '$1***')
+    .replace(KNOWN, '***');
 }
 
 /** Whether `withoutSecrets` would replace something, or the text ends with a label such as `password=`. */
 export function namesSecret(text: string): boolean {
-  return [LABELS, LIKELY, TIGHT, KNOWN].some((pattern) => text.search(pattern) >= 0);
+  return [LABELS, LIKELY, TIGHT, PEM, KNOWN].some((pattern) => text.search(pattern) >= 0);
 }

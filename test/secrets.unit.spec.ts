@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { messageOf, redacted, shown } from '../src/display.js';
 import { recordedError } from '../src/records/run-record.js';
+import { namesSecret, withoutSecrets } from '../src/secrets.js';
 
 const SECRET = 'hUnter2';
 const AWS_KEY = 'AKIAIOSFODNN7EXAMPLE';
@@ -27,6 +28,10 @@ describe('a message', () => {
     `{ token: 'x${SECRET}', id: 1 }`,
     `token: ${SECRET}`,
     `X-Auth-Token:9f8a7b6c5d4e3f2${SECRET}`,
+    `token:abcdefghijk12345:${SECRET}`,
+    `Signature: ${SECRET}`,
+    `auth: ${AWS_KEY}:${SECRET}`,
+    `Authorization: AWS ${AWS_KEY}:${SECRET}/a=`,
     `Authorization: AWS4-HMAC-SHA256 Credential=me, SignedHeaders=host, Signature=${SECRET}`,
     `privateKey=-----BEGIN PRIVATE KEY-----\\nMII${SECRET}\\n-----END PRIVATE KEY----- refused`,
     `-----BEGIN RSA PRIVATE KEY-----\n${SECRET}`,
@@ -83,7 +88,8 @@ describe('a message', () => {
     'Its keys are {JOB_LOCKER_a}:pause: delete what something else has written',
     'Error: connect ECONNREFUSED 10.0.0.1:6379',
     'Redis at redis-session:6379',
-    'The lock of "session:cleanup-of-carts" is lost',
+    'The lock of "session:cleanup-of-carts-1" is lost',
+    'expected "-----BEGIN CERTIFICATE-----", got nothing',
     'Basic authentication required',
     'Bearer token missing.',
     'WWW-Authenticate: Bearer realm="api"',
@@ -106,7 +112,8 @@ describe('a message', () => {
       'password= ',
       'token="',
       'token:1',
-      '-----BEGIN A-----',
+      '-----BEGIN PRIVATE KEY-----',
+      'eyJ-',
       "secret='",
       ' ',
       '=',
@@ -117,6 +124,8 @@ describe('a message', () => {
       for (const before of ['', 'password', 'token: ', 'Bearer ']) {
         const text = before + part.repeat(100_000 / part.length);
         shown(text);
+        withoutSecrets(text);
+        namesSecret(text);
         expect(recordedError(new Error(text)).length).toBeLessThanOrEqual(200);
       }
     }

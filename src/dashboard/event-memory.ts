@@ -2,7 +2,7 @@ import type { FleetView, GapTuple } from './page-data.js';
 import type { RedlockApi } from './redlock-api.js';
 
 /** What is remembered, at most: gaps of one job, jobs with gaps, names of jobs, and reports of drift. */
-const MOST = { gaps: 50, jobs: 2000, names: 2000, drift: 20 };
+const MOST = { gaps: 50, jobs: 2000, names: 5000, drift: 20 };
 /** The reasons to skip a tick that perhaps no other instance has run either. */
 const REASONS = ['overlap', 'paused', 'store-down', 'overload'];
 

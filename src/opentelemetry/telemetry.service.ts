@@ -45,7 +45,7 @@ export class Telemetry implements OnModuleInit, OnApplicationShutdown {
     this.spans = new RunSpans(this.labelOf);
   }
 
-  /** @throws InvalidOptionError if there is no `RedlockModule`. */
+  /** @throws InvalidOptionError if there is no `RedlockModule`, or if this module is imported twice. */
   onModuleInit(): void {
     // All enabled `RedlockModule`s have the same nodes. One that is not enabled does not use them.
     const options = this.all<ResolvedOptions>(RESOLVED_OPTIONS);
@@ -68,7 +68,7 @@ export class Telemetry implements OnModuleInit, OnApplicationShutdown {
       throw new InvalidOptionError(
         TELEMETRY,
         'imports',
-        'must contain it once: with two, each run would be counted twice',
+        'of the application must contain it only once: with two, each run would be counted twice',
       );
     }
     const metrics = new EventMetrics(this.labelOf, clock);

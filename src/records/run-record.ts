@@ -89,13 +89,13 @@ export function encodeRecord(record: Omit<RunRecord, 'package'>): string {
   return JSON.stringify(stored);
 }
 
-const OUTCOMES: readonly unknown[] = ['finished', 'failed', 'aborted'] satisfies Stored['outcome'][];
+const OUTCOMES = { finished: true, failed: true, aborted: true } satisfies Record<Stored['outcome'], true>;
 
-/** Reads a record; `undefined` for what this package has not written, or only a later version of it. */
+/** Reads a record; `undefined` for a text that this version cannot have written: of something else, or a later version. */
 export function decodeRecord(text: string): RunRecord | undefined {
   if (text.startsWith(DIED)) return diedWith(text.slice(DIED.length));
   const stored = parsed(text);
-  if (typeof stored?.run !== 'string' || typeof stored.at !== 'number' || !OUTCOMES.includes(stored.outcome))
+  if (typeof stored?.run !== 'string' || typeof stored.at !== 'number' || !Object.hasOwn(OUTCOMES, stored.outcome))
     return undefined;
   return {
     runId: stored.run,

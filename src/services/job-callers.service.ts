@@ -50,8 +50,8 @@ export class JobCallers {
   }
 
   /**
-   * Whether a firing comes from a cron job other than the one that the decorator of this job has made, while the latter
-   * is running.
+   * Whether a firing comes from a cron job other than the one that the decorator of this job has made, while that one
+   * is started.
    */
   isOutsider({ schedule, declaredSource }: KnownJob, firing: Firing | undefined): boolean {
     if (firing?.kind !== 'cron' || !declaredSource || firing.ticks === schedule) return false;

@@ -47,13 +47,13 @@ export class JobProgress {
     // The tick may have run nowhere if the vote was split, if the holder may not have won, if the tick was left to
     // other losers that wait for a run to end, or if `every` leaves it out. In the last two cases, the holder is not
     // the run of this tick.
-    const run = holder === undefined || isUnsure ? undefined : contentOf(holder);
+    const run = holder === undefined ? undefined : contentOf(holder);
     const isOthers = reason === 'elsewhere' && run !== undefined && run.tick === tick?.at;
     if (!isOthers && !(reason === 'settled' && holder === undefined && !isUnbegun)) return;
     const job = this.jobs.get(name);
     if (!job || !tick || this.callers.isOutsider(job, request.firing)) return;
-    begin(job, request);
-    // The winner compares it.
+    if (!isOthers || !isUnsure) begin(job, request);
+    // Whoever wins it compares it.
     job.compared = Math.max(job.compared ?? tick.at, tick.at);
   }
 

@@ -52,7 +52,7 @@ export class MissedTicks {
     if (run?.trigger === 'recover') return;
     const { skipped, compared = 0 } = job;
     job.skipped = new SkippedTicks();
-    job.compared = tick.at;
+    job.compared = Math.max(compared, tick.at);
     const unfinished = before.unfinished === undefined ? undefined : contentOf(before.unfinished);
     const begun = unfinished?.trigger === 'call' ? undefined : unfinished?.tick;
     // If no tick was ever settled, the one that was begun is the first that can be missed.
