@@ -95,7 +95,11 @@ const OUTCOMES = { finished: true, failed: true, aborted: true } satisfies Recor
 export function decodeRecord(text: string): RunRecord | undefined {
   if (text.startsWith(DIED)) return diedWith(text.slice(DIED.length));
   const stored = parsed(text);
-  if (typeof stored?.run !== 'string' || typeof stored.at !== 'number' || !Object.hasOwn(OUTCOMES, stored.outcome))
+  if (
+    typeof stored?.run !== 'string' ||
+    typeof stored.at !== 'number' ||
+    !Object.hasOwn(OUTCOMES, stored.outcome)
+  )
     return undefined;
   return {
     runId: stored.run,

@@ -40,7 +40,9 @@ it('an application without RedlockModule does not start, and is told what is mis
 
 it('an application does not start if it would count each run twice', async () => {
   const imports = [RedlockTelemetryModule.forRoot(), RedlockTelemetryModule.forRoot()];
-  await expect(start({ imports })).rejects.toThrow('RedlockTelemetryModule: imports of the application must contain it only once');
+  await expect(start({ imports })).rejects.toThrow(
+    'RedlockTelemetryModule: imports of the application must contain it only once',
+  );
 });
 
 it('follows a RedlockModule that is not global, whatever the order of the imports', async () => {
