@@ -3,38 +3,11 @@ import { Injectable } from '@nestjs/common';
 import { Cron } from '@nestjs/schedule';
 import { describe, expect, it } from 'vitest';
 import { Exclusive, RedlockService } from '../../src/index.js';
-import { close, ONCE_A_YEAR, startFleet } from '../module/application.js';
+import { ONCE_A_YEAR, startFleet } from '../module/application.js';
 import { RecordingLogger } from '../module/recording-logger.js';
 import { clientOf, useServer, useServers } from '../module/redis.js';
 import { callsOf } from '../nodes/support.js';
-
-const PERIOD = 5000;
-
-interface Run {
-  readonly tick: number;
-  readonly at: number;
-}
-
-const runs: Run[] = [];
-
-@Injectable()
-class Jobs {
-  constructor(private readonly redlock: RedlockService) {}
-
-  @Cron('*/5 * * * * *')
-  @Exclusive('report', { missed: 'once' })
-  async report(): Promise<void> {
-    runs.push({ tick: this.redlock.current()?.tick?.getTime() ?? 0, at: Date.now() });
-    await pause(20);
-  }
-}
-
-/** Waits until `milliseconds` after the next tick, or after the one that follows, if that is too soon. */
-async function afterTick(milliseconds: number): Promise<number> {
-  const tick = (Math.floor(Date.now() / PERIOD) + 1) * PERIOD;
-  await pause(tick + milliseconds - Date.now());
-  return tick;
-}
+import { afterTick, Jobs, PERIOD, runs } from './every-five-seconds.js';
 
 describe.each([
   ['one node', 1],
@@ -63,31 +36,6 @@ describe.each([
       expect(runs.map(({ tick }) => tick)).toEqual([first, first + PERIOD, first + 2 * PERIOD]);
       const history = await apps[0]!.get(RedlockService).history('report', { limit: 3 });
       expect(history.map(({ trigger }) => trigger)).toEqual(['schedule', 'catch-up', 'schedule']);
-    },
-  );
-
-  it(
-    'and so is one that falls into a full stop of the fleet, as soon as the first instance is back',
-    { timeout: 90_000 },
-    async () => {
-      const parts = {
-        redlock: { nodes: servers.map(({ url }) => url), keyPrefix: 'STOP' },
-        providers: [Jobs],
-      };
-      const apps = await startFleet(3, parts);
-      // A tick may have been due during the start.
-      runs.length = 0;
-      const first = await afterTick(2500);
-      for (const app of apps) await close(app);
-      await afterTick(500);
-      expect(runs).toHaveLength(1);
-      const begin = Date.now();
-      await startFleet(3, parts);
-      await expect.poll(() => runs.length, { timeout: 5000, interval: 20 }).toBeGreaterThan(1);
-      expect(runs[1]).toMatchObject({ tick: first + PERIOD });
-      expect((runs[1]?.at ?? 0) - begin).toBeLessThan(2000);
-      await afterTick(1000);
-      expect(runs.map(({ tick }) => tick)).toEqual([first, first + PERIOD, first + 2 * PERIOD]);
     },
   );
 });
