@@ -91,7 +91,7 @@ export function encodeRecord(record: Omit<RunRecord, 'package'>): string {
 
 const OUTCOMES = { finished: true, failed: true, aborted: true } satisfies Record<Stored['outcome'], true>;
 
-/** Reads a record; `undefined` for a text that this version cannot have written: of something else, or a later version. */
+/** Reads a record; `undefined` for a text of something else, or with an outcome that only a later version knows. */
 export function decodeRecord(text: string): RunRecord | undefined {
   if (text.startsWith(DIED)) return diedWith(text.slice(DIED.length));
   const stored = parsed(text);
