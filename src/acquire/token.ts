@@ -6,6 +6,20 @@ import { randomBytes } from 'node:crypto';
  */
 export type Trigger = 'schedule' | 'recover' | 'catch-up' | 'manual' | 'call';
 
+/**
+ * The tick whose run this is; `undefined` if it has none. A later call in a firing has the tick of that firing, too:
+ * inside a run of another job, that is the tick of the other job, so it does not count.
+ */
+export function ownTick<Time>({
+  tick,
+  trigger,
+}: {
+  readonly tick?: Time;
+  readonly trigger: Trigger;
+}): Time | undefined {
+  return trigger === 'call' ? undefined : tick;
+}
+
 /** The run that a claim is for, as its token describes it. Times are in milliseconds since the epoch. */
 export interface ClaimedRun {
   readonly runId: string;

@@ -61,14 +61,8 @@ const guardsCheck: Check<RedlockDashboardMount['guards']> = (where, option, valu
   list(where, option, value).map((guard, index) => {
     const instance = typeof guard === 'function' ? (guard.prototype as unknown) : guard;
     if (typeof Reflect.get(Object(instance), 'canActivate') === 'function') return guard as CanActivate;
-    throw new InvalidOptionError(
-      where,
-      `${option}[${index}]`,
-      'must be a guard, or the class of one (with the method canActivate)',
-      {
-        received: guard,
-      },
-    );
+    const right = 'must be a guard, or the class of one (with the method canActivate)';
+    throw new InvalidOptionError(where, `${option}[${index}]`, right, { received: guard });
   });
 
 const SETTINGS = { actions: boolean, public: boolean };

@@ -1,3 +1,4 @@
+import { ownTick } from '../acquire/token.js';
 import { intervalOf } from '../schedule/due-times.js';
 import type { GapTuple, RunTuple, ShownJob } from './page-data.js';
 import type { DeclaredJobInfo, JobStatus, RunRecord } from './redlock-data.js';
@@ -21,8 +22,7 @@ export function shownJob({ name, info, status, records, ticks, gaps }: JobFacts,
   const schedule = info?.schedule ?? { kind: 'none' };
   const zone = schedule.kind === 'cron' ? schedule.timeZone : null;
   const shown = records.slice(0, limit);
-  // A later call in a firing may have the tick of another job.
-  const run = new Set(records.map(({ tick, trigger }) => (trigger === 'call' ? Number.NaN : Number(tick))));
+  const run = new Set(records.map((record) => ownTick(record)?.getTime()));
   const oldest = records.at(-1);
   // The records of earlier ticks may have been dropped to make room for newer ones.
   const since = oldest ? Number(oldest.tick ?? oldest.startedAt) : Number.NEGATIVE_INFINITY;

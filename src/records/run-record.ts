@@ -1,4 +1,4 @@
-import { contentOf, type Trigger } from '../acquire/token.js';
+import { contentOf, ownTick, type Trigger } from '../acquire/token.js';
 import { redacted, textOf } from '../display.js';
 import { DIED } from '../nodes/job-view.js';
 import { VERSION } from '../version.js';
@@ -59,12 +59,9 @@ interface Stored {
   readonly schedule?: string;
 }
 
-/**
- * Whether this is the record of the run of a tick. A later call in a firing has the tick of that firing, too: inside a
- * run of another job, that is the tick of the other job.
- */
-export function isRunOf(tick: number, { tick: recorded, trigger }: RunRecord): boolean {
-  return recorded?.getTime() === tick && trigger !== 'call';
+/** Whether this is the record of the run of a tick. */
+export function isRunOf(tick: number, record: RunRecord): boolean {
+  return ownTick(record)?.getTime() === tick;
 }
 
 /** The maximum length of an error, in characters. */
@@ -91,7 +88,9 @@ export function encodeRecord(record: Omit<RunRecord, 'package'>): string {
 
 const OUTCOMES = { finished: true, failed: true, aborted: true } satisfies Record<Stored['outcome'], true>;
 
-/** Reads a record; `undefined` for a text of something else, or with an outcome that only a later version knows. */
+/**
+ * Reads a record. Returns `undefined` if this package has not written it, or if only a later version knows its outcome.
+ */
 export function decodeRecord(text: string): RunRecord | undefined {
   if (text.startsWith(DIED)) return diedWith(text.slice(DIED.length));
   const stored = parsed(text);

@@ -100,8 +100,7 @@ export class JobCatalog {
     const shared = new Set<string>();
     for (const job of this.jobs.declared()) {
       await this.clock.turn();
-      this.note(job);
-      if (!job.isOwn || !this.firings.sourceOf(job.schedule)) continue;
+      if (!this.note(job) || !job.isOwn) continue;
       const other = scheduled.get(job.name);
       scheduled.set(job.name, job);
       if (other && !shared.has(job.name) && this.warnOfShared(job, other)) shared.add(job.name);
@@ -120,11 +119,14 @@ export class JobCatalog {
     return true;
   }
 
-  /** Remembers the schedule of a job, if the scheduler of this instance follows it, and prepares its ticks. */
-  note(job: DeclaredJob): void {
+  /**
+   * Remembers the schedule of a job, if the scheduler of this instance follows it, and prepares its ticks. Returns whether
+   * it does.
+   */
+  note(job: DeclaredJob): boolean {
     const { options, schedule } = job;
     const source = this.firings.sourceOf(schedule);
-    if (!source || (schedule.kind !== 'cron' && schedule.kind !== 'interval')) return;
+    if (!source || (schedule.kind !== 'cron' && schedule.kind !== 'interval')) return false;
     const known = this.known.declare(
       job,
       schedule.kind === 'cron' ? schedule.ticks : intervalOf(schedule.every, options.every),
@@ -132,6 +134,7 @@ export class JobCatalog {
     known.source = source;
     known.declaredSource = source;
     if (schedule.kind === 'cron') schedule.ticks.prepareSoon(this.clock);
+    return true;
   }
 
   /** The job of that name, if this instance follows its schedule. */

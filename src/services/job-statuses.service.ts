@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import type { Trigger } from '../acquire/token.js';
+import { ownTick, type Trigger } from '../acquire/token.js';
 import type { Clock } from '../clock.js';
 import { decodePause, endOfPause } from '../records/job-pause.js';
 import type { JobStatus } from '../records/job-status.js';
@@ -96,7 +96,7 @@ export class JobStatuses {
       return dueAfter(job, (isCounted ? running.calledAt : newestRun(job, view)) ?? job.since, now);
     }
     // A job without a run is due at the next tick.
-    const newest = view.running?.tick ?? view.last ?? Number.NEGATIVE_INFINITY;
+    const newest = (view.running && ownTick(view.running)) ?? view.last ?? Number.NEGATIVE_INFINITY;
     return dueAfter(job, Math.max(newest, newestDied(view), newestStart(job, view)), now);
   }
 }
@@ -134,8 +134,8 @@ function lastOutcome({ records, last = Number.NEGATIVE_INFINITY }: MergedView): 
 
 /** The newest tick whose run died: it has been run, although it is not settled. Milliseconds since the epoch. */
 function newestDied({ records }: MergedView): number {
-  const died = records.filter(({ outcome, trigger }) => outcome === 'died' && trigger !== 'call');
-  return Math.max(...died.map(({ tick }) => tick?.getTime() ?? Number.NEGATIVE_INFINITY));
+  const died = records.filter(({ outcome }) => outcome === 'died');
+  return Math.max(...died.map((run) => ownTick(run)?.getTime() ?? Number.NEGATIVE_INFINITY));
 }
 
 /**

@@ -7,7 +7,6 @@ import { CatchUp } from './catch-up.service.js';
 import { type DeclaredJob, ExclusiveJobs } from './exclusive-jobs.service.js';
 import { JobCatalog } from './job-catalog.service.js';
 import { Recovery } from './recovery.service.js';
-import { SchedulerFirings } from './scheduler-firings.service.js';
 
 /**
  * When a cron job starts later than the application, does for its jobs what was done for the others when the
@@ -22,7 +21,6 @@ export class LateStarts {
   constructor(
     @Inject(CLOCK) private readonly clock: Clock,
     private readonly jobs: ExclusiveJobs,
-    private readonly firings: SchedulerFirings,
     private readonly catalog: JobCatalog,
     private readonly recovery: Recovery,
     private readonly catchUp: CatchUp,
@@ -63,9 +61,7 @@ export class LateStarts {
   }
 
   private lookAt(job: DeclaredJob): void {
-    const { schedule } = job;
-    if (schedule.kind !== 'cron' || !this.firings.sourceOf(schedule)) return;
-    this.catalog.note(job);
+    if (job.schedule.kind !== 'cron' || !this.catalog.note(job)) return;
     this.recovery.lookFor(job);
     this.catchUp.started(job);
   }

@@ -1,5 +1,5 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
-import { contentOf } from '../acquire/token.js';
+import { contentOf, ownTick } from '../acquire/token.js';
 import type { Clock } from '../clock.js';
 import { quoted } from '../display.js';
 import { inBackground } from '../in-background.js';
@@ -54,12 +54,13 @@ export class MissedTicks {
     job.skipped = new SkippedTicks();
     job.compared = Math.max(compared, tick.at);
     const unfinished = before.unfinished === undefined ? undefined : contentOf(before.unfinished);
-    const begun = unfinished?.trigger === 'call' ? undefined : unfinished?.tick;
+    const begun = unfinished && ownTick(unfinished);
     // If no tick was ever settled, the one that was begun is the first that can be missed.
     const last = before.last ?? (begun === undefined ? undefined : begun - 1);
+    if (last === undefined) return;
     // If runs may overlap, an earlier one may be in progress: whoever won its tick has compared it.
-    const after = job.options.overlap === 'allow' ? Math.max(last ?? 0, compared) : last;
-    if (last === undefined || after === undefined || ticks.areConsecutive(after, tick.at)) return;
+    const after = job.options.overlap === 'allow' ? Math.max(last, compared) : last;
+    if (ticks.areConsecutive(after, tick.at)) return;
     const comparison = inBackground('Looking for missed ticks', () =>
       this.compare(job, { last, after }, tick, ticks, skipped),
     );
@@ -92,8 +93,8 @@ export class MissedTicks {
     // The schedule may have changed, for example with a deployment.
     const isSame = newest?.schedule === recordedSchedule(ticks, options);
     // Whoever won the tick of a run that died has looked at the ticks before it.
-    const died = records.filter(({ outcome, trigger }) => outcome === 'died' && trigger !== 'call');
-    const begun = died.map((run) => run.tick?.getTime() ?? last).filter((at) => at < tick.at);
+    const died = records.filter(({ outcome }) => outcome === 'died');
+    const begun = died.map((run) => ownTick(run)?.getTime() ?? last).filter((at) => at < tick.at);
     const first = Math.max(last, ...begun);
     const known = missed.filter((at) => at >= first && (isSame || at >= since));
     const ignored = ignoredCauses(options);
