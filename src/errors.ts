@@ -116,10 +116,10 @@ export class NodeUnreachableError extends RedlockError {
     reason: string,
     /**
      * @internal What failed. `'connection'`: the connection; for a custom node, anything but `'slow'`. `'server'`: the
-     * node refuses to vote at all. `'lock'`: the node refuses one lock, or a server of a Cluster is silent (for a claim:
-     * the one that has the lock); the node may vote on others. `'command'`: the node refuses a command that is no vote,
-     * and may carry out others. `'slow'`: only this answer is late. `'unsent'`: the command was not sent, or an
-     * inspection got no answer (`'lock'` if only a part of a Cluster is silent).
+     * node refuses to vote at all. `'lock'`: the node refuses one lock, or a server of a Cluster is silent (for a
+     * claim: the one that has the lock); the node may vote on others. `'command'`: the node refuses a command that is
+     * no vote, and may carry out others. `'slow'`: only this answer is late. `'unsent'`: the command was not sent, or
+     * an inspection got no answer (`'lock'` if only a part of a Cluster is silent).
      */
     readonly scope: 'connection' | 'server' | 'lock' | 'command' | 'slow' | 'unsent' = 'connection',
     /** What the message calls the node. */

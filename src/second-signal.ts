@@ -6,7 +6,9 @@ const SENT_WITHIN = 500;
  * because Node.js warns of more than ten.
  */
 const waiting = new Set<AbortController>();
-/** For each signal, when listeners for it were removed, on the monotonic clock. Each signal that arrives uses up one. */
+/**
+ * For each signal, when listeners for it were removed, on the monotonic clock. Each signal that arrives uses up one.
+ */
 const removals = new Map<unknown, number[]>();
 
 /**

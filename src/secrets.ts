@@ -14,8 +14,8 @@ const LABEL =
   `(?:${UNCLEAR})${MORE}(?:${QUOTE}\\s*[=:]|=|:(?=\\s*${QUOTE}\\w))`;
 const QUOTED = String.raw`\\*"(?:\\.|[^"\\])*"?|\\*'(?:\\.|[^'\\])*'?`;
 /**
- * A quoted string (perhaps unclosed), `{…}` or `[…]` (with all that follows, if there is another one inside), or a word,
- * perhaps after a scheme or before cookie pairs.
+ * A quoted string (perhaps unclosed), `{…}` or `[…]` (with all that follows, if there is another one inside), or a
+ * word, perhaps after a scheme or before cookie pairs.
  */
 const VALUE =
   String.raw`${QUOTED}|\{[^{}]*(?:\}|\{[^]*)?|\[[^[\]]*(?:\]|\[[^]*)?|` +
@@ -39,7 +39,9 @@ const AUTHORIZED = new RegExp(
   'g',
 );
 
-/** Right after a colon, only what is long and has a digit: `session:cleanup` and `redis-session:6379` are no secrets. */
+/**
+ * Right after a colon, only what is long and has a digit: `session:cleanup` and `redis-session:6379` are no secrets.
+ */
 const TIGHT = new RegExp(String.raw`((?:${UNCLEAR})${MORE}:)(?=[\w.~+/=]*\d)[\w.~+/=]{16}\S*`, 'gi');
 
 /** A private key in PEM, perhaps cut off. */

@@ -85,8 +85,8 @@ export class Acquirer {
         if (result.kind === 'granted') return result;
         const now = clock.elapsed();
         const lasted = now - sentAt;
-        // An attempt outlasts its lease in a process that has stood still: what was granted came too late. It is claimed
-        // again, but not once the next tick is due.
+        // An attempt outlasts its lease in a process that has stood still: what was granted came too late. It is
+        // claimed again, but not once the next tick is due.
         if (result.kind === 'split' && lasted >= ttl && attempt === 0 && now < time.until)
           time.leaveOut(lasted);
         else took = Math.max(took, failed?.took ?? lasted);

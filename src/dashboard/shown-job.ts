@@ -76,8 +76,9 @@ export function ticksAt(
 }
 
 /**
- * The next `amount` times of a job that is due a while after its last run (`@Interval`, `every`), or only the next one if
- * the others cannot be told; `undefined` for a job with fixed ticks, or one that this instance does not declare by name.
+ * The next `amount` times of a job that is due a while after its last run (`@Interval`, `every`), or only the next one
+ * if the others cannot be told; `undefined` for a job with fixed ticks, or one that this instance does not declare by
+ * name.
  */
 export function timesAfterRun(
   info: DeclaredJobInfo | undefined,

@@ -107,8 +107,8 @@ export type Vote =
     }
   | {
       /**
-       * By the node's clock, the tick is not due yet. If this is a takeover, and the node does not know that the tick was
-       * begun, it votes `'unbegun'` instead, unless `isBegunElsewhere`.
+       * By the node's clock, the tick is not due yet. If this is a takeover, and the node does not know that the tick
+       * was begun, it votes `'unbegun'` instead, unless `isBegunElsewhere`.
        */
       readonly kind: 'early';
       /** How long until it is due, in milliseconds. */
@@ -231,7 +231,8 @@ export const EARLY_CLAIM_TOLERANCE = 500;
 export const TAKEOVER_WINDOW = 1000;
 
 /**
- * How long `TickClaim.last` outlives the marker of its tick at least, in milliseconds, and how long the marker of a tick
- * with `recover` outlives its lease: one day. An instance that starts within that time learns that the tick was begun.
+ * How long `TickClaim.last` outlives the marker of its tick at least, in milliseconds, and how long the marker of a
+ * tick with `recover` outlives its lease: one day. An instance that starts within that time learns that the tick was
+ * begun.
  */
 export const LAST_TICK_RETENTION = 24 * 60 * 60 * 1000;

@@ -103,8 +103,8 @@ export interface RedlockModuleOptions {
    */
   enabled?: boolean | undefined;
   /**
-   * The name of this instance in events, logs and `CLIENT LIST`. No two instances that run at the same time may have the
-   * same name. Default: host, process id and a random part.
+   * The name of this instance in events, logs and `CLIENT LIST`. No two instances that run at the same time may have
+   * the same name. Default: host, process id and a random part.
    */
   instanceId?: string | undefined;
 }

@@ -120,8 +120,8 @@ export class JobCatalog {
   }
 
   /**
-   * Remembers the schedule of a job, if the scheduler of this instance follows it, and prepares its ticks. Returns whether
-   * it does.
+   * Remembers the schedule of a job, if the scheduler of this instance follows it, and prepares its ticks. Returns
+   * whether it does.
    */
   note(job: DeclaredJob): boolean {
     const { options, schedule } = job;

@@ -18,8 +18,8 @@ export interface KnownJob {
   /** Since when this instance has known the job with this schedule. */
   readonly since: number;
   /**
-   * The newest tick, or start, that this instance counts as having run on some instance; `since` if the nodes knew of no run.
-   * `undefined` if nothing is known yet.
+   * The newest tick, or start, that this instance counts as having run on some instance; `since` if the nodes knew of
+   * no run. `undefined` if nothing is known yet.
    */
   progress: number | undefined;
   /** The newest tick that is known here to have begun on some instance, even if the nodes have forgotten it since. */
@@ -37,8 +37,8 @@ export interface KnownJob {
   /** What the decorator of the job has made to call it: a cron job, or the schedule of an interval. */
   declaredSource: object | undefined;
   /**
-   * What calls the job: a cron job, or the schedule of an interval. Until a cron job has called the job, this may be the
-   * function that was called in place of the cron job. `undefined` if that is not known.
+   * What calls the job: a cron job, or the schedule of an interval. Until a cron job has called the job, this may be
+   * the function that was called in place of the cron job. `undefined` if that is not known.
    */
   source: object | undefined;
   /** Whether it was last called inside a run. Only the winner of that run calls it, so its silence means nothing. */

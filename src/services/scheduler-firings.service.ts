@@ -219,8 +219,8 @@ export class SchedulerFirings {
   }
 
   /**
-   * Calls a method whose cron job fires before it is registered, and so before it is wrapped. The scheduler starts a cron
-   * job before it registers it; a job that is late by then, as on a busy machine, fires at once.
+   * Calls a method whose cron job fires before it is registered, and so before it is wrapped. The scheduler starts a
+   * cron job before it registers it; a job that is late by then, as on a busy machine, fires at once.
    */
   protected fireEarly(
     method: (...args: unknown[]) => unknown,

@@ -17,8 +17,8 @@ export const CONTESTED =
   'the servers of the Cluster do not agree on which of them has the slot of its keys (MOVED): see redis-cli --cluster check';
 
 /**
- * ioredis can also report this without asking a Sentinel: if the previous attempt ended at the last Sentinel of its list,
- * it reports this first, and asks the first Sentinel only in its next attempt.
+ * ioredis can also report this without asking a Sentinel: if the previous attempt ended at the last Sentinel of its
+ * list, it reports this first, and asks the first Sentinel only in its next attempt.
  */
 export const NO_MASTER = 'no Sentinel names a master of that group';
 

@@ -30,8 +30,8 @@ export async function afterTimeout(limit: number): Promise<void> {
 
 /**
  * Opens a second connection to a server. Once it is ready, resolves to it, as `fresh`. If `isOver` resolves first,
- * resolves to the reason why the connection was refused, as `refusal`, or to an empty object if the server was silent, or
- * if only the ready check failed.
+ * resolves to the reason why the connection was refused, as `refusal`, or to an empty object if the server was silent,
+ * or if only the ready check failed.
  */
 export async function openSecond(
   first: Redis,
